@@ -1,0 +1,140 @@
+// Turns the JSON lines of bench/run into Markdown: the ratios against their goals, then every number behind them.
+// Usage: node bench/report.mjs FILE... (several files are taken together).
+import { readFileSync } from 'node:fs';
+
+/** The rows of the comparison: usersync at some connections against a peer, and the ratio to be reached. */
+const COMPARISONS = [
+  { peer: 'fastify', name: 'fastify + svix + node-postgres', connections: 16, goal: 8 },
+  { peer: 'fastify', name: 'fastify + svix + node-postgres', connections: 64, goal: 6 },
+  { peer: 'fastify', name: 'fastify + svix + node-postgres', connections: 1, goal: 2 },
+  { peer: 'fastify-pipelined', name: 'the same, statements pipelined', connections: 16 },
+  { peer: 'fastify-pipelined', name: 'the same, statements pipelined', connections: 64 },
+  { peer: 'fastify-pipelined', name: 'the same, statements pipelined', connections: 1 },
+  { peer: 'next', name: 'Next.js + svix + drizzle', connections: 16, goal: 50 },
+  { peer: 'next', name: 'Next.js + svix + drizzle', connections: 64, goal: 40 },
+  { peer: 'next', name: 'Next.js + svix + drizzle', connections: 1, goal: 10 },
+  { peer: 'pgbench-two_statements', name: 'pgbench, one event a transaction, 16 clients', connections: 16, goal: 3.5 },
+  { peer: 'pgbench-batch_200', name: 'pgbench, 200 events a transaction', connections: 256, goal: 0.7 },
+];
+const MIXES = ['created', 'updated'];
+const MEMORY_CONNECTIONS = 256;
+const MEMORY_GOAL_MIB = 64;
+const START_GOAL_MS = 150;
+
+const lines = process.argv.slice(2).flatMap(readLines);
+const loads = lines.filter(({ measure }) => measure === 'load');
+const starts = lines.filter(({ measure }) => measure === 'start');
+
+console.log([heading(), comparisonTable(), footprintTable(), detailTable()].filter(Boolean).join('\n\n'));
+
+function readLines(file) {
+  const text = readFileSync(file, 'utf8');
+  return text.split('\n').filter((line) => line.trim()).map((line) => JSON.parse(line));
+}
+
+function heading() {
+  const machine = lines.find(({ measure }) => measure === 'machine');
+  if (!machine) return '';
+  const rounds = Math.max(0, ...loads.map(({ round }) => round));
+  return `${machine.cores} cores (${machine.processor}) shared by database, service and load; PostgreSQL ` +
+    `${machine.postgresql}, Node ${machine.node}; medians of ${rounds} rounds; ${machine.date}.`;
+}
+
+function comparisonTable() {
+  const rows = COMPARISONS.flatMap((comparison) => MIXES.map((mix) => comparisonRow(comparison, mix))).filter(Boolean);
+  const fastify = MIXES.map((mix) => latencyRow(mix)).filter(Boolean);
+  if (rows.length + fastify.length === 0) return '';
+  return table(['against', 'connections', 'events', 'usersync', 'peer', 'ratio', 'goal', ''], [...rows, ...fastify]);
+}
+
+function comparisonRow({ peer, name, connections, goal }, mix) {
+  const ours = loadsOf('usersync', mix, connections);
+  const theirs = loads.filter((load) => load.peer === peer && load.mix === mix &&
+    (peer.startsWith('pgbench') || load.connections === connections));
+  if (ours.length === 0 || theirs.length === 0) return undefined;
+  const [our, their] = [ours, theirs].map((runs) => median(runs.map(({ rate }) => rate)));
+  const ratio = our / their;
+  const goalCell = goal === undefined ? '–' : `${goal}x`;
+  return [name, connections, mix, `${whole(our)}/s`, `${whole(their)}/s`, `${digits(ratio)}x`, goalCell,
+    goal === undefined ? '' : verdict(ratio >= goal)];
+}
+
+/** At one connection the service may not be slower in p99 either. */
+function latencyRow(mix) {
+  const [our, their] = ['usersync', 'fastify'].map((peer) => median(loadsOf(peer, mix, 1).map(({ p99_ms: p99 }) => p99)));
+  if (our === undefined || their === undefined) return undefined;
+  return ['fastify + svix + node-postgres, p99', 1, mix, `${digits(our)} ms`, `${digits(their)} ms`,
+    `${digits(our / their)}x`, 'at most 1x', verdict(our <= their)];
+}
+
+function footprintTable() {
+  const runs = loads.filter(({ peer, connections }) => peer === 'usersync' && connections === MEMORY_CONNECTIONS);
+  const rows = [];
+  if (runs.length > 0) {
+    const resident = median(runs.map((run) => run.vm_rss_kb / 1024));
+    const peak = Math.max(...runs.map((run) => run.vm_hwm_kb / 1024));
+    rows.push([`resident memory under load, ${MEMORY_CONNECTIONS} connections`, `${digits(resident)} MiB`, '', '']);
+    rows.push(['its peak (VmHWM), worst of all rounds', `${digits(peak)} MiB`, `below ${MEMORY_GOAL_MIB} MiB`,
+      verdict(peak < MEMORY_GOAL_MIB)]);
+  }
+  if (starts.length > 0) {
+    const start = median(starts.map(({ milliseconds }) => milliseconds));
+    rows.push([`start to ready on SQLite, median of ${starts.length}`, `${digits(start)} ms`, `below ${START_GOAL_MS} ms`,
+      verdict(start < START_GOAL_MS)]);
+  }
+  return rows.length === 0 ? '' : table(['footprint', 'usersync', 'goal', ''], rows);
+}
+
+function detailTable() {
+  const groups = groupBy(loads, groupOf);
+  const rows = [...groups.values()].map(detailRow);
+  if (rows.length === 0) return '';
+  return table(['peer', 'events', 'connections', 'events/s', 'lowest', 'highest', 'p50 ms', 'p99 ms', 'not applied'], rows);
+}
+
+function detailRow(runs) {
+  const rates = runs.map(({ rate }) => rate);
+  const middle = (name) => digits(median(runs.map((run) => run[name]).filter((value) => value !== undefined)));
+  const notApplied = runs.reduce((sum, run) => sum + (run.not_applied ?? 0), 0);
+  return [runs[0].peer, runs[0].mix, runs[0].connections, whole(median(rates)), whole(Math.min(...rates)),
+    whole(Math.max(...rates)), middle('p50_ms'), middle('p99_ms'), notApplied];
+}
+
+function groupOf({ peer, mix, connections }) {
+  return `${peer} ${mix} ${connections}`;
+}
+
+/** Map.groupBy, which Node 20 lacks. */
+function groupBy(items, keyOf) {
+  const groups = new Map();
+  for (const item of items) groups.set(keyOf(item), [...(groups.get(keyOf(item)) ?? []), item]);
+  return groups;
+}
+
+function loadsOf(peer, mix, connections) {
+  return loads.filter((load) => load.peer === peer && load.mix === mix && load.connections === connections);
+}
+
+function median(values) {
+  if (values.length === 0) return undefined;
+  const sorted = [...values].sort((a, b) => a - b);
+  const half = Math.floor(sorted.length / 2);
+  return sorted.length % 2 === 1 ? sorted[half] : (sorted[half - 1] + sorted[half]) / 2;
+}
+
+function verdict(reached) {
+  return reached ? 'reached' : 'missed';
+}
+
+function whole(value) {
+  return Math.round(value).toLocaleString('en-US');
+}
+
+function digits(value) {
+  return value === undefined ? '–' : value.toFixed(value < 10 ? 2 : 1);
+}
+
+function table(header, rows) {
+  const line = (cells) => `| ${cells.join(' | ')} |`;
+  return [line(header), line(header.map(() => '---')), ...rows.map(line)].join('\n');
+}

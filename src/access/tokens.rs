@@ -1,0 +1,169 @@
+//! Bearer tokens of operators and applications.
+//!
+//! Only digests are kept. A presented token is digested and compared with every one in
+//! constant time, so that neither its text nor its length tells anything.
+
+use sha2::{Digest as _, Sha256};
+use std::fmt::Write as _;
+use subtle::ConstantTimeEq as _;
+
+/// The fewest characters of a token: beyond guessing even where the random source was poor.
+const SHORTEST_TOKEN: usize = 32;
+
+/// What a request asks for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Access {
+    /// To read users.
+    ReadUsers,
+    /// Anything else.
+    Administer,
+}
+
+/// Why a request is turned away.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Denied {
+    /// No token, a wrong one, or none is configured.
+    Unauthorized,
+    /// A read token where only an admin token will do.
+    Forbidden,
+}
+
+/// The holder of a token, as logs name it: by the name that was configured, else by the
+/// first eight hex digits of the token's digest.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Holder(pub String);
+
+/// The tokens that are configured.
+#[derive(Debug, Default)]
+pub struct Tokens {
+    known: Vec<Token>,
+}
+
+#[derive(Debug)]
+struct Token {
+    holder: Holder,
+    digest: [u8; 32],
+    administers: bool,
+}
+
+impl Tokens {
+    /// Adds `secret` or `name:secret` as an admin token, or says what is wrong with it.
+    pub fn add_admin(&mut self, text: &str) -> Result<(), &'static str> {
+        self.add(text, true)
+    }
+
+    /// Adds a read token, likewise.
+    pub fn add_read(&mut self, text: &str) -> Result<(), &'static str> {
+        self.add(text, false)
+    }
+
+    fn add(&mut self, text: &str, administers: bool) -> Result<(), &'static str> {
+        let (name, secret) = text.split_once(':').unwrap_or(("", text));
+        if secret.len() < SHORTEST_TOKEN {
+            return Err("is too short: use 32 characters or more, as from `openssl rand -hex 32`");
+        }
+        if !secret.bytes().all(|byte| byte.is_ascii_graphic()) {
+            return Err("holds characters that a header cannot carry: use `openssl rand -hex 32`");
+        }
+        let digest: [u8; 32] = Sha256::digest(secret.as_bytes()).into();
+        let mut holder = name.to_owned();
+        if holder.is_empty() {
+            for byte in digest.iter().take(4) {
+                // Writing to a string cannot fail.
+                write!(holder, "{byte:02x}").ok();
+            }
+        }
+        self.known.push(Token {
+            holder: Holder(holder),
+            digest,
+            administers,
+        });
+        Ok(())
+    }
+
+    /// Decides about the value of an `Authorization` header.
+    pub fn decide(&self, authorization: Option<&[u8]>, access: Access) -> Result<&Holder, Denied> {
+        let presented = authorization
+            .and_then(|value| value.strip_prefix(b"Bearer "))
+            .ok_or(Denied::Unauthorized)?;
+        let digest: [u8; 32] = Sha256::digest(presented.trim_ascii()).into();
+        let mut found = None;
+        for token in &self.known {
+            if bool::from(token.digest.ct_eq(&digest)) {
+                found = Some(token);
+            }
+        }
+        match found {
+            None => Err(Denied::Unauthorized),
+            Some(token) if token.administers || access == Access::ReadUsers => Ok(&token.holder),
+            Some(_) => Err(Denied::Forbidden),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{Access, Denied, Tokens};
+
+    const ADMIN: &str = "0123456789abcdef0123456789abcdef";
+    const READ: &str = "fedcba9876543210fedcba9876543210";
+
+    fn tokens() -> Tokens {
+        let mut tokens = Tokens::default();
+        tokens.add_admin(&format!("ops:{ADMIN}")).unwrap();
+        tokens.add_read(READ).unwrap();
+        tokens
+    }
+
+    fn decide(header: &str, access: Access) -> Result<String, Denied> {
+        tokens()
+            .decide(Some(header.as_bytes()), access)
+            .map(|holder| holder.0.clone())
+    }
+
+    #[test]
+    fn an_admin_token_does_everything_and_a_read_token_reads() {
+        assert_eq!(
+            decide(&format!("Bearer {ADMIN}"), Access::Administer),
+            Ok("ops".into())
+        );
+        assert_eq!(
+            decide(&format!("Bearer {ADMIN}"), Access::ReadUsers),
+            Ok("ops".into())
+        );
+        assert_eq!(
+            decide(&format!("Bearer {READ}"), Access::Administer),
+            Err(Denied::Forbidden)
+        );
+        assert_eq!(
+            decide(&format!("Bearer {READ}"), Access::ReadUsers)
+                .unwrap()
+                .len(),
+            8
+        );
+    }
+
+    #[test]
+    fn no_wrong_or_unconfigured_token_is_unauthorized() {
+        for header in ["Bearer nope", "Bearer ", ADMIN, "Basic abc", "bearer"] {
+            assert_eq!(
+                decide(header, Access::ReadUsers),
+                Err(Denied::Unauthorized),
+                "{header}"
+            );
+        }
+        assert!(tokens().decide(None, Access::ReadUsers).is_err());
+        let closed = Tokens::default();
+        assert!(closed.decide(Some(b"Bearer "), Access::ReadUsers).is_err());
+    }
+
+    #[test]
+    fn short_tokens_are_refused() {
+        assert!(Tokens::default().add_admin("short").is_err());
+        assert!(
+            Tokens::default()
+                .add_admin(&format!("name:{}", ADMIN.trim_start_matches('0')))
+                .is_err()
+        );
+    }
+}

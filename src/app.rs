@@ -1,0 +1,237 @@
+//! The service as a whole: the same in `main` and in tests.
+//!
+//! [`App::build`] binds and starts listening at once, so that a probe gets an answer while
+//! the database is still being prepared; [`App::run_until_stopped`] prepares it, serves, and
+//! stops in order.
+
+use crate::config::{Config, Migrate};
+use crate::http::{self, Phase, State};
+use crate::ingest::{Ingest, WriterThread};
+use crate::provider::Provider as _;
+use crate::store::{Store, StoreError};
+use crate::telemetry::Metrics;
+use crate::webhook::receive::Door;
+use actix_web::dev::Server;
+use actix_web::middleware::from_fn;
+use actix_web::web::{Data, ServiceConfig};
+use actix_web::{App as Routes, HttpServer};
+use std::future::Future;
+use std::net::{SocketAddr, TcpListener};
+use std::sync::Arc;
+use std::time::Duration;
+
+/// How long requests that are under way may take once stopping has begun, in seconds.
+const DRAIN_SECONDS: u64 = 20;
+
+/// How long the queue may take to drain behind them.
+const WRITER_DRAIN: Duration = Duration::from_secs(5);
+
+/// How long a client may take to send its headers.
+const HEADERS_WITHIN: Duration = Duration::from_secs(10);
+
+/// How long an idle connection is kept.
+const KEEP_ALIVE: Duration = Duration::from_secs(75);
+
+/// How often preparing the database is tried anew while it is away.
+const PREPARE_AGAIN: Duration = Duration::from_secs(1);
+
+/// A service that listens, but is not prepared yet.
+pub struct App {
+    address: SocketAddr,
+    metrics_address: Option<SocketAddr>,
+    server: Server,
+    metrics_server: Option<Server>,
+    state: Data<State>,
+    ingest: Ingest,
+    writer: WriterThread,
+    migrate: Migrate,
+}
+
+/// Why the service could not go on.
+#[derive(Debug, thiserror::Error)]
+pub enum AppError {
+    /// An address could not be listened on.
+    #[error("cannot listen on {0}: {1}; set {2} to an address that is free")]
+    Bind(SocketAddr, std::io::Error, &'static str),
+    /// The operating system refused a thread or a socket.
+    #[error("the service could not run: {0}")]
+    Io(#[from] std::io::Error),
+    /// The database cannot be used as it is.
+    #[error(transparent)]
+    Store(#[from] StoreError),
+}
+
+impl App {
+    /// Binds the listeners and starts the writer and the server threads.
+    pub fn build(config: Config) -> Result<Self, AppError> {
+        let listener = listen(config.bind, "USERSYNC_BIND")?;
+        let metrics_listener = config
+            .metrics_bind
+            .map(|address| listen(address, "USERSYNC_METRICS_BIND"))
+            .transpose()?;
+        let address = listener.local_addr()?;
+        let metrics_address = metrics_listener
+            .as_ref()
+            .map(TcpListener::local_addr)
+            .transpose()?;
+
+        let store = Store::new(&config.database);
+        let metrics = Arc::new(Metrics::default());
+        let source = config.provider.source();
+        let (ingest, writer) =
+            Ingest::start(&store, source, config.user_ids, Arc::clone(&metrics))?;
+        let door = Door::new(
+            config.signing_secrets,
+            Box::new(config.provider.clone()),
+            !config.provider.instances.is_empty(),
+            ingest.clone(),
+            Arc::clone(&metrics),
+        );
+        let state = Data::new(State {
+            door,
+            store,
+            tokens: config.tokens,
+            metrics,
+            shows_metrics: metrics_address.is_none() && address.ip().is_loopback(),
+            phase: Phase::default(),
+        });
+        let server = serve(listener, state.clone(), http::routes)?;
+        let metrics_server = metrics_listener
+            .map(|listener| serve(listener, state.clone(), http::metrics_routes))
+            .transpose()?;
+        let migrate = config.migrate;
+        Ok(Self {
+            address,
+            metrics_address,
+            server,
+            metrics_server,
+            state,
+            ingest,
+            writer,
+            migrate,
+        })
+    }
+
+    /// The address that is listened on; it tells the port where 0 was asked for.
+    pub fn address(&self) -> SocketAddr {
+        self.address
+    }
+
+    /// The port that is listened on.
+    pub fn port(&self) -> u16 {
+        self.address.port()
+    }
+
+    /// The address of the listener for metrics.
+    pub fn metrics_address(&self) -> Option<SocketAddr> {
+        self.metrics_address
+    }
+
+    /// Prepares the database, serves until `shutdown` completes, then stops: readiness goes
+    /// first, then new connections, then what is queued is committed.
+    pub async fn run_until_stopped(
+        self,
+        shutdown: impl Future<Output = ()>,
+    ) -> Result<(), AppError> {
+        let handle = self.server.handle();
+        let mut server = tokio::spawn(self.server);
+        let metrics_handle = self.metrics_server.as_ref().map(Server::handle);
+        let _metrics_server = self.metrics_server.map(tokio::spawn);
+        let prepare = prepare(self.state.clone(), self.migrate);
+        let serving = async {
+            prepare.await?;
+            tracing::info!(address = %self.address, "ready");
+            std::future::pending::<Result<(), AppError>>().await
+        };
+        let result = tokio::select! {
+            failed = serving => failed,
+            () = shutdown => Ok(()),
+            ended = &mut server => ended.map_err(std::io::Error::other)?.map_err(AppError::from),
+        };
+        self.state.phase.set_stopping();
+        if result.is_ok() {
+            tracing::info!("stopping: new connections are refused, what is under way is finished");
+        }
+        handle.stop(true).await;
+        if let Some(handle) = metrics_handle {
+            handle.stop(false).await;
+        }
+        self.ingest.close();
+        let drained = tokio::task::spawn_blocking(|| self.writer.join());
+        if tokio::time::timeout(WRITER_DRAIN, drained).await.is_err() {
+            tracing::error!("the queue could not be drained in time; senders will come again");
+        }
+        result
+    }
+}
+
+fn listen(address: SocketAddr, variable: &'static str) -> Result<TcpListener, AppError> {
+    TcpListener::bind(address).map_err(|error| AppError::Bind(address, error, variable))
+}
+
+fn serve(
+    listener: TcpListener,
+    state: Data<State>,
+    routes: fn(&mut ServiceConfig),
+) -> Result<Server, AppError> {
+    let server = HttpServer::new(move || {
+        Routes::new()
+            .app_data(state.clone())
+            .wrap(from_fn(http::tag))
+            .configure(routes)
+    });
+    Ok(server
+        .disable_signals()
+        .shutdown_timeout(DRAIN_SECONDS)
+        .client_request_timeout(HEADERS_WITHIN)
+        .keep_alive(KEEP_ALIVE)
+        .listen(listener)?
+        .run())
+}
+
+/// Brings the schema up to date, or checks it, and tries again while the database is away.
+async fn prepare(state: Data<State>, migrate: Migrate) -> Result<(), StoreError> {
+    let mut told = false;
+    loop {
+        let store = state.store.clone();
+        let attempt = tokio::task::spawn_blocking(move || prepare_once(&store, migrate));
+        match attempt
+            .await
+            .unwrap_or_else(|_| Err(StoreError::Unusable("preparing panicked".into())))
+        {
+            Ok(migrated) => {
+                if migrated > 0 {
+                    tracing::info!(migrations = migrated, "the schema is up to date");
+                }
+                state.phase.set_prepared();
+                return Ok(());
+            }
+            Err(StoreError::Away(why)) => {
+                if !std::mem::replace(&mut told, true) {
+                    tracing::error!(
+                        "the database is away, deliveries are answered 503 until it is there; \
+                         is DATABASE_URL right, and the server running? {why}"
+                    );
+                }
+            }
+            Err(error) => return Err(error),
+        }
+        tokio::time::sleep(PREPARE_AGAIN).await;
+    }
+}
+
+fn prepare_once(store: &Store, migrate: Migrate) -> Result<usize, StoreError> {
+    let migrated = match migrate {
+        Migrate::Auto => store.migrate()?,
+        Migrate::Check if store.is_current()? => 0,
+        Migrate::Check => {
+            return Err(StoreError::Unusable(
+                "the schema is older than this release; run `usersync migrate`, \
+                 or set USERSYNC_MIGRATE=auto"
+                    .into(),
+            ));
+        }
+    };
+    store.check()?;
+    Ok(migrated)
+}

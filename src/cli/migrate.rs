@@ -1,0 +1,36 @@
+//! `usersync migrate`: brings the schema up to date, where `serve` may not.
+
+use super::{Failure, configuration, configured, output};
+use crate::config::Needs;
+use crate::store::Store;
+use clap::{Arg, ArgAction, ArgMatches, Command};
+
+pub(super) fn command() -> Command {
+    configured(Command::new("migrate"))
+        .about("Brings the database schema up to date")
+        .arg(
+            Arg::new("check")
+                .long("check")
+                .action(ArgAction::SetTrue)
+                .help("Changes nothing; exit status 1 where the schema is older than this release"),
+        )
+}
+
+pub(super) fn run(matches: &ArgMatches) -> Result<(), Failure> {
+    let config = configuration(matches, Needs::Nothing)?;
+    let store = Store::new(&config.database);
+    if matches.get_flag("check") {
+        if store.is_current()? {
+            output::line("the schema is up to date");
+            return Ok(());
+        }
+        return Err(Failure::Told(
+            "the schema is older than this release; run `usersync migrate`".into(),
+        ));
+    }
+    match store.migrate()? {
+        0 => output::line("the schema was up to date already"),
+        count => output::line(&format!("applied {count} migration(s)")),
+    }
+    Ok(())
+}

@@ -1,0 +1,172 @@
+//! The command line: one file a subcommand.
+//!
+//! Called by `main` alone. A subcommand reads its flags, builds the [`Config`] that it needs,
+//! calls into the library and says what happened. Exit status 0 only on success.
+
+mod dev;
+mod migrate;
+mod output;
+mod replay;
+mod send;
+mod serve;
+mod shutdown;
+
+use crate::app::AppError;
+use crate::config::{Config, ConfigError, Given, Needs, Source, VARIABLES};
+use crate::store::StoreError;
+use crate::telemetry::logs;
+use clap::{Arg, ArgMatches, Command};
+use std::ffi::OsString;
+use std::fmt::Write as _;
+use std::path::PathBuf;
+use std::process::ExitCode;
+
+/// Why a subcommand failed; the text is for whoever ran it.
+#[derive(Debug, thiserror::Error)]
+enum Failure {
+    #[error(transparent)]
+    Config(#[from] ConfigError),
+    #[error(transparent)]
+    App(#[from] AppError),
+    #[error(transparent)]
+    Store(#[from] StoreError),
+    #[error("{0}")]
+    Told(String),
+}
+
+/// Runs the program with the given arguments, the program's name first.
+pub fn run(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
+    let matches = match command().try_get_matches_from(arguments) {
+        Ok(matches) => matches,
+        Err(error) => {
+            // Help and version go to standard output and are no failure.
+            error.print().ok();
+            return if error.use_stderr() {
+                ExitCode::from(2)
+            } else {
+                ExitCode::SUCCESS
+            };
+        }
+    };
+    let result = match matches.subcommand() {
+        Some(("dev", matches)) => dev::run(matches),
+        Some(("send", matches)) => send::run(matches),
+        Some(("migrate", matches)) => migrate::run(matches),
+        Some(("replay", matches)) => replay::run(matches),
+        Some((_, matches)) => serve::run(matches),
+        None => serve::run(&matches),
+    };
+    match result {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(failure) => {
+            output::error(&format!("usersync: {failure}"));
+            ExitCode::FAILURE
+        }
+    }
+}
+
+fn command() -> Command {
+    let about = "Keeps an application's own users table in step with its identity provider";
+    configured(Command::new("usersync"))
+        .version(env!("CARGO_PKG_VERSION"))
+        .about(about)
+        .long_about(format!("{about}.\n\nWithout a subcommand it serves."))
+        .args_conflicts_with_subcommands(true)
+        .subcommand(serve::command())
+        .subcommand(dev::command())
+        .subcommand(send::command())
+        .subcommand(migrate::command())
+        .subcommand(replay::command())
+}
+
+/// Adds the flags of the configuration, and tells about the variables that have none.
+fn configured(command: Command) -> Command {
+    let flags = VARIABLES.iter().filter_map(|variable| {
+        let Given::Flag(flag) = variable.given else {
+            return None;
+        };
+        let mut help = format!("{} [env: {}]", variable.meaning, variable.name);
+        if !variable.default.is_empty() {
+            // Writing to a string cannot fail.
+            write!(help, " [default: {}]", variable.default).ok();
+        }
+        Some(
+            Arg::new(variable.name)
+                .long(flag)
+                .value_name("VALUE")
+                .help(help),
+        )
+    });
+    env_file(command.args(flags)).after_help(environment_help())
+}
+
+fn env_file(command: Command) -> Command {
+    let help = "Reads variables from a dotenv file, over those of the environment";
+    command.arg(
+        Arg::new("env-file")
+            .long("env-file")
+            .value_name("FILE")
+            .value_parser(clap::value_parser!(PathBuf))
+            .help(help),
+    )
+}
+
+fn environment_help() -> String {
+    let mut text =
+        String::from("By environment only (secrets also as a file's path in NAME_FILE):\n");
+    for variable in VARIABLES
+        .iter()
+        .filter(|variable| !matches!(variable.given, Given::Flag(_)))
+    {
+        let default = match variable.default {
+            "" => String::new(),
+            default => format!(" [default: {default}]"),
+        };
+        // Writing to a string cannot fail.
+        writeln!(
+            text,
+            "  {}\n          {}{default}",
+            variable.name, variable.meaning
+        )
+        .ok();
+    }
+    text
+}
+
+/// The environment, the file of `--env-file`, and the flags.
+fn source(matches: &ArgMatches) -> Result<Source, Failure> {
+    let mut source = Source::from_environment();
+    if let Some(path) = matches.get_one::<PathBuf>("env-file") {
+        source.read_env_file(path).map_err(Failure::Told)?;
+    }
+    for variable in VARIABLES {
+        if let Ok(Some(value)) = matches.try_get_one::<String>(variable.name) {
+            source.set(variable.name, value.clone());
+        }
+    }
+    Ok(source)
+}
+
+/// The configuration, with logging started as it says.
+fn configuration(matches: &ArgMatches, needs: Needs) -> Result<Config, Failure> {
+    let config = Config::load(&source(matches)?, needs)?;
+    logs::start(&config);
+    Ok(config)
+}
+
+/// Runs asynchronous work of a subcommand that does not serve.
+fn block_on<T>(work: impl Future<Output = Result<T, Failure>>) -> Result<T, Failure> {
+    tokio::runtime::Builder::new_current_thread()
+        .enable_all()
+        .build()
+        .map_err(|error| Failure::Told(format!("no runtime could be started: {error}")))?
+        .block_on(work)
+}
+
+#[cfg(test)]
+mod tests {
+    #[test]
+    fn the_command_line_is_well_formed() {
+        super::command().debug_assert();
+    }
+}

@@ -1,0 +1,145 @@
+//! `usersync replay`: lists what is quarantined, and tries it anew.
+
+use super::{Failure, block_on, configuration, configured, output};
+use crate::config::{Config, Needs};
+use crate::domain::Outcome;
+use crate::ingest::Ingest;
+use crate::ingest::replay::replay;
+use crate::provider::Provider as _;
+use crate::store::{Store, quarantine::Quarantined};
+use crate::telemetry::Metrics;
+use clap::{Arg, ArgAction, ArgGroup, ArgMatches, Command};
+use serde_json::json;
+use std::sync::Arc;
+
+/// How many messages are listed, or replayed by `--all`, at once.
+const MOST_LISTED: i64 = 10_000;
+
+pub(super) fn command() -> Command {
+    let flag = |name: &'static str, help: &'static str| {
+        Arg::new(name)
+            .long(name)
+            .action(ArgAction::SetTrue)
+            .help(help)
+    };
+    configured(Command::new("replay"))
+        .about("Tries quarantined deliveries anew")
+        .arg(
+            Arg::new("id")
+                .value_name("ID")
+                .num_args(1..)
+                .help("Message ids, as `--list` shows them"),
+        )
+        .arg(flag("list", "Lists what is quarantined, and why"))
+        .arg(flag(
+            "all",
+            "Tries everything that is quarantined, oldest first",
+        ))
+        .arg(flag("json", "Prints an object a line"))
+        .group(
+            ArgGroup::new("what")
+                .args(["id", "list", "all"])
+                .required(true),
+        )
+}
+
+pub(super) fn run(matches: &ArgMatches) -> Result<(), Failure> {
+    let config = configuration(matches, Needs::Nothing)?;
+    let store = Store::new(&config.database);
+    block_on(async {
+        if matches.get_flag("list") {
+            return list(&store, matches.get_flag("json")).await;
+        }
+        let ids: Vec<String> = if let Some(ids) = matches.get_many::<String>("id") {
+            ids.cloned().collect()
+        } else {
+            let all = store.list_quarantined(MOST_LISTED).await?;
+            all.into_iter().map(|message| message.message_id).collect()
+        };
+        replay_each(&config, &store, &ids, matches.get_flag("json")).await
+    })
+}
+
+async fn list(store: &Store, as_json: bool) -> Result<(), Failure> {
+    let messages = store.list_quarantined(MOST_LISTED).await?;
+    for message in &messages {
+        output::line(&describe(message, as_json));
+    }
+    if messages.is_empty() && !as_json {
+        output::line("nothing is quarantined");
+    }
+    Ok(())
+}
+
+fn describe(message: &Quarantined, as_json: bool) -> String {
+    let Quarantined {
+        message_id,
+        kind,
+        reason,
+        path,
+        size_bytes,
+        received_at,
+    } = message;
+    if as_json {
+        return json!({
+            "message_id": message_id, "type": kind, "reason": reason, "path": path,
+            "size_bytes": size_bytes, "received_at": received_at,
+        })
+        .to_string();
+    }
+    let place = path
+        .as_ref()
+        .map_or_else(String::new, |path| format!(" at {path}"));
+    let kind = if kind.is_empty() { "(no type)" } else { kind };
+    format!("{received_at}  {message_id}  {kind}  {reason}{place}  {size_bytes} bytes")
+}
+
+/// Replays messages one after the other; fails where one stays quarantined.
+async fn replay_each(
+    config: &Config,
+    store: &Store,
+    ids: &[String],
+    as_json: bool,
+) -> Result<(), Failure> {
+    let metrics = Arc::new(Metrics::default());
+    let source = config.provider.source();
+    let (ingest, writer) = Ingest::start(store, source, config.user_ids, metrics)
+        .map_err(|error| Failure::Told(format!("the writer could not be started: {error}")))?;
+    let mut failed = 0;
+    for id in ids {
+        let (line, healed) = match replay(&ingest, store, &config.provider, id).await {
+            Ok(settled) => {
+                let healed = !matches!(settled.outcome, Outcome::Quarantined(_));
+                (
+                    told(
+                        id,
+                        settled.outcome.as_str(),
+                        settled.outcome.reason(),
+                        as_json,
+                    ),
+                    healed,
+                )
+            }
+            Err(error) => (told(id, "failed", Some(&error.to_string()), as_json), false),
+        };
+        failed += usize::from(!healed);
+        output::line(&line);
+    }
+    ingest.close();
+    writer.join();
+    match failed {
+        0 => Ok(()),
+        _ => Err(Failure::Told(format!(
+            "{failed} of {} message(s) could not be applied",
+            ids.len()
+        ))),
+    }
+}
+
+fn told(id: &str, outcome: &str, reason: Option<&str>, as_json: bool) -> String {
+    if as_json {
+        return json!({"message_id": id, "outcome": outcome, "reason": reason}).to_string();
+    }
+    let reason = reason.map_or_else(String::new, |reason| format!(" ({reason})"));
+    format!("{id}: {outcome}{reason}")
+}

@@ -1,0 +1,201 @@
+//! `usersync send`: signs an event and posts it, as the provider would.
+
+use super::{Failure, block_on, configuration, env_file, output};
+use crate::config::{Config, Needs};
+use clap::{Arg, ArgAction, ArgMatches, Command};
+use jiff::Timestamp;
+use serde_json::Value;
+use std::path::Path;
+use uuid::Uuid;
+
+/// Built-in events: real shapes of one invented user.
+const SAMPLES: [(&str, &str); 3] = [
+    (
+        "user.created",
+        include_str!("../../fixtures/webhooks/user.created.json"),
+    ),
+    (
+        "user.updated",
+        include_str!("../../fixtures/webhooks/user.updated.json"),
+    ),
+    (
+        "user.deleted",
+        include_str!("../../fixtures/webhooks/user.deleted.json"),
+    ),
+];
+
+/// The user whom the built-in events are about, unless `--user` says.
+pub(super) const SAMPLE_USER: &str = "user_33sR3n1FRYDsxjSPI9aGB8hbGo9";
+
+pub(super) fn command() -> Command {
+    let command = Command::new("send")
+        .about("Signs an event and posts it")
+        .arg(
+            Arg::new("event")
+                .required(true)
+                .value_name("EVENT|FILE")
+                .help("user.created, user.updated, user.deleted, or a file whose bytes are sent as they are"),
+        )
+        .arg(
+            Arg::new("url")
+                .long("url")
+                .value_name("URL")
+                .default_value("http://127.0.0.1:8080/webhooks/clerk")
+                .help("Where to post it"),
+        )
+        .arg(
+            Arg::new("user")
+                .long("user")
+                .value_name("ID")
+                .help("The provider's id of the user of a built-in event"),
+        )
+        .arg(
+            Arg::new("message-id")
+                .long("message-id")
+                .value_name("ID")
+                .help("The message's id; a new one each time unless given"),
+        )
+        .arg(
+            Arg::new("json")
+                .long("json")
+                .action(ArgAction::SetTrue)
+                .help("Prints the answer's body and nothing else"),
+        );
+    env_file(command).after_help(
+        "By environment only (also as a file's path in CLERK_WEBHOOK_SIGNING_SECRET_FILE):\n  \
+         CLERK_WEBHOOK_SIGNING_SECRET\n          \
+         What to sign with; of several the first. `usersync dev` keeps its own in data/dev/env.\n",
+    )
+}
+
+pub(super) fn run(matches: &ArgMatches) -> Result<(), Failure> {
+    let config = configuration(matches, Needs::SigningSecret)?;
+    let body = body(matches)?;
+    block_on(post(matches, &config, body))
+}
+
+fn body(matches: &ArgMatches) -> Result<Vec<u8>, Failure> {
+    let event = matches
+        .get_one::<String>("event")
+        .map_or("", String::as_str);
+    if let Some((_, sample)) = SAMPLES.iter().find(|(name, _)| *name == event) {
+        let user = matches
+            .get_one::<String>("user")
+            .map_or(SAMPLE_USER, String::as_str);
+        return Ok(fresh(sample, user));
+    }
+    if matches.contains_id("user") {
+        return Err(Failure::Told(
+            "--user goes with a built-in event; a file is sent as it is".into(),
+        ));
+    }
+    std::fs::read(Path::new(event)).map_err(|error| {
+        let names: Vec<&str> = SAMPLES.iter().map(|(name, _)| *name).collect();
+        Failure::Told(format!(
+            "{event} is neither a built-in event ({}) nor a file that can be read: {error}",
+            names.join(", ")
+        ))
+    })
+}
+
+/// A built-in event as if it happened now to `user`.
+#[expect(
+    clippy::disallowed_methods,
+    reason = "the command line is an edge: the event happens now"
+)]
+fn fresh(sample: &str, user: &str) -> Vec<u8> {
+    let now = Timestamp::now().as_millisecond();
+    let mut event: Value = serde_json::from_str(sample).unwrap_or_default();
+    if let Some(data) = event.get_mut("data").and_then(Value::as_object_mut) {
+        data.insert("id".into(), user.into());
+        if data.contains_key("updated_at") {
+            data.insert("updated_at".into(), now.into());
+        }
+    }
+    if let Some(envelope) = event.as_object_mut() {
+        envelope.insert("timestamp".into(), now.into());
+    }
+    event.to_string().into_bytes()
+}
+
+#[expect(
+    clippy::disallowed_methods,
+    reason = "the command line is an edge: it signs now"
+)]
+async fn post(matches: &ArgMatches, config: &Config, body: Vec<u8>) -> Result<(), Failure> {
+    let url = matches.get_one::<String>("url").map_or("", String::as_str);
+    let message_id = matches
+        .get_one::<String>("message-id")
+        .cloned()
+        .unwrap_or_else(|| format!("msg_{}", Uuid::now_v7().simple()));
+    let timestamp = Timestamp::now().as_second().to_string();
+    let Some(secret) = config.signing_secrets.active.first() else {
+        return Err(Failure::Told("there is no secret to sign with".into()));
+    };
+    let signature = secret.signature(&message_id, &timestamp, &body);
+    let request = reqwest::Client::new()
+        .post(url)
+        .header("content-type", "application/json")
+        .header("svix-id", &message_id)
+        .header("svix-timestamp", timestamp)
+        .header("svix-signature", signature)
+        .body(body);
+    let answer = request
+        .send()
+        .await
+        .map_err(|error| unreachable(url, &error))?;
+    let status = answer.status();
+    let text = answer.text().await.unwrap_or_default();
+    report(matches, status.as_u16(), &text);
+    if status.is_success() {
+        Ok(())
+    } else {
+        Err(Failure::Told(format!(
+            "the event was not accepted: {}",
+            told(status.as_u16(), &text)
+        )))
+    }
+}
+
+fn unreachable(url: &str, error: &reqwest::Error) -> Failure {
+    let hint = if error.is_connect() {
+        "; is the service running there?"
+    } else {
+        ""
+    };
+    Failure::Told(format!("{url} could not be posted to{hint} ({error})"))
+}
+
+fn report(matches: &ArgMatches, status: u16, text: &str) {
+    if matches.get_flag("json") {
+        output::line(text);
+        return;
+    }
+    let Ok(answer) = serde_json::from_str::<Value>(text) else {
+        return;
+    };
+    let word = |key: &str| answer.get(key).and_then(Value::as_str);
+    let Some(outcome) = word("outcome") else {
+        return;
+    };
+    let reason = word("reason").map_or_else(String::new, |reason| format!(" ({reason})"));
+    let user = word("user_id").map_or_else(String::new, |id| format!(", user id {id}"));
+    let message = word("event_id").unwrap_or_default();
+    output::line(&format!(
+        "{outcome}{reason}: status {status}, message {message}{user}"
+    ));
+    if outcome == "tombstoned" {
+        output::line("This user was deleted, which is final; try another with --user user_other.");
+    }
+}
+
+/// What a refusal says.
+fn told(status: u16, text: &str) -> String {
+    let problem: Value = serde_json::from_str(text).unwrap_or_default();
+    match (problem.get("code"), problem.get("detail")) {
+        (Some(Value::String(code)), Some(Value::String(detail))) => {
+            format!("status {status}, {code}: {detail}")
+        }
+        _ => format!("status {status}, and the answer is none of usersync's; check --url"),
+    }
+}

@@ -1,0 +1,231 @@
+//! `DATABASE_URL` becomes a [`Database`]: the engine is decided here, once.
+
+use secrecy::SecretString;
+use std::path::PathBuf;
+
+/// The database that was configured.
+#[derive(Clone, Debug)]
+pub enum Database {
+    /// A file of ours.
+    Sqlite(PathBuf),
+    /// A server.
+    Postgres(PostgresTarget),
+}
+
+/// A PostgreSQL server, and our schema in it.
+#[derive(Clone, Debug)]
+pub struct PostgresTarget {
+    /// What libpq is given, password included.
+    pub url: SecretString,
+    /// The schema that holds our tables.
+    pub schema: String,
+}
+
+impl Database {
+    /// The engine's name, for logs.
+    pub const fn engine(&self) -> &'static str {
+        match self {
+            Self::Sqlite(_) => "sqlite",
+            Self::Postgres(_) => "postgresql",
+        }
+    }
+}
+
+/// What libpq understands in a URL; anything else would make it refuse the whole.
+const LIBPQ_PARAMETERS: [&str; 36] = [
+    "application_name",
+    "channel_binding",
+    "client_encoding",
+    "connect_timeout",
+    "dbname",
+    "fallback_application_name",
+    "gssencmode",
+    "gsslib",
+    "host",
+    "hostaddr",
+    "keepalives",
+    "keepalives_count",
+    "keepalives_idle",
+    "keepalives_interval",
+    "krbsrvname",
+    "load_balance_hosts",
+    "options",
+    "passfile",
+    "password",
+    "port",
+    "require_auth",
+    "requirepeer",
+    "service",
+    "ssl_max_protocol_version",
+    "ssl_min_protocol_version",
+    "sslcert",
+    "sslcertmode",
+    "sslcompression",
+    "sslcrl",
+    "sslkey",
+    "sslmode",
+    "sslnegotiation",
+    "sslpassword",
+    "sslrootcert",
+    "target_session_attrs",
+    "tcp_user_timeout",
+];
+
+/// What a connection gets unless the URL says otherwise: a dead server is noticed within
+/// seconds, not when the kernel gives up after a quarter of an hour.
+const CONNECTION_DEFAULTS: [(&str, &str); 7] = [
+    ("application_name", "usersync"),
+    ("connect_timeout", "3"),
+    ("tcp_user_timeout", "5000"),
+    ("keepalives", "1"),
+    ("keepalives_idle", "10"),
+    ("keepalives_interval", "3"),
+    ("keepalives_count", "3"),
+];
+
+/// Reads a URL. Returns the database, and a warning where parameters were translated or
+/// dropped; or what is wrong. Neither ever holds the URL.
+pub(super) fn parse(url: &str, schema: String) -> Result<(Database, Option<String>), String> {
+    let (engine, rest) = url.split_once(':').unwrap_or((url, ""));
+    match (engine, rest.strip_prefix("//")) {
+        ("sqlite", Some(path)) => sqlite(path),
+        ("postgres" | "postgresql", Some(rest)) => Ok(postgres(rest, schema)),
+        ("sqlite" | "postgres" | "postgresql", None) => {
+            Err(format!("lacks the two slashes: write `{engine}://…`"))
+        }
+        _ => Err(
+            "has a scheme that is not supported; write `sqlite://PATH` or \
+                  `postgres://user:password@host:5432/database`"
+                .into(),
+        ),
+    }
+}
+
+fn sqlite(rest: &str) -> Result<(Database, Option<String>), String> {
+    let (path, parameters) = rest.split_once('?').unwrap_or((rest, ""));
+    if path.is_empty() || path.contains(":memory:") {
+        return Err(
+            "needs the path of a file, as in `sqlite://data/usersync.db`; \
+                    users in memory would be lost at the next start"
+                .into(),
+        );
+    }
+    let warning = (!parameters.is_empty())
+        .then(|| "DATABASE_URL: parameters of a SQLite URL are not used".to_owned());
+    Ok((Database::Sqlite(PathBuf::from(path)), warning))
+}
+
+fn postgres(rest: &str, schema: String) -> (Database, Option<String>) {
+    let (place, parameters) = rest.split_once('?').unwrap_or((rest, ""));
+    let mut kept: Vec<(String, String)> = Vec::new();
+    let mut changed: Vec<&str> = Vec::new();
+    for parameter in parameters
+        .split('&')
+        .filter(|parameter| !parameter.is_empty())
+    {
+        let (name, value) = parameter.split_once('=').unwrap_or((parameter, ""));
+        match translate(name, value) {
+            Some((known, known_value)) => {
+                if known != name || known_value != value {
+                    changed.push(name);
+                }
+                kept.push((known.to_owned(), known_value.to_owned()));
+            }
+            None => changed.push(name),
+        }
+    }
+    for (name, value) in CONNECTION_DEFAULTS {
+        if !kept.iter().any(|(known, _)| known == name) {
+            kept.push((name.to_owned(), value.to_owned()));
+        }
+    }
+    let query: Vec<String> = kept
+        .iter()
+        .map(|(name, value)| format!("{name}={value}"))
+        .collect();
+    let url = format!("postgres://{place}?{}", query.join("&")).into();
+    let warning = (!changed.is_empty()).then(|| {
+        format!(
+            "DATABASE_URL: not PostgreSQL's own, so translated or left out: {}",
+            changed.join(", ")
+        )
+    });
+    (Database::Postgres(PostgresTarget { url, schema }), warning)
+}
+
+/// A parameter as libpq writes it; `None` for one of an ORM or a pooler that has no meaning
+/// here. `schema` is among these: our tables live in a schema of their own.
+fn translate<'a>(name: &'a str, value: &'a str) -> Option<(&'a str, &'a str)> {
+    match (name, value) {
+        ("sslmode", "no-verify")
+        | ("ssl", "true" | "1")
+        | ("sslaccept", "accept_invalid_certs") => Some(("sslmode", "require")),
+        ("sslaccept", "strict") => Some(("sslmode", "verify-full")),
+        _ => LIBPQ_PARAMETERS.contains(&name).then_some((name, value)),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{Database, parse};
+    use secrecy::ExposeSecret as _;
+
+    fn url(text: &str) -> (String, Option<String>) {
+        match parse(text, "usersync".into()).unwrap() {
+            (Database::Postgres(target), warning) => {
+                (target.url.expose_secret().to_owned(), warning)
+            }
+            (Database::Sqlite(path), warning) => (path.display().to_string(), warning),
+        }
+    }
+
+    #[test]
+    fn parameters_of_orms_and_poolers_are_translated_or_dropped_with_one_warning() {
+        let (text, warning) = url(
+            "postgresql://u:p@h:5432/d?schema=public&pgbouncer=true&connection_limit=1&sslmode=no-verify&options=-cx%3Dy",
+        );
+        assert!(text.starts_with("postgres://u:p@h:5432/d?sslmode=require&options=-cx%3Dy&"));
+        assert!(!text.contains("pgbouncer") && !text.contains("schema="));
+        let warning = warning.unwrap();
+        assert!(
+            warning.ends_with("schema, pgbouncer, connection_limit, sslmode"),
+            "{warning}"
+        );
+    }
+
+    #[test]
+    fn a_plain_url_gets_our_timeouts_and_no_warning() {
+        let (text, warning) = url("postgres://u@h/d?connect_timeout=9");
+        assert!(text.contains("connect_timeout=9") && text.contains("tcp_user_timeout=5000"));
+        assert!(!text.contains("connect_timeout=3"));
+        assert_eq!(warning, None);
+    }
+
+    #[test]
+    fn sqlite_paths_may_be_relative_or_absolute_but_not_in_memory() {
+        assert_eq!(url("sqlite://data/usersync.db").0, "data/usersync.db");
+        assert_eq!(url("sqlite:///var/lib/u.db").0, "/var/lib/u.db");
+        assert!(
+            parse("sqlite://:memory:", String::new())
+                .unwrap_err()
+                .contains("path of a file")
+        );
+        assert!(parse("sqlite://", String::new()).is_err());
+    }
+
+    #[test]
+    fn another_scheme_is_an_error_that_says_so_and_not_what_the_url_was() {
+        for wrong in [
+            "mysql://u:hunter2@h/d",
+            "hunter2",
+            "file:./hunter2.db",
+            "postgres:u:hunter2@h",
+        ] {
+            let problem = parse(wrong, String::new()).unwrap_err();
+            assert!(
+                problem.contains("://") && !problem.contains("hunter2"),
+                "{problem}"
+            );
+        }
+    }
+}

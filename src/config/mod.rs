@@ -1,0 +1,136 @@
+//! Environment and flags become one [`Config`], or one error that lists every problem.
+//!
+//! Built at the start of every subcommand, and by tests. Everything is checked here, so that
+//! a wrong value stops the program before it opens anything. Secrets are held in types that
+//! cannot be printed, and no message repeats a secret's text.
+
+mod database;
+mod reading;
+mod source;
+mod variables;
+
+pub use database::{Database, PostgresTarget};
+pub use source::Source;
+pub use variables::{Given, VARIABLES, Variable};
+
+use crate::access::Tokens;
+use crate::provider::clerk::Clerk;
+use crate::webhook::SigningSecrets;
+use reading::Reading;
+use std::net::SocketAddr;
+
+/// Everything that can be configured, checked.
+#[derive(Debug)]
+pub struct Config {
+    /// Where users are kept.
+    pub database: Database,
+    /// Where the service listens.
+    pub bind: SocketAddr,
+    /// Where metrics are served, if elsewhere.
+    pub metrics_bind: Option<SocketAddr>,
+    /// What deliveries are signed with.
+    pub signing_secrets: SigningSecrets,
+    /// The provider's instances, and the known roles and plans.
+    pub provider: Clerk,
+    /// Who may ask.
+    pub tokens: Tokens,
+    /// Ids of new rows.
+    pub user_ids: UserIds,
+    /// What to do about an old schema.
+    pub migrate: Migrate,
+    /// How log lines look; `None` decides by whether they go to a terminal.
+    pub log_format: Option<LogFormat>,
+    /// What is logged.
+    pub log_filter: String,
+    /// What the operator should know, to be logged once logging works.
+    pub warnings: Vec<String>,
+}
+
+/// Which ids new rows get.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum UserIds {
+    /// UUID version 7: in the order of their making, so that they are cheap to index.
+    Uuid,
+    /// The provider's id.
+    External,
+}
+
+/// What to do about an old schema.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Migrate {
+    /// Bring it up to date at start.
+    Auto,
+    /// Refuse to start.
+    Check,
+}
+
+/// How log lines look.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum LogFormat {
+    /// For people.
+    Text,
+    /// For machines: an object a line.
+    Json,
+}
+
+/// What a subcommand cannot do without.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Needs {
+    /// A signing secret.
+    SigningSecret,
+    /// Nothing that has no default.
+    Nothing,
+}
+
+/// Everything that is wrong with the configuration.
+#[derive(Debug, thiserror::Error)]
+#[error("the configuration has {} problem(s):\n{}", .0.len(), .0.iter().map(|problem| format!("  - {problem}")).collect::<Vec<_>>().join("\n"))]
+pub struct ConfigError(pub Vec<String>);
+
+impl Config {
+    /// Checks every variable and reports all problems at once.
+    pub fn load(source: &Source, needs: Needs) -> Result<Self, ConfigError> {
+        let mut reading = Reading::new(source);
+        let config = Self {
+            database: reading.database(),
+            bind: reading.bind(),
+            metrics_bind: reading.address("USERSYNC_METRICS_BIND"),
+            signing_secrets: reading.signing_secrets(needs),
+            provider: Clerk {
+                instances: reading.instances(),
+                roles: reading.policy(
+                    "USERSYNC_ROLES",
+                    "user,admin",
+                    "USERSYNC_DEFAULT_ROLE",
+                    "user",
+                ),
+                plans: reading.policy("USERSYNC_PLANS", "any", "USERSYNC_DEFAULT_PLAN", "free"),
+            },
+            tokens: reading.tokens(),
+            user_ids: reading.choice(
+                "USERSYNC_USER_ID",
+                UserIds::Uuid,
+                &[("uuid", UserIds::Uuid), ("external", UserIds::External)],
+            ),
+            migrate: reading.choice(
+                "USERSYNC_MIGRATE",
+                Migrate::Auto,
+                &[("auto", Migrate::Auto), ("check", Migrate::Check)],
+            ),
+            log_format: reading.choice(
+                "USERSYNC_LOG_FORMAT",
+                None,
+                &[
+                    ("text", Some(LogFormat::Text)),
+                    ("json", Some(LogFormat::Json)),
+                ],
+            ),
+            log_filter: reading.log_filter(),
+            warnings: Vec::new(),
+        };
+        reading.finish(config)
+    }
+}
+
+#[cfg(test)]
+mod tests;

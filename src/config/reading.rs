@@ -1,0 +1,267 @@
+//! One pass over the variables: values come out, problems and warnings pile up.
+//!
+//! Each method reads what its name says, notes what is wrong, and returns something
+//! harmless in its place, so that the pass goes on and the operator sees every problem.
+
+use super::database::{self, Database};
+use super::{Config, ConfigError, Needs, Source};
+use crate::access::Tokens;
+use crate::domain::{Role, RolePolicy};
+use crate::webhook::{SigningSecret, SigningSecrets};
+use std::net::{Ipv4Addr, SocketAddr};
+use std::path::PathBuf;
+
+pub(super) struct Reading<'a> {
+    source: &'a Source,
+    problems: Vec<String>,
+    warnings: Vec<String>,
+}
+
+impl<'a> Reading<'a> {
+    pub(super) fn new(source: &'a Source) -> Self {
+        let typo =
+            |name: &str| format!("{name} is no variable of usersync; see `usersync serve --help`");
+        let warnings = source.unknown().into_iter().map(typo).collect();
+        Self {
+            source,
+            problems: Vec::new(),
+            warnings,
+        }
+    }
+
+    pub(super) fn finish(self, mut config: Config) -> Result<Config, ConfigError> {
+        if !self.problems.is_empty() {
+            return Err(ConfigError(self.problems));
+        }
+        config.warnings = self.warnings;
+        Ok(config)
+    }
+
+    fn problem(&mut self, name: &str, what: impl std::fmt::Display) {
+        self.problems.push(format!("{name} {what}"));
+    }
+
+    fn text(&mut self, name: &str) -> Option<String> {
+        self.source.get(name).unwrap_or_else(|what| {
+            self.problem(name, what);
+            None
+        })
+    }
+
+    /// The items of a list, separated by commas or white space.
+    fn list(&mut self, name: &str) -> Vec<String> {
+        let text = self.text(name).unwrap_or_default();
+        let items = text.split(|character: char| character == ',' || character.is_whitespace());
+        items
+            .filter(|item| !item.is_empty())
+            .map(str::to_owned)
+            .collect()
+    }
+
+    pub(super) fn database(&mut self) -> Database {
+        let schema = self
+            .text("USERSYNC_SCHEMA")
+            .unwrap_or_else(|| "usersync".into());
+        if !is_plain_identifier(&schema) {
+            self.problem(
+                "USERSYNC_SCHEMA",
+                "is not a plain name: use up to 63 letters, digits and underscores, no digit first, and not `pg_…`",
+            );
+        }
+        let url = self
+            .text("DATABASE_URL")
+            .unwrap_or_else(|| "sqlite://data/usersync.db".into());
+        match database::parse(&url, schema) {
+            Ok((database, warning)) => {
+                self.warnings.extend(warning);
+                database
+            }
+            Err(what) => {
+                self.problem("DATABASE_URL", what);
+                Database::Sqlite(PathBuf::new())
+            }
+        }
+    }
+
+    pub(super) fn bind(&mut self) -> SocketAddr {
+        let port = self.text("PORT").and_then(|text| {
+            let port = text.parse::<u16>().ok();
+            if port.is_none() {
+                self.problem("PORT", "is not a port: use a number from 0 to 65535");
+            }
+            port
+        });
+        match (self.address("USERSYNC_BIND"), port) {
+            (Some(address), Some(port)) => SocketAddr::new(address.ip(), port),
+            (Some(address), None) => address,
+            (None, Some(port)) => SocketAddr::from((Ipv4Addr::UNSPECIFIED, port)),
+            (None, None) => SocketAddr::from((Ipv4Addr::LOCALHOST, 8080)),
+        }
+    }
+
+    pub(super) fn address(&mut self, name: &str) -> Option<SocketAddr> {
+        let text = self.text(name)?;
+        let address = text.parse().ok();
+        if address.is_none() {
+            self.problem(
+                name,
+                "is not an address with a port, as in `127.0.0.1:8080` or `[::1]:8080`",
+            );
+        }
+        address
+    }
+
+    pub(super) fn signing_secrets(&mut self, needs: Needs) -> SigningSecrets {
+        let current = self.secrets("CLERK_WEBHOOK_SIGNING_SECRET");
+        let old = self.secrets("CLERK_WEBHOOK_SECRET");
+        let unreadable = self
+            .problems
+            .iter()
+            .any(|problem| problem.starts_with("CLERK_WEBHOOK_S"));
+        if current.is_empty() && old.is_empty() && needs == Needs::SigningSecret && !unreadable {
+            self.problem(
+                "CLERK_WEBHOOK_SIGNING_SECRET",
+                "is not set; copy the signing secret (`whsec_…`) of your webhook endpoint from the provider's \
+                 dashboard into it. To try usersync without a provider, run `usersync dev`",
+            );
+        }
+        if current.is_empty() && !old.is_empty() {
+            self.warnings.push(
+                "CLERK_WEBHOOK_SECRET is the old name; rename it to CLERK_WEBHOOK_SIGNING_SECRET"
+                    .into(),
+            );
+            return SigningSecrets::new(old, Vec::new());
+        }
+        if !old.is_empty() {
+            self.warnings.push(
+                "CLERK_WEBHOOK_SECRET is not used, because CLERK_WEBHOOK_SIGNING_SECRET is set; remove it".into(),
+            );
+        }
+        SigningSecrets::new(current, old)
+    }
+
+    fn secrets(&mut self, name: &str) -> Vec<SigningSecret> {
+        let mut secrets = Vec::new();
+        for text in self.list(name) {
+            match SigningSecret::parse(&text) {
+                Ok(secret) => secrets.push(secret),
+                Err(what) => self.problem(name, what),
+            }
+        }
+        secrets
+    }
+
+    pub(super) fn instances(&mut self) -> Vec<String> {
+        let instances = self.list("CLERK_INSTANCE_ID");
+        if instances
+            .iter()
+            .any(|instance| !instance.starts_with("ins_"))
+        {
+            self.problem(
+                "CLERK_INSTANCE_ID",
+                "is not an instance id; it starts with `ins_`",
+            );
+        }
+        instances
+    }
+
+    pub(super) fn tokens(&mut self) -> Tokens {
+        let admin = self.list("USERSYNC_ADMIN_TOKEN");
+        let read = self.list("USERSYNC_READ_TOKEN");
+        let mut tokens = Tokens::default();
+        for text in admin {
+            tokens
+                .add_admin(&text)
+                .unwrap_or_else(|what| self.problem("USERSYNC_ADMIN_TOKEN", what));
+        }
+        for text in read {
+            tokens
+                .add_read(&text)
+                .unwrap_or_else(|what| self.problem("USERSYNC_READ_TOKEN", what));
+        }
+        tokens
+    }
+
+    /// Known words and the default one; the single word `any` knows every well-formed word.
+    pub(super) fn policy(
+        &mut self,
+        list: &str,
+        known: &str,
+        default: &str,
+        default_word: &str,
+    ) -> RolePolicy {
+        let mut words = self.list(list);
+        if words.is_empty() {
+            words = known.split(',').map(str::to_owned).collect();
+        }
+        let known: Vec<Role> = match words.as_slice() {
+            [any] if any == "any" => Vec::new(),
+            words => words
+                .iter()
+                .filter_map(|word| self.word(list, word))
+                .collect(),
+        };
+        let word = self
+            .text(default)
+            .unwrap_or_else(|| default_word.to_owned());
+        let default_role = self.word(default, &word);
+        if let Some(role) = &default_role
+            && !known.is_empty()
+            && !known.contains(role)
+        {
+            self.problem(
+                default,
+                format_args!("is not among the words of {list}; add it there"),
+            );
+        }
+        RolePolicy {
+            known,
+            default: default_role.unwrap_or_default(),
+        }
+    }
+
+    fn word(&mut self, name: &str, word: &str) -> Option<Role> {
+        let role = Role::parse(word);
+        if role.is_none() {
+            self.problem(
+                name,
+                "holds a word that is not 1 to 64 letters, digits, `.`, `_` or `-`",
+            );
+        }
+        role
+    }
+
+    pub(super) fn choice<T: Copy>(&mut self, name: &str, default: T, choices: &[(&str, T)]) -> T {
+        let Some(text) = self.text(name) else {
+            return default;
+        };
+        if let Some((_, choice)) = choices.iter().find(|(word, _)| *word == text) {
+            return *choice;
+        }
+        let words: Vec<String> = choices
+            .iter()
+            .map(|(word, _)| format!("`{word}`"))
+            .collect();
+        self.problem(name, format_args!("must be {}", words.join(" or ")));
+        default
+    }
+
+    pub(super) fn log_filter(&mut self) -> String {
+        let filter = self.text("RUST_LOG").unwrap_or_else(|| "info".into());
+        if let Err(error) = filter.parse::<tracing_subscriber::filter::Targets>() {
+            self.problem(
+                "RUST_LOG",
+                format_args!("cannot be read: {error}; try `info`"),
+            );
+        }
+        filter
+    }
+}
+
+fn is_plain_identifier(name: &str) -> bool {
+    let starts = name.starts_with(|first: char| first.is_ascii_alphabetic() || first == '_');
+    let word = name
+        .chars()
+        .all(|character| character.is_ascii_alphanumeric() || character == '_');
+    starts && word && name.len() <= 63 && !name.starts_with("pg_")
+}

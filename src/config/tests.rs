@@ -1,0 +1,189 @@
+//! A wrong value of any variable gets one message that says what to do.
+
+use super::{Config, ConfigError, Given, Needs, Source, VARIABLES};
+
+const SECRET: &str = "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw";
+
+fn load(pairs: &[(&str, &str)]) -> Result<Config, ConfigError> {
+    let mut source = Source::default();
+    for (name, value) in pairs {
+        source.set(name, (*value).to_owned());
+    }
+    Config::load(&source, Needs::SigningSecret)
+}
+
+fn problems(pairs: &[(&str, &str)]) -> Vec<String> {
+    load(pairs).unwrap_err().0
+}
+
+#[test]
+fn defaults_need_a_signing_secret_and_nothing_else() {
+    let missing = problems(&[]);
+    assert_eq!(missing.len(), 1);
+    assert!(
+        missing[0].contains("CLERK_WEBHOOK_SIGNING_SECRET is not set"),
+        "{missing:?}"
+    );
+    assert!(missing[0].contains("usersync dev"), "{missing:?}");
+    let config = load(&[("CLERK_WEBHOOK_SIGNING_SECRET", SECRET)]).unwrap();
+    assert_eq!(config.bind.to_string(), "127.0.0.1:8080");
+    assert!(config.warnings.is_empty());
+}
+
+#[test]
+fn every_wrong_variable_is_reported_at_once_each_with_what_to_do() {
+    let wrong = [
+        ("DATABASE_URL", "mysql://root:hunter2@h/d", "postgres://"),
+        ("USERSYNC_SCHEMA", "pg_users", "plain name"),
+        ("USERSYNC_BIND", "localhost", "as in `127.0.0.1:8080`"),
+        ("PORT", "80800", "0 to 65535"),
+        ("USERSYNC_METRICS_BIND", "9090", "as in `127.0.0.1:8080`"),
+        (
+            "CLERK_WEBHOOK_SIGNING_SECRET",
+            "hunter2",
+            "start with `whsec_`",
+        ),
+        ("CLERK_INSTANCE_ID", "prod", "starts with `ins_`"),
+        ("USERSYNC_ADMIN_TOKEN", "hunter2", "32 characters"),
+        ("USERSYNC_READ_TOKEN", "app:hunter2", "32 characters"),
+        ("USERSYNC_ROLES", "user,ro/le", "letters"),
+        ("USERSYNC_DEFAULT_ROLE", "owner", "add it there"),
+        ("USERSYNC_PLANS", "pro!", "letters"),
+        ("USERSYNC_DEFAULT_PLAN", "fr ee", "letters"),
+        ("USERSYNC_USER_ID", "serial", "`uuid` or `external`"),
+        ("USERSYNC_MIGRATE", "never", "`auto` or `check`"),
+        ("USERSYNC_LOG_FORMAT", "xml", "`text` or `json`"),
+        ("RUST_LOG", "usersync=loud", "try `info`"),
+    ];
+    assert_eq!(
+        wrong.len(),
+        VARIABLES.len(),
+        "a variable without a wrong value to try"
+    );
+    let pairs: Vec<(&str, &str)> = wrong
+        .iter()
+        .map(|(name, value, _)| (*name, *value))
+        .collect();
+    let all = problems(&pairs);
+    for (name, _, advice) in wrong {
+        let of: Vec<&String> = all.iter().filter(|text| text.starts_with(name)).collect();
+        assert_eq!(of.len(), 1, "{name}: {all:#?}");
+        assert!(of[0].contains(advice), "{name}: {}", of[0]);
+    }
+    assert_eq!(all.len(), wrong.len());
+    assert!(!all.concat().contains("hunter2"), "a secret is repeated");
+}
+
+#[test]
+fn a_secret_may_stand_in_a_file_but_not_in_both_places() {
+    let file = tempfile::NamedTempFile::new().unwrap();
+    std::fs::write(file.path(), format!("{SECRET}\n")).unwrap();
+    let path = file.path().to_str().unwrap();
+    let config = load(&[("CLERK_WEBHOOK_SIGNING_SECRET_FILE", path)]).unwrap();
+    assert_eq!(config.signing_secrets.active.len(), 1);
+    let both = problems(&[
+        ("CLERK_WEBHOOK_SIGNING_SECRET_FILE", path),
+        ("CLERK_WEBHOOK_SIGNING_SECRET", SECRET),
+    ]);
+    assert!(both[0].contains("keep one"), "{both:?}");
+    let gone = problems(&[("CLERK_WEBHOOK_SIGNING_SECRET_FILE", "/nonexistent")]);
+    assert!(gone[0].contains("/nonexistent"), "{gone:?}");
+}
+
+#[test]
+fn the_old_name_of_the_secret_is_read_with_a_warning() {
+    let config = load(&[("CLERK_WEBHOOK_SECRET", SECRET)]).unwrap();
+    assert_eq!(config.signing_secrets.active.len(), 1);
+    assert!(config.warnings[0].contains("rename it"));
+    let other = "whsec_C2FVsBQIhrscChlQIMV+b5sSYspob7oD";
+    let both = [
+        ("CLERK_WEBHOOK_SECRET", SECRET),
+        ("CLERK_WEBHOOK_SIGNING_SECRET", other),
+    ];
+    let config = load(&both).unwrap();
+    assert_eq!(
+        (
+            config.signing_secrets.active.len(),
+            config.signing_secrets.inactive.len()
+        ),
+        (1, 1)
+    );
+    assert!(config.warnings[0].contains("not used"));
+}
+
+#[test]
+fn several_secrets_are_separated_by_commas_or_spaces() {
+    let two = format!("{SECRET}, whsec_C2FVsBQIhrscChlQIMV+b5sSYspob7oD");
+    let config = load(&[("CLERK_WEBHOOK_SIGNING_SECRET", &two)]).unwrap();
+    assert_eq!(config.signing_secrets.active.len(), 2);
+}
+
+#[test]
+fn port_alone_means_all_addresses_and_with_an_address_replaces_its_port() {
+    let bind = |pairs: &[(&str, &str)]| {
+        let mut all = vec![("CLERK_WEBHOOK_SIGNING_SECRET", SECRET)];
+        all.extend_from_slice(pairs);
+        load(&all).unwrap().bind.to_string()
+    };
+    assert_eq!(bind(&[("PORT", "3000")]), "0.0.0.0:3000");
+    assert_eq!(
+        bind(&[("PORT", "3000"), ("USERSYNC_BIND", "127.0.0.1:8080")]),
+        "127.0.0.1:3000"
+    );
+    assert_eq!(bind(&[("USERSYNC_BIND", "[::1]:0")]), "[::1]:0");
+}
+
+#[test]
+fn a_name_that_looks_like_ours_but_is_none_gets_a_warning() {
+    let config = load(&[
+        ("CLERK_WEBHOOK_SIGNING_SECRET", SECRET),
+        ("USERSYNC_ADMIN_TOKN", "x"),
+    ])
+    .unwrap();
+    assert!(
+        config.warnings[0].contains("USERSYNC_ADMIN_TOKN"),
+        "{:?}",
+        config.warnings
+    );
+}
+
+#[test]
+fn the_real_world_can_be_forgotten() {
+    let mut source = Source::default();
+    for name in [
+        "CLERK_SECRET_KEY",
+        "CLERK_WEBHOOK_SIGNING_SECRET",
+        "DATABASE_URL",
+        "DATABASE_URL_FILE",
+    ] {
+        source.set(name, "something real".into());
+    }
+    source.forget_real_world();
+    assert!(Config::load(&source, Needs::Nothing).is_ok());
+}
+
+#[test]
+fn a_printed_configuration_shows_no_secret() {
+    let token = "hunter2hunter2hunter2hunter2hunter2";
+    let config = load(&[
+        ("CLERK_WEBHOOK_SIGNING_SECRET", SECRET),
+        ("USERSYNC_ADMIN_TOKEN", token),
+        ("DATABASE_URL", "postgres://u:hunter2@h/d"),
+    ])
+    .unwrap();
+    let printed = format!("{config:?}");
+    assert!(
+        !printed.contains("hunter2") && !printed.contains("MfKQ9r8GKYqr"),
+        "{printed}"
+    );
+}
+
+#[test]
+fn secrets_have_no_flag() {
+    for variable in VARIABLES {
+        let secret = ["SECRET", "TOKEN", "DATABASE_URL"]
+            .iter()
+            .any(|word| variable.name.contains(word));
+        assert_eq!(secret, variable.given == Given::Secret, "{}", variable.name);
+    }
+}

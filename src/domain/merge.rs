@@ -1,0 +1,85 @@
+//! Many changes to one user become one.
+//!
+//! `ingest` folds what one batch holds for a user with [`Merged`] before the transaction,
+//! on both databases; the store's guard applies the same order between batches. So it does
+//! not matter how deliveries are split into batches, or over replicas.
+
+use super::time::UnixMillis;
+use super::user::Snapshot;
+use super::version::Version;
+
+/// One thing that the provider said about one user.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Change {
+    /// The user looks like this.
+    Snapshot(Box<Snapshot>),
+    /// The user is gone, signed by the provider: terminal.
+    Deletion {
+        /// The provider's id of the user.
+        external_id: String,
+    },
+}
+
+impl Change {
+    /// The provider's id of the user concerned.
+    pub fn external_id(&self) -> &str {
+        match self {
+            Self::Snapshot(snapshot) => &snapshot.external_id,
+            Self::Deletion { external_id } => external_id,
+        }
+    }
+
+    /// Where this change stands in the order: a deletion after every snapshot.
+    pub fn version(&self) -> Version {
+        match self {
+            Self::Snapshot(snapshot) => snapshot.version,
+            Self::Deletion { .. } => Version::DELETION,
+        }
+    }
+
+    /// Whether this is the signed deletion.
+    pub fn is_deletion(&self) -> bool {
+        matches!(self, Self::Deletion { .. })
+    }
+
+    fn last_sign_in_at(&self) -> Option<UnixMillis> {
+        match self {
+            Self::Snapshot(snapshot) => snapshot.last_sign_in_at,
+            Self::Deletion { .. } => None,
+        }
+    }
+}
+
+/// What a set of changes to one user comes to.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Merged<'a> {
+    /// The change with the greatest version.
+    pub winner: &'a Change,
+    /// The latest sign-in that any of them knew; none once the user is deleted.
+    pub last_sign_in_at: Option<UnixMillis>,
+}
+
+impl<'a> Merged<'a> {
+    /// The fold of one change.
+    pub fn of(change: &'a Change) -> Self {
+        Self {
+            winner: change,
+            last_sign_in_at: change.last_sign_in_at(),
+        }
+    }
+
+    /// Folds in one more change of the same user. Returns whether it is the winner now;
+    /// of equal versions the earlier one stays.
+    pub fn fold(&mut self, change: &'a Change) -> bool {
+        let wins = change.version() > self.winner.version();
+        if wins {
+            self.winner = change;
+        }
+        self.last_sign_in_at = if self.winner.is_deletion() {
+            None
+        } else {
+            self.last_sign_in_at.max(change.last_sign_in_at())
+        };
+        wins
+    }
+}

@@ -1,0 +1,29 @@
+//! The brain: what a user is, and how things seen about a user become one row.
+//!
+//! Called by the provider (to build changes), by `ingest` (to fold them) and by `store`
+//! (to write them). Pure: no IO, no async, no clock, no database, no HTTP. Time comes in
+//! as an argument.
+//!
+//! * [`user`]: a snapshot of a user as the provider showed it, and its profile rules.
+//! * [`role`]: role and plan words, and which of them counts.
+//! * [`version`]: the total order of snapshots.
+//! * [`merge`]: many changes to one user become one.
+//! * [`outcome`]: what became of a delivery, and why.
+//! * [`redaction`]: what may be kept of a body that could not be applied.
+//! * [`text`] and [`time`]: cleaned strings and checked instants.
+
+pub mod merge;
+pub mod outcome;
+pub mod redaction;
+pub mod role;
+pub mod text;
+pub mod time;
+pub mod user;
+pub mod version;
+
+pub use merge::{Change, Merged};
+pub use outcome::{Ignored, Malformed, Outcome, Stale};
+pub use role::{Role, RolePolicy};
+pub use time::UnixMillis;
+pub use user::{Profile, Snapshot, Status};
+pub use version::{Digest, Version};

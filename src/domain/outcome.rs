@@ -1,0 +1,120 @@
+//! What became of a delivery, and why: the words that are answered, stored and counted.
+//!
+//! Every set is closed, so that metrics have bounded labels and scripts can rely on them.
+
+/// What became of a delivery.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Outcome {
+    /// This delivery's version is now the row's, or it is the signed deletion.
+    Applied,
+    /// Something newer stands.
+    Stale(Stale),
+    /// The message was settled before, or came earlier in the same batch.
+    Duplicate,
+    /// The user is deleted, by another delivery.
+    Tombstoned,
+    /// Not for us.
+    Ignored(Ignored),
+    /// Genuine, but it cannot be understood or stored; kept for a replay.
+    Quarantined(Malformed),
+}
+
+/// Why a snapshot was not applied.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Stale {
+    /// A greater version is stored or came in the same batch.
+    Superseded,
+    /// The user was seen to be absent later than this snapshot was taken.
+    Absent,
+}
+
+/// Why a delivery is none of our business.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Ignored {
+    /// A type of event that we do not handle.
+    EventType,
+    /// It comes from another instance of the provider than the configured ones.
+    WrongInstance,
+}
+
+/// Why a genuine delivery could not be applied.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Malformed {
+    /// The body is not a JSON object.
+    InvalidJson,
+    /// A field without which nothing can be done is missing.
+    MissingField,
+    /// A field that we map has another JSON type.
+    WrongType,
+    /// A time that no database can hold.
+    OutOfRange,
+    /// The database refused the row, three times and alone.
+    Refused,
+}
+
+impl Outcome {
+    /// Every word that [`Outcome::as_str`] can give.
+    pub const WORDS: [&'static str; 6] = [
+        "applied",
+        "stale",
+        "duplicate",
+        "tombstoned",
+        "ignored",
+        "quarantined",
+    ];
+
+    /// The word that is answered, stored and counted.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Applied => "applied",
+            Self::Stale(_) => "stale",
+            Self::Duplicate => "duplicate",
+            Self::Tombstoned => "tombstoned",
+            Self::Ignored(_) => "ignored",
+            Self::Quarantined(_) => "quarantined",
+        }
+    }
+
+    /// The reason, where the word alone does not say it.
+    pub const fn reason(self) -> Option<&'static str> {
+        match self {
+            Self::Applied | Self::Duplicate | Self::Tombstoned => None,
+            Self::Stale(why) => Some(why.as_str()),
+            Self::Ignored(why) => Some(why.as_str()),
+            Self::Quarantined(why) => Some(why.as_str()),
+        }
+    }
+}
+
+impl Stale {
+    /// The stored word.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Superseded => "superseded",
+            Self::Absent => "absent",
+        }
+    }
+}
+
+impl Ignored {
+    /// The stored word.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::EventType => "event_type",
+            Self::WrongInstance => "wrong_instance",
+        }
+    }
+}
+
+impl Malformed {
+    /// The stored word.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::InvalidJson => "invalid_json",
+            Self::MissingField => "missing_field",
+            Self::WrongType => "wrong_type",
+            Self::OutOfRange => "out_of_range",
+            Self::Refused => "refused_by_database",
+        }
+    }
+}

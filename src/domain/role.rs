@@ -1,0 +1,81 @@
+//! Role and plan: which word counts.
+//!
+//! Each is three columns: the word in the winning snapshot's `public_metadata`, an
+//! operator's choice made here, and the effective value. The effective value is a
+//! function of the first two and the configuration, never of what the row had before.
+
+/// A word that may be a role or a plan.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Role(String);
+
+impl Role {
+    /// Accepts `[A-Za-z0-9._-]{1,64}`.
+    pub fn parse(word: &str) -> Option<Self> {
+        let known = |byte: u8| byte.is_ascii_alphanumeric() || b"._-".contains(&byte);
+        let fits = (1..=64).contains(&word.len()) && word.bytes().all(known);
+        fits.then(|| Self(word.to_owned()))
+    }
+
+    /// The word itself.
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+}
+
+impl Default for Role {
+    fn default() -> Self {
+        Self("user".to_owned())
+    }
+}
+
+/// Which words are known, and what holds where none is given.
+#[derive(Clone, Debug)]
+pub struct RolePolicy {
+    /// The known words; empty means that any well-formed word is known.
+    pub known: Vec<Role>,
+    /// What a user has who was given nothing.
+    pub default: Role,
+}
+
+impl RolePolicy {
+    /// The effective word of a user for whom no operator chose one: the source's word
+    /// if it is known, else the default.
+    pub fn effective(&self, source: Option<&str>) -> String {
+        source
+            .and_then(Role::parse)
+            .filter(|role| self.known.is_empty() || self.known.contains(role))
+            .unwrap_or_else(|| self.default.clone())
+            .0
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{Role, RolePolicy};
+
+    fn role(word: &str) -> Role {
+        Role::parse(word).unwrap()
+    }
+
+    #[test]
+    fn an_unknown_word_falls_back_to_the_default() {
+        let roles = RolePolicy {
+            known: vec![role("user"), role("admin")],
+            default: role("user"),
+        };
+        assert_eq!(roles.effective(Some("admin")), "admin");
+        assert_eq!(roles.effective(Some("wizard")), "user");
+        assert_eq!(roles.effective(None), "user");
+    }
+
+    #[test]
+    fn where_any_word_is_known_it_still_has_to_be_well_formed() {
+        let plans = RolePolicy {
+            known: vec![],
+            default: role("free"),
+        };
+        assert_eq!(plans.effective(Some("gold")), "gold");
+        assert_eq!(plans.effective(Some("drop table")), "free");
+        assert_eq!(plans.effective(Some(&"x".repeat(65))), "free");
+    }
+}

@@ -1,0 +1,16 @@
+//! Asks the desk about a request's bearer token.
+
+use super::{Problem, State};
+use crate::access::Access;
+use actix_web::HttpRequest;
+use actix_web::http::header::{AUTHORIZATION, HeaderValue};
+
+/// Lets the request pass, or says why not.
+pub(super) fn require(state: &State, request: &HttpRequest, access: Access) -> Result<(), Problem> {
+    let header = request
+        .headers()
+        .get(AUTHORIZATION)
+        .map(HeaderValue::as_bytes);
+    state.tokens.decide(header, access)?;
+    Ok(())
+}

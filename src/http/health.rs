@@ -1,0 +1,19 @@
+//! `/healthz` says that the process lives, `/readyz` that it can work.
+
+use super::{Problem, State};
+use actix_web::HttpResponse;
+use actix_web::web::Data;
+use serde_json::json;
+
+pub(super) async fn alive() -> HttpResponse {
+    HttpResponse::Ok().json(json!({"status": "alive"}))
+}
+
+pub(super) async fn ready(state: Data<State>) -> Result<HttpResponse, Problem> {
+    if !state.phase.is_ready() {
+        let detail = "the service is starting (the database is being prepared) or stopping";
+        return Err(Problem::unavailable("not_running", detail));
+    }
+    state.store.ping().await?;
+    Ok(HttpResponse::Ok().json(json!({"status": "ready"})))
+}

@@ -1,0 +1,35 @@
+//! `/metrics`, for Prometheus.
+
+use super::{Problem, State, problem};
+use actix_web::web::Data;
+use actix_web::{HttpRequest, HttpResponse};
+
+const OPENMETRICS: &str = "application/openmetrics-text; version=1.0.0; charset=utf-8";
+
+/// On the main listener: only where that is loopback, and only for a request that no proxy
+/// forwarded from elsewhere.
+pub(super) async fn public(
+    state: Data<State>,
+    request: HttpRequest,
+) -> Result<HttpResponse, Problem> {
+    let forwarded = request
+        .headers()
+        .keys()
+        .any(|name| name.as_str() == "forwarded" || name.as_str().starts_with("x-forwarded-"));
+    if state.shows_metrics && !forwarded {
+        Ok(show(state).await)
+    } else {
+        problem::no_such_route(request).await
+    }
+}
+
+/// On the listener of `USERSYNC_METRICS_BIND`.
+pub(super) async fn show(state: Data<State>) -> HttpResponse {
+    // What the database holds is looked up here; while it is away, the last number stands.
+    if let Ok(bytes) = state.store.quarantined_bytes().await {
+        state.metrics.quarantine_bytes(bytes);
+    }
+    HttpResponse::Ok()
+        .content_type(OPENMETRICS)
+        .body(state.metrics.render())
+}

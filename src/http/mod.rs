@@ -1,0 +1,89 @@
+//! The street: the route table, and what all routes share.
+//!
+//! Called by `app`. Handlers are thin: they ask the desk who is there, hand over to the door
+//! or the store, and turn results into answers. [`problem`] is the one place where an error
+//! becomes an HTTP status.
+
+mod authorization;
+mod health;
+mod metrics;
+pub mod problem;
+mod request_id;
+mod users;
+mod webhooks;
+
+pub use problem::Problem;
+pub use request_id::tag;
+
+use crate::access::Tokens;
+use crate::store::Store;
+use crate::telemetry::Metrics;
+use crate::webhook::receive::Door;
+use actix_web::web::{self, ServiceConfig};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+
+/// What the routes work with.
+pub struct State {
+    /// Where deliveries go.
+    pub door: Door,
+    /// Where users are read.
+    pub store: Store,
+    /// Who may ask.
+    pub tokens: Tokens,
+    /// What is counted.
+    pub metrics: Arc<Metrics>,
+    /// Whether this listener shows metrics: it is loopback, and no other one was asked for.
+    pub shows_metrics: bool,
+    /// Where in its life the service is.
+    pub phase: Phase,
+}
+
+/// Where in its life the service is.
+#[derive(Debug, Default)]
+pub struct Phase {
+    prepared: AtomicBool,
+    stopping: AtomicBool,
+}
+
+impl Phase {
+    /// The database is prepared.
+    pub fn set_prepared(&self) {
+        self.prepared.store(true, Ordering::Release);
+    }
+
+    /// The service is about to stop.
+    pub fn set_stopping(&self) {
+        self.stopping.store(true, Ordering::Release);
+    }
+
+    /// Whether requests can be served.
+    pub fn is_prepared(&self) -> bool {
+        self.prepared.load(Ordering::Acquire)
+    }
+
+    /// Whether new work should come here.
+    pub fn is_ready(&self) -> bool {
+        self.is_prepared() && !self.stopping.load(Ordering::Acquire)
+    }
+}
+
+/// Every route there is.
+pub fn routes(config: &mut ServiceConfig) {
+    config
+        .route("/webhooks/clerk", web::post().to(webhooks::receive))
+        .route("/api/webhooks/clerk", web::post().to(webhooks::receive))
+        .route("/v1/users", web::get().to(users::list))
+        .route("/v1/users/{id}", web::get().to(users::get))
+        .route("/healthz", web::get().to(health::alive))
+        .route("/readyz", web::get().to(health::ready))
+        .route("/metrics", web::get().to(metrics::public))
+        .default_service(web::to(problem::no_such_route));
+}
+
+/// The routes of the listener that only shows metrics.
+pub fn metrics_routes(config: &mut ServiceConfig) {
+    config
+        .route("/metrics", web::get().to(metrics::show))
+        .default_service(web::to(problem::no_such_route));
+}

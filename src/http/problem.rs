@@ -1,0 +1,185 @@
+//! Errors as answers: `application/problem+json` (RFC 9457), each with a stable `code`.
+//!
+//! The policy: every room returns its own narrow error; only this file knows their status.
+//! A 4xx says what to do; a 5xx never shows internals: its cause is logged with the request's
+//! id, once, by [`super::request_id`], where every problem passes on its way out.
+
+use crate::access::Denied;
+use crate::ingest::Unavailable;
+use crate::store::StoreError;
+use crate::webhook::Rejection;
+use crate::webhook::receive::Refusal;
+use actix_web::http::StatusCode;
+use actix_web::http::header::{CACHE_CONTROL, RETRY_AFTER, WWW_AUTHENTICATE};
+use actix_web::{HttpRequest, HttpResponse, ResponseError};
+use serde::Serialize;
+use std::borrow::Cow;
+
+/// How soon to come again after a 503, in seconds: the provider's own second attempt comes
+/// after five.
+const RETRY_AFTER_SECONDS: u32 = 5;
+
+/// An error on its way out.
+#[derive(Debug, thiserror::Error)]
+#[error("{code}: {detail}")]
+pub struct Problem {
+    status: StatusCode,
+    code: &'static str,
+    detail: Cow<'static, str>,
+    /// What the log should say and the answer must not.
+    cause: Option<String>,
+}
+
+#[derive(Serialize)]
+struct Document<'a> {
+    r#type: String,
+    title: &'a str,
+    status: u16,
+    code: &'a str,
+    detail: &'a str,
+    request_id: &'a str,
+}
+
+impl Problem {
+    /// A problem of the given status and code.
+    pub fn new(
+        status: StatusCode,
+        code: &'static str,
+        detail: impl Into<Cow<'static, str>>,
+    ) -> Self {
+        Self {
+            status,
+            code,
+            detail: detail.into(),
+            cause: None,
+        }
+    }
+
+    /// The request cannot be understood.
+    pub fn bad_request(code: &'static str, detail: impl Into<Cow<'static, str>>) -> Self {
+        Self::new(StatusCode::BAD_REQUEST, code, detail)
+    }
+
+    /// The service cannot answer now.
+    pub fn unavailable(code: &'static str, detail: impl Into<Cow<'static, str>>) -> Self {
+        Self::new(StatusCode::SERVICE_UNAVAILABLE, code, detail)
+    }
+}
+
+impl From<Rejection> for Problem {
+    fn from(rejection: Rejection) -> Self {
+        let status = match rejection {
+            Rejection::BodyTooLarge => StatusCode::PAYLOAD_TOO_LARGE,
+            Rejection::BodyTooSlow => StatusCode::REQUEST_TIMEOUT,
+            Rejection::TooManyBodies => StatusCode::SERVICE_UNAVAILABLE,
+            _ => StatusCode::BAD_REQUEST,
+        };
+        Self::new(status, rejection.code(), rejection.to_string())
+    }
+}
+
+impl From<Unavailable> for Problem {
+    fn from(reason: Unavailable) -> Self {
+        Self::unavailable(reason.code(), reason.to_string())
+    }
+}
+
+impl From<Refusal> for Problem {
+    fn from(refusal: Refusal) -> Self {
+        match refusal {
+            Refusal::Rejected(rejection) => rejection.into(),
+            Refusal::Unavailable(reason) => reason.into(),
+        }
+    }
+}
+
+impl From<StoreError> for Problem {
+    fn from(error: StoreError) -> Self {
+        match error {
+            StoreError::Away(_) | StoreError::Unusable(_) => Self {
+                cause: Some(error.to_string()),
+                ..Unavailable::DatabaseAway.into()
+            },
+            StoreError::Refused(_) => {
+                let detail = "something went wrong here; the log says what, under this request id";
+                let problem = Self::new(StatusCode::INTERNAL_SERVER_ERROR, "internal", detail);
+                Self {
+                    cause: Some(error.to_string()),
+                    ..problem
+                }
+            }
+        }
+    }
+}
+
+impl From<Denied> for Problem {
+    fn from(denied: Denied) -> Self {
+        match denied {
+            Denied::Unauthorized => Self::new(
+                StatusCode::UNAUTHORIZED,
+                "unauthorized",
+                "send `Authorization: Bearer …` with a token of USERSYNC_ADMIN_TOKEN or USERSYNC_READ_TOKEN",
+            ),
+            Denied::Forbidden => Self::new(
+                StatusCode::FORBIDDEN,
+                "forbidden",
+                "a read token reads users only; this needs a token of USERSYNC_ADMIN_TOKEN",
+            ),
+        }
+    }
+}
+
+impl Problem {
+    /// What the log should say, where the answer does not say it all.
+    pub(super) fn cause(&self) -> Option<&str> {
+        self.cause.as_deref()
+    }
+
+    /// The answer to the request of the given id.
+    pub(super) fn answer(&self, request_id: &str) -> HttpResponse {
+        let document = Document {
+            r#type: format!("urn:usersync:problem:{}", self.code),
+            title: self.status.canonical_reason().unwrap_or("Error"),
+            status: self.status.as_u16(),
+            code: self.code,
+            detail: &self.detail,
+            request_id,
+        };
+        let mut response = HttpResponse::build(self.status);
+        response.content_type("application/problem+json");
+        response.insert_header((CACHE_CONTROL, "no-store"));
+        if self.status == StatusCode::SERVICE_UNAVAILABLE {
+            response.insert_header((RETRY_AFTER, RETRY_AFTER_SECONDS));
+        }
+        if self.status == StatusCode::UNAUTHORIZED {
+            response.insert_header((WWW_AUTHENTICATE, "Bearer"));
+        }
+        response.body(serde_json::to_vec(&document).unwrap_or_default())
+    }
+}
+
+impl ResponseError for Problem {
+    fn status_code(&self) -> StatusCode {
+        self.status
+    }
+
+    /// Only until [`super::request_id`] replaces it by one that names the request.
+    fn error_response(&self) -> HttpResponse {
+        HttpResponse::new(self.status)
+    }
+}
+
+/// Answers what no route matches.
+pub(super) async fn no_such_route(request: HttpRequest) -> Result<HttpResponse, Problem> {
+    if request.path().ends_with("/webhooks/clerk") {
+        let detail = "deliveries are sent by POST";
+        return Err(Problem::new(
+            StatusCode::METHOD_NOT_ALLOWED,
+            "method_not_allowed",
+            detail,
+        ));
+    }
+    let detail =
+        "there is nothing here; deliveries go to POST /webhooks/clerk, users are at GET /v1/users";
+    Err(Problem::new(StatusCode::NOT_FOUND, "not_found", detail))
+}

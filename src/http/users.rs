@@ -1,0 +1,158 @@
+//! `GET /v1/users` and `GET /v1/users/{id}`, behind an admin or read token.
+
+use super::authorization::require;
+use super::{Problem, State};
+use crate::access::Access;
+use crate::store::{UserFilter, UserRecord};
+use actix_web::http::StatusCode;
+use actix_web::http::header::CACHE_CONTROL;
+use actix_web::web::{Data, Path};
+use actix_web::{HttpRequest, HttpResponse};
+use base64::Engine as _;
+use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+use serde::Serialize;
+use std::collections::HashMap;
+
+/// How many users a page holds unless the caller says.
+const DEFAULT_LIMIT: i64 = 100;
+
+/// How many users a page may hold.
+const LIMITS: std::ops::RangeInclusive<i64> = 1..=500;
+
+/// What can be asked for.
+const PARAMETERS: [&str; 6] = ["limit", "cursor", "status", "role", "plan", "email"];
+
+/// What a user's status may be.
+const STATUSES: [&str; 4] = ["active", "banned", "locked", "deleted"];
+
+#[derive(Serialize)]
+struct Page {
+    data: Vec<UserRecord>,
+    next_cursor: Option<String>,
+}
+
+pub(super) async fn get(
+    state: Data<State>,
+    request: HttpRequest,
+    id: Path<String>,
+) -> Result<HttpResponse, Problem> {
+    require(&state, &request, Access::ReadUsers)?;
+    let user = state
+        .store
+        .find_user(id.into_inner())
+        .await?
+        .ok_or_else(|| {
+            let detail =
+                "no user has this id, neither ours nor the provider's as far as events have come";
+            Problem::new(StatusCode::NOT_FOUND, "user_not_found", detail)
+        })?;
+    Ok(HttpResponse::Ok()
+        .insert_header((CACHE_CONTROL, "no-store"))
+        .json(user))
+}
+
+pub(super) async fn list(
+    state: Data<State>,
+    request: HttpRequest,
+) -> Result<HttpResponse, Problem> {
+    require(&state, &request, Access::ReadUsers)?;
+    let query = Query::parse(request.query_string())?;
+    let mut data = state
+        .store
+        .list_users(query.filter, query.after, query.limit + 1)
+        .await?;
+    let full = i64::try_from(data.len()).unwrap_or(i64::MAX) > query.limit;
+    let next_cursor = full.then(|| {
+        data.pop();
+        data.last().map(|last| URL_SAFE_NO_PAD.encode(last.id()))
+    });
+    let page = Page {
+        data,
+        next_cursor: next_cursor.flatten(),
+    };
+    Ok(HttpResponse::Ok()
+        .insert_header((CACHE_CONTROL, "no-store"))
+        .json(page))
+}
+
+struct Query {
+    filter: UserFilter,
+    after: Option<String>,
+    limit: i64,
+}
+
+impl Query {
+    fn parse(text: &str) -> Result<Self, Problem> {
+        let pairs: HashMap<String, String> = form(text);
+        if let Some(unknown) = pairs
+            .keys()
+            .find(|name| !PARAMETERS.contains(&name.as_str()))
+        {
+            let detail = format!(
+                "there is no parameter `{}`; there are {}",
+                printable(unknown),
+                PARAMETERS.join(", ")
+            );
+            return Err(Problem::bad_request("unknown_parameter", detail));
+        }
+        let text = |name: &str| pairs.get(name).filter(|value| !value.is_empty()).cloned();
+        let limit = match pairs.get("limit") {
+            None => DEFAULT_LIMIT,
+            Some(text) => text
+                .parse()
+                .ok()
+                .filter(|limit| LIMITS.contains(limit))
+                .ok_or_else(|| {
+                    Problem::bad_request("invalid_limit", "`limit` is a number from 1 to 500")
+                })?,
+        };
+        let status = text("status");
+        if status
+            .as_ref()
+            .is_some_and(|status| !STATUSES.contains(&status.as_str()))
+        {
+            let detail = "`status` is one of active, banned, locked, deleted";
+            return Err(Problem::bad_request("invalid_status", detail));
+        }
+        let after = text("cursor").map(|cursor| decode(&cursor)).transpose()?;
+        let email_lower = text("email").map(|email| email.to_lowercase());
+        let filter = UserFilter {
+            role: text("role"),
+            plan: text("plan"),
+            status,
+            email_lower,
+        };
+        Ok(Self {
+            filter,
+            after,
+            limit,
+        })
+    }
+}
+
+fn form(text: &str) -> HashMap<String, String> {
+    actix_web::web::Query::<HashMap<String, String>>::from_query(text)
+        .map(actix_web::web::Query::into_inner)
+        .unwrap_or_default()
+}
+
+fn decode(cursor: &str) -> Result<String, Problem> {
+    let invalid = || {
+        Problem::bad_request(
+            "invalid_cursor",
+            "`cursor` is not one that an earlier page gave as `next_cursor`",
+        )
+    };
+    let bytes = URL_SAFE_NO_PAD.decode(cursor).map_err(|_| invalid())?;
+    String::from_utf8(bytes)
+        .map_err(|_| invalid())
+        .map(crate::domain::text::without_nul)
+}
+
+/// A name as it may be repeated: short, and without anything that is not a word.
+fn printable(name: &str) -> String {
+    name.chars()
+        .filter(|character| character.is_ascii_alphanumeric() || *character == '_')
+        .take(40)
+        .collect()
+}

@@ -1,0 +1,381 @@
+//! Committing a batch, and what happens when that fails.
+//!
+//! Owned by the writer thread. A batch that the database refuses is tried once more, then
+//! halved until the delivery that is to blame stands alone; only after three refusals alone,
+//! on a connection that is alive, is it quarantined. When the database is away nobody is to
+//! blame, and every sender is asked to come again.
+
+use super::fold::{Folded, Item, Place, fold};
+use super::queue::Submission;
+use super::{Settled, Unavailable};
+use crate::config::UserIds;
+use crate::domain::{Malformed, Outcome, redaction};
+use crate::provider::Meaning;
+use crate::store::batch::Judgement;
+use crate::store::quarantine::{Admission, Entry};
+use crate::store::{Moment, StoreError, Writer};
+use crate::telemetry::{Metrics, Throttle};
+use jiff::Timestamp;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+use uuid::Uuid;
+
+/// How often a batch is tried whole before it is halved.
+const TRIES_TOGETHER: u32 = 2;
+
+/// How often a delivery is tried alone before it is quarantined.
+const TRIES_ALONE: u32 = 3;
+
+/// How often a batch is tried while the database is away: once more, on a new connection,
+/// because a server that restarted is often back already.
+const TRIES_AWAY: u32 = 2;
+
+/// An attempt that failed after this long ran into a time limit (the shorter one is
+/// PostgreSQL's `lock_timeout`, 2 s): the database was busy, the batch not to blame.
+const TIME_LIMIT: Duration = Duration::from_secs(2);
+
+/// Commits what the writer thread takes from the queue.
+pub(super) struct Committer {
+    writer: Writer,
+    source: &'static str,
+    user_ids: UserIds,
+    metrics: Arc<Metrics>,
+    away: Throttle,
+    /// Set from the start: a process that died may have left something.
+    log_is_dirty: bool,
+}
+
+/// How an attempt ended.
+enum Attempt {
+    Committed(Commitment),
+    Refused(String),
+    Away(String),
+}
+
+/// What a committed group came to.
+struct Commitment {
+    /// One a delivery of the group, in its order.
+    settled: Vec<Settled>,
+    /// Messages of which something had been kept.
+    retried: Vec<String>,
+    /// Whether a user was deleted.
+    deletes: bool,
+}
+
+impl Committer {
+    pub(super) fn new(
+        writer: Writer,
+        source: &'static str,
+        user_ids: UserIds,
+        metrics: Arc<Metrics>,
+    ) -> Self {
+        let away = Throttle::default();
+        let mut committer = Self {
+            writer,
+            source,
+            user_ids,
+            metrics,
+            away,
+            log_is_dirty: false,
+        };
+        committer.soil_log();
+        committer
+    }
+
+    /// Whether deleted bytes may still stand in SQLite's log.
+    pub(super) fn log_is_dirty(&self) -> bool {
+        self.log_is_dirty
+    }
+
+    fn soil_log(&mut self) {
+        self.log_is_dirty = self.writer.has_log();
+    }
+
+    /// Settles a batch: everyone in it is answered. Returns whether the database was there.
+    pub(super) fn settle(&mut self, batch: Vec<Submission>) -> bool {
+        self.metrics.batch_size(batch.len());
+        let malformed = |taken: &Submission| matches!(taken.event.meaning, Meaning::Malformed(..));
+        let (malformed, regular): (Vec<_>, Vec<_>) = batch.into_iter().partition(malformed);
+        let mut there = regular.is_empty() || self.commit(regular);
+        for submission in malformed {
+            if let Meaning::Malformed(reason, path) = &submission.event.meaning {
+                let (reason, path) = (*reason, path.clone());
+                there &= self.quarantine(submission, reason, path.as_deref());
+            }
+        }
+        there
+    }
+
+    /// Commits a group, halving it where the database refuses. Returns whether the database
+    /// was there.
+    fn commit(&mut self, mut group: Vec<Submission>) -> bool {
+        let most_refused = if group.len() == 1 {
+            TRIES_ALONE
+        } else {
+            TRIES_TOGETHER
+        };
+        let (mut refused, mut away) = (0, 0);
+        while refused < most_refused {
+            match self.attempt(&group) {
+                Attempt::Committed(commitment) => {
+                    self.answer(group, commitment);
+                    return true;
+                }
+                Attempt::Refused(why) => {
+                    refused += 1;
+                    tracing::debug!(
+                        deliveries = group.len(),
+                        "the database refused a batch: {why}"
+                    );
+                }
+                Attempt::Away(why) => {
+                    away += 1;
+                    if away == TRIES_AWAY {
+                        self.turn_away(group, &why);
+                        return false;
+                    }
+                }
+            }
+            std::thread::sleep(jitter());
+        }
+        let second_half = group.split_off(group.len().div_ceil(2));
+        if second_half.is_empty() {
+            return group
+                .into_iter()
+                .all(|alone| self.quarantine(alone, Malformed::Refused, None));
+        }
+        // Both halves are settled, whatever becomes of the first.
+        let first = self.commit(group);
+        self.commit(second_half) && first
+    }
+
+    fn attempt(&mut self, group: &[Submission]) -> Attempt {
+        let started = Instant::now();
+        let folded = self.fold(group);
+        match self.writer.commit(&folded.batch) {
+            Ok(judgements) => Attempt::Committed(Commitment::new(&folded, &judgements)),
+            Err(StoreError::Refused(why)) => {
+                let blameless = started.elapsed() >= TIME_LIMIT || !self.writer.is_alive();
+                if blameless {
+                    Attempt::Away(why)
+                } else {
+                    Attempt::Refused(why)
+                }
+            }
+            Err(StoreError::Away(why) | StoreError::Unusable(why)) => Attempt::Away(why),
+        }
+    }
+
+    fn fold<'a>(&self, group: &'a [Submission]) -> Folded<'a> {
+        let items: Vec<Item<'a>> = group
+            .iter()
+            .map(|submission| (submission.delivery.message_id(), &submission.event))
+            .collect();
+        fold(&items, self.source, now(), |external_id| {
+            match self.user_ids {
+                UserIds::Uuid => Uuid::now_v7().to_string(),
+                UserIds::External => external_id.to_owned(),
+            }
+        })
+    }
+
+    /// Tells everyone of a committed group what became of their delivery.
+    fn answer(&mut self, group: Vec<Submission>, commitment: Commitment) {
+        if commitment.deletes {
+            self.soil_log();
+        }
+        if !commitment.retried.is_empty() {
+            self.release(&commitment.retried);
+        }
+        for (submission, settled) in group.into_iter().zip(commitment.settled) {
+            self.tell(submission, settled);
+        }
+    }
+
+    fn tell(&self, submission: Submission, settled: Settled) {
+        let Submission {
+            delivery,
+            event,
+            answer,
+        } = submission;
+        let outcome = settled.outcome;
+        self.metrics.delivered(&event.kind, outcome);
+        if let (Outcome::Applied, Some(seen_at)) = (outcome, event.seen_at) {
+            self.metrics
+                .event_lag_ms(now().timestamp().as_millisecond() - seen_at.get());
+        }
+        tracing::debug!(
+            event.id = delivery.message_id(),
+            event.kind = event.kind,
+            outcome = outcome.as_str(),
+            reason = outcome.reason(),
+            user.id = settled.user_id,
+            "delivery settled"
+        );
+        // Nobody hears it where the sender went away.
+        answer.send(Ok(settled)).ok();
+    }
+
+    /// Drops what was kept of messages that are settled now. Where it fails, housekeeping
+    /// does it.
+    fn release(&mut self, message_ids: &[String]) {
+        self.soil_log();
+        if let Err(error) = self.writer.release(self.source, message_ids) {
+            tracing::warn!("a healed delivery stays in the quarantine for a minute: {error}");
+        }
+    }
+
+    /// Keeps a delivery for a replay. Returns whether the database was there.
+    fn quarantine(
+        &mut self,
+        submission: Submission,
+        reason: Malformed,
+        path: Option<&str>,
+    ) -> bool {
+        let body = submission.delivery.body();
+        let entry = Entry {
+            source: self.source,
+            message_id: submission.delivery.message_id(),
+            kind: &submission.event.kind,
+            reason: reason.as_str(),
+            path,
+            body: redaction::redact(body),
+            subjects: redaction::subjects(body),
+            now: now(),
+        };
+        let admission = self
+            .writer
+            .quarantine(&entry)
+            .or_else(|_| self.writer.quarantine(&entry));
+        self.soil_log();
+        let outcome = match admission {
+            Ok(Admission::Kept) => Outcome::Quarantined(reason),
+            Ok(Admission::Duplicate) => Outcome::Duplicate,
+            Ok(Admission::Tombstoned) => Outcome::Tombstoned,
+            Ok(Admission::Full) => {
+                submission.refuse(Unavailable::QuarantineFull);
+                return true;
+            }
+            Err(error) => {
+                self.turn_away(vec![submission], &error.to_string());
+                return false;
+            }
+        };
+        if let Outcome::Quarantined(reason) = outcome {
+            tracing::warn!(
+                event.id = submission.delivery.message_id(),
+                event.kind = submission.event.kind,
+                reason = reason.as_str(),
+                path,
+                "a genuine delivery cannot be applied; it is quarantined: see `usersync replay --list`"
+            );
+        }
+        self.tell(
+            submission,
+            Settled {
+                outcome,
+                user_id: None,
+            },
+        );
+        true
+    }
+
+    /// Tells everyone to come again, because the database is away.
+    pub(super) fn turn_away(&self, group: Vec<Submission>, why: &str) {
+        if let Some(held_back) = self.away.pass(Instant::now()) {
+            tracing::error!(
+                held_back,
+                "deliveries are answered 503, the database is away: {why}"
+            );
+        }
+        for submission in group {
+            submission.refuse(Unavailable::DatabaseAway);
+        }
+    }
+
+    /// Drops what has had its time. Returns whether there may be more.
+    pub(super) fn tidy(&mut self) -> bool {
+        let days = |days: i64| {
+            Moment::from_millis(now().timestamp().as_millisecond() - days * MILLISECONDS_A_DAY)
+        };
+        let (Some(oldest_body), Some(oldest_event)) = (days(QUARANTINE_DAYS), days(EVENT_DAYS))
+        else {
+            return false;
+        };
+        match self.writer.tidy(oldest_body, oldest_event) {
+            Ok(0) => false,
+            Ok(dropped) => {
+                self.soil_log();
+                tracing::info!(
+                    dropped,
+                    "dropped quarantined bodies and message ids past their time"
+                );
+                true
+            }
+            Err(error) => {
+                tracing::warn!("housekeeping failed and is tried again in a minute: {error}");
+                false
+            }
+        }
+    }
+
+    /// On SQLite, takes deleted bytes out of the log, where no reader prevents it.
+    pub(super) fn clean_log(&mut self) {
+        if self.log_is_dirty {
+            self.log_is_dirty = !self.writer.truncate_log().unwrap_or(false);
+        }
+    }
+}
+
+impl Commitment {
+    fn new(folded: &Folded<'_>, judgements: &[Judgement]) -> Self {
+        let settle = |place: &Place| {
+            let judgement = judgements.get(place.delivery)?;
+            let outcome = if place.repeated {
+                Outcome::Duplicate
+            } else {
+                judgement.outcome
+            };
+            Some(Settled {
+                outcome,
+                user_id: judgement.user_id.clone(),
+            })
+        };
+        let retried = folded.batch.deliveries.iter().zip(judgements);
+        Self {
+            settled: folded.places.iter().filter_map(settle).collect(),
+            retried: retried
+                .filter(|(_, judgement)| judgement.retried)
+                .map(|(delivery, _)| delivery.message_id.to_owned())
+                .collect(),
+            deletes: folded
+                .batch
+                .users
+                .iter()
+                .any(|user| user.merged.winner.is_deletion()),
+        }
+    }
+}
+
+/// How long a quarantined body is kept.
+const QUARANTINE_DAYS: i64 = 30;
+
+/// How long a message id is remembered: longer than a sender retries (28 h), and than its
+/// dashboard keeps messages for a manual replay.
+const EVENT_DAYS: i64 = 90;
+
+const MILLISECONDS_A_DAY: i64 = 24 * 60 * 60 * 1000;
+
+#[expect(
+    clippy::disallowed_methods,
+    reason = "the writer thread is an edge: a batch begins here"
+)]
+fn now() -> Moment {
+    Moment::from_timestamp(Timestamp::now())
+}
+
+/// A pause of 2 to 34 ms, so that replicas that collided do not collide again.
+fn jitter() -> Duration {
+    let [byte, ..] = *Uuid::new_v4().as_bytes();
+    Duration::from_millis(2 + u64::from(byte >> 3))
+}

@@ -1,0 +1,126 @@
+//! The hall: many requests, one transaction.
+//!
+//! Called by the front door and by a replay. A verified, parsed delivery is put into a
+//! bounded [`queue`] and waited for; one writer thread takes all that is queued, [`fold`]s it,
+//! and commits it through the store ([`commit`]), with no timer: while one batch is being
+//! committed the next one gathers. Nothing is answered before it is durable.
+
+mod commit;
+mod fold;
+mod queue;
+pub mod replay;
+mod writer;
+
+use crate::config::UserIds;
+use crate::domain::Outcome;
+use crate::provider::Event;
+use crate::store::Store;
+use crate::telemetry::Metrics;
+use crate::webhook::Verified;
+use queue::{Queue, Submission};
+use std::sync::Arc;
+use std::thread::JoinHandle;
+use tokio::sync::oneshot;
+
+/// What became of a delivery, durably.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Settled {
+    /// The outcome and its reason.
+    pub outcome: Outcome,
+    /// Our id of the user concerned.
+    pub user_id: Option<String>,
+}
+
+/// Why a delivery could not be settled now. The sender is told to try again.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum Unavailable {
+    /// More deliveries wait than are accepted.
+    #[error("more deliveries are waiting than can be accepted")]
+    QueueFull,
+    /// The database cannot be reached.
+    #[error("the database cannot be reached at this moment")]
+    DatabaseAway,
+    /// The quarantine is at its cap.
+    #[error("the quarantine is full; an operator has to look at `usersync replay --list`")]
+    QuarantineFull,
+    /// The process is stopping, or has not finished starting.
+    #[error("the service is starting or stopping")]
+    NotRunning,
+    /// The answer took too long; it may still be committed.
+    #[error("the delivery could not be committed in time")]
+    Slow,
+}
+
+impl Unavailable {
+    /// Every code, for the metrics' closed label set.
+    pub const CODES: [&'static str; 5] = [
+        "queue_full",
+        "database_unavailable",
+        "quarantine_full",
+        "not_running",
+        "slow",
+    ];
+
+    /// The stable code in the answer and the metrics.
+    pub const fn code(self) -> &'static str {
+        match self {
+            Self::QueueFull => "queue_full",
+            Self::DatabaseAway => "database_unavailable",
+            Self::QuarantineFull => "quarantine_full",
+            Self::NotRunning => "not_running",
+            Self::Slow => "slow",
+        }
+    }
+}
+
+/// The way into the queue.
+#[derive(Clone)]
+pub struct Ingest {
+    queue: Arc<Queue>,
+    metrics: Arc<Metrics>,
+}
+
+/// The writer thread; it ends once the queue is closed and drained.
+pub struct WriterThread(JoinHandle<()>);
+
+impl Ingest {
+    /// Starts the writer thread.
+    pub fn start(
+        store: &Store,
+        source: &'static str,
+        user_ids: UserIds,
+        metrics: Arc<Metrics>,
+    ) -> std::io::Result<(Self, WriterThread)> {
+        let queue = Arc::new(Queue::default());
+        let committer =
+            commit::Committer::new(store.writer(), source, user_ids, Arc::clone(&metrics));
+        let thread = writer::spawn(Arc::clone(&queue), committer)?;
+        Ok((Self { queue, metrics }, WriterThread(thread)))
+    }
+
+    /// Commits a delivery, together with whatever else is waiting, and says what became of
+    /// it. A caller that stops waiting does not stop the commit.
+    pub async fn submit(&self, delivery: Verified, event: Event) -> Result<Settled, Unavailable> {
+        let (answer, settled) = oneshot::channel();
+        let (depth, bytes) = self.queue.push(Submission {
+            delivery,
+            event,
+            answer,
+        })?;
+        self.metrics.queue(depth, bytes);
+        settled.await.unwrap_or(Err(Unavailable::NotRunning))
+    }
+
+    /// Accepts no more deliveries; the writer ends after those that wait.
+    pub fn close(&self) {
+        self.queue.close();
+    }
+}
+
+impl WriterThread {
+    /// Blocks until the writer has ended.
+    pub fn join(self) {
+        // A panic there has been printed by the panic hook already.
+        self.0.join().ok();
+    }
+}

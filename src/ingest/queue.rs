@@ -1,0 +1,107 @@
+//! The bounded queue between the requests and the writer.
+//!
+//! Bounded by count and by bytes, so that memory is; full means 503, never waiting. A std
+//! mutex, because nothing is awaited while it is held, and the lock is held for a few
+//! instructions.
+
+use super::{Settled, Unavailable};
+use crate::provider::Event;
+use crate::webhook::Verified;
+use std::collections::VecDeque;
+use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+use tokio::sync::oneshot;
+
+/// How many deliveries may wait.
+const MOST_DELIVERIES: usize = 8_192;
+
+/// How many bytes of bodies may wait.
+const MOST_BYTES: usize = 64 * 1024 * 1024;
+
+/// A delivery, and whom to tell what became of it.
+pub(super) struct Submission {
+    pub(super) delivery: Verified,
+    pub(super) event: Event,
+    pub(super) answer: oneshot::Sender<Result<Settled, Unavailable>>,
+}
+
+impl Submission {
+    /// Answers that it cannot be settled now. Nobody hears it where the sender went away.
+    pub(super) fn refuse(self, reason: Unavailable) {
+        self.answer.send(Err(reason)).ok();
+    }
+}
+
+/// What [`Queue::take`] found.
+pub(super) enum Taken {
+    /// Deliveries, in the order in which they came.
+    Batch(Vec<Submission>),
+    /// Nothing came within the time.
+    Nothing,
+    /// Nothing is left, and nothing will come.
+    Closed,
+}
+
+#[derive(Default)]
+pub(super) struct Queue {
+    state: Mutex<State>,
+    arrival: Condvar,
+}
+
+#[derive(Default)]
+struct State {
+    waiting: VecDeque<Submission>,
+    bytes: usize,
+    closed: bool,
+}
+
+impl Queue {
+    /// Puts a delivery at the end; returns how many deliveries and bytes wait now.
+    pub(super) fn push(&self, submission: Submission) -> Result<(usize, usize), Unavailable> {
+        let mut state = self.lock();
+        let bytes = state.bytes + submission.delivery.body().len();
+        if state.closed {
+            return Err(Unavailable::NotRunning);
+        }
+        if state.waiting.len() >= MOST_DELIVERIES || bytes > MOST_BYTES {
+            return Err(Unavailable::QueueFull);
+        }
+        state.bytes = bytes;
+        state.waiting.push_back(submission);
+        let depth = state.waiting.len();
+        drop(state);
+        self.arrival.notify_one();
+        Ok((depth, bytes))
+    }
+
+    /// Takes up to `most` deliveries; waits for the first one, `patience` long at most.
+    pub(super) fn take(&self, most: usize, patience: Duration) -> Taken {
+        let idle = |state: &mut State| state.waiting.is_empty() && !state.closed;
+        let (mut state, _) = self
+            .arrival
+            .wait_timeout_while(self.lock(), patience, idle)
+            .unwrap_or_else(PoisonError::into_inner);
+        let count = state.waiting.len().min(most);
+        if count == 0 {
+            return if state.closed {
+                Taken::Closed
+            } else {
+                Taken::Nothing
+            };
+        }
+        let batch: Vec<Submission> = state.waiting.drain(..count).collect();
+        let bytes: usize = batch.iter().map(|taken| taken.delivery.body().len()).sum();
+        state.bytes = state.bytes.saturating_sub(bytes);
+        Taken::Batch(batch)
+    }
+
+    /// Accepts no more.
+    pub(super) fn close(&self) {
+        self.lock().closed = true;
+        self.arrival.notify_all();
+    }
+
+    fn lock(&self) -> MutexGuard<'_, State> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}

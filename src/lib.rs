@@ -1,0 +1,26 @@
+//! `usersync` keeps an application's own users in step with its identity provider.
+//!
+//! The flow, from the front door to the cellar:
+//!
+//! 1. [`http`] routes a request to the front door;
+//! 2. [`webhook`] checks headers, reads the raw bytes and verifies their signature;
+//! 3. [`provider`] reads what the provider means into a change;
+//! 4. [`domain`] knows which of two changes wins, and what a user is;
+//! 5. [`ingest`] gathers changes and commits many of them as one transaction;
+//! 6. [`store`] writes and reads, on PostgreSQL or SQLite;
+//! 7. then, and only then, the sender is answered.
+//!
+//! [`access`] decides who may ask, [`telemetry`] tells what happened, [`config`] and [`app`]
+//! put it all together, and [`cli`] is how it is started.
+
+pub mod access;
+pub mod app;
+pub mod cli;
+pub mod config;
+pub mod domain;
+pub mod http;
+pub mod ingest;
+pub mod provider;
+pub mod store;
+pub mod telemetry;
+pub mod webhook;

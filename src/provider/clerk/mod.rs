@@ -1,0 +1,104 @@
+//! Clerk: its events become changes.
+//!
+//! * [`Clerk`] decides by the `type` before it looks at the shape;
+//! * [`payload`] holds the JSON shapes, as loose as real payloads are;
+//! * [`profile`] maps a user payload to our columns.
+
+mod payload;
+mod profile;
+
+use super::{Event, Meaning, Provider};
+use crate::domain::user::Taken;
+use crate::domain::{Change, Ignored, Malformed, RolePolicy, Snapshot, UnixMillis, text};
+use crate::webhook::Verified;
+use payload::{DeletedPayload, Envelope, Fault, UserPayload};
+
+/// The provider, with what configuration says about its instances and words.
+#[derive(Clone, Debug)]
+pub struct Clerk {
+    /// Instances whose events are accepted; empty accepts all.
+    pub instances: Vec<String>,
+    /// Known roles.
+    pub roles: RolePolicy,
+    /// Known plans.
+    pub plans: RolePolicy,
+}
+
+/// The longest event type that is recorded; longer ones are cut.
+const LONGEST_TYPE_CHARACTERS: usize = 100;
+
+impl Provider for Clerk {
+    fn source(&self) -> &'static str {
+        "clerk"
+    }
+
+    fn parse(&self, delivery: &Verified) -> Event {
+        let mut event = Event {
+            kind: String::new(),
+            seen_at: None,
+            instance: None,
+            meaning: NOT_OURS,
+        };
+        event.meaning = self
+            .read(delivery.body(), &mut event)
+            .unwrap_or_else(|fault| Meaning::Malformed(fault.reason, fault.path));
+        event
+    }
+}
+
+const NOT_OURS: Meaning = Meaning::Ignored(Ignored::EventType);
+
+impl Clerk {
+    /// Fills in what can be known of `event` before anything can go wrong, and returns
+    /// its meaning.
+    fn read(&self, body: &[u8], event: &mut Event) -> Result<Meaning, Fault> {
+        let envelope = Envelope::read(body)?;
+        let kind = envelope.kind()?;
+        event.kind = text::without_nul(kind.chars().take(LONGEST_TYPE_CHARACTERS).collect());
+        if !matches!(
+            kind.as_str(),
+            "user.created" | "user.updated" | "user.deleted"
+        ) {
+            return Ok(NOT_OURS);
+        }
+        event.instance = envelope.instance()?;
+        let foreign = |instance: &String| !self.instances.contains(instance);
+        if !self.instances.is_empty() && event.instance.as_ref().is_some_and(foreign) {
+            return Ok(Meaning::Ignored(Ignored::WrongInstance));
+        }
+        event.seen_at = envelope.timestamp()?;
+        let change = if kind == "user.deleted" {
+            let payload: DeletedPayload = envelope.data()?;
+            Change::Deletion {
+                external_id: identifier(payload.id)?,
+            }
+        } else {
+            self.snapshot(envelope.data()?, event.seen_at)?
+        };
+        Ok(Meaning::Change(change))
+    }
+
+    fn snapshot(
+        &self,
+        mut payload: UserPayload<'_>,
+        seen_at: Option<UnixMillis>,
+    ) -> Result<Change, Fault> {
+        let external_id = identifier(payload.id.take())?;
+        let taken = Taken {
+            updated_at: payload::instant(payload.updated_at, "data.updated_at")?,
+            last_sign_in_at: payload::instant(payload.last_sign_in_at, "data.last_sign_in_at")?,
+            seen_at,
+        };
+        let profile = profile::map(payload, seen_at)?;
+        let snapshot = Snapshot::from_event(external_id, profile, taken, &self.roles, &self.plans);
+        Ok(Change::Snapshot(Box::new(snapshot)))
+    }
+}
+
+/// The one field without which nothing can be done.
+fn identifier(id: Option<String>) -> Result<String, Fault> {
+    text::clean(id).ok_or_else(|| Fault::at(Malformed::MissingField, "data.id"))
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,44 @@
+//! The window: everything that knows how an identity provider writes things down.
+//!
+//! A provider is one folder that implements [`Provider`]. Called by the front door, which
+//! hands in verified deliveries, and by a replay. It may not touch the database, and
+//! nothing outside a provider's folder knows its payloads.
+
+pub mod clerk;
+
+use crate::domain::{Change, Ignored, Malformed, UnixMillis};
+use crate::webhook::Verified;
+
+/// What the rest of the house asks of a provider.
+pub trait Provider: Send + Sync {
+    /// The name under which this provider's rows are stored.
+    fn source(&self) -> &'static str;
+
+    /// Reads a verified delivery. Pure; never fails: what cannot be understood is
+    /// [`Meaning::Malformed`], and what is not for us [`Meaning::Ignored`].
+    fn parse(&self, delivery: &Verified) -> Event;
+}
+
+/// A verified delivery, understood as far as it can be.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Event {
+    /// The provider's word for what happened; empty where it could not be read.
+    pub kind: String,
+    /// When it happened, by the envelope.
+    pub seen_at: Option<UnixMillis>,
+    /// The provider's instance that it comes from, where it says so.
+    pub instance: Option<String>,
+    /// What follows from it.
+    pub meaning: Meaning,
+}
+
+/// What follows from an event.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Meaning {
+    /// One user changes.
+    Change(Change),
+    /// Nothing: it is not for us. Its body is not kept.
+    Ignored(Ignored),
+    /// It is for us but cannot be understood: kept for a replay.
+    Malformed(Malformed, Option<String>),
+}

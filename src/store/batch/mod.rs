@@ -1,0 +1,93 @@
+//! A batch: many deliveries, one transaction.
+//!
+//! `ingest` folds what is queued into a [`Batch`] and hands it to the store's writer. Here
+//! is what a batch looks like on both engines; [`postgres`] writes it as one statement,
+//! [`sqlite`] as a loop of cached statements in one transaction. Both take the column list
+//! and the guard from [`sql`], so that the order of snapshots is decided by one text.
+
+pub(super) mod postgres;
+mod row;
+mod sql;
+pub(super) mod sqlite;
+
+use super::types::Moment;
+use crate::domain::{Ignored, Merged, Outcome};
+
+/// What one transaction writes. Users stand in the order of their external ids and
+/// deliveries in that of their message ids: all writers lock in one order.
+#[derive(Debug)]
+pub struct Batch<'a> {
+    /// The provider's name.
+    pub source: &'static str,
+    /// The local time of the batch.
+    pub now: Moment,
+    /// One entry a user.
+    pub users: Vec<UserWrite<'a>>,
+    /// One entry a message.
+    pub deliveries: Vec<DeliveryWrite<'a>>,
+}
+
+/// What a batch says about one user.
+#[derive(Clone, Debug)]
+pub struct UserWrite<'a> {
+    /// The id of the row, should it be new.
+    pub id: String,
+    /// All changes to the user, folded.
+    pub merged: Merged<'a>,
+}
+
+/// One message, and where it stands within its batch.
+#[derive(Clone, Debug)]
+pub struct DeliveryWrite<'a> {
+    /// The sender's id of the message.
+    pub message_id: &'a str,
+    /// The type of the event.
+    pub kind: &'a str,
+    /// What there is to be judged.
+    pub standing: Standing,
+}
+
+/// What decides a delivery's outcome, apart from what the database holds.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Standing {
+    /// It changes nobody.
+    Ignored(Ignored),
+    /// It is the change that this batch writes for the user at this place of `users`.
+    Winner(usize),
+    /// Another snapshot of the batch has a greater version.
+    Superseded(usize),
+    /// Another delivery of the batch is the user's signed deletion.
+    Outlived(usize),
+}
+
+impl Standing {
+    /// The place in `users` of the user concerned.
+    pub const fn user(self) -> Option<usize> {
+        match self {
+            Self::Ignored(_) => None,
+            Self::Winner(user) | Self::Superseded(user) | Self::Outlived(user) => Some(user),
+        }
+    }
+}
+
+/// What became of one delivery.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Judgement {
+    /// The outcome and its reason.
+    pub outcome: Outcome,
+    /// Our id of the user concerned.
+    pub user_id: Option<String>,
+    /// Whether the message had been quarantined or ignored before: what was kept of it
+    /// is now to be dropped.
+    pub retried: bool,
+}
+
+/// What a batch came to.
+#[derive(Debug, Default)]
+pub(super) struct Written {
+    /// One judgement a delivery, in their order.
+    pub(super) judgements: Vec<Judgement>,
+    /// Places in `users` of rows that keep a newer version, but may have an older last
+    /// sign-in than the batch knows.
+    pub(super) newer_sign_ins: Vec<usize>,
+}

@@ -1,0 +1,299 @@
+//! A batch on PostgreSQL: one autocommit statement, prepared once.
+//!
+//! Arrays carry the rows, so the text never changes and diesel keeps the prepared statement
+//! (the type below has a static `QueryId`; without it every batch would be planned anew).
+//! Sub-statements of one statement all see the state before it: `known` is what stood there,
+//! `written` what the guarded upsert changed. A user who is in neither was committed by
+//! another replica in between; such a delivery gets no row back, and is asked once more.
+
+use super::row::Rows;
+use super::sql::{batch_columns, on_conflict, row_columns};
+use super::{Batch, Judgement, Standing, Written};
+use crate::domain::{Ignored, Outcome, Stale};
+use crate::store::error::StoreError;
+use crate::store::types::Utc;
+use diesel::QueryResult;
+use diesel::pg::{Pg, PgConnection};
+use diesel::query_builder::{AstPass, Query, QueryFragment, QueryId};
+use diesel::query_dsl::RunQueryDsl;
+use diesel::sql_types::{Array, BigInt, Bool, Nullable, SmallInt, Text};
+
+/// How often deliveries that another replica overtook are asked anew. Each time, the
+/// overtaking row is visible, so one is enough unless more and more replicas overtake.
+const MOST_ROUNDS: usize = 8;
+
+/// Commits the batch.
+pub(in crate::store) fn commit(
+    connection: &mut PgConnection,
+    batch: &Batch<'_>,
+) -> Result<Written, StoreError> {
+    let rows = Rows::new(&batch.users);
+    let mut newer_sign_ins = Vec::new();
+    let mut judgements: Vec<Option<Judgement>> = vec![None; batch.deliveries.len()];
+    for _ in 0..MOST_ROUNDS {
+        let deliveries = Deliveries::unanswered(batch, &judgements);
+        if deliveries.place.is_empty() {
+            break;
+        }
+        for answer in run(connection, batch, &rows, &deliveries)? {
+            let (place, judgement) = answer.judgement()?;
+            let user = batch
+                .deliveries
+                .get(place)
+                .and_then(|delivery| delivery.standing.user());
+            newer_sign_ins.extend(user.filter(|_| answer.newer_sign_in));
+            if let Some(slot) = judgements.get_mut(place) {
+                *slot = Some(judgement);
+            }
+        }
+    }
+    match judgements.into_iter().collect() {
+        Some(judgements) => Ok(Written {
+            judgements,
+            newer_sign_ins,
+        }),
+        None => Err(StoreError::Away(
+            "other replicas kept overtaking a batch".into(),
+        )),
+    }
+}
+
+fn run(
+    connection: &mut PgConnection,
+    batch: &Batch<'_>,
+    rows: &Rows<'_>,
+    deliveries: &Deliveries<'_>,
+) -> QueryResult<Vec<Answer>> {
+    if batch
+        .users
+        .iter()
+        .any(|user| user.merged.winner.is_deletion())
+    {
+        Statement::<true> {
+            batch,
+            rows,
+            deliveries,
+        }
+        .load(connection)
+    } else {
+        Statement::<false> {
+            batch,
+            rows,
+            deliveries,
+        }
+        .load(connection)
+    }
+}
+
+/// The deliveries that are still without an answer, one array a column.
+#[derive(Default)]
+struct Deliveries<'a> {
+    place: Vec<i64>,
+    message_id: Vec<&'a str>,
+    kind: Vec<&'a str>,
+    user_place: Vec<i64>,
+    standing: Vec<i16>,
+}
+
+impl<'a> Deliveries<'a> {
+    fn unanswered(batch: &'a Batch<'a>, judgements: &[Option<Judgement>]) -> Self {
+        let mut arrays = Self::default();
+        let open = batch.deliveries.iter().zip(judgements).zip(0_i64..);
+        for ((delivery, _), place) in open.filter(|((_, judgement), _)| judgement.is_none()) {
+            let user = delivery
+                .standing
+                .user()
+                .and_then(|user| i64::try_from(user).ok());
+            arrays.place.push(place);
+            arrays.message_id.push(delivery.message_id);
+            arrays.kind.push(delivery.kind);
+            // `WITH ORDINALITY` counts from one, so that nobody is at zero.
+            arrays.user_place.push(user.map_or(0, |user| user + 1));
+            arrays.standing.push(match delivery.standing {
+                Standing::Ignored(Ignored::EventType) => 0,
+                Standing::Ignored(Ignored::WrongInstance) => 1,
+                Standing::Winner(_) => 2,
+                Standing::Superseded(_) => 3,
+                Standing::Outlived(_) => 4,
+            });
+        }
+        arrays
+    }
+}
+
+/// One delivery as the statement answers it.
+#[derive(diesel::Queryable)]
+struct Answer {
+    /// Its place in `batch.deliveries`.
+    place: i64,
+    user_id: Option<String>,
+    /// A place in [`VERDICTS`], counted from one; 0 for a duplicate.
+    verdict: i16,
+    retried: bool,
+    /// The row keeps a newer version, but has an older last sign-in than this batch knows.
+    newer_sign_in: bool,
+}
+
+/// What the statement's verdicts mean. [`Statement`] computes their numbers and stores
+/// the words; both are listed in this order.
+const VERDICTS: [Outcome; 6] = [
+    Outcome::Applied,
+    Outcome::Stale(Stale::Superseded),
+    Outcome::Stale(Stale::Absent),
+    Outcome::Tombstoned,
+    Outcome::Ignored(Ignored::EventType),
+    Outcome::Ignored(Ignored::WrongInstance),
+];
+
+impl Answer {
+    fn judgement(&self) -> Result<(usize, Judgement), StoreError> {
+        let unreadable = || StoreError::Refused("an answer could not be read".into());
+        let place = usize::try_from(self.place).map_err(|_| unreadable())?;
+        let verdict = usize::try_from(self.verdict).map_err(|_| unreadable())?;
+        let outcome = match verdict.checked_sub(1) {
+            None => Outcome::Duplicate,
+            Some(verdict) => *VERDICTS.get(verdict).ok_or_else(unreadable)?,
+        };
+        let user_id = self.user_id.clone();
+        Ok((
+            place,
+            Judgement {
+                outcome,
+                user_id,
+                retried: self.retried,
+            },
+        ))
+    }
+}
+
+/// The statement. Where it `ERASES`, what is quarantined of the deleted users goes too.
+struct Statement<'a, const ERASES: bool> {
+    batch: &'a Batch<'a>,
+    rows: &'a Rows<'a>,
+    deliveries: &'a Deliveries<'a>,
+}
+
+impl<const ERASES: bool> QueryId for Statement<'_, ERASES> {
+    type QueryId = Statement<'static, ERASES>;
+    const HAS_STATIC_QUERY_ID: bool = true;
+}
+
+impl<const ERASES: bool> Query for Statement<'_, ERASES> {
+    type SqlType = (BigInt, Nullable<Text>, SmallInt, Bool, Bool);
+}
+
+impl<const ERASES: bool> RunQueryDsl<PgConnection> for Statement<'_, ERASES> {}
+
+/// Gives the arrays' columns their names.
+const INCOMING: &str = concat!(
+    ") WITH ORDINALITY AS incoming (",
+    row_columns!(),
+    ", place))"
+);
+
+/// What stood there before: `settled` where the row's version is at least the incoming one.
+const KNOWN: &str = ", known AS (SELECT incoming.place, users.id, users.deletion_kind, \
+    (users.version_updated_at, users.version_projection, users.version_kind, \
+        users.version_seen_at, users.version_digest) \
+        >= (incoming.version_updated_at, incoming.version_projection, incoming.version_kind, \
+        incoming.version_seen_at, incoming.version_digest) AS settled, \
+    users.deletion_kind IS DISTINCT FROM 'signed' AND COALESCE( \
+        users.last_sign_in_at < incoming.last_sign_in_at, \
+        incoming.last_sign_in_at IS NOT NULL) AS newer_sign_in \
+    FROM incoming JOIN users ON users.external_id = incoming.external_id AND users.source = $1)";
+
+/// The guarded upsert.
+const WRITTEN: &str = concat!(
+    ", written AS (INSERT INTO users (",
+    row_columns!(),
+    batch_columns!(),
+    ") SELECT ",
+    row_columns!(),
+    ", $1, $2, $2, $2, CASE WHEN deletion_kind IS NOT NULL THEN $2 END FROM incoming",
+    on_conflict!(),
+    " RETURNING id, external_id)"
+);
+
+/// What is quarantined of users whose deletion is in the batch.
+const ERASED: &str = ", erased AS (DELETE FROM quarantine USING quarantine_subjects AS subjects \
+    WHERE subjects.source = $1 AND subjects.subject IN \
+        (SELECT external_id FROM incoming WHERE deletion_kind = 'signed') \
+    AND quarantine.message_id = subjects.message_id AND quarantine.source = subjects.source)";
+
+/// Judges each delivery. The numbers are places in `VERDICTS`; a standing of 0 or 1 is an
+/// ignored delivery's, 2 the winner's, 3 that of a superseded one, 4 that of one outlived
+/// by a deletion in the batch.
+const VERDICT: &str = ", judged AS (SELECT delivered.place, delivered.message_id, delivered.kind, \
+    incoming.external_id, COALESCE(written.id, known.id) AS user_id, \
+    COALESCE(written.id IS NULL AND delivered.standing = 2 AND known.newer_sign_in, false) \
+        AS newer_sign_in, \
+    (CASE WHEN delivered.standing < 2 THEN 5 + delivered.standing \
+        WHEN known.deletion_kind = 'signed' OR delivered.standing = 4 THEN 4 \
+        WHEN written.id IS NOT NULL AND delivered.standing = 2 THEN 1 \
+        WHEN written.id IS NULL AND known.deletion_kind = 'absent' THEN 3 \
+        ELSE 2 END)::int2 AS verdict \
+    FROM unnest(";
+
+/// Where the facts come from, in the order of message ids, so that all writers lock alike.
+const JUDGED: &str = ") AS delivered (place, message_id, kind, user_place, standing) \
+    LEFT JOIN incoming ON incoming.place = delivered.user_place \
+    LEFT JOIN known ON known.place = delivered.user_place \
+    LEFT JOIN written ON written.external_id = incoming.external_id \
+    WHERE delivered.standing < 2 OR written.id IS NOT NULL OR known.settled \
+    ORDER BY delivered.message_id)";
+
+/// Records each delivery under its message id, unless it is settled already: then it is a
+/// duplicate, and no row comes back for it. `xmax` is zero for a new row only.
+const RECORDED: &str = ", recorded AS (INSERT INTO webhook_events \
+    (source, message_id, type, external_id, outcome, reason, received_at) \
+    SELECT $1, message_id, kind, external_id, \
+    (ARRAY['applied', 'stale', 'stale', 'tombstoned', 'ignored', 'ignored'])[verdict], \
+    (ARRAY[NULL, 'superseded', 'absent', NULL, 'event_type', 'wrong_instance'])[verdict], $2 \
+    FROM judged \
+    ON CONFLICT (message_id, source) DO UPDATE SET type = excluded.type, \
+        external_id = excluded.external_id, outcome = excluded.outcome, \
+        reason = excluded.reason, received_at = excluded.received_at \
+        WHERE webhook_events.outcome IN ('quarantined', 'ignored') \
+    RETURNING message_id, xmax <> 0 AS retried) \
+    SELECT judged.place, judged.user_id, \
+    CASE WHEN recorded.message_id IS NULL THEN 0::int2 ELSE judged.verdict END, \
+    COALESCE(recorded.retried, false), judged.newer_sign_in \
+    FROM judged LEFT JOIN recorded ON recorded.message_id = judged.message_id";
+
+impl<const ERASES: bool> QueryFragment<Pg> for Statement<'_, ERASES> {
+    fn walk_ast<'b>(&'b self, mut out: AstPass<'_, 'b, Pg>) -> QueryResult<()> {
+        // $1 and $2, which the texts above name.
+        out.push_sql("WITH batch AS (SELECT ");
+        out.push_bind_param::<Text, _>(&self.batch.source)?;
+        out.push_sql("::text AS source, ");
+        out.push_bind_param::<Utc, _>(&self.batch.now)?;
+        out.push_sql("::timestamptz AS now), incoming AS (SELECT * FROM unnest(");
+        self.rows.bind(out.reborrow())?;
+        out.push_sql(INCOMING);
+        out.push_sql(KNOWN);
+        out.push_sql(WRITTEN);
+        if ERASES {
+            out.push_sql(ERASED);
+        }
+        out.push_sql(VERDICT);
+        self.deliveries.bind(out.reborrow())?;
+        out.push_sql(JUDGED);
+        out.push_sql(RECORDED);
+        Ok(())
+    }
+}
+
+impl Deliveries<'_> {
+    /// In the order of [`JUDGED`].
+    fn bind<'b>(&'b self, mut out: AstPass<'_, 'b, Pg>) -> QueryResult<()> {
+        out.push_bind_param::<Array<BigInt>, _>(&self.place)?;
+        out.push_sql(", ");
+        out.push_bind_param::<Array<Text>, _>(&self.message_id)?;
+        out.push_sql(", ");
+        out.push_bind_param::<Array<Text>, _>(&self.kind)?;
+        out.push_sql(", ");
+        out.push_bind_param::<Array<BigInt>, _>(&self.user_place)?;
+        out.push_sql(", ");
+        out.push_bind_param::<Array<SmallInt>, _>(&self.standing)
+    }
+}

@@ -1,0 +1,163 @@
+//! A merged change as the columns of a row: the same on both engines.
+
+use super::UserWrite;
+use crate::domain::{Change, UnixMillis, Version};
+use crate::store::types::{Document, JsonText, Moment, Utc};
+use diesel::QueryResult;
+use diesel::pg::Pg;
+use diesel::query_builder::AstPass;
+use diesel::sql_types::{Array, BigInt, Binary, Bool, Nullable, SmallInt, Text};
+use diesel::sqlite::Sqlite;
+
+/// Declares the columns once: as the fields of a row, which SQLite is given one by one, and
+/// as one array each, the way PostgreSQL's `unnest` takes many rows.
+macro_rules! columns {
+    ($($column:ident: $value:ty => $sql:ty),+ $(,)?) => {
+        /// The columns that an upsert gives, in the order of `sql::row_columns`.
+        pub(super) struct Row<'a> {
+            $(pub(super) $column: $value,)+
+        }
+
+        /// Many rows, one array a column.
+        pub(super) struct Rows<'a> {
+            $(pub(super) $column: Vec<$value>,)+
+        }
+
+        impl<'a> Rows<'a> {
+            /// The users of a batch, turned on their side.
+            pub(super) fn new(users: &'a [UserWrite<'a>]) -> Self {
+                let mut rows = Self { $($column: Vec::with_capacity(users.len()),)+ };
+                for row in users.iter().map(Row::new) {
+                    $(rows.$column.push(row.$column);)+
+                }
+                rows
+            }
+
+            /// Pushes the arrays as parameters, separated by commas.
+            pub(super) fn bind<'b>(&'b self, mut out: AstPass<'_, 'b, Pg>) -> QueryResult<()> {
+                let mut comma = "";
+                $(
+                    out.push_sql(std::mem::replace(&mut comma, ", "));
+                    out.push_bind_param::<Array<$sql>, _>(&self.$column)?;
+                )+
+                Ok(())
+            }
+        }
+
+        impl Row<'_> {
+            /// Pushes the values as parameters, separated by commas.
+            pub(super) fn bind<'b>(&'b self, mut out: AstPass<'_, 'b, Sqlite>) -> QueryResult<()> {
+                let mut comma = "";
+                $(
+                    out.push_sql(std::mem::replace(&mut comma, ", "));
+                    out.push_bind_param::<$sql, _>(&self.$column)?;
+                )+
+                Ok(())
+            }
+        }
+    };
+}
+
+columns! {
+    id: &'a str => Text,
+    external_id: &'a str => Text,
+    source_external_id: Option<&'a str> => Nullable<Text>,
+    email: Option<&'a str> => Nullable<Text>,
+    email_lower: Option<String> => Nullable<Text>,
+    email_verified: bool => Bool,
+    phone: Option<&'a str> => Nullable<Text>,
+    username: Option<&'a str> => Nullable<Text>,
+    first_name: Option<&'a str> => Nullable<Text>,
+    last_name: Option<&'a str> => Nullable<Text>,
+    name: Option<&'a str> => Nullable<Text>,
+    image_url: Option<&'a str> => Nullable<Text>,
+    role: Option<&'a str> => Nullable<Text>,
+    source_role: Option<&'a str> => Nullable<Text>,
+    plan: Option<&'a str> => Nullable<Text>,
+    source_plan: Option<&'a str> => Nullable<Text>,
+    public_metadata: JsonText<'a> => Document,
+    status: &'static str => Text,
+    locked_until: Option<Moment> => Nullable<Utc>,
+    version_updated_at: i64 => BigInt,
+    version_projection: i16 => SmallInt,
+    version_kind: i16 => SmallInt,
+    version_seen_at: i64 => BigInt,
+    version_digest: &'a [u8] => Binary,
+    last_sign_in_at: Option<Moment> => Nullable<Utc>,
+    source_created_at: Option<Moment> => Nullable<Utc>,
+    deletion_kind: Option<&'static str> => Nullable<Text>,
+}
+
+impl<'a> Row<'a> {
+    pub(super) fn new(user: &'a UserWrite<'a>) -> Self {
+        let last_sign_in_at = moment(user.merged.last_sign_in_at);
+        match user.merged.winner {
+            Change::Deletion { external_id } => {
+                Self::emptied(&user.id, external_id, &Version::DELETION)
+            }
+            Change::Snapshot(snapshot) => {
+                let profile = &snapshot.profile;
+                Self {
+                    source_external_id: profile.source_external_id.as_deref(),
+                    email: profile.email.as_deref(),
+                    email_lower: profile.email.as_ref().map(|email| email.to_lowercase()),
+                    email_verified: profile.email_verified,
+                    phone: profile.phone.as_deref(),
+                    username: profile.username.as_deref(),
+                    first_name: profile.first_name.as_deref(),
+                    last_name: profile.last_name.as_deref(),
+                    name: Some(&snapshot.name),
+                    image_url: profile.image_url.as_deref(),
+                    role: Some(&snapshot.role),
+                    source_role: profile.source_role.as_deref(),
+                    plan: Some(&snapshot.plan),
+                    source_plan: profile.source_plan.as_deref(),
+                    public_metadata: JsonText(&profile.public_metadata),
+                    status: profile.status.as_str(),
+                    locked_until: moment(profile.locked_until),
+                    last_sign_in_at,
+                    source_created_at: moment(profile.source_created_at),
+                    deletion_kind: None,
+                    ..Self::emptied(&user.id, &snapshot.external_id, &snapshot.version)
+                }
+            }
+        }
+    }
+
+    /// What is left of a user after a signed deletion, at the given version.
+    fn emptied(id: &'a str, external_id: &'a str, version: &'a Version) -> Self {
+        Self {
+            id,
+            external_id,
+            source_external_id: None,
+            email: None,
+            email_lower: None,
+            email_verified: false,
+            phone: None,
+            username: None,
+            first_name: None,
+            last_name: None,
+            name: None,
+            image_url: None,
+            role: None,
+            source_role: None,
+            plan: None,
+            source_plan: None,
+            public_metadata: JsonText("{}"),
+            status: "deleted",
+            locked_until: None,
+            version_updated_at: version.updated_at_ms,
+            version_projection: version.projection,
+            version_kind: version.kind,
+            version_seen_at: version.seen_at_ms,
+            version_digest: &version.digest,
+            last_sign_in_at: None,
+            source_created_at: None,
+            deletion_kind: Some("signed"),
+        }
+    }
+}
+
+fn moment(at: Option<UnixMillis>) -> Option<Moment> {
+    at.and_then(|at| Moment::from_millis(at.get()))
+}

@@ -1,0 +1,75 @@
+//! The SQL that both engines share: the columns of an upsert and its guard.
+
+/// The columns that come from a change, in the order of [`super::row::Row`]'s fields.
+macro_rules! row_columns {
+    () => {
+        "id, external_id, source_external_id, email, email_lower, email_verified, phone, username, \
+         first_name, last_name, name, image_url, role, source_role, plan, source_plan, \
+         public_metadata, status, locked_until, version_updated_at, version_projection, \
+         version_kind, version_seen_at, version_digest, last_sign_in_at, source_created_at, \
+         deletion_kind"
+    };
+}
+
+/// The columns that come from the batch: its source, then its time thrice, then that time
+/// once more where the change is a deletion.
+macro_rules! batch_columns {
+    () => {
+        ", source, created_at, updated_at, synced_at, deleted_at"
+    };
+}
+
+/// What happens where the user is there already.
+///
+/// The guard is the order of snapshots, compared in the row's own `WHERE`, so that it holds
+/// whatever other writers do at the same moment. A signed deletion has the greatest version
+/// of all, hence needs no clause of its own; it takes an operator's choices along. The last
+/// sign-in only ever rises.
+macro_rules! on_conflict {
+    () => {
+        " ON CONFLICT (external_id, source) DO UPDATE SET \
+         source_external_id = excluded.source_external_id, \
+         email = excluded.email, \
+         email_lower = excluded.email_lower, \
+         email_verified = excluded.email_verified, \
+         phone = excluded.phone, \
+         username = excluded.username, \
+         first_name = excluded.first_name, \
+         last_name = excluded.last_name, \
+         name = excluded.name, \
+         image_url = excluded.image_url, \
+         role = CASE WHEN excluded.deletion_kind = 'signed' THEN NULL \
+             ELSE COALESCE(users.set_role, excluded.role) END, \
+         source_role = excluded.source_role, \
+         set_role = CASE WHEN excluded.deletion_kind = 'signed' THEN NULL ELSE users.set_role END, \
+         plan = CASE WHEN excluded.deletion_kind = 'signed' THEN NULL \
+             ELSE COALESCE(users.set_plan, excluded.plan) END, \
+         source_plan = excluded.source_plan, \
+         set_plan = CASE WHEN excluded.deletion_kind = 'signed' THEN NULL ELSE users.set_plan END, \
+         public_metadata = excluded.public_metadata, \
+         status = excluded.status, \
+         locked_until = excluded.locked_until, \
+         version_updated_at = excluded.version_updated_at, \
+         version_projection = excluded.version_projection, \
+         version_kind = excluded.version_kind, \
+         version_seen_at = excluded.version_seen_at, \
+         version_digest = excluded.version_digest, \
+         last_fetched_at = CASE WHEN excluded.deletion_kind = 'signed' THEN NULL \
+             ELSE users.last_fetched_at END, \
+         last_sign_in_at = CASE \
+             WHEN excluded.deletion_kind = 'signed' THEN NULL \
+             WHEN users.last_sign_in_at IS NULL OR users.last_sign_in_at < excluded.last_sign_in_at \
+             THEN excluded.last_sign_in_at ELSE users.last_sign_in_at END, \
+         source_created_at = excluded.source_created_at, \
+         updated_at = excluded.updated_at, \
+         synced_at = excluded.synced_at, \
+         deleted_at = excluded.deleted_at, \
+         deletion_kind = excluded.deletion_kind \
+         WHERE (users.version_updated_at, users.version_projection, users.version_kind, \
+             users.version_seen_at, users.version_digest) \
+             < (excluded.version_updated_at, excluded.version_projection, excluded.version_kind, \
+             excluded.version_seen_at, excluded.version_digest)"
+    };
+}
+
+pub(super) use {batch_columns, on_conflict, row_columns};

@@ -1,0 +1,109 @@
+//! One connection to either engine, and the pool of them.
+//!
+//! Used only inside `store`. The engine is chosen once, from the configured [`Database`];
+//! an enum carries the connection, and [`both!`] a statement that compiles for each engine.
+
+use super::error::StoreError;
+use super::{postgres, sqlite};
+use crate::config::Database;
+use diesel::connection::{AnsiTransactionManager, TransactionManager as _};
+use diesel::r2d2::{ManageConnection, R2D2Connection as _};
+use diesel::{PgConnection, SqliteConnection};
+
+/// A connection to one of the two engines.
+pub(super) enum AnyConnection {
+    Postgres(PgConnection),
+    Sqlite(SqliteConnection),
+}
+
+/// Runs one expression on whichever engine the connection belongs to.
+macro_rules! both {
+    ($connection:expr, |$inner:ident| $body:expr) => {
+        match $connection {
+            $crate::store::connection::AnyConnection::Postgres($inner) => $body,
+            $crate::store::connection::AnyConnection::Sqlite($inner) => $body,
+        }
+    };
+}
+pub(super) use both;
+
+/// What a connection is for: it decides about timeouts, and what SQLite may do with it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Purpose {
+    /// Reads only.
+    Read,
+    /// Reads and writes.
+    Write,
+    /// Changes the schema: no time limit on a statement, no schema demanded.
+    Migrate,
+    /// Looks whether the schema is there: none demanded.
+    Inspect,
+}
+
+impl AnyConnection {
+    /// Connects and prepares the session for `purpose`.
+    pub(super) fn open(database: &Database, purpose: Purpose) -> Result<Self, StoreError> {
+        match database {
+            Database::Postgres(target) => postgres::open(target, purpose).map(Self::Postgres),
+            Database::Sqlite(path) => sqlite::open(path, purpose).map(Self::Sqlite),
+        }
+    }
+
+    /// Whether the other end still answers.
+    pub(super) fn is_alive(&mut self) -> bool {
+        both!(self, |inner| inner.ping()).is_ok()
+    }
+
+    /// Runs `body` in one transaction: committed when it returns `Ok`, else rolled back.
+    /// On SQLite the write lock is taken at once, because a read that later writes could
+    /// not wait for it.
+    pub(super) fn transaction<T>(
+        &mut self,
+        body: impl FnOnce(&mut Self) -> Result<T, StoreError>,
+    ) -> Result<T, StoreError> {
+        match self {
+            Self::Postgres(inner) => AnsiTransactionManager::begin_transaction(inner)?,
+            Self::Sqlite(inner) => {
+                AnsiTransactionManager::begin_transaction_sql(inner, "BEGIN IMMEDIATE")?;
+            }
+        }
+        let result = body(self);
+        match &result {
+            Ok(_) => both!(self, |inner| AnsiTransactionManager::commit_transaction(
+                inner
+            ))?,
+            // A rollback fails where the connection broke: the database has rolled back then.
+            Err(_) => {
+                both!(self, |inner| AnsiTransactionManager::rollback_transaction(
+                    inner
+                ))
+                .ok();
+            }
+        }
+        result
+    }
+}
+
+/// Makes and checks the pool's connections.
+#[derive(Debug)]
+pub(super) struct Manager {
+    pub(super) database: Database,
+    pub(super) purpose: Purpose,
+}
+
+impl ManageConnection for Manager {
+    type Connection = AnyConnection;
+    type Error = StoreError;
+
+    fn connect(&self) -> Result<AnyConnection, StoreError> {
+        AnyConnection::open(&self.database, self.purpose)
+    }
+
+    fn is_valid(&self, connection: &mut AnyConnection) -> Result<(), StoreError> {
+        both!(connection, |inner| inner.ping()).map_err(StoreError::from)
+    }
+
+    fn has_broken(&self, connection: &mut AnyConnection) -> bool {
+        std::thread::panicking() || both!(connection, |inner| inner.is_broken())
+    }
+}

@@ -1,0 +1,100 @@
+//! What can go wrong in the cellar, by what follows from it.
+//!
+//! Database messages quote data, so none is kept: an error holds its kind and, where
+//! PostgreSQL names one, the constraint.
+
+use diesel::ConnectionError;
+use diesel::result::{DatabaseErrorKind, Error};
+
+/// Why the store did not do what it was asked.
+#[derive(Debug, thiserror::Error)]
+pub enum StoreError {
+    /// The database cannot be reached, is shutting down, locked up or read-only: nothing
+    /// is wrong with what was asked, so it may be asked again.
+    #[error("the database is away: {0}")]
+    Away(String),
+    /// The database, alive, refused what was asked.
+    #[error("the database refused: {0}")]
+    Refused(String),
+    /// The database cannot be used as it is configured; only an operator can help.
+    #[error("{0}")]
+    Unusable(String),
+}
+
+/// What SQLite says, word for word, when it cannot serve anybody. These texts hold no data.
+const SQLITE_AWAY: [&str; 7] = [
+    "database is locked",
+    "database table is locked",
+    "database schema is locked",
+    "attempt to write a readonly database",
+    "database or disk is full",
+    "disk I/O error",
+    "unable to open database file",
+];
+
+impl From<Error> for StoreError {
+    fn from(error: Error) -> Self {
+        match error {
+            Error::DatabaseError(kind, details) => {
+                use DatabaseErrorKind as Kind;
+                let away = matches!(
+                    kind,
+                    Kind::ClosedConnection
+                        | Kind::UnableToSendCommand
+                        | Kind::SerializationFailure
+                        | Kind::ReadOnlyTransaction
+                ) || SQLITE_AWAY
+                    .iter()
+                    .any(|text| details.message().starts_with(text));
+                let constraint = details.constraint_name().unwrap_or("no constraint named");
+                let told = format!("{kind:?} ({constraint})");
+                if away {
+                    Self::Away(told)
+                } else {
+                    Self::Refused(told)
+                }
+            }
+            Error::BrokenTransactionManager => Self::Away("the transaction broke".into()),
+            Error::NotFound => Self::Refused("no such row".into()),
+            Error::SerializationError(_) | Error::DeserializationError(_) => {
+                Self::Refused("a value could not be converted".into())
+            }
+            _ => Self::Refused("a statement could not be run".into()),
+        }
+    }
+}
+
+/// What libpq says when waiting will not help.
+const HOPELESS: [&str; 9] = [
+    "password authentication failed",
+    "no password supplied",
+    "no pg_hba.conf entry",
+    "does not exist",
+    "is not permitted to log in",
+    "permission denied for database",
+    "unsupported startup parameter",
+    "invalid connection option",
+    "invalid URI",
+];
+
+impl From<ConnectionError> for StoreError {
+    fn from(error: ConnectionError) -> Self {
+        match error {
+            ConnectionError::BadConnection(message) => {
+                let message = message.trim().replace('\n', "; ");
+                if HOPELESS.iter().any(|text| message.contains(text)) {
+                    Self::Unusable(format!(
+                        "cannot connect to the database; check DATABASE_URL: {message}"
+                    ))
+                } else {
+                    Self::Away(message)
+                }
+            }
+            ConnectionError::InvalidConnectionUrl(_) | ConnectionError::InvalidCString(_) => {
+                Self::Unusable("DATABASE_URL cannot be read as a connection URL".into())
+            }
+            ConnectionError::CouldntSetupConfiguration(error) => error.into(),
+            _ => Self::Away("the connection could not be made".into()),
+        }
+    }
+}

@@ -1,0 +1,162 @@
+//! The cellar: the only room that knows diesel and SQL.
+//!
+//! PostgreSQL and SQLite behind one face. [`Store`] answers questions from anywhere, off the
+//! async threads; a [`Writer`] belongs to `ingest`, which commits batches through it. No
+//! rules live here beyond the guard that keeps the order of snapshots.
+//!
+//! * [`batch`]: one transaction for many deliveries;
+//! * [`quarantine`], [`users`], [`retention`]: what is stored, read and dropped;
+//! * [`migrations`], [`schema`], [`types`]: the tables;
+//! * [`connection`], [`postgres`], [`sqlite`]: sessions; [`error`]: what follows from failure.
+
+pub mod batch;
+mod connection;
+mod error;
+mod migrations;
+mod postgres;
+pub mod quarantine;
+mod retention;
+#[expect(missing_docs, reason = "the columns are explained in the migrations")]
+pub mod schema;
+mod sqlite;
+pub mod types;
+mod users;
+mod writer;
+
+pub use error::StoreError;
+pub use types::Moment;
+pub use users::{UserFilter, UserRecord};
+pub use writer::Writer;
+
+use crate::config::Database;
+use connection::{AnyConnection, Manager, Purpose};
+use diesel::r2d2::Pool;
+use std::time::Duration;
+
+/// How many connections answer reads.
+const READERS: u32 = 8;
+
+/// How long a read waits for a free connection.
+const CHECKOUT_TIMEOUT: Duration = Duration::from_secs(2);
+
+/// The database, for everyone but the writer.
+#[derive(Clone)]
+pub struct Store {
+    database: Database,
+    readers: Pool<Manager>,
+}
+
+impl Store {
+    /// Prepares for `database` without connecting to it.
+    pub fn new(database: &Database) -> Self {
+        let manager = Manager {
+            database: database.clone(),
+            purpose: Purpose::Read,
+        };
+        let readers = Pool::builder()
+            .max_size(READERS)
+            .min_idle(Some(0))
+            .connection_timeout(CHECKOUT_TIMEOUT)
+            .error_handler(Box::new(diesel::r2d2::NopErrorHandler))
+            .build_unchecked(manager);
+        Self {
+            database: database.clone(),
+            readers,
+        }
+    }
+
+    /// A writer of its own connection, which it opens when it is first used.
+    pub fn writer(&self) -> Writer {
+        Writer::new(self.database.clone())
+    }
+
+    /// Brings the schema up to date; returns how many migrations ran. Blocks.
+    pub fn migrate(&self) -> Result<usize, StoreError> {
+        migrations::run(&self.database)
+    }
+
+    /// Whether the schema is as this release needs it. Blocks.
+    pub fn is_current(&self) -> Result<bool, StoreError> {
+        migrations::is_current(&self.database)
+    }
+
+    /// Checks that the database is one that can be worked with. Blocks.
+    pub fn check(&self) -> Result<(), StoreError> {
+        let mut first = AnyConnection::open(&self.database, Purpose::Write)?;
+        let mut second = AnyConnection::open(&self.database, Purpose::Write)?;
+        match (&mut first, &mut second) {
+            (AnyConnection::Postgres(first), AnyConnection::Postgres(second)) => {
+                postgres::refuse_shared_backend(first, second)
+            }
+            _ => Ok(()),
+        }
+    }
+
+    /// Whether the database answers.
+    pub async fn ping(&self) -> Result<(), StoreError> {
+        self.read(|connection| {
+            let alive = connection.is_alive();
+            alive
+                .then_some(())
+                .ok_or_else(|| StoreError::Away("no answer".into()))
+        })
+        .await
+    }
+
+    /// The user of our id, or else of the provider's.
+    pub async fn find_user(&self, id: String) -> Result<Option<UserRecord>, StoreError> {
+        self.read(move |connection| users::find(connection, &id))
+            .await
+    }
+
+    /// Up to `limit` users behind the id `after`, in the order of ids.
+    pub async fn list_users(
+        &self,
+        filter: UserFilter,
+        after: Option<String>,
+        limit: i64,
+    ) -> Result<Vec<UserRecord>, StoreError> {
+        self.read(move |connection| users::list(connection, &filter, after.as_deref(), limit))
+            .await
+    }
+
+    /// What is quarantined, oldest first, up to `limit`.
+    pub async fn list_quarantined(
+        &self,
+        limit: i64,
+    ) -> Result<Vec<quarantine::Quarantined>, StoreError> {
+        self.read(move |connection| quarantine::list(connection, limit))
+            .await
+    }
+
+    /// The body of a quarantined message.
+    pub async fn quarantined_body(
+        &self,
+        source: &'static str,
+        message_id: String,
+    ) -> Result<Option<Vec<u8>>, StoreError> {
+        self.read(move |connection| quarantine::body(connection, source, &message_id))
+            .await
+    }
+
+    /// Bytes of all quarantined bodies.
+    pub async fn quarantined_bytes(&self) -> Result<i64, StoreError> {
+        self.read(quarantine::stored_bytes).await
+    }
+
+    /// One blocking hop for a whole unit of reading.
+    async fn read<T: Send + 'static>(
+        &self,
+        work: impl FnOnce(&mut AnyConnection) -> Result<T, StoreError> + Send + 'static,
+    ) -> Result<T, StoreError> {
+        let readers = self.readers.clone();
+        let hop = tokio::task::spawn_blocking(move || {
+            let mut connection = readers
+                .get()
+                .map_err(|_| StoreError::Away("no connection could be had".into()))?;
+            work(&mut connection)
+        });
+        hop.await
+            .map_err(|_| StoreError::Refused("a read panicked".into()))?
+    }
+}

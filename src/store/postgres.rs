@@ -1,0 +1,115 @@
+//! PostgreSQL sessions: how one is opened, and what is checked before it is used.
+
+use super::connection::Purpose;
+use super::error::StoreError;
+use crate::config::PostgresTarget;
+use diesel::connection::SimpleConnection as _;
+use diesel::sql_types::{Bool, Integer, Nullable, Text};
+use diesel::{Connection as _, PgConnection, QueryableByName, RunQueryDsl as _};
+use secrecy::ExposeSecret as _;
+
+/// How long a statement may run, in milliseconds, before it is given up.
+pub(super) const STATEMENT_TIMEOUT_MS: u64 = 5_000;
+
+/// How long a statement may wait for a lock, in milliseconds.
+pub(super) const LOCK_TIMEOUT_MS: u64 = 2_000;
+
+/// The oldest server that is supported: PostgreSQL 13.
+const OLDEST_SERVER: i32 = 130_000;
+
+/// Opens a session in our schema, with our timeouts.
+pub(super) fn open(target: &PostgresTarget, purpose: Purpose) -> Result<PgConnection, StoreError> {
+    let mut connection = PgConnection::establish(target.url.expose_secret())?;
+    connection.batch_execute(&session(&target.schema, purpose))?;
+    if matches!(purpose, Purpose::Read | Purpose::Write) {
+        check_schema(&mut connection, &target.schema)?;
+    }
+    Ok(connection)
+}
+
+/// The settings of a session. `search_path` names our schema alone, so that nothing of the
+/// application's can be meant by mistake; prepared statements keep one plan, because ours
+/// do not depend on the values; compiling a plan never pays for statements this short.
+fn session(schema: &str, purpose: Purpose) -> String {
+    let statement_timeout = if purpose == Purpose::Migrate {
+        0
+    } else {
+        STATEMENT_TIMEOUT_MS
+    };
+    let lock_timeout = if purpose == Purpose::Migrate {
+        0
+    } else {
+        LOCK_TIMEOUT_MS
+    };
+    format!(
+        "SET search_path TO \"{schema}\";
+         SET statement_timeout TO {statement_timeout};
+         SET lock_timeout TO {lock_timeout};
+         SET idle_in_transaction_session_timeout TO 10000;
+         SET plan_cache_mode TO force_generic_plan;
+         SET jit TO off;
+         SET timezone TO 'UTC';
+         SELECT set_config('synchronous_commit', 'on', false)
+          WHERE current_setting('synchronous_commit') = 'off';"
+    )
+}
+
+#[derive(QueryableByName)]
+struct Session {
+    #[diesel(sql_type = Nullable<Text>)]
+    schema: Option<String>,
+    #[diesel(sql_type = Integer)]
+    server: i32,
+}
+
+fn check_schema(connection: &mut PgConnection, schema: &str) -> Result<(), StoreError> {
+    let session: Session = diesel::sql_query(
+        "SELECT current_schema()::text AS schema, current_setting('server_version_num')::int AS server",
+    )
+    .get_result(connection)?;
+    if session.server < OLDEST_SERVER {
+        return Err(StoreError::Unusable(
+            "this PostgreSQL is older than version 13, the oldest that is supported".into(),
+        ));
+    }
+    match session.schema {
+        Some(current) if current == schema => Ok(()),
+        _ => Err(StoreError::Unusable(format!(
+            "the schema \"{schema}\" is not there, or this role may not use it; run `usersync migrate` \
+             as a role that may create it, or GRANT USAGE ON SCHEMA \"{schema}\""
+        ))),
+    }
+}
+
+#[derive(QueryableByName)]
+struct Backend {
+    #[diesel(sql_type = Integer)]
+    pid: i32,
+    #[diesel(sql_type = Bool)]
+    read_only: bool,
+}
+
+/// Refuses a pooler that hands the same server process to two sessions at once: settings
+/// and prepared statements would not stay where they were made. `first` and `second` must
+/// be open at the same time.
+pub(super) fn refuse_shared_backend(
+    first: &mut PgConnection,
+    second: &mut PgConnection,
+) -> Result<(), StoreError> {
+    let backend = |connection: &mut PgConnection| -> Result<Backend, StoreError> {
+        let sql = "SELECT pg_backend_pid() AS pid, pg_is_in_recovery() AS read_only";
+        Ok(diesel::sql_query(sql).get_result(connection)?)
+    };
+    let (one, two) = (backend(first)?, backend(second)?);
+    if one.read_only {
+        return Err(StoreError::Away("the server is a read-only standby".into()));
+    }
+    if one.pid == two.pid {
+        return Err(StoreError::Unusable(
+            "DATABASE_URL points at a pooler in transaction mode, which mixes up sessions; \
+             use the direct connection (often port 5432) or the pooler's session mode"
+                .into(),
+        ));
+    }
+    Ok(())
+}

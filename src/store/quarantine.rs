@@ -1,0 +1,228 @@
+//! The quarantine: genuine deliveries that could not be applied.
+//!
+//! `ingest` puts them in through the writer; a replay reads them; a deletion, a replay that
+//! heals, and old age take them out.
+
+use super::connection::{AnyConnection, both};
+use super::error::StoreError;
+use super::schema::{quarantine, quarantine_subjects, users, webhook_events};
+use super::types::Moment;
+use diesel::prelude::*;
+
+/// How many bytes of bodies are kept at most. Beyond, the sender is told to try again later:
+/// nothing is dropped to make room.
+pub const CAP_BYTES: i64 = 64 * 1024 * 1024;
+
+/// A delivery on its way into the quarantine.
+#[derive(Debug)]
+pub struct Entry<'a> {
+    /// The provider's name.
+    pub source: &'static str,
+    /// The sender's id of the message.
+    pub message_id: &'a str,
+    /// The event's type, empty where it could not be read.
+    pub kind: &'a str,
+    /// Why it is kept: a word of `domain::Malformed`.
+    pub reason: &'static str,
+    /// Where in the body the fault is.
+    pub path: Option<&'a str>,
+    /// The body, redacted.
+    pub body: Vec<u8>,
+    /// The users whom it concerns.
+    pub subjects: Vec<String>,
+    /// The local time.
+    pub now: Moment,
+}
+
+/// What became of an [`Entry`].
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Admission {
+    /// It is kept.
+    Kept,
+    /// The message was settled before; nothing is kept.
+    Duplicate,
+    /// A user whom it concerns is deleted: it is recorded, without its body.
+    Tombstoned,
+    /// There is no room; nothing is recorded.
+    Full,
+}
+
+/// A quarantined delivery.
+#[derive(Debug, Clone, Queryable, Selectable)]
+#[diesel(table_name = quarantine)]
+pub struct Quarantined {
+    /// The sender's id of the message.
+    pub message_id: String,
+    /// The event's type, empty where it could not be read.
+    #[diesel(column_name = kind)]
+    pub kind: String,
+    /// Why it is kept.
+    pub reason: String,
+    /// Where in the body the fault is.
+    pub path: Option<String>,
+    /// How large the body is.
+    pub size_bytes: i64,
+    /// When it came.
+    pub received_at: Moment,
+}
+
+/// Admits a delivery, in the transaction that is open on `connection`.
+pub(super) fn admit(
+    connection: &mut AnyConnection,
+    entry: &Entry<'_>,
+) -> Result<Admission, StoreError> {
+    let outcome: Option<String> = both!(connection, |inner| webhook_events::table
+        .find((entry.message_id, entry.source))
+        .select(webhook_events::outcome)
+        .first(inner)
+        .optional())?;
+    if outcome.is_some_and(|outcome| outcome != "quarantined" && outcome != "ignored") {
+        return Ok(Admission::Duplicate);
+    }
+    let tombstoned = concerns_deleted(connection, entry)?;
+    drop_messages(connection, entry.source, &[entry.message_id])?;
+    if !tombstoned {
+        let size = i64::try_from(entry.body.len()).unwrap_or(CAP_BYTES);
+        if stored_bytes(connection)?.saturating_add(size) > CAP_BYTES {
+            return Ok(Admission::Full);
+        }
+        keep(connection, entry, size)?;
+    }
+    let admission = if tombstoned {
+        Admission::Tombstoned
+    } else {
+        Admission::Kept
+    };
+    record(connection, entry, admission)?;
+    Ok(admission)
+}
+
+fn concerns_deleted(connection: &mut AnyConnection, entry: &Entry<'_>) -> Result<bool, StoreError> {
+    for subject in &entry.subjects {
+        let deletion_kind: Option<Option<String>> = both!(connection, |inner| users::table
+            .filter(
+                users::external_id
+                    .eq(subject)
+                    .and(users::source.eq(entry.source))
+            )
+            .select(users::deletion_kind)
+            .first(inner)
+            .optional())?;
+        if deletion_kind.flatten().as_deref() == Some("signed") {
+            return Ok(true);
+        }
+    }
+    Ok(false)
+}
+
+fn keep(
+    connection: &mut AnyConnection,
+    entry: &Entry<'_>,
+    size_bytes: i64,
+) -> Result<(), StoreError> {
+    both!(connection, |inner| diesel::insert_into(quarantine::table)
+        .values((
+            quarantine::source.eq(entry.source),
+            quarantine::message_id.eq(entry.message_id),
+            quarantine::kind.eq(entry.kind),
+            quarantine::reason.eq(entry.reason),
+            quarantine::path.eq(entry.path),
+            quarantine::body.eq(&entry.body),
+            quarantine::size_bytes.eq(size_bytes),
+            quarantine::received_at.eq(entry.now),
+        ))
+        .execute(inner))?;
+    for subject in &entry.subjects {
+        both!(connection, |inner| diesel::insert_into(
+            quarantine_subjects::table
+        )
+        .values((
+            quarantine_subjects::source.eq(entry.source),
+            quarantine_subjects::message_id.eq(entry.message_id),
+            quarantine_subjects::subject.eq(subject),
+        ))
+        .execute(inner))?;
+    }
+    Ok(())
+}
+
+fn record(
+    connection: &mut AnyConnection,
+    entry: &Entry<'_>,
+    admission: Admission,
+) -> Result<(), StoreError> {
+    let (outcome, reason) = match admission {
+        Admission::Tombstoned => ("tombstoned", None),
+        _ => ("quarantined", Some(entry.reason)),
+    };
+    let columns = (
+        webhook_events::kind.eq(entry.kind),
+        webhook_events::external_id.eq(entry.subjects.first()),
+        webhook_events::outcome.eq(outcome),
+        webhook_events::reason.eq(reason),
+        webhook_events::received_at.eq(entry.now),
+    );
+    let key = (
+        webhook_events::message_id.eq(entry.message_id),
+        webhook_events::source.eq(entry.source),
+    );
+    both!(connection, |inner| diesel::insert_into(
+        webhook_events::table
+    )
+    .values((key, columns))
+    .on_conflict((webhook_events::message_id, webhook_events::source))
+    .do_update()
+    .set(columns)
+    .execute(inner))?;
+    Ok(())
+}
+
+/// Drops the bodies of these messages, one statement each: rows are locked one at a time,
+/// so that no two writers can wait for each other.
+pub(super) fn drop_messages(
+    connection: &mut AnyConnection,
+    source: &str,
+    message_ids: &[impl AsRef<str>],
+) -> Result<(), StoreError> {
+    for message_id in message_ids {
+        let message_id = message_id.as_ref();
+        both!(connection, |inner| diesel::delete(
+            quarantine::table.find((message_id, source))
+        )
+        .execute(inner))?;
+    }
+    Ok(())
+}
+
+/// Bytes of all bodies that are kept.
+pub(super) fn stored_bytes(connection: &mut AnyConnection) -> Result<i64, StoreError> {
+    let sizes: Vec<i64> = both!(connection, |inner| quarantine::table
+        .select(quarantine::size_bytes)
+        .load(inner))?;
+    Ok(sizes.iter().sum())
+}
+
+/// What is kept, oldest first.
+pub(super) fn list(
+    connection: &mut AnyConnection,
+    limit: i64,
+) -> Result<Vec<Quarantined>, StoreError> {
+    Ok(both!(connection, |inner| quarantine::table
+        .select(Quarantined::as_select())
+        .order((quarantine::received_at, quarantine::message_id))
+        .limit(limit)
+        .load(inner))?)
+}
+
+/// The body of a message.
+pub(super) fn body(
+    connection: &mut AnyConnection,
+    source: &str,
+    message_id: &str,
+) -> Result<Option<Vec<u8>>, StoreError> {
+    Ok(both!(connection, |inner| quarantine::table
+        .find((message_id, source))
+        .select(quarantine::body)
+        .first(inner)
+        .optional())?)
+}

@@ -1,0 +1,87 @@
+//! What is dropped after a while: the housekeeping of every minute.
+//!
+//! Called by `ingest::housekeeping`. Safe on every replica at once: rows go one by one or in
+//! the order of their keys, and whoever comes second finds them gone.
+
+use super::connection::{AnyConnection, both};
+use super::error::StoreError;
+use super::quarantine::drop_messages;
+use super::schema::{quarantine, quarantine_subjects, users, webhook_events};
+use super::types::Moment;
+use diesel::prelude::*;
+
+/// How many rows one step drops at most, so that none holds locks for long.
+const STEP: i64 = 500;
+
+/// Erases bodies whose subject is deleted. The deletion itself erases what it can see; what
+/// was quarantined at the same moment, by another replica, it cannot. Returns how many.
+pub(super) fn erase_deleted(connection: &mut AnyConnection) -> Result<usize, StoreError> {
+    let found: Vec<(String, String)> = both!(connection, |inner| quarantine_subjects::table
+        .inner_join(
+            users::table.on(users::external_id
+                .eq(quarantine_subjects::subject)
+                .and(users::source.eq(quarantine_subjects::source)))
+        )
+        .filter(users::deletion_kind.eq("signed"))
+        .select((quarantine_subjects::source, quarantine_subjects::message_id))
+        .limit(STEP)
+        .load(inner))?;
+    drop_all(connection, &found)
+}
+
+/// Drops bodies that a later delivery or a replay has settled: the process may have died
+/// between the two. Returns how many.
+pub(super) fn drop_settled(connection: &mut AnyConnection) -> Result<usize, StoreError> {
+    let found: Vec<(String, String)> = both!(connection, |inner| quarantine::table
+        .inner_join(
+            webhook_events::table.on(webhook_events::message_id
+                .eq(quarantine::message_id)
+                .and(webhook_events::source.eq(quarantine::source)))
+        )
+        .filter(webhook_events::outcome.ne("quarantined"))
+        .select((quarantine::source, quarantine::message_id))
+        .limit(STEP)
+        .load(inner))?;
+    drop_all(connection, &found)
+}
+
+/// Drops bodies that came before `oldest`. Returns how many.
+pub(super) fn expire_quarantine(
+    connection: &mut AnyConnection,
+    oldest: Moment,
+) -> Result<usize, StoreError> {
+    let found: Vec<(String, String)> = both!(connection, |inner| quarantine::table
+        .filter(quarantine::received_at.lt(oldest))
+        .select((quarantine::source, quarantine::message_id))
+        .limit(STEP)
+        .load(inner))?;
+    drop_all(connection, &found)
+}
+
+fn drop_all(
+    connection: &mut AnyConnection,
+    found: &[(String, String)],
+) -> Result<usize, StoreError> {
+    for (source, message_id) in found {
+        drop_messages(connection, source, &[message_id])?;
+    }
+    Ok(found.len())
+}
+
+/// Forgets message ids that came before `oldest`: the guard keeps repeats harmless without
+/// them. Returns how many.
+pub(super) fn forget_events(
+    connection: &mut AnyConnection,
+    oldest: Moment,
+) -> Result<usize, StoreError> {
+    let found: Vec<String> = both!(connection, |inner| webhook_events::table
+        .filter(webhook_events::received_at.lt(oldest))
+        .select(webhook_events::message_id)
+        .limit(STEP)
+        .load(inner))?;
+    let dropped = both!(connection, |inner| diesel::delete(webhook_events::table)
+        .filter(webhook_events::message_id.eq_any(&found))
+        .filter(webhook_events::received_at.lt(oldest))
+        .execute(inner))?;
+    Ok(dropped)
+}

@@ -1,0 +1,102 @@
+//! The tables as diesel sees them, on both engines at once.
+//!
+//! Kept by hand; `tests/it/schema.rs` migrates both engines and compares their columns with
+//! each other and with these. [`Utc`](super::types::Utc) is timestamptz or RFC 3339 text,
+//! [`Document`](super::types::Document) jsonb or text.
+
+diesel::table! {
+    use diesel::sql_types::{BigInt, Binary, Bool, Nullable, SmallInt, Text};
+    use super::super::types::{Document, Utc};
+
+    /// One row a user, deleted ones included.
+    users (id) {
+        id -> Text,
+        source -> Text,
+        external_id -> Text,
+        source_external_id -> Nullable<Text>,
+        email -> Nullable<Text>,
+        email_lower -> Nullable<Text>,
+        email_verified -> Bool,
+        phone -> Nullable<Text>,
+        username -> Nullable<Text>,
+        first_name -> Nullable<Text>,
+        last_name -> Nullable<Text>,
+        name -> Nullable<Text>,
+        image_url -> Nullable<Text>,
+        role -> Nullable<Text>,
+        source_role -> Nullable<Text>,
+        set_role -> Nullable<Text>,
+        plan -> Nullable<Text>,
+        source_plan -> Nullable<Text>,
+        set_plan -> Nullable<Text>,
+        public_metadata -> Document,
+        status -> Text,
+        locked_until -> Nullable<Utc>,
+        version_updated_at -> BigInt,
+        version_projection -> SmallInt,
+        version_kind -> SmallInt,
+        version_seen_at -> BigInt,
+        version_digest -> Binary,
+        last_fetched_at -> Nullable<Utc>,
+        last_sign_in_at -> Nullable<Utc>,
+        source_created_at -> Nullable<Utc>,
+        created_at -> Utc,
+        updated_at -> Utc,
+        synced_at -> Utc,
+        deleted_at -> Nullable<Utc>,
+        deletion_kind -> Nullable<Text>,
+    }
+}
+
+diesel::table! {
+    use diesel::sql_types::{Nullable, Text};
+    use super::super::types::Utc;
+
+    /// What became of each message.
+    webhook_events (message_id, source) {
+        source -> Text,
+        message_id -> Text,
+        #[sql_name = "type"]
+        kind -> Text,
+        external_id -> Nullable<Text>,
+        outcome -> Text,
+        reason -> Nullable<Text>,
+        received_at -> Utc,
+    }
+}
+
+diesel::table! {
+    use diesel::sql_types::{BigInt, Binary, Nullable, Text};
+    use super::super::types::Utc;
+
+    /// Genuine deliveries that could not be applied.
+    quarantine (message_id, source) {
+        source -> Text,
+        message_id -> Text,
+        #[sql_name = "type"]
+        kind -> Text,
+        reason -> Text,
+        path -> Nullable<Text>,
+        body -> Binary,
+        size_bytes -> BigInt,
+        received_at -> Utc,
+    }
+}
+
+diesel::table! {
+    use diesel::sql_types::Text;
+
+    /// Whom a quarantined body concerns.
+    quarantine_subjects (subject, message_id, source) {
+        source -> Text,
+        message_id -> Text,
+        subject -> Text,
+    }
+}
+
+diesel::allow_tables_to_appear_in_same_query!(
+    users,
+    webhook_events,
+    quarantine,
+    quarantine_subjects
+);

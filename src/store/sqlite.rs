@@ -1,0 +1,78 @@
+//! SQLite connections: how one is opened, and how deleted bytes leave the file.
+
+use super::connection::Purpose;
+use super::error::StoreError;
+use diesel::connection::SimpleConnection as _;
+use diesel::sql_types::Integer;
+use diesel::{Connection as _, QueryableByName, RunQueryDsl as _, SqliteConnection};
+use std::path::Path;
+
+/// How long a connection waits for another's lock, in milliseconds.
+const BUSY_TIMEOUT_MS: u32 = 5_000;
+
+/// Opens `path` with our pragmas; only a migration makes the file.
+///
+/// `synchronous=FULL`: an acknowledged commit survives a power cut. `secure_delete`: what is
+/// deleted is overwritten with zeros.
+pub(super) fn open(path: &Path, purpose: Purpose) -> Result<SqliteConnection, StoreError> {
+    if purpose == Purpose::Migrate {
+        create(path)?;
+    } else if !path.exists() {
+        // Opening would make an empty file.
+        return Err(StoreError::Away(format!(
+            "there is no file {}",
+            path.display()
+        )));
+    }
+    let mut connection = SqliteConnection::establish(&path.to_string_lossy())?;
+    let query_only = u8::from(matches!(purpose, Purpose::Read | Purpose::Inspect));
+    connection.batch_execute(&format!(
+        "PRAGMA busy_timeout = {BUSY_TIMEOUT_MS};
+         PRAGMA journal_mode = WAL;
+         PRAGMA synchronous = FULL;
+         PRAGMA secure_delete = ON;
+         PRAGMA foreign_keys = ON;
+         PRAGMA cache_size = -8000;
+         PRAGMA query_only = {query_only};"
+    ))?;
+    Ok(connection)
+}
+
+/// Makes the directory and an empty file, readable by nobody else.
+fn create(path: &Path) -> Result<(), StoreError> {
+    let explain = |error: std::io::Error| {
+        StoreError::Unusable(format!(
+            "the SQLite file {} cannot be made: {error}; set DATABASE_URL to a path that this user may write",
+            path.display()
+        ))
+    };
+    if let Some(directory) = path.parent() {
+        std::fs::create_dir_all(directory).map_err(explain)?;
+    }
+    let mut options = std::fs::OpenOptions::new();
+    options.create(true).append(true);
+    #[cfg(unix)]
+    std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
+    options.open(path).map(drop).map_err(explain)
+}
+
+#[derive(QueryableByName)]
+struct Checkpoint {
+    #[diesel(sql_type = Integer)]
+    busy: i32,
+}
+
+/// Moves the write-ahead log into the database file and empties it, without waiting.
+/// Returns whether that was possible: an open reader prevents it, and then the bytes of
+/// deleted rows are still in the log.
+pub(super) fn truncate_log(connection: &mut SqliteConnection) -> Result<bool, StoreError> {
+    connection.batch_execute("PRAGMA busy_timeout = 0")?;
+    let result: Result<Checkpoint, _> =
+        diesel::sql_query("PRAGMA wal_checkpoint(TRUNCATE)").get_result(connection);
+    connection.batch_execute(&format!("PRAGMA busy_timeout = {BUSY_TIMEOUT_MS}"))?;
+    match result.map_err(StoreError::from) {
+        Ok(checkpoint) => Ok(checkpoint.busy == 0),
+        Err(StoreError::Away(_)) => Ok(false),
+        Err(error) => Err(error),
+    }
+}

@@ -1,0 +1,186 @@
+//! Reading users, and the one change to them that is no upsert.
+
+use super::batch::UserWrite;
+use super::connection::{AnyConnection, both};
+use super::error::StoreError;
+use super::schema::users;
+use super::types::{Json, Moment};
+use diesel::prelude::*;
+use serde::ser::{Serialize, SerializeStruct as _, Serializer};
+
+/// A user as `GET /v1/users` shows it.
+#[derive(Debug, Clone, Queryable, Selectable)]
+#[diesel(table_name = users)]
+pub struct UserRecord {
+    id: String,
+    source: String,
+    external_id: String,
+    source_external_id: Option<String>,
+    email: Option<String>,
+    email_verified: bool,
+    phone: Option<String>,
+    username: Option<String>,
+    first_name: Option<String>,
+    last_name: Option<String>,
+    name: Option<String>,
+    image_url: Option<String>,
+    role: Option<String>,
+    plan: Option<String>,
+    public_metadata: Json,
+    status: String,
+    last_sign_in_at: Option<Moment>,
+    source_created_at: Option<Moment>,
+    version_updated_at: i64,
+    created_at: Moment,
+    updated_at: Moment,
+    synced_at: Moment,
+    deleted_at: Option<Moment>,
+    deletion_kind: Option<String>,
+}
+
+impl UserRecord {
+    /// Our id: the last one of a page is the cursor of the next.
+    pub fn id(&self) -> &str {
+        &self.id
+    }
+
+    /// The provider's `updated_at`; a deletion has none, and 0 stands for unknown.
+    fn source_updated_at(&self) -> Option<Moment> {
+        let known = self.version_updated_at != 0 && self.deletion_kind.is_none();
+        known
+            .then(|| Moment::from_millis(self.version_updated_at))
+            .flatten()
+    }
+}
+
+impl Serialize for UserRecord {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        use serde::ser::Error as _;
+        let metadata: Box<serde_json::value::RawValue> =
+            serde_json::value::RawValue::from_string(self.public_metadata.0.clone())
+                .map_err(S::Error::custom)?;
+        let mut user = serializer.serialize_struct("user", 23)?;
+        user.serialize_field("id", &self.id)?;
+        user.serialize_field("source", &self.source)?;
+        user.serialize_field("external_id", &self.external_id)?;
+        user.serialize_field("source_external_id", &self.source_external_id)?;
+        user.serialize_field("email", &self.email)?;
+        user.serialize_field("email_verified", &self.email_verified)?;
+        user.serialize_field("phone", &self.phone)?;
+        user.serialize_field("username", &self.username)?;
+        user.serialize_field("first_name", &self.first_name)?;
+        user.serialize_field("last_name", &self.last_name)?;
+        user.serialize_field("name", &self.name)?;
+        user.serialize_field("image_url", &self.image_url)?;
+        user.serialize_field("role", &self.role)?;
+        user.serialize_field("plan", &self.plan)?;
+        user.serialize_field("public_metadata", &metadata)?;
+        user.serialize_field("status", &self.status)?;
+        user.serialize_field("last_sign_in_at", &self.last_sign_in_at)?;
+        user.serialize_field("source_created_at", &self.source_created_at)?;
+        user.serialize_field("source_updated_at", &self.source_updated_at())?;
+        user.serialize_field("created_at", &self.created_at)?;
+        user.serialize_field("updated_at", &self.updated_at)?;
+        user.serialize_field("synced_at", &self.synced_at)?;
+        user.serialize_field("deleted_at", &self.deleted_at)?;
+        user.end()
+    }
+}
+
+/// Which users a list shows. Every filter that is set must match.
+#[derive(Debug, Clone, Default)]
+pub struct UserFilter {
+    /// The effective role.
+    pub role: Option<String>,
+    /// The effective plan.
+    pub plan: Option<String>,
+    /// The status; without it, every live one.
+    pub status: Option<String>,
+    /// The address, in lower case.
+    pub email_lower: Option<String>,
+}
+
+/// The user of our id, or else of the provider's.
+pub(super) fn find(
+    connection: &mut AnyConnection,
+    id: &str,
+) -> Result<Option<UserRecord>, StoreError> {
+    let ours = both!(connection, |inner| users::table
+        .find(id)
+        .select(UserRecord::as_select())
+        .first(inner)
+        .optional())?;
+    if ours.is_some() {
+        return Ok(ours);
+    }
+    Ok(both!(connection, |inner| users::table
+        .filter(users::external_id.eq(id))
+        .order(users::id)
+        .select(UserRecord::as_select())
+        .first(inner)
+        .optional())?)
+}
+
+/// Up to `limit` users behind the id `after`, in the order of ids.
+pub(super) fn list(
+    connection: &mut AnyConnection,
+    filter: &UserFilter,
+    after: Option<&str>,
+    limit: i64,
+) -> Result<Vec<UserRecord>, StoreError> {
+    let page = both!(connection, |inner| {
+        let mut query = users::table.select(UserRecord::as_select()).into_boxed();
+        query = match &filter.status {
+            Some(status) => query.filter(users::status.eq(status)),
+            None => query.filter(users::status.ne("deleted")),
+        };
+        if let Some(role) = &filter.role {
+            query = query.filter(users::role.eq(role));
+        }
+        if let Some(plan) = &filter.plan {
+            query = query.filter(users::plan.eq(plan));
+        }
+        if let Some(email) = &filter.email_lower {
+            query = query.filter(users::email_lower.eq(email));
+        }
+        if let Some(after) = after {
+            query = query.filter(users::id.gt(after));
+        }
+        query.order(users::id).limit(limit).load(inner)
+    })?;
+    Ok(page)
+}
+
+/// Raises a row's last sign-in to what a batch knows, where that is later. Needed only where
+/// the batch did not change the row; it commutes with everything but a signed deletion,
+/// which it leaves alone.
+pub(super) fn raise_last_sign_in(
+    connection: &mut AnyConnection,
+    source: &str,
+    user: &UserWrite<'_>,
+) -> Result<(), StoreError> {
+    let latest = user
+        .merged
+        .last_sign_in_at
+        .and_then(|at| Moment::from_millis(at.get()));
+    let external_id = user.merged.winner.external_id();
+    both!(connection, |inner| diesel::update(users::table)
+        .filter(
+            users::external_id
+                .eq(external_id)
+                .and(users::source.eq(source))
+        )
+        .filter(
+            users::deletion_kind
+                .is_null()
+                .or(users::deletion_kind.ne("signed"))
+        )
+        .filter(
+            users::last_sign_in_at
+                .is_null()
+                .or(users::last_sign_in_at.lt(latest))
+        )
+        .set(users::last_sign_in_at.eq(latest))
+        .execute(inner))?;
+    Ok(())
+}

@@ -1,0 +1,121 @@
+//! The writer's connection: opened when needed, dropped when broken, opened again.
+//!
+//! Owned by `ingest`, one a process. Blocks; never called on an async thread.
+
+use super::batch::{self, Batch, Judgement};
+use super::connection::{AnyConnection, Purpose};
+use super::error::StoreError;
+use super::quarantine::{self, Admission, Entry};
+use super::types::Moment;
+use super::{retention, sqlite, users};
+use crate::config::Database;
+
+/// One connection that writes.
+pub struct Writer {
+    database: Database,
+    connection: Option<AnyConnection>,
+}
+
+impl Writer {
+    pub(super) fn new(database: Database) -> Self {
+        Self {
+            database,
+            connection: None,
+        }
+    }
+
+    /// Commits a batch in one transaction and returns one judgement a delivery, in their
+    /// order. On an error nothing is known to be committed, and everything may be repeated.
+    pub fn commit(&mut self, batch: &Batch<'_>) -> Result<Vec<Judgement>, StoreError> {
+        self.with(|connection| {
+            if let AnyConnection::Postgres(inner) = connection {
+                let written = batch::postgres::commit(inner, batch)?;
+                raise_sign_ins(connection, batch, &written.newer_sign_ins)?;
+                return Ok(written.judgements);
+            }
+            connection.transaction(|connection| {
+                let AnyConnection::Sqlite(inner) = connection else {
+                    return Ok(Vec::new());
+                };
+                let written = batch::sqlite::write(inner, batch)?;
+                raise_sign_ins(connection, batch, &written.newer_sign_ins)?;
+                Ok(written.judgements)
+            })
+        })
+    }
+
+    /// Takes a delivery into the quarantine, in one transaction.
+    pub fn quarantine(&mut self, entry: &Entry<'_>) -> Result<Admission, StoreError> {
+        self.with(|connection| connection.transaction(|inner| quarantine::admit(inner, entry)))
+    }
+
+    /// Drops the bodies of messages that are settled now.
+    pub fn release(&mut self, source: &str, message_ids: &[String]) -> Result<(), StoreError> {
+        self.with(|connection| quarantine::drop_messages(connection, source, message_ids))
+    }
+
+    /// One step of housekeeping; returns how many rows were dropped, 0 when there is nothing
+    /// left to do. Bodies that came before `oldest_body` and message ids that came before
+    /// `oldest_event` go.
+    pub fn tidy(&mut self, oldest_body: Moment, oldest_event: Moment) -> Result<usize, StoreError> {
+        self.with(|connection| {
+            Ok(retention::erase_deleted(connection)?
+                + retention::drop_settled(connection)?
+                + retention::expire_quarantine(connection, oldest_body)?
+                + retention::forget_events(connection, oldest_event)?)
+        })
+    }
+
+    /// Whether deleted bytes stay in a log until it is truncated: on SQLite they do.
+    pub fn has_log(&self) -> bool {
+        matches!(self.database, Database::Sqlite(_))
+    }
+
+    /// On SQLite, takes deleted bytes out of the write-ahead log; returns whether none are
+    /// left there. Nothing to do on PostgreSQL.
+    pub fn truncate_log(&mut self) -> Result<bool, StoreError> {
+        self.with(|connection| match connection {
+            AnyConnection::Sqlite(inner) => sqlite::truncate_log(inner),
+            AnyConnection::Postgres(_) => Ok(true),
+        })
+    }
+
+    /// Whether the database answers on this connection.
+    pub fn is_alive(&mut self) -> bool {
+        self.with(|connection| {
+            connection
+                .is_alive()
+                .then_some(())
+                .ok_or_else(|| StoreError::Away("no answer".into()))
+        })
+        .is_ok()
+    }
+
+    /// Runs `work` on the connection, which is opened first where there is none, and dropped
+    /// where the database turned out to be away.
+    fn with<T>(
+        &mut self,
+        work: impl FnOnce(&mut AnyConnection) -> Result<T, StoreError>,
+    ) -> Result<T, StoreError> {
+        let connection = match &mut self.connection {
+            Some(connection) => connection,
+            none => none.insert(AnyConnection::open(&self.database, Purpose::Write)?),
+        };
+        let result = work(connection);
+        if matches!(result, Err(StoreError::Away(_))) {
+            self.connection = None;
+        }
+        result
+    }
+}
+
+fn raise_sign_ins(
+    connection: &mut AnyConnection,
+    batch: &Batch<'_>,
+    places: &[usize],
+) -> Result<(), StoreError> {
+    for user in places.iter().filter_map(|place| batch.users.get(*place)) {
+        users::raise_last_sign_in(connection, batch.source, user)?;
+    }
+    Ok(())
+}

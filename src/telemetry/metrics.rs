@@ -1,0 +1,219 @@
+//! Metrics in Prometheus' format.
+//!
+//! One registry an app, no global: two apps in one test do not see each other's numbers.
+//! Every label set is closed and present from the start, so that a rate over a counter is
+//! right from its first event.
+
+use crate::domain::Outcome;
+use crate::ingest::Unavailable;
+use crate::webhook::Rejection;
+use prometheus_client::encoding::EncodeLabelSet;
+use prometheus_client::metrics::counter::Counter;
+use prometheus_client::metrics::family::Family;
+use prometheus_client::metrics::gauge::Gauge;
+use prometheus_client::metrics::histogram::{Histogram, exponential_buckets};
+use prometheus_client::registry::{Registry, Unit};
+use std::time::Duration;
+
+/// The types of events that are told apart; every other one counts as `other`.
+const KINDS: [&str; 4] = ["user.created", "user.updated", "user.deleted", "other"];
+
+#[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct Delivery {
+    r#type: &'static str,
+    outcome: &'static str,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct Reason {
+    reason: &'static str,
+}
+
+/// Everything that is counted.
+pub struct Metrics {
+    registry: Registry,
+    deliveries: Family<Delivery, Counter>,
+    rejects: Family<Reason, Counter>,
+    unavailable: Family<Reason, Counter>,
+    other_instance: Counter,
+    delivery_seconds: Histogram,
+    event_lag_seconds: Histogram,
+    batch_size: Histogram,
+    queue_depth: Gauge,
+    queue_bytes: Gauge,
+    quarantine_bytes: Gauge,
+}
+
+impl Default for Metrics {
+    fn default() -> Self {
+        let fast = || Histogram::new(exponential_buckets(0.000_5, 2.0, 16));
+        let mut metrics = Self {
+            registry: Registry::with_prefix("usersync"),
+            deliveries: Family::default(),
+            rejects: Family::default(),
+            unavailable: Family::default(),
+            other_instance: Counter::default(),
+            delivery_seconds: fast(),
+            event_lag_seconds: Histogram::new(exponential_buckets(0.01, 4.0, 12)),
+            batch_size: Histogram::new(exponential_buckets(1.0, 2.0, 10)),
+            queue_depth: Gauge::default(),
+            queue_bytes: Gauge::default(),
+            quarantine_bytes: Gauge::default(),
+        };
+        metrics.fill_labels();
+        metrics.register();
+        metrics
+    }
+}
+
+impl Metrics {
+    fn fill_labels(&self) {
+        for kind in KINDS {
+            for outcome in Outcome::WORDS {
+                drop(self.deliveries.get_or_create(&Delivery {
+                    r#type: kind,
+                    outcome,
+                }));
+            }
+        }
+        for reason in Rejection::CODES {
+            drop(self.rejects.get_or_create(&Reason { reason }));
+        }
+        for reason in Unavailable::CODES {
+            drop(self.unavailable.get_or_create(&Reason { reason }));
+        }
+    }
+
+    fn register(&mut self) {
+        let registry = &mut self.registry;
+        let deliveries = self.deliveries.clone();
+        registry.register(
+            "deliveries",
+            "Signed deliveries by type and outcome",
+            deliveries,
+        );
+        let rejects = self.rejects.clone();
+        registry.register(
+            "rejects",
+            "Requests turned away at the door by reason",
+            rejects,
+        );
+        let unavailable = self.unavailable.clone();
+        registry.register(
+            "unavailable",
+            "Deliveries answered 503 by reason",
+            unavailable,
+        );
+        registry.register(
+            "other_instance_events",
+            "Events of a second instance while CLERK_INSTANCE_ID is unset",
+            self.other_instance.clone(),
+        );
+        registry.register_with_unit(
+            "delivery",
+            "From the first byte of a delivery to its durable answer",
+            Unit::Seconds,
+            self.delivery_seconds.clone(),
+        );
+        registry.register_with_unit(
+            "event_lag",
+            "From the provider's timestamp of an event to its commit",
+            Unit::Seconds,
+            self.event_lag_seconds.clone(),
+        );
+        registry.register(
+            "batch_size",
+            "Deliveries in one transaction",
+            self.batch_size.clone(),
+        );
+        registry.register(
+            "queue_depth",
+            "Deliveries that wait",
+            self.queue_depth.clone(),
+        );
+        registry.register_with_unit(
+            "queue",
+            "Bodies of deliveries that wait",
+            Unit::Bytes,
+            self.queue_bytes.clone(),
+        );
+        registry.register_with_unit(
+            "quarantine",
+            "Bodies in the quarantine",
+            Unit::Bytes,
+            self.quarantine_bytes.clone(),
+        );
+    }
+
+    /// A delivery was settled.
+    pub fn delivered(&self, kind: &str, outcome: Outcome) {
+        let known = KINDS.iter().find(|known| **known == kind);
+        let label = Delivery {
+            r#type: known.unwrap_or(&"other"),
+            outcome: outcome.as_str(),
+        };
+        self.deliveries.get_or_create(&label).inc();
+    }
+
+    /// A request was turned away at the door.
+    pub fn rejected(&self, rejection: Rejection) {
+        self.rejects
+            .get_or_create(&Reason {
+                reason: rejection.code(),
+            })
+            .inc();
+    }
+
+    /// A delivery was answered 503.
+    pub fn unavailable(&self, reason: Unavailable) {
+        self.unavailable
+            .get_or_create(&Reason {
+                reason: reason.code(),
+            })
+            .inc();
+    }
+
+    /// An event came from a second instance.
+    pub fn other_instance(&self) {
+        self.other_instance.inc();
+    }
+
+    /// How long a delivery took, from its first byte to its answer.
+    pub fn answered_after(&self, duration: Duration) {
+        self.delivery_seconds.observe(duration.as_secs_f64());
+    }
+
+    /// How long ago the provider says that a committed event happened, in milliseconds.
+    pub fn event_lag_ms(&self, lag_ms: i64) {
+        let lag_ms = u64::try_from(lag_ms).unwrap_or(0);
+        self.event_lag_seconds
+            .observe(Duration::from_millis(lag_ms).as_secs_f64());
+    }
+
+    /// How many deliveries one transaction took.
+    pub fn batch_size(&self, size: usize) {
+        self.batch_size
+            .observe(u32::try_from(size).map_or(f64::INFINITY, f64::from));
+    }
+
+    /// What waits in the queue.
+    pub fn queue(&self, deliveries: usize, bytes: usize) {
+        self.queue_depth
+            .set(i64::try_from(deliveries).unwrap_or(i64::MAX));
+        self.queue_bytes
+            .set(i64::try_from(bytes).unwrap_or(i64::MAX));
+    }
+
+    /// What the quarantine holds.
+    pub fn quarantine_bytes(&self, bytes: i64) {
+        self.quarantine_bytes.set(bytes);
+    }
+
+    /// All metrics as text.
+    pub fn render(&self) -> String {
+        let mut text = String::new();
+        // Writing to a string cannot fail.
+        prometheus_client::encoding::text::encode(&mut text, &self.registry).ok();
+        text
+    }
+}

@@ -1,0 +1,156 @@
+//! Step 1: the signed headers, checked before the body is read.
+//!
+//! Pure: header text and the time come in. Both names of each header are accepted (trap 4:
+//! the provider sends `svix-*`, the standard says `webhook-*`).
+
+use super::Rejection;
+
+/// How far a signed timestamp may lie from now, in either direction, in seconds.
+///
+/// The default of Standard Webhooks: long enough for clock skew, short enough that a
+/// captured request cannot be replayed tomorrow. Retries are signed anew.
+pub const TOLERANCE_SECONDS: u64 = 300;
+
+/// A longer message id is none that a provider made.
+const LONGEST_ID_BYTES: usize = 256;
+
+/// The three headers that sign a delivery, as text exactly as signed.
+#[derive(Debug, PartialEq, Eq)]
+pub struct SignedHeaders {
+    /// The message's id: the same for every attempt to deliver it.
+    pub id: String,
+    /// Seconds since 1970, as written: the text itself is signed.
+    pub timestamp: String,
+    /// Space-separated `version,base64` entries.
+    pub signatures: String,
+}
+
+impl SignedHeaders {
+    /// Reads the headers through `get`, which returns a header's bytes by lower-case name.
+    pub fn read<'a>(get: impl Fn(&str) -> Option<&'a [u8]>) -> Result<Self, Rejection> {
+        let read = |svix: &str, standard: &str, short| -> Result<String, Rejection> {
+            let present = |name| {
+                get(name)
+                    .map(<[u8]>::trim_ascii)
+                    .filter(|value| !value.is_empty())
+            };
+            let value = present(svix)
+                .or_else(|| present(standard))
+                .ok_or(Rejection::MissingHeader(short))?;
+            let printable = value.iter().all(|byte| (b' '..=b'~').contains(byte));
+            match std::str::from_utf8(value) {
+                Ok(text) if printable => Ok(text.to_owned()),
+                _ => Err(Rejection::InvalidHeader(short)),
+            }
+        };
+        let headers = Self {
+            id: read("svix-id", "webhook-id", "id")?,
+            timestamp: read("svix-timestamp", "webhook-timestamp", "timestamp")?,
+            signatures: read("svix-signature", "webhook-signature", "signature")?,
+        };
+        if headers.id.len() > LONGEST_ID_BYTES {
+            return Err(Rejection::InvalidHeader("id"));
+        }
+        Ok(headers)
+    }
+
+    /// Checks that the timestamp is within the tolerance of `now_seconds` (since 1970).
+    pub fn check_timestamp(&self, now_seconds: i64) -> Result<(), Rejection> {
+        let digits = self.timestamp.bytes().all(|byte| byte.is_ascii_digit());
+        let signed_at: i64 = match self.timestamp.parse() {
+            Ok(seconds) if digits => seconds,
+            _ => return Err(Rejection::InvalidTimestamp),
+        };
+        if signed_at.abs_diff(now_seconds) <= TOLERANCE_SECONDS {
+            Ok(())
+        } else if signed_at < now_seconds {
+            Err(Rejection::TimestampTooOld)
+        } else {
+            Err(Rejection::TimestampTooNew)
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{Rejection, SignedHeaders};
+
+    fn read(pairs: &[(&str, &'static [u8])]) -> Result<SignedHeaders, Rejection> {
+        SignedHeaders::read(|name| pairs.iter().find(|pair| pair.0 == name).map(|pair| pair.1))
+    }
+
+    fn at(timestamp: &str) -> SignedHeaders {
+        SignedHeaders {
+            id: "msg_1".into(),
+            timestamp: timestamp.into(),
+            signatures: "v1,x".into(),
+        }
+    }
+
+    #[test]
+    fn trap_4_either_name_of_each_header_is_read() {
+        let svix = read(&[
+            ("svix-id", b"m"),
+            ("svix-timestamp", b"1"),
+            ("svix-signature", b"v1,x"),
+        ]);
+        let standard = read(&[
+            ("webhook-id", b"m"),
+            ("webhook-timestamp", b"1"),
+            ("webhook-signature", b"v1,x"),
+        ]);
+        assert!(svix.is_ok());
+        assert_eq!(svix, standard);
+    }
+
+    #[test]
+    fn a_missing_blank_or_unreadable_header_is_named() {
+        assert_eq!(read(&[]), Err(Rejection::MissingHeader("id")));
+        assert_eq!(
+            read(&[("svix-id", b" ")]),
+            Err(Rejection::MissingHeader("id"))
+        );
+        assert_eq!(
+            read(&[("svix-id", b"\xff")]),
+            Err(Rejection::InvalidHeader("id"))
+        );
+        assert_eq!(
+            read(&[("svix-id", b"m")]),
+            Err(Rejection::MissingHeader("timestamp"))
+        );
+    }
+
+    #[test]
+    fn trap_3_the_tolerance_counts_both_ways_and_in_seconds() {
+        let now = 1_614_265_330;
+        assert_eq!(at("1614265330").check_timestamp(now), Ok(()));
+        assert_eq!(at("1614265030").check_timestamp(now), Ok(()));
+        assert_eq!(at("1614265630").check_timestamp(now), Ok(()));
+        assert_eq!(
+            at("1614265029").check_timestamp(now),
+            Err(Rejection::TimestampTooOld)
+        );
+        assert_eq!(
+            at("1614265631").check_timestamp(now),
+            Err(Rejection::TimestampTooNew)
+        );
+        assert_eq!(
+            at("1614265330000").check_timestamp(now),
+            Err(Rejection::TimestampTooNew)
+        );
+        for wrong in [
+            "hello",
+            "-1",
+            "+1614265330",
+            "1614265330.5",
+            "99999999999999999999",
+            "",
+        ] {
+            assert_eq!(
+                at(wrong).check_timestamp(now),
+                Err(Rejection::InvalidTimestamp),
+                "{wrong}"
+            );
+        }
+    }
+}

@@ -1,0 +1,90 @@
+//! Step 3: decide whether a delivery really comes from the provider.
+//!
+//! Called by [`super::receive`]. Pure: bytes, headers and secrets come in, a [`Verified`]
+//! delivery or a [`Rejection`] comes out. Nothing past this file accepts an unverified
+//! delivery: the type makes that impossible, since only this file can make one.
+
+use super::diagnosis;
+use super::headers::SignedHeaders;
+use super::{Rejection, SigningSecrets};
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
+use bytes::Bytes;
+use subtle::ConstantTimeEq as _;
+
+/// How many signatures of one delivery are tried. A rotation sends two; the sender's own
+/// limit of old keys is ten.
+const MOST_SIGNATURES: usize = 16;
+
+/// A delivery whose signature matched: the raw bytes that were signed, and their message id.
+#[derive(Clone, Debug)]
+pub struct Verified {
+    message_id: String,
+    body: Bytes,
+}
+
+impl Verified {
+    /// The sender's id of the message; the same for every attempt and replay.
+    pub fn message_id(&self) -> &str {
+        &self.message_id
+    }
+
+    /// The bytes that were signed.
+    pub fn body(&self) -> &Bytes {
+        &self.body
+    }
+
+    /// A delivery that was verified when it came, and has been kept by us since.
+    pub(crate) fn from_quarantine(message_id: String, body: Bytes) -> Self {
+        Self { message_id, body }
+    }
+}
+
+/// Passes a delivery of which any `v1` signature was made with any active secret over
+/// exactly these bytes (trap 1: never over re-written JSON).
+pub fn verify(
+    headers: SignedHeaders,
+    body: Bytes,
+    secrets: &SigningSecrets,
+) -> Result<Verified, Rejection> {
+    let candidates = candidates(&headers.signatures);
+    let signed = |code: [u8; 32]| {
+        candidates
+            .iter()
+            .any(|known| bool::from(known.ct_eq(&code)))
+    };
+    let code = |secret: &super::SigningSecret| secret.code(&headers.id, &headers.timestamp, &body);
+    if secrets.active.iter().any(|secret| signed(code(secret))) {
+        return Ok(Verified {
+            message_id: headers.id,
+            body,
+        });
+    }
+    if secrets.inactive.iter().any(|secret| signed(code(secret))) {
+        return Err(Rejection::InactiveSecret);
+    }
+    let rewritten = diagnosis::other_spellings(&body).any(|spelling| {
+        let code =
+            |secret: &super::SigningSecret| secret.code(&headers.id, &headers.timestamp, &spelling);
+        secrets.active.iter().any(|secret| signed(code(secret)))
+    });
+    Err(if rewritten {
+        Rejection::BodyReencoded
+    } else {
+        Rejection::BadSignature
+    })
+}
+
+/// The codes of the first `v1` entries; entries of other versions and malformed ones are
+/// skipped (trap 3).
+fn candidates(signatures: &str) -> Vec<[u8; 32]> {
+    signatures
+        .split_ascii_whitespace()
+        .filter_map(|entry| entry.strip_prefix("v1,"))
+        .take(MOST_SIGNATURES)
+        .filter_map(|encoded| STANDARD.decode(encoded).ok()?.try_into().ok())
+        .collect()
+}
+
+#[cfg(test)]
+mod tests;
