@@ -1,0 +1,18 @@
+//! Tests through the front door: the real service on a random port, a real database of each
+//! engine, and a sender that signs. One binary, so that it is linked once.
+//!
+//! Run them with `scripts/test`, which starts the PostgreSQL that they need.
+
+#![expect(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    clippy::disallowed_methods,
+    unreachable_pub,
+    reason = "a test fails by panicking, is an edge where time and environment enter, and is nobody's library"
+)]
+
+mod support;
+
+mod delivery;

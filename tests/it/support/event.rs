@@ -1,0 +1,44 @@
+//! Events of invented users.
+
+use serde_json::{Value, json};
+
+/// An id that looks like the provider's, the same for the same number.
+pub fn user_id(number: usize) -> String {
+    format!("user_{number:027}")
+}
+
+/// A `user.updated` event: the user as of `updated_at` (milliseconds).
+pub fn user(id: &str, updated_at: i64) -> Value {
+    json!({
+        "type": "user.updated",
+        "object": "event",
+        "timestamp": updated_at,
+        "instance_id": "ins_1",
+        "data": {
+            "id": id,
+            "object": "user",
+            "first_name": "Ada",
+            "last_name": format!("Version{updated_at}"),
+            "primary_email_address_id": "idn_1",
+            "email_addresses": [{
+                "id": "idn_1",
+                "email_address": format!("{id}@example.org"),
+                "verification": {"status": "verified"},
+            }],
+            "public_metadata": {},
+            "created_at": 1_700_000_000_000_i64,
+            "updated_at": updated_at,
+        },
+    })
+}
+
+/// The `user.deleted` event of a user.
+pub fn deleted(id: &str) -> Value {
+    json!({
+        "type": "user.deleted",
+        "object": "event",
+        "timestamp": 1_800_000_000_000_i64,
+        "instance_id": "ins_1",
+        "data": {"id": id, "object": "user", "deleted": true},
+    })
+}
