@@ -25,7 +25,7 @@ COPY --from=build /out/usersync /usr/local/bin/usersync
 # Succeeds when the service answers GET /readyz with 200. Bash can speak that much HTTP, so no client is installed.
 COPY --chmod=0755 <<'SCRIPT' /usr/local/bin/usersync-ready
 #!/bin/bash
-exec 3<>"/dev/tcp/127.0.0.1/${USERSYNC_BIND##*:}" || exit 1
+exec 3<>"/dev/tcp/127.0.0.1/${PORT:-${USERSYNC_BIND##*:}}" || exit 1
 printf 'GET /readyz HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n' >&3
 read -r -t 3 _ status _ <&3
 [ "$status" = 200 ]

@@ -14,5 +14,5 @@ check: ## formatting, lints, documentation, licences
 bench: ## the measured comparison
 	bench/run
 
-run: ## the service with an embedded database and an emulated provider
+run: ## the service with an embedded database, to try it
 	cargo run --release --locked -- dev

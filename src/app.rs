@@ -51,7 +51,7 @@ pub struct App {
 #[derive(Debug, thiserror::Error)]
 pub enum AppError {
     /// An address could not be listened on.
-    #[error("cannot listen on {0}: {1}; set {2} to an address that is free")]
+    #[error("cannot listen on {0}: {1}; set {2} to one that is free")]
     Bind(SocketAddr, std::io::Error, &'static str),
     /// The operating system refused a thread or a socket.
     #[error("the service could not run: {0}")]
@@ -64,7 +64,7 @@ pub enum AppError {
 impl App {
     /// Binds the listeners and starts the writer and the server threads.
     pub fn build(config: Config) -> Result<Self, AppError> {
-        let listener = listen(config.bind, "USERSYNC_BIND")?;
+        let listener = listen(config.bind, "PORT or USERSYNC_BIND")?;
         let metrics_listener = config
             .metrics_bind
             .map(|address| listen(address, "USERSYNC_METRICS_BIND"))
@@ -89,6 +89,7 @@ impl App {
         );
         let state = Data::new(State {
             door,
+            ingest: ingest.clone(),
             store,
             tokens: config.tokens,
             metrics,

@@ -44,7 +44,8 @@ pub(super) fn run(matches: &ArgMatches) -> Result<(), Failure> {
         .cloned()
         .unwrap_or_default();
     let env_file = data.join("env");
-    keep_secrets(&data, &env_file)
+    let database_url = format!("sqlite://{}", data.join("usersync.db").display());
+    keep_secrets(&data, &env_file, &database_url)
         .map_err(|error| Failure::Told(format!("{} cannot be used: {error}", data.display())))?;
 
     let mut source = Source::from_environment();
@@ -64,7 +65,7 @@ pub(super) fn run(matches: &ArgMatches) -> Result<(), Failure> {
 }
 
 /// Makes the directory and the secrets, unless they are there from last time.
-fn keep_secrets(data: &Path, env_file: &Path) -> std::io::Result<()> {
+fn keep_secrets(data: &Path, env_file: &Path, database_url: &str) -> std::io::Result<()> {
     DirBuilder::new().recursive(true).mode(0o700).create(data)?;
     if fs::exists(env_file)? {
         return Ok(());
@@ -80,16 +81,21 @@ fn keep_secrets(data: &Path, env_file: &Path) -> std::io::Result<()> {
         .open(env_file)?;
     writeln!(
         file,
-        "# Secrets of `usersync dev`, good for this directory only."
+        "# Secrets and database of `usersync dev`, for --env-file of the other commands."
     )?;
     writeln!(file, "CLERK_WEBHOOK_SIGNING_SECRET=whsec_{signing_key}")?;
-    writeln!(file, "USERSYNC_ADMIN_TOKEN={token}")
+    writeln!(file, "USERSYNC_ADMIN_TOKEN={token}")?;
+    writeln!(file, "DATABASE_URL={database_url}")
 }
 
 fn print_how_to_try(app: &App, env_file: &Path) {
     let program = std::env::current_exe().unwrap_or_else(|_| PathBuf::from("usersync"));
     let here = std::env::current_dir().unwrap_or_default();
-    let program = program.strip_prefix(&here).unwrap_or(&program).display();
+    let program = match program.strip_prefix(&here) {
+        Ok(below) => PathBuf::from(".").join(below),
+        Err(_) => program,
+    };
+    let program = program.display();
     let (origin, env_file) = (format!("http://{}", app.address()), env_file.display());
     let dot = if env_file.to_string().starts_with('/') {
         ""

@@ -1,12 +1,18 @@
 //! `usersync migrate`: brings the schema up to date, where `serve` may not.
 
-use super::{Failure, configuration, configured, output};
+use super::{Failure, configuration, configured_by, output};
 use crate::config::Needs;
 use crate::store::Store;
 use clap::{Arg, ArgAction, ArgMatches, Command};
 
 pub(super) fn command() -> Command {
-    configured(Command::new("migrate"))
+    let variables = [
+        "DATABASE_URL",
+        "USERSYNC_SCHEMA",
+        "USERSYNC_LOG_FORMAT",
+        "RUST_LOG",
+    ];
+    configured_by(Command::new("migrate"), &variables)
         .about("Brings the database schema up to date")
         .arg(
             Arg::new("check")

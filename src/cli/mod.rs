@@ -12,7 +12,7 @@ mod serve;
 mod shutdown;
 
 use crate::app::AppError;
-use crate::config::{Config, ConfigError, Given, Needs, Source, VARIABLES};
+use crate::config::{Config, ConfigError, Given, Needs, Source, VARIABLES, Variable};
 use crate::store::StoreError;
 use crate::telemetry::logs;
 use clap::{Arg, ArgMatches, Command};
@@ -79,9 +79,20 @@ fn command() -> Command {
         .subcommand(replay::command())
 }
 
-/// Adds the flags of the configuration, and tells about the variables that have none.
+/// Adds the flags of the whole configuration, and tells about the variables that have none.
 fn configured(command: Command) -> Command {
-    let flags = VARIABLES.iter().filter_map(|variable| {
+    let all: Vec<&str> = VARIABLES.iter().map(|variable| variable.name).collect();
+    configured_by(command, &all)
+}
+
+/// Adds the flags of the named variables, and tells about those that have none.
+fn configured_by(command: Command, names: &[&str]) -> Command {
+    let variables = || {
+        VARIABLES
+            .iter()
+            .filter(|variable| names.contains(&variable.name))
+    };
+    let flags = variables().filter_map(|variable| {
         let Given::Flag(flag) = variable.given else {
             return None;
         };
@@ -97,7 +108,7 @@ fn configured(command: Command) -> Command {
                 .help(help),
         )
     });
-    env_file(command.args(flags)).after_help(environment_help())
+    env_file(command.args(flags)).after_help(environment_help(variables()))
 }
 
 fn env_file(command: Command) -> Command {
@@ -111,13 +122,10 @@ fn env_file(command: Command) -> Command {
     )
 }
 
-fn environment_help() -> String {
+fn environment_help<'a>(variables: impl Iterator<Item = &'a Variable>) -> String {
     let mut text =
         String::from("By environment only (secrets also as a file's path in NAME_FILE):\n");
-    for variable in VARIABLES
-        .iter()
-        .filter(|variable| !matches!(variable.given, Given::Flag(_)))
-    {
+    for variable in variables.filter(|variable| !matches!(variable.given, Given::Flag(_))) {
         let default = match variable.default {
             "" => String::new(),
             default => format!(" [default: {default}]"),

@@ -1,6 +1,6 @@
 //! `usersync replay`: lists what is quarantined, and tries it anew.
 
-use super::{Failure, block_on, configuration, configured, output};
+use super::{Failure, block_on, configuration, configured_by, output};
 use crate::config::{Config, Needs};
 use crate::domain::Outcome;
 use crate::ingest::Ingest;
@@ -15,6 +15,20 @@ use std::sync::Arc;
 /// How many messages are listed, or replayed by `--all`, at once.
 const MOST_LISTED: i64 = 10_000;
 
+/// What a replay looks at: the database, and what decides about an event.
+const VARIABLES: [&str; 10] = [
+    "DATABASE_URL",
+    "USERSYNC_SCHEMA",
+    "CLERK_INSTANCE_ID",
+    "USERSYNC_ROLES",
+    "USERSYNC_DEFAULT_ROLE",
+    "USERSYNC_PLANS",
+    "USERSYNC_DEFAULT_PLAN",
+    "USERSYNC_USER_ID",
+    "USERSYNC_LOG_FORMAT",
+    "RUST_LOG",
+];
+
 pub(super) fn command() -> Command {
     let flag = |name: &'static str, help: &'static str| {
         Arg::new(name)
@@ -22,7 +36,7 @@ pub(super) fn command() -> Command {
             .action(ArgAction::SetTrue)
             .help(help)
     };
-    configured(Command::new("replay"))
+    configured_by(Command::new("replay"), &VARIABLES)
         .about("Tries quarantined deliveries anew")
         .arg(
             Arg::new("id")

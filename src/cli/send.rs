@@ -1,7 +1,8 @@
 //! `usersync send`: signs an event and posts it, as the provider would.
 
-use super::{Failure, block_on, configuration, env_file, output};
-use crate::config::{Config, Needs};
+use super::{Failure, block_on, env_file, output, source};
+use crate::config::signing_secrets;
+use crate::webhook::SigningSecrets;
 use clap::{Arg, ArgAction, ArgMatches, Command};
 use jiff::Timestamp;
 use serde_json::Value;
@@ -69,9 +70,9 @@ pub(super) fn command() -> Command {
 }
 
 pub(super) fn run(matches: &ArgMatches) -> Result<(), Failure> {
-    let config = configuration(matches, Needs::SigningSecret)?;
+    let secrets = signing_secrets(&source(matches)?)?;
     let body = body(matches)?;
-    block_on(post(matches, &config, body))
+    block_on(post(matches, &secrets, body))
 }
 
 fn body(matches: &ArgMatches) -> Result<Vec<u8>, Failure> {
@@ -122,14 +123,18 @@ fn fresh(sample: &str, user: &str) -> Vec<u8> {
     clippy::disallowed_methods,
     reason = "the command line is an edge: it signs now"
 )]
-async fn post(matches: &ArgMatches, config: &Config, body: Vec<u8>) -> Result<(), Failure> {
+async fn post(
+    matches: &ArgMatches,
+    secrets: &SigningSecrets,
+    body: Vec<u8>,
+) -> Result<(), Failure> {
     let url = matches.get_one::<String>("url").map_or("", String::as_str);
     let message_id = matches
         .get_one::<String>("message-id")
         .cloned()
         .unwrap_or_else(|| format!("msg_{}", Uuid::now_v7().simple()));
     let timestamp = Timestamp::now().as_second().to_string();
-    let Some(secret) = config.signing_secrets.active.first() else {
+    let Some(secret) = secrets.active.first() else {
         return Err(Failure::Told("there is no secret to sign with".into()));
     };
     let signature = secret.signature(&message_id, &timestamp, &body);

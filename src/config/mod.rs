@@ -132,5 +132,12 @@ impl Config {
     }
 }
 
+/// What a sender needs of the configuration: the secrets, and nothing else is looked at.
+pub fn signing_secrets(source: &Source) -> Result<SigningSecrets, ConfigError> {
+    let mut reading = Reading::new(source);
+    let secrets = reading.signing_secrets(Needs::SigningSecret);
+    reading.problems().map_or(Ok(secrets), Err)
+}
+
 #[cfg(test)]
 mod tests;

@@ -30,11 +30,13 @@ impl<'a> Reading<'a> {
     }
 
     pub(super) fn finish(self, mut config: Config) -> Result<Config, ConfigError> {
-        if !self.problems.is_empty() {
-            return Err(ConfigError(self.problems));
-        }
-        config.warnings = self.warnings;
-        Ok(config)
+        config.warnings = self.warnings.clone();
+        self.problems().map_or(Ok(config), Err)
+    }
+
+    /// Everything that was wrong, if anything was.
+    pub(super) fn problems(self) -> Option<ConfigError> {
+        (!self.problems.is_empty()).then_some(ConfigError(self.problems))
     }
 
     fn problem(&mut self, name: &str, what: impl std::fmt::Display) {

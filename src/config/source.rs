@@ -33,10 +33,18 @@ impl Source {
             }
             other => format!("--env-file {}: {other}", path.display()),
         };
-        for pair in dotenvy::from_path_iter(path).map_err(explain)? {
-            let (name, value) = pair.map_err(explain)?;
-            self.set(&name, value);
+        let file: HashMap<String, String> = dotenvy::from_path_iter(path)
+            .map_err(explain)?
+            .collect::<Result<_, _>>()
+            .map_err(explain)?;
+        // A secret of the file replaces one that the environment gives the other way.
+        for name in file.keys() {
+            let other = name
+                .strip_suffix("_FILE")
+                .map_or(format!("{name}_FILE"), str::to_owned);
+            self.values.remove(&other);
         }
+        self.values.extend(file);
         Ok(())
     }
 
@@ -45,14 +53,17 @@ impl Source {
         self.values.insert(name.to_owned(), value);
     }
 
-    /// Forgets the variables that name a real provider or database, so that nothing real is
-    /// touched by what is meant for trying out.
+    /// Forgets the variables that name a real provider, database or listener, so that nothing
+    /// real is touched by what is meant for trying out, and nobody else reaches it.
     pub fn forget_real_world(&mut self) {
-        self.values.retain(|name, _| {
-            !(name.starts_with("CLERK_")
-                || name.starts_with("NEXT_PUBLIC_CLERK_")
-                || name.starts_with("DATABASE_URL"))
-        });
+        let real = [
+            "CLERK_",
+            "NEXT_PUBLIC_CLERK_",
+            "DATABASE_URL",
+            "USERSYNC_METRICS_BIND",
+        ];
+        self.values
+            .retain(|name, _| !real.iter().any(|prefix| name.starts_with(prefix)));
     }
 
     /// The trimmed value of a variable; blank counts as unset. A secret may stand in the

@@ -1,6 +1,6 @@
 //! A user as the provider showed it at one moment.
 //!
-//! The provider's folder reads a payload into [`Facts`]; [`Snapshot::new`] derives the
+//! The provider's folder reads a payload into a [`Profile`]; [`Snapshot::from_event`] derives the
 //! rest (name, effective role and plan, digest) so that the rules hold for every provider.
 
 use super::role::RolePolicy;

@@ -19,12 +19,14 @@ pub(super) async fn public(
     if state.shows_metrics && !forwarded {
         Ok(show(state).await)
     } else {
-        problem::no_such_route(request).await
+        problem::no_such_route().await
     }
 }
 
 /// On the listener of `USERSYNC_METRICS_BIND`.
 pub(super) async fn show(state: Data<State>) -> HttpResponse {
+    let (deliveries, bytes) = state.ingest.waiting();
+    state.metrics.queue(deliveries, bytes);
     // What the database holds is looked up here; while it is away, the last number stands.
     if let Ok(bytes) = state.store.quarantined_bytes().await {
         state.metrics.quarantine_bytes(bytes);

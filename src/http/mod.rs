@@ -16,10 +16,12 @@ pub use problem::Problem;
 pub use request_id::tag;
 
 use crate::access::Tokens;
+use crate::ingest::Ingest;
 use crate::store::Store;
 use crate::telemetry::Metrics;
 use crate::webhook::receive::Door;
 use actix_web::web::{self, ServiceConfig};
+use actix_web::{Route, guard};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
@@ -27,6 +29,8 @@ use std::sync::atomic::{AtomicBool, Ordering};
 pub struct State {
     /// Where deliveries go.
     pub door: Door,
+    /// The queue behind the door.
+    pub ingest: Ingest,
     /// Where users are read.
     pub store: Store,
     /// Who may ask.
@@ -70,15 +74,29 @@ impl Phase {
 
 /// Every route there is.
 pub fn routes(config: &mut ServiceConfig) {
+    for path in ["/webhooks/clerk", "/api/webhooks/clerk"] {
+        config.service(
+            web::resource(path)
+                .route(web::post().to(webhooks::receive))
+                .default_service(web::to(problem::only_post)),
+        );
+    }
     config
-        .route("/webhooks/clerk", web::post().to(webhooks::receive))
-        .route("/api/webhooks/clerk", web::post().to(webhooks::receive))
-        .route("/v1/users", web::get().to(users::list))
-        .route("/v1/users/{id}", web::get().to(users::get))
-        .route("/healthz", web::get().to(health::alive))
-        .route("/readyz", web::get().to(health::ready))
-        .route("/metrics", web::get().to(metrics::public))
+        .service(web::resource("/healthz").route(looks().to(health::alive)))
+        .service(web::resource("/readyz").route(looks().to(health::ready)))
+        .service(web::resource("/metrics").route(looks().to(metrics::public)))
+        .service(
+            web::scope("/v1")
+                .service(web::resource("/users").route(looks().to(users::list)))
+                .service(web::resource("/users/{id}").route(looks().to(users::get)))
+                .default_service(web::to(problem::nothing_for_you)),
+        )
         .default_service(web::to(problem::no_such_route));
+}
+
+/// `GET`, or `HEAD` as some probes prefer; the server leaves out the body of its answer.
+fn looks() -> Route {
+    Route::new().guard(guard::Any(guard::Get()).or(guard::Head()))
 }
 
 /// The routes of the listener that only shows metrics.

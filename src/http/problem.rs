@@ -4,13 +4,16 @@
 //! A 4xx says what to do; a 5xx never shows internals: its cause is logged with the request's
 //! id, once, by [`super::request_id`], where every problem passes on its way out.
 
-use crate::access::Denied;
+use super::State;
+use super::authorization::require;
+use crate::access::{Access, Denied};
 use crate::ingest::Unavailable;
 use crate::store::StoreError;
 use crate::webhook::Rejection;
 use crate::webhook::receive::Refusal;
 use actix_web::http::StatusCode;
-use actix_web::http::header::{CACHE_CONTROL, RETRY_AFTER, WWW_AUTHENTICATE};
+use actix_web::http::header::{ALLOW, CACHE_CONTROL, RETRY_AFTER, WWW_AUTHENTICATE};
+use actix_web::web::Data;
 use actix_web::{HttpRequest, HttpResponse, ResponseError};
 use serde::Serialize;
 use std::borrow::Cow;
@@ -28,6 +31,8 @@ pub struct Problem {
     detail: Cow<'static, str>,
     /// What the log should say and the answer must not.
     cause: Option<String>,
+    /// The method that would be allowed.
+    allow: Option<&'static str>,
 }
 
 #[derive(Serialize)]
@@ -52,6 +57,7 @@ impl Problem {
             code,
             detail: detail.into(),
             cause: None,
+            allow: None,
         }
     }
 
@@ -154,6 +160,9 @@ impl Problem {
         if self.status == StatusCode::UNAUTHORIZED {
             response.insert_header((WWW_AUTHENTICATE, "Bearer"));
         }
+        if let Some(method) = self.allow {
+            response.insert_header((ALLOW, method));
+        }
         response.body(serde_json::to_vec(&document).unwrap_or_default())
     }
 }
@@ -170,16 +179,27 @@ impl ResponseError for Problem {
 }
 
 /// Answers what no route matches.
-pub(super) async fn no_such_route(request: HttpRequest) -> Result<HttpResponse, Problem> {
-    if request.path().ends_with("/webhooks/clerk") {
-        let detail = "deliveries are sent by POST";
-        return Err(Problem::new(
-            StatusCode::METHOD_NOT_ALLOWED,
-            "method_not_allowed",
-            detail,
-        ));
-    }
+pub(super) async fn no_such_route() -> Result<HttpResponse, Problem> {
     let detail =
         "there is nothing here; deliveries go to POST /webhooks/clerk, users are at GET /v1/users";
     Err(Problem::new(StatusCode::NOT_FOUND, "not_found", detail))
+}
+
+/// Answers whoever comes to the front door by another method.
+pub(super) async fn only_post() -> Result<HttpResponse, Problem> {
+    let detail = "deliveries are sent by POST";
+    let problem = Problem::new(StatusCode::METHOD_NOT_ALLOWED, "method_not_allowed", detail);
+    Err(Problem {
+        allow: Some("POST"),
+        ..problem
+    })
+}
+
+/// Answers what no route below `/v1` matches: only an admin learns that it is not there.
+pub(super) async fn nothing_for_you(
+    state: Data<State>,
+    request: HttpRequest,
+) -> Result<HttpResponse, Problem> {
+    require(&state, &request, Access::Administer)?;
+    no_such_route().await
 }

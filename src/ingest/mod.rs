@@ -77,7 +77,6 @@ impl Unavailable {
 #[derive(Clone)]
 pub struct Ingest {
     queue: Arc<Queue>,
-    metrics: Arc<Metrics>,
 }
 
 /// The writer thread; it ends once the queue is closed and drained.
@@ -92,23 +91,26 @@ impl Ingest {
         metrics: Arc<Metrics>,
     ) -> std::io::Result<(Self, WriterThread)> {
         let queue = Arc::new(Queue::default());
-        let committer =
-            commit::Committer::new(store.writer(), source, user_ids, Arc::clone(&metrics));
+        let committer = commit::Committer::new(store.writer(), source, user_ids, metrics);
         let thread = writer::spawn(Arc::clone(&queue), committer)?;
-        Ok((Self { queue, metrics }, WriterThread(thread)))
+        Ok((Self { queue }, WriterThread(thread)))
     }
 
     /// Commits a delivery, together with whatever else is waiting, and says what became of
     /// it. A caller that stops waiting does not stop the commit.
     pub async fn submit(&self, delivery: Verified, event: Event) -> Result<Settled, Unavailable> {
         let (answer, settled) = oneshot::channel();
-        let (depth, bytes) = self.queue.push(Submission {
+        self.queue.push(Submission {
             delivery,
             event,
             answer,
         })?;
-        self.metrics.queue(depth, bytes);
         settled.await.unwrap_or(Err(Unavailable::NotRunning))
+    }
+
+    /// How many deliveries wait, and how many bytes their bodies have.
+    pub fn waiting(&self) -> (usize, usize) {
+        self.queue.waiting()
     }
 
     /// Accepts no more deliveries; the writer ends after those that wait.

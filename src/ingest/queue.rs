@@ -56,8 +56,8 @@ struct State {
 }
 
 impl Queue {
-    /// Puts a delivery at the end; returns how many deliveries and bytes wait now.
-    pub(super) fn push(&self, submission: Submission) -> Result<(usize, usize), Unavailable> {
+    /// Puts a delivery at the end.
+    pub(super) fn push(&self, submission: Submission) -> Result<(), Unavailable> {
         let mut state = self.lock();
         let bytes = state.bytes + submission.delivery.body().len();
         if state.closed {
@@ -68,10 +68,15 @@ impl Queue {
         }
         state.bytes = bytes;
         state.waiting.push_back(submission);
-        let depth = state.waiting.len();
         drop(state);
         self.arrival.notify_one();
-        Ok((depth, bytes))
+        Ok(())
+    }
+
+    /// How many deliveries and bytes wait.
+    pub(super) fn waiting(&self) -> (usize, usize) {
+        let state = self.lock();
+        (state.waiting.len(), state.bytes)
     }
 
     /// Takes up to `most` deliveries; waits for the first one, `patience` long at most.

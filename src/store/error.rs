@@ -65,7 +65,7 @@ impl From<Error> for StoreError {
 }
 
 /// What libpq says when waiting will not help.
-const HOPELESS: [&str; 9] = [
+const HOPELESS: [&str; 7] = [
     "password authentication failed",
     "no password supplied",
     "no pg_hba.conf entry",
@@ -73,15 +73,22 @@ const HOPELESS: [&str; 9] = [
     "is not permitted to log in",
     "permission denied for database",
     "unsupported startup parameter",
-    "invalid connection option",
-    "invalid URI",
 ];
 
 impl From<ConnectionError> for StoreError {
     fn from(error: ConnectionError) -> Self {
         match error {
             ConnectionError::BadConnection(message) => {
-                let message = message.trim().replace('\n', "; ");
+                if message.starts_with("invalid") || message.contains("percent-encoded") {
+                    // libpq repeats the part of the URL that it did not understand.
+                    return Self::Unusable(
+                        "DATABASE_URL cannot be read as a connection URL; percent-encode special \
+                         characters in user name and password"
+                            .into(),
+                    );
+                }
+                let message: Vec<&str> = message.split_whitespace().collect();
+                let message = message.join(" ");
                 if HOPELESS.iter().any(|text| message.contains(text)) {
                     Self::Unusable(format!(
                         "cannot connect to the database; check DATABASE_URL: {message}"

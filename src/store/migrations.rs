@@ -94,6 +94,13 @@ fn versions<DB: Backend>(migrations: &EmbeddedMigrations) -> Result<Vec<String>,
         .collect())
 }
 
+fn told(message: &str) -> StoreError {
+    let denied = message.contains("permission denied");
+    let hint = "; run `usersync migrate` as the role that owns the schema (docs/sql/roles.sql)";
+    let hint = if denied { hint } else { "" };
+    StoreError::Unusable(format!("the schema could not be migrated: {message}{hint}"))
+}
+
 #[expect(
     clippy::needless_pass_by_value,
     reason = "the signature that map_err hands it"
@@ -102,10 +109,7 @@ fn failed(error: Box<dyn std::error::Error + Send + Sync>) -> StoreError {
     match error.downcast_ref::<diesel::result::Error>() {
         Some(diesel::result::Error::DatabaseError(_, details)) => {
             // A migration holds no data of a user, so its error may be told whole.
-            StoreError::Unusable(format!(
-                "the schema could not be migrated: {}",
-                details.message()
-            ))
+            told(details.message())
         }
         _ => StoreError::Unusable(format!("the schema could not be migrated: {error}")),
     }

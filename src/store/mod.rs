@@ -151,9 +151,11 @@ impl Store {
     ) -> Result<T, StoreError> {
         let readers = self.readers.clone();
         let hop = tokio::task::spawn_blocking(move || {
-            let mut connection = readers
-                .get()
-                .map_err(|_| StoreError::Away("no connection could be had".into()))?;
+            let mut connection = readers.get().map_err(|error| {
+                StoreError::Away(format!(
+                    "no connection could be had; check DATABASE_URL: {error}"
+                ))
+            })?;
             work(&mut connection)
         });
         hop.await

@@ -66,7 +66,9 @@ pub struct Quarantined {
     pub received_at: Moment,
 }
 
-/// Admits a delivery, in the transaction that is open on `connection`.
+/// Admits a delivery, in the transaction that is open on `connection`. A message that is kept
+/// already keeps the time at which it came first, so that trying it anew does not prolong its
+/// stay.
 pub(super) fn admit(
     connection: &mut AnyConnection,
     entry: &Entry<'_>,
@@ -80,13 +82,24 @@ pub(super) fn admit(
         return Ok(Admission::Duplicate);
     }
     let tombstoned = concerns_deleted(connection, entry)?;
+    let kept: Option<(i64, Moment)> = both!(connection, |inner| quarantine::table
+        .find((entry.message_id, entry.source))
+        .select((quarantine::size_bytes, quarantine::received_at))
+        .first(inner)
+        .optional())?;
+    let size = i64::try_from(entry.body.len()).unwrap_or(CAP_BYTES);
+    let others = stored_bytes(connection)? - kept.map_or(0, |(size, _)| size);
+    if !tombstoned && others.saturating_add(size) > CAP_BYTES {
+        return Ok(Admission::Full);
+    }
     drop_messages(connection, entry.source, &[entry.message_id])?;
     if !tombstoned {
-        let size = i64::try_from(entry.body.len()).unwrap_or(CAP_BYTES);
-        if stored_bytes(connection)?.saturating_add(size) > CAP_BYTES {
-            return Ok(Admission::Full);
-        }
-        keep(connection, entry, size)?;
+        keep(
+            connection,
+            entry,
+            size,
+            kept.map_or(entry.now, |(_, received_at)| received_at),
+        )?;
     }
     let admission = if tombstoned {
         Admission::Tombstoned
@@ -119,6 +132,7 @@ fn keep(
     connection: &mut AnyConnection,
     entry: &Entry<'_>,
     size_bytes: i64,
+    received_at: Moment,
 ) -> Result<(), StoreError> {
     both!(connection, |inner| diesel::insert_into(quarantine::table)
         .values((
@@ -129,7 +143,7 @@ fn keep(
             quarantine::path.eq(entry.path),
             quarantine::body.eq(&entry.body),
             quarantine::size_bytes.eq(size_bytes),
-            quarantine::received_at.eq(entry.now),
+            quarantine::received_at.eq(received_at),
         ))
         .execute(inner))?;
     for subject in &entry.subjects {

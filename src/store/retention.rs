@@ -1,6 +1,6 @@
 //! What is dropped after a while: the housekeeping of every minute.
 //!
-//! Called by `ingest::housekeeping`. Safe on every replica at once: rows go one by one or in
+//! Called by the writer thread of `ingest`. Safe on every replica at once: rows go one by one or in
 //! the order of their keys, and whoever comes second finds them gone.
 
 use super::connection::{AnyConnection, both};

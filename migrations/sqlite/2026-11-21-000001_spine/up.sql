@@ -23,7 +23,7 @@ CREATE TABLE users (
     source_plan TEXT,
     set_plan TEXT,
     public_metadata TEXT NOT NULL DEFAULT '{}',
-    status TEXT NOT NULL CHECK (status IN ('active', 'banned', 'locked', 'deleted')),
+    status TEXT NOT NULL,
     locked_until TEXT,
     version_updated_at INTEGER NOT NULL,
     version_projection INTEGER NOT NULL,
@@ -37,7 +37,7 @@ CREATE TABLE users (
     updated_at TEXT NOT NULL,
     synced_at TEXT NOT NULL,
     deleted_at TEXT,
-    deletion_kind TEXT CHECK (deletion_kind IN ('signed', 'absent')),
+    deletion_kind TEXT,
     UNIQUE (external_id, source)
 ) STRICT;
 CREATE INDEX users_email_lower ON users (email_lower);
