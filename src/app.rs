@@ -222,6 +222,7 @@ async fn prepare(state: Data<State>, migrate: Migrate) -> Result<(), StoreError>
 }
 
 fn prepare_once(store: &Store, migrate: Migrate) -> Result<usize, StoreError> {
+    store.check_server()?;
     let migrated = match migrate {
         Migrate::Auto => store.migrate()?,
         Migrate::Check if store.is_current()? => 0,
@@ -233,6 +234,6 @@ fn prepare_once(store: &Store, migrate: Migrate) -> Result<usize, StoreError> {
             ));
         }
     };
-    store.check()?;
+    store.check_schema()?;
     Ok(migrated)
 }

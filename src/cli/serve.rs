@@ -17,6 +17,7 @@ pub(super) fn run(matches: &ArgMatches) -> Result<(), Failure> {
 /// Serves until a signal comes; `listening` is called once the port is open.
 pub(super) fn serve(config: Config, listening: impl FnOnce(&App)) -> Result<(), Failure> {
     let engine = config.database.engine();
+    raise_file_limit();
     actix_web::rt::System::new().block_on(async {
         let app = App::build(config)?;
         let metrics = app.metrics_address().map(tracing::field::display);
@@ -24,4 +25,14 @@ pub(super) fn serve(config: Config, listening: impl FnOnce(&App)) -> Result<(), 
         listening(&app);
         Ok(app.run_until_stopped(shutdown::requested()).await?)
     })
+}
+
+/// How many open files are asked for: every connection is one, and the limit that a process is
+/// born with is often 1,024.
+const FILE_LIMIT: u64 = 65_536;
+
+fn raise_file_limit() {
+    if let Err(error) = rlimit::increase_nofile_limit(FILE_LIMIT) {
+        tracing::warn!("the limit of open files stays as it is: {error}");
+    }
 }

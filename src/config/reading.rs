@@ -29,8 +29,8 @@ impl<'a> Reading<'a> {
         }
     }
 
-    pub(super) fn finish(self, mut config: Config) -> Result<Config, ConfigError> {
-        config.warnings = self.warnings.clone();
+    pub(super) fn finish(mut self, mut config: Config) -> Result<Config, ConfigError> {
+        config.warnings = std::mem::take(&mut self.warnings);
         self.problems().map_or(Ok(config), Err)
     }
 

@@ -5,8 +5,12 @@ use actix_web::HttpResponse;
 use actix_web::web::Data;
 use serde_json::json;
 
-pub(super) async fn alive() -> HttpResponse {
-    HttpResponse::Ok().json(json!({"status": "alive"}))
+pub(super) async fn alive(state: Data<State>) -> Result<HttpResponse, Problem> {
+    if !state.ingest.is_open() {
+        let detail = "the writer has ended; restart the service";
+        return Err(Problem::unavailable("not_running", detail));
+    }
+    Ok(HttpResponse::Ok().json(json!({"status": "alive"})))
 }
 
 pub(super) async fn ready(state: Data<State>) -> Result<HttpResponse, Problem> {

@@ -108,6 +108,11 @@ impl Ingest {
         settled.await.unwrap_or(Err(Unavailable::NotRunning))
     }
 
+    /// Whether deliveries are accepted: not any more once the service stops, or the writer died.
+    pub fn is_open(&self) -> bool {
+        self.queue.is_open()
+    }
+
     /// How many deliveries wait, and how many bytes their bodies have.
     pub fn waiting(&self) -> (usize, usize) {
         self.queue.waiting()

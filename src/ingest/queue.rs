@@ -100,6 +100,11 @@ impl Queue {
         Taken::Batch(batch)
     }
 
+    /// Whether deliveries are accepted.
+    pub(super) fn is_open(&self) -> bool {
+        !self.lock().closed
+    }
+
     /// Accepts no more.
     pub(super) fn close(&self) {
         self.lock().closed = true;

@@ -1,5 +1,6 @@
 //! The writer thread: takes what is queued, settles it, and tidies up in between.
 
+use super::Unavailable;
 use super::commit::Committer;
 use super::queue::{Queue, Taken};
 use std::sync::Arc;
@@ -22,7 +23,23 @@ pub(super) fn spawn(queue: Arc<Queue>, committer: Committer) -> std::io::Result<
         .spawn(move || run(&queue, committer))
 }
 
+/// Closes the queue when the thread ends, also by a panic: then nobody waits for a writer that
+/// is gone, and the health check says so.
+struct CloseAtEnd<'a>(&'a Queue);
+
+impl Drop for CloseAtEnd<'_> {
+    fn drop(&mut self) {
+        self.0.close();
+        while let Taken::Batch(batch) = self.0.take(usize::MAX, Duration::ZERO) {
+            for submission in batch {
+                submission.refuse(Unavailable::NotRunning);
+            }
+        }
+    }
+}
+
 fn run(queue: &Queue, mut committer: Committer) {
+    let _close_at_end = CloseAtEnd(queue);
     let mut tidy_at = Instant::now() + HOUSEKEEPING;
     let mut clean_at = Instant::now();
     loop {

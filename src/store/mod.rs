@@ -80,16 +80,20 @@ impl Store {
         migrations::is_current(&self.database)
     }
 
-    /// Checks that the database is one that can be worked with. Blocks.
-    pub fn check(&self) -> Result<(), StoreError> {
-        let mut first = AnyConnection::open(&self.database, Purpose::Write)?;
-        let mut second = AnyConnection::open(&self.database, Purpose::Write)?;
-        match (&mut first, &mut second) {
-            (AnyConnection::Postgres(first), AnyConnection::Postgres(second)) => {
-                postgres::refuse_shared_backend(first, second)
-            }
-            _ => Ok(()),
-        }
+    /// Refuses a database that cannot be worked with whatever its schema: a pooler that mixes
+    /// up sessions, or a standby. Blocks.
+    pub fn check_server(&self) -> Result<(), StoreError> {
+        let Database::Postgres(target) = &self.database else {
+            return Ok(());
+        };
+        let mut first = postgres::open(target, Purpose::Inspect)?;
+        let mut second = postgres::open(target, Purpose::Inspect)?;
+        postgres::refuse_shared_backend(&mut first, &mut second)
+    }
+
+    /// Checks that a session of the writer's can be opened in the schema. Blocks.
+    pub fn check_schema(&self) -> Result<(), StoreError> {
+        AnyConnection::open(&self.database, Purpose::Write).map(drop)
     }
 
     /// Whether the database answers.

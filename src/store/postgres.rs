@@ -1,6 +1,6 @@
 //! PostgreSQL sessions: how one is opened, and what is checked before it is used.
 
-use super::connection::Purpose;
+use super::connection::{AnyConnection, Purpose};
 use super::error::StoreError;
 use crate::config::PostgresTarget;
 use diesel::connection::SimpleConnection as _;
@@ -27,9 +27,31 @@ pub(super) fn open(target: &PostgresTarget, purpose: Purpose) -> Result<PgConnec
     Ok(connection)
 }
 
+/// How the writer's statements are planned: once, because their best plan does not depend on
+/// the values, and always by an index, because they may be planned while the tables are empty.
+const PLAN_ONCE: &str = "SET plan_cache_mode TO force_generic_plan; SET enable_seqscan TO off;";
+
+/// How housekeeping's are: anew each time, by what the tables hold.
+const PLAN_ANEW: &str = "SET plan_cache_mode TO force_custom_plan; SET enable_seqscan TO on;";
+
+/// Runs `work` with statements planned by what the tables hold at this moment.
+pub(super) fn planned_anew<T>(
+    connection: &mut AnyConnection,
+    work: impl FnOnce(&mut AnyConnection) -> Result<T, StoreError>,
+) -> Result<T, StoreError> {
+    if let AnyConnection::Postgres(inner) = connection {
+        inner.batch_execute(PLAN_ANEW)?;
+    }
+    let result = work(connection);
+    if let AnyConnection::Postgres(inner) = connection {
+        inner.batch_execute(PLAN_ONCE)?;
+    }
+    result
+}
+
 /// The settings of a session. `search_path` names our schema alone, so that nothing of the
-/// application's can be meant by mistake; prepared statements keep one plan, because ours
-/// do not depend on the values; compiling a plan never pays for statements this short.
+/// application's can be meant by mistake; compiling a plan never pays for statements this
+/// short.
 fn session(schema: &str, purpose: Purpose) -> String {
     let statement_timeout = if purpose == Purpose::Migrate {
         0
@@ -41,12 +63,17 @@ fn session(schema: &str, purpose: Purpose) -> String {
     } else {
         LOCK_TIMEOUT_MS
     };
+    let planning = if purpose == Purpose::Write {
+        PLAN_ONCE
+    } else {
+        ""
+    };
     format!(
         "SET search_path TO \"{schema}\";
          SET statement_timeout TO {statement_timeout};
          SET lock_timeout TO {lock_timeout};
          SET idle_in_transaction_session_timeout TO 10000;
-         SET plan_cache_mode TO force_generic_plan;
+         {planning}
          SET jit TO off;
          SET timezone TO 'UTC';
          SELECT set_config('synchronous_commit', 'on', false)

@@ -7,7 +7,7 @@ use super::connection::{AnyConnection, Purpose};
 use super::error::StoreError;
 use super::quarantine::{self, Admission, Entry};
 use super::types::Moment;
-use super::{retention, sqlite, users};
+use super::{postgres, retention, sqlite, users};
 use crate::config::Database;
 
 /// One connection that writes.
@@ -59,10 +59,12 @@ impl Writer {
     /// `oldest_event` go.
     pub fn tidy(&mut self, oldest_body: Moment, oldest_event: Moment) -> Result<usize, StoreError> {
         self.with(|connection| {
-            Ok(retention::erase_deleted(connection)?
-                + retention::drop_settled(connection)?
-                + retention::expire_quarantine(connection, oldest_body)?
-                + retention::forget_events(connection, oldest_event)?)
+            postgres::planned_anew(connection, |connection| {
+                Ok(retention::erase_deleted(connection)?
+                    + retention::drop_settled(connection)?
+                    + retention::expire_quarantine(connection, oldest_body)?
+                    + retention::forget_events(connection, oldest_event)?)
+            })
         })
     }
 
