@@ -70,10 +70,7 @@ impl App {
             .map(|address| listen(address, "USERSYNC_METRICS_BIND"))
             .transpose()?;
         let address = listener.local_addr()?;
-        let metrics_address = metrics_listener
-            .as_ref()
-            .map(TcpListener::local_addr)
-            .transpose()?;
+        let metrics_address = metrics_listener.as_ref().map(TcpListener::local_addr).transpose()?;
 
         let store = Store::new(&config.database);
         let metrics = Arc::new(Metrics::default());
@@ -176,10 +173,7 @@ fn serve(
     routes: fn(&mut ServiceConfig),
 ) -> Result<Server, AppError> {
     let server = HttpServer::new(move || {
-        Routes::new()
-            .app_data(state.clone())
-            .wrap(from_fn(http::tag))
-            .configure(routes)
+        Routes::new().app_data(state.clone()).wrap(from_fn(http::tag)).configure(routes)
     });
     Ok(server
         .disable_signals()

@@ -73,11 +73,7 @@ impl Tokens {
                 write!(holder, "{byte:02x}").ok();
             }
         }
-        self.known.push(Token {
-            holder: Holder(holder),
-            digest,
-            administers,
-        });
+        self.known.push(Token { holder: Holder(holder), digest, administers });
         Ok(())
     }
 
@@ -116,41 +112,21 @@ mod tests {
     }
 
     fn decide(header: &str, access: Access) -> Result<String, Denied> {
-        tokens()
-            .decide(Some(header.as_bytes()), access)
-            .map(|holder| holder.0.clone())
+        tokens().decide(Some(header.as_bytes()), access).map(|holder| holder.0.clone())
     }
 
     #[test]
     fn an_admin_token_does_everything_and_a_read_token_reads() {
-        assert_eq!(
-            decide(&format!("Bearer {ADMIN}"), Access::Administer),
-            Ok("ops".into())
-        );
-        assert_eq!(
-            decide(&format!("Bearer {ADMIN}"), Access::ReadUsers),
-            Ok("ops".into())
-        );
-        assert_eq!(
-            decide(&format!("Bearer {READ}"), Access::Administer),
-            Err(Denied::Forbidden)
-        );
-        assert_eq!(
-            decide(&format!("Bearer {READ}"), Access::ReadUsers)
-                .unwrap()
-                .len(),
-            8
-        );
+        assert_eq!(decide(&format!("Bearer {ADMIN}"), Access::Administer), Ok("ops".into()));
+        assert_eq!(decide(&format!("Bearer {ADMIN}"), Access::ReadUsers), Ok("ops".into()));
+        assert_eq!(decide(&format!("Bearer {READ}"), Access::Administer), Err(Denied::Forbidden));
+        assert_eq!(decide(&format!("Bearer {READ}"), Access::ReadUsers).unwrap().len(), 8);
     }
 
     #[test]
     fn no_wrong_or_unconfigured_token_is_unauthorized() {
         for header in ["Bearer nope", "Bearer ", ADMIN, "Basic abc", "bearer"] {
-            assert_eq!(
-                decide(header, Access::ReadUsers),
-                Err(Denied::Unauthorized),
-                "{header}"
-            );
+            assert_eq!(decide(header, Access::ReadUsers), Err(Denied::Unauthorized), "{header}");
         }
         assert!(tokens().decide(None, Access::ReadUsers).is_err());
         let closed = Tokens::default();

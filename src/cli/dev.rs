@@ -39,10 +39,7 @@ pub(super) fn command() -> Command {
 }
 
 pub(super) fn run(matches: &ArgMatches) -> Result<(), Failure> {
-    let data = matches
-        .get_one::<PathBuf>("data")
-        .cloned()
-        .unwrap_or_default();
+    let data = matches.get_one::<PathBuf>("data").cloned().unwrap_or_default();
     let env_file = data.join("env");
     let database_url = format!("sqlite://{}", data.join("usersync.db").display());
     keep_secrets(&data, &env_file, &database_url)
@@ -51,10 +48,7 @@ pub(super) fn run(matches: &ArgMatches) -> Result<(), Failure> {
     let mut source = Source::from_environment();
     source.forget_real_world();
     source.read_env_file(&env_file).map_err(Failure::Told)?;
-    source.set(
-        "DATABASE_URL",
-        format!("sqlite://{}", data.join("usersync.db").display()),
-    );
+    source.set("DATABASE_URL", format!("sqlite://{}", data.join("usersync.db").display()));
     source.set("USERSYNC_BIND", "127.0.0.1:8080".into());
     if let Some(port) = matches.get_one::<String>("PORT") {
         source.set("PORT", port.clone());
@@ -74,11 +68,7 @@ fn keep_secrets(data: &Path, env_file: &Path, database_url: &str) -> std::io::Re
     let (one, two) = (Uuid::new_v4(), Uuid::new_v4());
     let signing_key = STANDARD.encode([one.into_bytes(), two.into_bytes()].concat());
     let token = format!("{}{}", Uuid::new_v4().simple(), Uuid::new_v4().simple());
-    let mut file = OpenOptions::new()
-        .write(true)
-        .create_new(true)
-        .mode(0o600)
-        .open(env_file)?;
+    let mut file = OpenOptions::new().write(true).create_new(true).mode(0o600).open(env_file)?;
     writeln!(
         file,
         "# Secrets and database of `usersync dev`, for --env-file of the other commands."
@@ -97,11 +87,7 @@ fn print_how_to_try(app: &App, env_file: &Path) {
     };
     let program = program.display();
     let (origin, env_file) = (format!("http://{}", app.address()), env_file.display());
-    let dot = if env_file.to_string().starts_with('/') {
-        ""
-    } else {
-        "./"
-    };
+    let dot = if env_file.to_string().starts_with('/') { "" } else { "./" };
     output::line(&format!(
         "\nusersync dev listens on {origin}. In another terminal, sign and post an event:\n\n\
          \x20 {program} send user.created --env-file {env_file} --url {origin}/webhooks/clerk\n\n\

@@ -6,12 +6,7 @@ use crate::store::Store;
 use clap::{Arg, ArgAction, ArgMatches, Command};
 
 pub(super) fn command() -> Command {
-    let variables = [
-        "DATABASE_URL",
-        "USERSYNC_SCHEMA",
-        "USERSYNC_LOG_FORMAT",
-        "RUST_LOG",
-    ];
+    let variables = ["DATABASE_URL", "USERSYNC_SCHEMA", "USERSYNC_LOG_FORMAT", "RUST_LOG"];
     configured_by(Command::new("migrate"), &variables)
         .about("Brings the database schema up to date")
         .arg(

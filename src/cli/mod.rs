@@ -41,11 +41,7 @@ pub fn run(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
         Err(error) => {
             // Help and version go to standard output and are no failure.
             error.print().ok();
-            return if error.use_stderr() {
-                ExitCode::from(2)
-            } else {
-                ExitCode::SUCCESS
-            };
+            return if error.use_stderr() { ExitCode::from(2) } else { ExitCode::SUCCESS };
         }
     };
     let result = match matches.subcommand() {
@@ -87,11 +83,7 @@ fn configured(command: Command) -> Command {
 
 /// Adds the flags of the named variables, and tells about those that have none.
 fn configured_by(command: Command, names: &[&str]) -> Command {
-    let variables = || {
-        VARIABLES
-            .iter()
-            .filter(|variable| names.contains(&variable.name))
-    };
+    let variables = || VARIABLES.iter().filter(|variable| names.contains(&variable.name));
     let flags = variables().filter_map(|variable| {
         let Given::Flag(flag) = variable.given else {
             return None;
@@ -101,12 +93,7 @@ fn configured_by(command: Command, names: &[&str]) -> Command {
             // Writing to a string cannot fail.
             write!(help, " [default: {}]", variable.default).ok();
         }
-        Some(
-            Arg::new(variable.name)
-                .long(flag)
-                .value_name("VALUE")
-                .help(help),
-        )
+        Some(Arg::new(variable.name).long(flag).value_name("VALUE").help(help))
     });
     env_file(command.args(flags)).after_help(environment_help(variables()))
 }
@@ -131,12 +118,7 @@ fn environment_help<'a>(variables: impl Iterator<Item = &'a Variable>) -> String
             default => format!(" [default: {default}]"),
         };
         // Writing to a string cannot fail.
-        writeln!(
-            text,
-            "  {}\n          {}{default}",
-            variable.name, variable.meaning
-        )
-        .ok();
+        writeln!(text, "  {}\n          {}{default}", variable.name, variable.meaning).ok();
     }
     text
 }

@@ -31,10 +31,7 @@ const VARIABLES: [&str; 10] = [
 
 pub(super) fn command() -> Command {
     let flag = |name: &'static str, help: &'static str| {
-        Arg::new(name)
-            .long(name)
-            .action(ArgAction::SetTrue)
-            .help(help)
+        Arg::new(name).long(name).action(ArgAction::SetTrue).help(help)
     };
     configured_by(Command::new("replay"), &VARIABLES)
         .about("Tries quarantined deliveries anew")
@@ -45,16 +42,9 @@ pub(super) fn command() -> Command {
                 .help("Message ids, as `--list` shows them"),
         )
         .arg(flag("list", "Lists what is quarantined, and why"))
-        .arg(flag(
-            "all",
-            "Tries everything that is quarantined, oldest first",
-        ))
+        .arg(flag("all", "Tries everything that is quarantined, oldest first"))
         .arg(flag("json", "Prints an object a line"))
-        .group(
-            ArgGroup::new("what")
-                .args(["id", "list", "all"])
-                .required(true),
-        )
+        .group(ArgGroup::new("what").args(["id", "list", "all"]).required(true))
 }
 
 pub(super) fn run(matches: &ArgMatches) -> Result<(), Failure> {
@@ -86,14 +76,7 @@ async fn list(store: &Store, as_json: bool) -> Result<(), Failure> {
 }
 
 fn describe(message: &Quarantined, as_json: bool) -> String {
-    let Quarantined {
-        message_id,
-        kind,
-        reason,
-        path,
-        size_bytes,
-        received_at,
-    } = message;
+    let Quarantined { message_id, kind, reason, path, size_bytes, received_at } = message;
     if as_json {
         return json!({
             "message_id": message_id, "type": kind, "reason": reason, "path": path,
@@ -101,9 +84,7 @@ fn describe(message: &Quarantined, as_json: bool) -> String {
         })
         .to_string();
     }
-    let place = path
-        .as_ref()
-        .map_or_else(String::new, |path| format!(" at {path}"));
+    let place = path.as_ref().map_or_else(String::new, |path| format!(" at {path}"));
     let kind = if kind.is_empty() { "(no type)" } else { kind };
     format!("{received_at}  {message_id}  {kind}  {reason}{place}  {size_bytes} bytes")
 }
@@ -124,15 +105,7 @@ async fn replay_each(
         let (line, healed) = match replay(&ingest, store, &config.provider, id).await {
             Ok(settled) => {
                 let healed = !matches!(settled.outcome, Outcome::Quarantined(_));
-                (
-                    told(
-                        id,
-                        settled.outcome.as_str(),
-                        settled.outcome.reason(),
-                        as_json,
-                    ),
-                    healed,
-                )
+                (told(id, settled.outcome.as_str(), settled.outcome.reason(), as_json), healed)
             }
             Err(error) => (told(id, "failed", Some(&error.to_string()), as_json), false),
         };
@@ -143,10 +116,9 @@ async fn replay_each(
     writer.join();
     match failed {
         0 => Ok(()),
-        _ => Err(Failure::Told(format!(
-            "{failed} of {} message(s) could not be applied",
-            ids.len()
-        ))),
+        _ => {
+            Err(Failure::Told(format!("{failed} of {} message(s) could not be applied", ids.len())))
+        }
     }
 }
 

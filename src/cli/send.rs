@@ -11,18 +11,9 @@ use uuid::Uuid;
 
 /// Built-in events: real shapes of one invented user.
 const SAMPLES: [(&str, &str); 3] = [
-    (
-        "user.created",
-        include_str!("../../fixtures/webhooks/user.created.json"),
-    ),
-    (
-        "user.updated",
-        include_str!("../../fixtures/webhooks/user.updated.json"),
-    ),
-    (
-        "user.deleted",
-        include_str!("../../fixtures/webhooks/user.deleted.json"),
-    ),
+    ("user.created", include_str!("../../fixtures/webhooks/user.created.json")),
+    ("user.updated", include_str!("../../fixtures/webhooks/user.updated.json")),
+    ("user.deleted", include_str!("../../fixtures/webhooks/user.deleted.json")),
 ];
 
 /// The user whom the built-in events are about, unless `--user` says.
@@ -31,12 +22,9 @@ pub(super) const SAMPLE_USER: &str = "user_33sR3n1FRYDsxjSPI9aGB8hbGo9";
 pub(super) fn command() -> Command {
     let command = Command::new("send")
         .about("Signs an event and posts it")
-        .arg(
-            Arg::new("event")
-                .required(true)
-                .value_name("EVENT|FILE")
-                .help("user.created, user.updated, user.deleted, or a file whose bytes are sent as they are"),
-        )
+        .arg(Arg::new("event").required(true).value_name("EVENT|FILE").help(
+            "user.created, user.updated, user.deleted, or a file whose bytes are sent as they are",
+        ))
         .arg(
             Arg::new("url")
                 .long("url")
@@ -76,13 +64,9 @@ pub(super) fn run(matches: &ArgMatches) -> Result<(), Failure> {
 }
 
 fn body(matches: &ArgMatches) -> Result<Vec<u8>, Failure> {
-    let event = matches
-        .get_one::<String>("event")
-        .map_or("", String::as_str);
+    let event = matches.get_one::<String>("event").map_or("", String::as_str);
     if let Some((_, sample)) = SAMPLES.iter().find(|(name, _)| *name == event) {
-        let user = matches
-            .get_one::<String>("user")
-            .map_or(SAMPLE_USER, String::as_str);
+        let user = matches.get_one::<String>("user").map_or(SAMPLE_USER, String::as_str);
         return Ok(fresh(sample, user));
     }
     if matches.contains_id("user") {
@@ -100,10 +84,7 @@ fn body(matches: &ArgMatches) -> Result<Vec<u8>, Failure> {
 }
 
 /// A built-in event as if it happened now to `user`.
-#[expect(
-    clippy::disallowed_methods,
-    reason = "the command line is an edge: the event happens now"
-)]
+#[expect(clippy::disallowed_methods, reason = "the command line is an edge: the event happens now")]
 fn fresh(sample: &str, user: &str) -> Vec<u8> {
     let now = Timestamp::now().as_millisecond();
     let mut event: Value = serde_json::from_str(sample).unwrap_or_default();
@@ -119,10 +100,7 @@ fn fresh(sample: &str, user: &str) -> Vec<u8> {
     event.to_string().into_bytes()
 }
 
-#[expect(
-    clippy::disallowed_methods,
-    reason = "the command line is an edge: it signs now"
-)]
+#[expect(clippy::disallowed_methods, reason = "the command line is an edge: it signs now")]
 async fn post(
     matches: &ArgMatches,
     secrets: &SigningSecrets,
@@ -145,29 +123,19 @@ async fn post(
         .header("svix-timestamp", timestamp)
         .header("svix-signature", signature)
         .body(body);
-    let answer = request
-        .send()
-        .await
-        .map_err(|error| unreachable(url, &error))?;
+    let answer = request.send().await.map_err(|error| unreachable(url, &error))?;
     let status = answer.status();
     let text = answer.text().await.unwrap_or_default();
     report(matches, status.as_u16(), &text);
     if status.is_success() {
         Ok(())
     } else {
-        Err(Failure::Told(format!(
-            "the event was not accepted: {}",
-            told(status.as_u16(), &text)
-        )))
+        Err(Failure::Told(format!("the event was not accepted: {}", told(status.as_u16(), &text))))
     }
 }
 
 fn unreachable(url: &str, error: &reqwest::Error) -> Failure {
-    let hint = if error.is_connect() {
-        "; is the service running there?"
-    } else {
-        ""
-    };
+    let hint = if error.is_connect() { "; is the service running there?" } else { "" };
     Failure::Told(format!("{url} could not be posted to{hint} ({error})"))
 }
 
@@ -186,9 +154,7 @@ fn report(matches: &ArgMatches, status: u16, text: &str) {
     let reason = word("reason").map_or_else(String::new, |reason| format!(" ({reason})"));
     let user = word("user_id").map_or_else(String::new, |id| format!(", user id {id}"));
     let message = word("event_id").unwrap_or_default();
-    output::line(&format!(
-        "{outcome}{reason}: status {status}, message {message}{user}"
-    ));
+    output::line(&format!("{outcome}{reason}: status {status}, message {message}{user}"));
     if outcome == "tombstoned" {
         output::line("This user was deleted, which is final; try another with --user user_other.");
     }

@@ -5,10 +5,9 @@ use tokio::signal::unix::{SignalKind, signal};
 /// Completes at the first SIGTERM or SIGINT; from then on a second one ends the process
 /// at once.
 pub(super) async fn requested() {
-    let (Ok(mut terminate), Ok(mut interrupt)) = (
-        signal(SignalKind::terminate()),
-        signal(SignalKind::interrupt()),
-    ) else {
+    let (Ok(mut terminate), Ok(mut interrupt)) =
+        (signal(SignalKind::terminate()), signal(SignalKind::interrupt()))
+    else {
         // Without signals only a kill stops the process, which it survives.
         return std::future::pending().await;
     };

@@ -93,22 +93,18 @@ pub(super) fn parse(url: &str, schema: String) -> Result<(Database, Option<Strin
         ("sqlite" | "postgres" | "postgresql", None) => {
             Err(format!("lacks the two slashes: write `{engine}://…`"))
         }
-        _ => Err(
-            "has a scheme that is not supported; write `sqlite://PATH` or \
+        _ => Err("has a scheme that is not supported; write `sqlite://PATH` or \
                   `postgres://user:password@host:5432/database`"
-                .into(),
-        ),
+            .into()),
     }
 }
 
 fn sqlite(rest: &str) -> Result<(Database, Option<String>), String> {
     let (path, parameters) = rest.split_once('?').unwrap_or((rest, ""));
     if path.is_empty() || path.contains(":memory:") {
-        return Err(
-            "needs the path of a file, as in `sqlite://data/usersync.db`; \
+        return Err("needs the path of a file, as in `sqlite://data/usersync.db`; \
                     users in memory would be lost at the next start"
-                .into(),
-        );
+            .into());
     }
     let warning = (!parameters.is_empty())
         .then(|| "DATABASE_URL: parameters of a SQLite URL are not used".to_owned());
@@ -119,10 +115,7 @@ fn postgres(rest: &str, schema: String) -> (Database, Option<String>) {
     let (place, parameters) = rest.split_once('?').unwrap_or((rest, ""));
     let mut kept: Vec<(String, String)> = Vec::new();
     let mut changed: Vec<&str> = Vec::new();
-    for parameter in parameters
-        .split('&')
-        .filter(|parameter| !parameter.is_empty())
-    {
+    for parameter in parameters.split('&').filter(|parameter| !parameter.is_empty()) {
         let (name, value) = parameter.split_once('=').unwrap_or((parameter, ""));
         match translate(name, value) {
             Some((known, known_value)) => {
@@ -139,10 +132,7 @@ fn postgres(rest: &str, schema: String) -> (Database, Option<String>) {
             kept.push((name.to_owned(), value.to_owned()));
         }
     }
-    let query: Vec<String> = kept
-        .iter()
-        .map(|(name, value)| format!("{name}={value}"))
-        .collect();
+    let query: Vec<String> = kept.iter().map(|(name, value)| format!("{name}={value}")).collect();
     let url = format!("postgres://{place}?{}", query.join("&")).into();
     let warning = (!changed.is_empty()).then(|| {
         format!(
@@ -187,10 +177,7 @@ mod tests {
         assert!(text.starts_with("postgres://u:p@h:5432/d?sslmode=require&options=-cx%3Dy&"));
         assert!(!text.contains("pgbouncer") && !text.contains("schema="));
         let warning = warning.unwrap();
-        assert!(
-            warning.ends_with("schema, pgbouncer, connection_limit, sslmode"),
-            "{warning}"
-        );
+        assert!(warning.ends_with("schema, pgbouncer, connection_limit, sslmode"), "{warning}");
     }
 
     #[test]
@@ -205,27 +192,17 @@ mod tests {
     fn sqlite_paths_may_be_relative_or_absolute_but_not_in_memory() {
         assert_eq!(url("sqlite://data/usersync.db").0, "data/usersync.db");
         assert_eq!(url("sqlite:///var/lib/u.db").0, "/var/lib/u.db");
-        assert!(
-            parse("sqlite://:memory:", String::new())
-                .unwrap_err()
-                .contains("path of a file")
-        );
+        assert!(parse("sqlite://:memory:", String::new()).unwrap_err().contains("path of a file"));
         assert!(parse("sqlite://", String::new()).is_err());
     }
 
     #[test]
     fn another_scheme_is_an_error_that_says_so_and_not_what_the_url_was() {
-        for wrong in [
-            "mysql://u:hunter2@h/d",
-            "hunter2",
-            "file:./hunter2.db",
-            "postgres:u:hunter2@h",
-        ] {
+        for wrong in
+            ["mysql://u:hunter2@h/d", "hunter2", "file:./hunter2.db", "postgres:u:hunter2@h"]
+        {
             let problem = parse(wrong, String::new()).unwrap_err();
-            assert!(
-                problem.contains("://") && !problem.contains("hunter2"),
-                "{problem}"
-            );
+            assert!(problem.contains("://") && !problem.contains("hunter2"), "{problem}");
         }
     }
 }

@@ -120,10 +120,7 @@ impl Config {
             log_format: reading.choice(
                 "USERSYNC_LOG_FORMAT",
                 None,
-                &[
-                    ("text", Some(LogFormat::Text)),
-                    ("json", Some(LogFormat::Json)),
-                ],
+                &[("text", Some(LogFormat::Text)), ("json", Some(LogFormat::Json))],
             ),
             log_filter: reading.log_filter(),
             warnings: Vec::new(),

@@ -22,11 +22,7 @@ impl<'a> Reading<'a> {
         let typo =
             |name: &str| format!("{name} is no variable of usersync; see `usersync serve --help`");
         let warnings = source.unknown().into_iter().map(typo).collect();
-        Self {
-            source,
-            problems: Vec::new(),
-            warnings,
-        }
+        Self { source, problems: Vec::new(), warnings }
     }
 
     pub(super) fn finish(mut self, mut config: Config) -> Result<Config, ConfigError> {
@@ -54,25 +50,18 @@ impl<'a> Reading<'a> {
     fn list(&mut self, name: &str) -> Vec<String> {
         let text = self.text(name).unwrap_or_default();
         let items = text.split(|character: char| character == ',' || character.is_whitespace());
-        items
-            .filter(|item| !item.is_empty())
-            .map(str::to_owned)
-            .collect()
+        items.filter(|item| !item.is_empty()).map(str::to_owned).collect()
     }
 
     pub(super) fn database(&mut self) -> Database {
-        let schema = self
-            .text("USERSYNC_SCHEMA")
-            .unwrap_or_else(|| "usersync".into());
+        let schema = self.text("USERSYNC_SCHEMA").unwrap_or_else(|| "usersync".into());
         if !is_plain_identifier(&schema) {
             self.problem(
                 "USERSYNC_SCHEMA",
                 "is not a plain name: use up to 63 letters, digits and underscores, no digit first, and not `pg_…`",
             );
         }
-        let url = self
-            .text("DATABASE_URL")
-            .unwrap_or_else(|| "sqlite://data/usersync.db".into());
+        let url = self.text("DATABASE_URL").unwrap_or_else(|| "sqlite://data/usersync.db".into());
         match database::parse(&url, schema) {
             Ok((database, warning)) => {
                 self.warnings.extend(warning);
@@ -116,10 +105,7 @@ impl<'a> Reading<'a> {
     pub(super) fn signing_secrets(&mut self, needs: Needs) -> SigningSecrets {
         let current = self.secrets("CLERK_WEBHOOK_SIGNING_SECRET");
         let old = self.secrets("CLERK_WEBHOOK_SECRET");
-        let unreadable = self
-            .problems
-            .iter()
-            .any(|problem| problem.starts_with("CLERK_WEBHOOK_S"));
+        let unreadable = self.problems.iter().any(|problem| problem.starts_with("CLERK_WEBHOOK_S"));
         if current.is_empty() && old.is_empty() && needs == Needs::SigningSecret && !unreadable {
             self.problem(
                 "CLERK_WEBHOOK_SIGNING_SECRET",
@@ -155,14 +141,8 @@ impl<'a> Reading<'a> {
 
     pub(super) fn instances(&mut self) -> Vec<String> {
         let instances = self.list("CLERK_INSTANCE_ID");
-        if instances
-            .iter()
-            .any(|instance| !instance.starts_with("ins_"))
-        {
-            self.problem(
-                "CLERK_INSTANCE_ID",
-                "is not an instance id; it starts with `ins_`",
-            );
+        if instances.iter().any(|instance| !instance.starts_with("ins_")) {
+            self.problem("CLERK_INSTANCE_ID", "is not an instance id; it starts with `ins_`");
         }
         instances
     }
@@ -177,9 +157,7 @@ impl<'a> Reading<'a> {
                 .unwrap_or_else(|what| self.problem("USERSYNC_ADMIN_TOKEN", what));
         }
         for text in read {
-            tokens
-                .add_read(&text)
-                .unwrap_or_else(|what| self.problem("USERSYNC_READ_TOKEN", what));
+            tokens.add_read(&text).unwrap_or_else(|what| self.problem("USERSYNC_READ_TOKEN", what));
         }
         tokens
     }
@@ -198,37 +176,23 @@ impl<'a> Reading<'a> {
         }
         let known: Vec<Role> = match words.as_slice() {
             [any] if any == "any" => Vec::new(),
-            words => words
-                .iter()
-                .filter_map(|word| self.word(list, word))
-                .collect(),
+            words => words.iter().filter_map(|word| self.word(list, word)).collect(),
         };
-        let word = self
-            .text(default)
-            .unwrap_or_else(|| default_word.to_owned());
+        let word = self.text(default).unwrap_or_else(|| default_word.to_owned());
         let default_role = self.word(default, &word);
         if let Some(role) = &default_role
             && !known.is_empty()
             && !known.contains(role)
         {
-            self.problem(
-                default,
-                format_args!("is not among the words of {list}; add it there"),
-            );
+            self.problem(default, format_args!("is not among the words of {list}; add it there"));
         }
-        RolePolicy {
-            known,
-            default: default_role.unwrap_or_default(),
-        }
+        RolePolicy { known, default: default_role.unwrap_or_default() }
     }
 
     fn word(&mut self, name: &str, word: &str) -> Option<Role> {
         let role = Role::parse(word);
         if role.is_none() {
-            self.problem(
-                name,
-                "holds a word that is not 1 to 64 letters, digits, `.`, `_` or `-`",
-            );
+            self.problem(name, "holds a word that is not 1 to 64 letters, digits, `.`, `_` or `-`");
         }
         role
     }
@@ -240,10 +204,7 @@ impl<'a> Reading<'a> {
         if let Some((_, choice)) = choices.iter().find(|(word, _)| *word == text) {
             return *choice;
         }
-        let words: Vec<String> = choices
-            .iter()
-            .map(|(word, _)| format!("`{word}`"))
-            .collect();
+        let words: Vec<String> = choices.iter().map(|(word, _)| format!("`{word}`")).collect();
         self.problem(name, format_args!("must be {}", words.join(" or ")));
         default
     }
@@ -251,10 +212,7 @@ impl<'a> Reading<'a> {
     pub(super) fn log_filter(&mut self) -> String {
         let filter = self.text("RUST_LOG").unwrap_or_else(|| "info".into());
         if let Err(error) = filter.parse::<tracing_subscriber::filter::Targets>() {
-            self.problem(
-                "RUST_LOG",
-                format_args!("cannot be read: {error}; try `info`"),
-            );
+            self.problem("RUST_LOG", format_args!("cannot be read: {error}; try `info`"));
         }
         filter
     }
@@ -262,8 +220,6 @@ impl<'a> Reading<'a> {
 
 fn is_plain_identifier(name: &str) -> bool {
     let starts = name.starts_with(|first: char| first.is_ascii_alphabetic() || first == '_');
-    let word = name
-        .chars()
-        .all(|character| character.is_ascii_alphanumeric() || character == '_');
+    let word = name.chars().all(|character| character.is_ascii_alphanumeric() || character == '_');
     starts && word && name.len() <= 63 && !name.starts_with("pg_")
 }

@@ -16,9 +16,7 @@ pub struct Source {
 impl Source {
     /// The process's environment.
     pub fn from_environment() -> Self {
-        Self {
-            values: std::env::vars_os().filter_map(readable).collect(),
-        }
+        Self { values: std::env::vars_os().filter_map(readable).collect() }
     }
 
     /// Adds, over what is there, the lines of a dotenv file.
@@ -39,9 +37,7 @@ impl Source {
             .map_err(explain)?;
         // A secret of the file replaces one that the environment gives the other way.
         for name in file.keys() {
-            let other = name
-                .strip_suffix("_FILE")
-                .map_or(format!("{name}_FILE"), str::to_owned);
+            let other = name.strip_suffix("_FILE").map_or(format!("{name}_FILE"), str::to_owned);
             self.values.remove(&other);
         }
         self.values.extend(file);
@@ -56,32 +52,24 @@ impl Source {
     /// Forgets the variables that name a real provider, database or listener, so that nothing
     /// real is touched by what is meant for trying out, and nobody else reaches it.
     pub fn forget_real_world(&mut self) {
-        let real = [
-            "CLERK_",
-            "NEXT_PUBLIC_CLERK_",
-            "DATABASE_URL",
-            "USERSYNC_METRICS_BIND",
-        ];
-        self.values
-            .retain(|name, _| !real.iter().any(|prefix| name.starts_with(prefix)));
+        let real = ["CLERK_", "NEXT_PUBLIC_CLERK_", "DATABASE_URL", "USERSYNC_METRICS_BIND"];
+        self.values.retain(|name, _| !real.iter().any(|prefix| name.starts_with(prefix)));
     }
 
     /// The trimmed value of a variable; blank counts as unset. A secret may stand in the
     /// file that `NAME_FILE` names.
     pub(super) fn get(&self, name: &str) -> Result<Option<String>, String> {
         let direct = self.trimmed(name);
-        let path = is_secret(name)
-            .then(|| self.trimmed(&format!("{name}_FILE")))
-            .flatten();
+        let path = is_secret(name).then(|| self.trimmed(&format!("{name}_FILE"))).flatten();
         match (direct, path) {
             (Some(_), Some(_)) => Err(format!("is set, and {name}_FILE too; keep one of them")),
             (Some(value), None) => Ok(Some(value.to_owned())),
             (None, Some(path)) => match std::fs::read_to_string(path) {
                 Ok(text) if text.trim().is_empty() => Err(format!("the file {path} is empty")),
                 Ok(text) => Ok(Some(text.trim().to_owned())),
-                Err(error) => Err(format!(
-                    "the file {path} in {name}_FILE cannot be read: {error}"
-                )),
+                Err(error) => {
+                    Err(format!("the file {path} in {name}_FILE cannot be read: {error}"))
+                }
             },
             (None, None) => Ok(None),
         }
@@ -108,19 +96,14 @@ impl Source {
     }
 
     fn trimmed(&self, name: &str) -> Option<&str> {
-        self.values
-            .get(name)
-            .map(|value| value.trim())
-            .filter(|value| !value.is_empty())
+        self.values.get(name).map(|value| value.trim()).filter(|value| !value.is_empty())
     }
 }
 
 fn is_secret(name: &str) -> bool {
     // The variable's old name is no entry of its own in the list.
     name == "CLERK_WEBHOOK_SECRET"
-        || VARIABLES
-            .iter()
-            .any(|variable| variable.name == name && variable.given == Given::Secret)
+        || VARIABLES.iter().any(|variable| variable.name == name && variable.given == Given::Secret)
 }
 
 fn readable(pair: (std::ffi::OsString, std::ffi::OsString)) -> Option<(String, String)> {

@@ -20,10 +20,7 @@ fn problems(pairs: &[(&str, &str)]) -> Vec<String> {
 fn defaults_need_a_signing_secret_and_nothing_else() {
     let missing = problems(&[]);
     assert_eq!(missing.len(), 1);
-    assert!(
-        missing[0].contains("CLERK_WEBHOOK_SIGNING_SECRET is not set"),
-        "{missing:?}"
-    );
+    assert!(missing[0].contains("CLERK_WEBHOOK_SIGNING_SECRET is not set"), "{missing:?}");
     assert!(missing[0].contains("usersync dev"), "{missing:?}");
     let config = load(&[("CLERK_WEBHOOK_SIGNING_SECRET", SECRET)]).unwrap();
     assert_eq!(config.bind.to_string(), "127.0.0.1:8080");
@@ -38,11 +35,7 @@ fn every_wrong_variable_is_reported_at_once_each_with_what_to_do() {
         ("USERSYNC_BIND", "localhost", "as in `127.0.0.1:8080`"),
         ("PORT", "80800", "0 to 65535"),
         ("USERSYNC_METRICS_BIND", "9090", "as in `127.0.0.1:8080`"),
-        (
-            "CLERK_WEBHOOK_SIGNING_SECRET",
-            "hunter2",
-            "start with `whsec_`",
-        ),
+        ("CLERK_WEBHOOK_SIGNING_SECRET", "hunter2", "start with `whsec_`"),
         ("CLERK_INSTANCE_ID", "prod", "starts with `ins_`"),
         ("USERSYNC_ADMIN_TOKEN", "hunter2", "32 characters"),
         ("USERSYNC_READ_TOKEN", "app:hunter2", "32 characters"),
@@ -55,15 +48,8 @@ fn every_wrong_variable_is_reported_at_once_each_with_what_to_do() {
         ("USERSYNC_LOG_FORMAT", "xml", "`text` or `json`"),
         ("RUST_LOG", "usersync=loud", "try `info`"),
     ];
-    assert_eq!(
-        wrong.len(),
-        VARIABLES.len(),
-        "a variable without a wrong value to try"
-    );
-    let pairs: Vec<(&str, &str)> = wrong
-        .iter()
-        .map(|(name, value, _)| (*name, *value))
-        .collect();
+    assert_eq!(wrong.len(), VARIABLES.len(), "a variable without a wrong value to try");
+    let pairs: Vec<(&str, &str)> = wrong.iter().map(|(name, value, _)| (*name, *value)).collect();
     let all = problems(&pairs);
     for (name, _, advice) in wrong {
         let of: Vec<&String> = all.iter().filter(|text| text.starts_with(name)).collect();
@@ -96,16 +82,10 @@ fn the_old_name_of_the_secret_is_read_with_a_warning() {
     assert_eq!(config.signing_secrets.active.len(), 1);
     assert!(config.warnings[0].contains("rename it"));
     let other = "whsec_C2FVsBQIhrscChlQIMV+b5sSYspob7oD";
-    let both = [
-        ("CLERK_WEBHOOK_SECRET", SECRET),
-        ("CLERK_WEBHOOK_SIGNING_SECRET", other),
-    ];
+    let both = [("CLERK_WEBHOOK_SECRET", SECRET), ("CLERK_WEBHOOK_SIGNING_SECRET", other)];
     let config = load(&both).unwrap();
     assert_eq!(
-        (
-            config.signing_secrets.active.len(),
-            config.signing_secrets.inactive.len()
-        ),
+        (config.signing_secrets.active.len(), config.signing_secrets.inactive.len()),
         (1, 1)
     );
     assert!(config.warnings[0].contains("not used"));
@@ -126,36 +106,23 @@ fn port_alone_means_all_addresses_and_with_an_address_replaces_its_port() {
         load(&all).unwrap().bind.to_string()
     };
     assert_eq!(bind(&[("PORT", "3000")]), "0.0.0.0:3000");
-    assert_eq!(
-        bind(&[("PORT", "3000"), ("USERSYNC_BIND", "127.0.0.1:8080")]),
-        "127.0.0.1:3000"
-    );
+    assert_eq!(bind(&[("PORT", "3000"), ("USERSYNC_BIND", "127.0.0.1:8080")]), "127.0.0.1:3000");
     assert_eq!(bind(&[("USERSYNC_BIND", "[::1]:0")]), "[::1]:0");
 }
 
 #[test]
 fn a_name_that_looks_like_ours_but_is_none_gets_a_warning() {
-    let config = load(&[
-        ("CLERK_WEBHOOK_SIGNING_SECRET", SECRET),
-        ("USERSYNC_ADMIN_TOKN", "x"),
-    ])
-    .unwrap();
-    assert!(
-        config.warnings[0].contains("USERSYNC_ADMIN_TOKN"),
-        "{:?}",
-        config.warnings
-    );
+    let config =
+        load(&[("CLERK_WEBHOOK_SIGNING_SECRET", SECRET), ("USERSYNC_ADMIN_TOKN", "x")]).unwrap();
+    assert!(config.warnings[0].contains("USERSYNC_ADMIN_TOKN"), "{:?}", config.warnings);
 }
 
 #[test]
 fn the_real_world_can_be_forgotten() {
     let mut source = Source::default();
-    for name in [
-        "CLERK_SECRET_KEY",
-        "CLERK_WEBHOOK_SIGNING_SECRET",
-        "DATABASE_URL",
-        "DATABASE_URL_FILE",
-    ] {
+    for name in
+        ["CLERK_SECRET_KEY", "CLERK_WEBHOOK_SIGNING_SECRET", "DATABASE_URL", "DATABASE_URL_FILE"]
+    {
         source.set(name, "something real".into());
     }
     source.forget_real_world();
@@ -172,18 +139,14 @@ fn a_printed_configuration_shows_no_secret() {
     ])
     .unwrap();
     let printed = format!("{config:?}");
-    assert!(
-        !printed.contains("hunter2") && !printed.contains("MfKQ9r8GKYqr"),
-        "{printed}"
-    );
+    assert!(!printed.contains("hunter2") && !printed.contains("MfKQ9r8GKYqr"), "{printed}");
 }
 
 #[test]
 fn secrets_have_no_flag() {
     for variable in VARIABLES {
-        let secret = ["SECRET", "TOKEN", "DATABASE_URL"]
-            .iter()
-            .any(|word| variable.name.contains(word));
+        let secret =
+            ["SECRET", "TOKEN", "DATABASE_URL"].iter().any(|word| variable.name.contains(word));
         assert_eq!(secret, variable.given == Given::Secret, "{}", variable.name);
     }
 }

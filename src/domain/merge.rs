@@ -62,10 +62,7 @@ pub struct Merged<'a> {
 impl<'a> Merged<'a> {
     /// The fold of one change.
     pub fn of(change: &'a Change) -> Self {
-        Self {
-            winner: change,
-            last_sign_in_at: change.last_sign_in_at(),
-        }
+        Self { winner: change, last_sign_in_at: change.last_sign_in_at() }
     }
 
     /// Folds in one more change of the same user. Returns whether it is the winner now;

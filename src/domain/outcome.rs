@@ -54,14 +54,8 @@ pub enum Malformed {
 
 impl Outcome {
     /// Every word that [`Outcome::as_str`] can give.
-    pub const WORDS: [&'static str; 6] = [
-        "applied",
-        "stale",
-        "duplicate",
-        "tombstoned",
-        "ignored",
-        "quarantined",
-    ];
+    pub const WORDS: [&'static str; 6] =
+        ["applied", "stale", "duplicate", "tombstoned", "ignored", "quarantined"];
 
     /// The word that is answered, stored and counted.
     pub const fn as_str(self) -> &'static str {

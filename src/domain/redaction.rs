@@ -60,10 +60,7 @@ fn user_tokens(body: &[u8]) -> Vec<String> {
     let text = String::from_utf8_lossy(body);
     let mut tokens: Vec<String> = Vec::new();
     for rest in text.split(PREFIX).skip(1) {
-        let identifier: String = rest
-            .chars()
-            .take_while(char::is_ascii_alphanumeric)
-            .collect();
+        let identifier: String = rest.chars().take_while(char::is_ascii_alphanumeric).collect();
         let token = format!("{PREFIX}{identifier}");
         if !identifier.is_empty() && !tokens.contains(&token) {
             tokens.push(token);
@@ -91,10 +88,7 @@ mod tests {
 
     #[test]
     fn the_subject_is_the_id_or_every_user_token() {
-        assert_eq!(
-            subjects(br#"{"data":{"id":"user_1","by":"user_2"}}"#),
-            ["user_1"]
-        );
+        assert_eq!(subjects(br#"{"data":{"id":"user_1","by":"user_2"}}"#), ["user_1"]);
         let broken = br#"{"data":{"id":"user_1","note":"user_2, user_1"}"#;
         assert_eq!(subjects(broken), ["user_1", "user_2"]);
         assert!(subjects(b"nobody_ user_ user_-").is_empty());

@@ -59,10 +59,7 @@ mod tests {
 
     #[test]
     fn an_unknown_word_falls_back_to_the_default() {
-        let roles = RolePolicy {
-            known: vec![role("user"), role("admin")],
-            default: role("user"),
-        };
+        let roles = RolePolicy { known: vec![role("user"), role("admin")], default: role("user") };
         assert_eq!(roles.effective(Some("admin")), "admin");
         assert_eq!(roles.effective(Some("wizard")), "user");
         assert_eq!(roles.effective(None), "user");
@@ -70,10 +67,7 @@ mod tests {
 
     #[test]
     fn where_any_word_is_known_it_still_has_to_be_well_formed() {
-        let plans = RolePolicy {
-            known: vec![],
-            default: role("free"),
-        };
+        let plans = RolePolicy { known: vec![], default: role("free") };
         assert_eq!(plans.effective(Some("gold")), "gold");
         assert_eq!(plans.effective(Some("drop table")), "free");
         assert_eq!(plans.effective(Some(&"x".repeat(65))), "free");

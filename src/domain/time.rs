@@ -17,9 +17,7 @@ pub struct UnixMillis(i64);
 impl UnixMillis {
     /// Takes milliseconds; `None` when no database could hold the instant.
     pub fn new(milliseconds: i64) -> Option<Self> {
-        RANGE_MS
-            .contains(&milliseconds)
-            .then_some(Self(milliseconds))
+        RANGE_MS.contains(&milliseconds).then_some(Self(milliseconds))
     }
 
     /// Takes an envelope timestamp, which may be in seconds or milliseconds.

@@ -148,11 +148,8 @@ impl Snapshot {
         plans: &RolePolicy,
     ) -> Self {
         let millis = |at: Option<UnixMillis>| at.map_or(0, UnixMillis::get);
-        let version = Version::of_event(
-            millis(taken.updated_at),
-            millis(taken.seen_at),
-            profile.digest(),
-        );
+        let version =
+            Version::of_event(millis(taken.updated_at), millis(taken.seen_at), profile.digest());
         Self {
             external_id,
             version,
@@ -197,29 +194,17 @@ mod tests {
             username,
             ..nobody()
         };
-        assert_eq!(
-            named(text("Ada"), text("Lovelace"), None).name(),
-            "Ada Lovelace"
-        );
+        assert_eq!(named(text("Ada"), text("Lovelace"), None).name(), "Ada Lovelace");
         assert_eq!(named(text("Ada"), None, text("ada")).name(), "Ada");
-        assert_eq!(
-            named(None, text("Lovelace"), text("ada")).name(),
-            "Lovelace"
-        );
+        assert_eq!(named(None, text("Lovelace"), text("ada")).name(), "Lovelace");
         assert_eq!(named(None, None, text("ada")).name(), "ada");
         assert_eq!(nobody().name(), "User");
     }
 
     #[test]
     fn a_value_that_moves_to_the_next_column_changes_the_digest() {
-        let first = Profile {
-            first_name: Some("Ada".into()),
-            ..nobody()
-        };
-        let last = Profile {
-            last_name: Some("Ada".into()),
-            ..nobody()
-        };
+        let first = Profile { first_name: Some("Ada".into()), ..nobody() };
+        let last = Profile { last_name: Some("Ada".into()), ..nobody() };
         assert_ne!(first.digest(), last.digest());
         assert_eq!(first.digest(), first.clone().digest());
     }

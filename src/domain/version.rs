@@ -43,12 +43,6 @@ impl Version {
 
     /// The version of a snapshot from an event.
     pub fn of_event(updated_at_ms: i64, seen_at_ms: i64, digest: Digest) -> Self {
-        Self {
-            updated_at_ms,
-            projection: PROJECTION,
-            kind: Self::KIND_EVENT,
-            seen_at_ms,
-            digest,
-        }
+        Self { updated_at_ms, projection: PROJECTION, kind: Self::KIND_EVENT, seen_at_ms, digest }
     }
 }

@@ -7,10 +7,7 @@ use actix_web::http::header::{AUTHORIZATION, HeaderValue};
 
 /// Lets the request pass, or says why not.
 pub(super) fn require(state: &State, request: &HttpRequest, access: Access) -> Result<(), Problem> {
-    let header = request
-        .headers()
-        .get(AUTHORIZATION)
-        .map(HeaderValue::as_bytes);
+    let header = request.headers().get(AUTHORIZATION).map(HeaderValue::as_bytes);
     state.tokens.decide(header, access)?;
     Ok(())
 }

@@ -31,7 +31,5 @@ pub(super) async fn show(state: Data<State>) -> HttpResponse {
     if let Ok(bytes) = state.store.quarantined_bytes().await {
         state.metrics.quarantine_bytes(bytes);
     }
-    HttpResponse::Ok()
-        .content_type(OPENMETRICS)
-        .body(state.metrics.render())
+    HttpResponse::Ok().content_type(OPENMETRICS).body(state.metrics.render())
 }

@@ -52,13 +52,7 @@ impl Problem {
         code: &'static str,
         detail: impl Into<Cow<'static, str>>,
     ) -> Self {
-        Self {
-            status,
-            code,
-            detail: detail.into(),
-            cause: None,
-            allow: None,
-        }
+        Self { status, code, detail: detail.into(), cause: None, allow: None }
     }
 
     /// The request cannot be understood.
@@ -102,17 +96,13 @@ impl From<Refusal> for Problem {
 impl From<StoreError> for Problem {
     fn from(error: StoreError) -> Self {
         match error {
-            StoreError::Away(_) | StoreError::Unusable(_) => Self {
-                cause: Some(error.to_string()),
-                ..Unavailable::DatabaseAway.into()
-            },
+            StoreError::Away(_) | StoreError::Unusable(_) => {
+                Self { cause: Some(error.to_string()), ..Unavailable::DatabaseAway.into() }
+            }
             StoreError::Refused(_) => {
                 let detail = "something went wrong here; the log says what, under this request id";
                 let problem = Self::new(StatusCode::INTERNAL_SERVER_ERROR, "internal", detail);
-                Self {
-                    cause: Some(error.to_string()),
-                    ..problem
-                }
+                Self { cause: Some(error.to_string()), ..problem }
             }
         }
     }
@@ -189,10 +179,7 @@ pub(super) async fn no_such_route() -> Result<HttpResponse, Problem> {
 pub(super) async fn only_post() -> Result<HttpResponse, Problem> {
     let detail = "deliveries are sent by POST";
     let problem = Problem::new(StatusCode::METHOD_NOT_ALLOWED, "method_not_allowed", detail);
-    Err(Problem {
-        allow: Some("POST"),
-        ..problem
-    })
+    Err(Problem { allow: Some("POST"), ..problem })
 }
 
 /// Answers what no route below `/v1` matches: only an admin learns that it is not there.

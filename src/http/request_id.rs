@@ -24,16 +24,10 @@ pub async fn tag<B: MessageBody>(
     request: ServiceRequest,
     next: Next<B>,
 ) -> Result<ServiceResponse<EitherBody<B>>, Error> {
-    let given = request
-        .headers()
-        .get(&HEADER)
-        .filter(|value| is_plain(value));
+    let given = request.headers().get(&HEADER).filter(|value| is_plain(value));
     let id = given.cloned().unwrap_or_else(fresh);
     let response = next.call(request).await?;
-    let problem = response
-        .response()
-        .error()
-        .and_then(|error| error.as_error::<Problem>());
+    let problem = response.response().error().and_then(|error| error.as_error::<Problem>());
     let mut response = match problem {
         None => response.map_into_left_body(),
         Some(problem) => {

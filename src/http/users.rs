@@ -37,18 +37,12 @@ pub(super) async fn get(
     id: Path<String>,
 ) -> Result<HttpResponse, Problem> {
     require(&state, &request, Access::ReadUsers)?;
-    let user = state
-        .store
-        .find_user(id.into_inner())
-        .await?
-        .ok_or_else(|| {
-            let detail =
-                "no user has this id, neither ours nor the provider's as far as events have come";
-            Problem::new(StatusCode::NOT_FOUND, "user_not_found", detail)
-        })?;
-    Ok(HttpResponse::Ok()
-        .insert_header((CACHE_CONTROL, "no-store"))
-        .json(user))
+    let user = state.store.find_user(id.into_inner()).await?.ok_or_else(|| {
+        let detail =
+            "no user has this id, neither ours nor the provider's as far as events have come";
+        Problem::new(StatusCode::NOT_FOUND, "user_not_found", detail)
+    })?;
+    Ok(HttpResponse::Ok().insert_header((CACHE_CONTROL, "no-store")).json(user))
 }
 
 pub(super) async fn list(
@@ -57,22 +51,14 @@ pub(super) async fn list(
 ) -> Result<HttpResponse, Problem> {
     require(&state, &request, Access::ReadUsers)?;
     let query = Query::parse(request.query_string())?;
-    let mut data = state
-        .store
-        .list_users(query.filter, query.after, query.limit + 1)
-        .await?;
+    let mut data = state.store.list_users(query.filter, query.after, query.limit + 1).await?;
     let full = i64::try_from(data.len()).unwrap_or(i64::MAX) > query.limit;
     let next_cursor = full.then(|| {
         data.pop();
         data.last().map(|last| URL_SAFE_NO_PAD.encode(last.id()))
     });
-    let page = Page {
-        data,
-        next_cursor: next_cursor.flatten(),
-    };
-    Ok(HttpResponse::Ok()
-        .insert_header((CACHE_CONTROL, "no-store"))
-        .json(page))
+    let page = Page { data, next_cursor: next_cursor.flatten() };
+    Ok(HttpResponse::Ok().insert_header((CACHE_CONTROL, "no-store")).json(page))
 }
 
 struct Query {
@@ -84,10 +70,7 @@ struct Query {
 impl Query {
     fn parse(text: &str) -> Result<Self, Problem> {
         let pairs: HashMap<String, String> = form(text);
-        if let Some(unknown) = pairs
-            .keys()
-            .find(|name| !PARAMETERS.contains(&name.as_str()))
-        {
+        if let Some(unknown) = pairs.keys().find(|name| !PARAMETERS.contains(&name.as_str())) {
             let detail = format!(
                 "there is no parameter `{}`; there are {}",
                 printable(unknown),
@@ -98,35 +81,21 @@ impl Query {
         let text = |name: &str| pairs.get(name).filter(|value| !value.is_empty()).cloned();
         let limit = match pairs.get("limit") {
             None => DEFAULT_LIMIT,
-            Some(text) => text
-                .parse()
-                .ok()
-                .filter(|limit| LIMITS.contains(limit))
-                .ok_or_else(|| {
+            Some(text) => {
+                text.parse().ok().filter(|limit| LIMITS.contains(limit)).ok_or_else(|| {
                     Problem::bad_request("invalid_limit", "`limit` is a number from 1 to 500")
-                })?,
+                })?
+            }
         };
         let status = text("status");
-        if status
-            .as_ref()
-            .is_some_and(|status| !STATUSES.contains(&status.as_str()))
-        {
+        if status.as_ref().is_some_and(|status| !STATUSES.contains(&status.as_str())) {
             let detail = "`status` is one of active, banned, locked, deleted";
             return Err(Problem::bad_request("invalid_status", detail));
         }
         let after = text("cursor").map(|cursor| decode(&cursor)).transpose()?;
         let email_lower = text("email").map(|email| email.to_lowercase());
-        let filter = UserFilter {
-            role: text("role"),
-            plan: text("plan"),
-            status,
-            email_lower,
-        };
-        Ok(Self {
-            filter,
-            after,
-            limit,
-        })
+        let filter = UserFilter { role: text("role"), plan: text("plan"), status, email_lower };
+        Ok(Self { filter, after, limit })
     }
 }
 
@@ -144,9 +113,7 @@ fn decode(cursor: &str) -> Result<String, Problem> {
         )
     };
     let bytes = URL_SAFE_NO_PAD.decode(cursor).map_err(|_| invalid())?;
-    String::from_utf8(bytes)
-        .map_err(|_| invalid())
-        .map(crate::domain::text::without_nul)
+    String::from_utf8(bytes).map_err(|_| invalid()).map(crate::domain::text::without_nul)
 }
 
 /// A name as it may be repeated: short, and without anything that is not a word.

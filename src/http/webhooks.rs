@@ -15,16 +15,10 @@ pub(super) async fn receive(
         state.metrics.unavailable(Unavailable::NotRunning);
         return Err(Unavailable::NotRunning.into());
     }
-    #[expect(
-        clippy::disallowed_methods,
-        reason = "a request is an edge: here its time is taken"
-    )]
+    #[expect(clippy::disallowed_methods, reason = "a request is an edge: here its time is taken")]
     let now_seconds = Timestamp::now().as_second();
     let answer = state.door.receive(&request, payload, now_seconds).await?;
-    let mut response = if answer.quarantined {
-        HttpResponse::Accepted()
-    } else {
-        HttpResponse::Ok()
-    };
+    let mut response =
+        if answer.quarantined { HttpResponse::Accepted() } else { HttpResponse::Ok() };
     Ok(response.json(answer))
 }

@@ -70,14 +70,7 @@ impl Committer {
         metrics: Arc<Metrics>,
     ) -> Self {
         let away = Throttle::default();
-        let mut committer = Self {
-            writer,
-            source,
-            user_ids,
-            metrics,
-            away,
-            log_is_dirty: false,
-        };
+        let mut committer = Self { writer, source, user_ids, metrics, away, log_is_dirty: false };
         committer.soil_log();
         committer
     }
@@ -109,11 +102,7 @@ impl Committer {
     /// Commits a group, halving it where the database refuses. Returns whether the database
     /// was there.
     fn commit(&mut self, mut group: Vec<Submission>) -> bool {
-        let most_refused = if group.len() == 1 {
-            TRIES_ALONE
-        } else {
-            TRIES_TOGETHER
-        };
+        let most_refused = if group.len() == 1 { TRIES_ALONE } else { TRIES_TOGETHER };
         let (mut refused, mut away) = (0, 0);
         while refused < most_refused {
             match self.attempt(&group) {
@@ -140,9 +129,7 @@ impl Committer {
         }
         let second_half = group.split_off(group.len().div_ceil(2));
         if second_half.is_empty() {
-            return group
-                .into_iter()
-                .all(|alone| self.quarantine(alone, Malformed::Refused, None));
+            return group.into_iter().all(|alone| self.quarantine(alone, Malformed::Refused, None));
         }
         // Both halves are settled, whatever becomes of the first.
         let first = self.commit(group);
@@ -156,11 +143,7 @@ impl Committer {
             Ok(judgements) => Attempt::Committed(Commitment::new(&folded, &judgements)),
             Err(StoreError::Refused(why)) => {
                 let blameless = started.elapsed() >= TIME_LIMIT || !self.writer.is_alive();
-                if blameless {
-                    Attempt::Away(why)
-                } else {
-                    Attempt::Refused(why)
-                }
+                if blameless { Attempt::Away(why) } else { Attempt::Refused(why) }
             }
             Err(StoreError::Away(why) | StoreError::Unusable(why)) => Attempt::Away(why),
         }
@@ -171,11 +154,9 @@ impl Committer {
             .iter()
             .map(|submission| (submission.delivery.message_id(), &submission.event))
             .collect();
-        fold(&items, self.source, now(), |external_id| {
-            match self.user_ids {
-                UserIds::Uuid => Uuid::now_v7().to_string(),
-                UserIds::External => external_id.to_owned(),
-            }
+        fold(&items, self.source, now(), |external_id| match self.user_ids {
+            UserIds::Uuid => Uuid::now_v7().to_string(),
+            UserIds::External => external_id.to_owned(),
         })
     }
 
@@ -193,16 +174,11 @@ impl Committer {
     }
 
     fn tell(&self, submission: Submission, settled: Settled) {
-        let Submission {
-            delivery,
-            event,
-            answer,
-        } = submission;
+        let Submission { delivery, event, answer } = submission;
         let outcome = settled.outcome;
         self.metrics.delivered(&event.kind, outcome);
         if let (Outcome::Applied, Some(seen_at)) = (outcome, event.seen_at) {
-            self.metrics
-                .event_lag_ms(now().timestamp().as_millisecond() - seen_at.get());
+            self.metrics.event_lag_ms(now().timestamp().as_millisecond() - seen_at.get());
         }
         tracing::debug!(
             event.id = delivery.message_id(),
@@ -243,10 +219,7 @@ impl Committer {
             subjects: redaction::subjects(body),
             now: now(),
         };
-        let admission = self
-            .writer
-            .quarantine(&entry)
-            .or_else(|_| self.writer.quarantine(&entry));
+        let admission = self.writer.quarantine(&entry).or_else(|_| self.writer.quarantine(&entry));
         self.soil_log();
         let outcome = match admission {
             Ok(Admission::Kept) => Outcome::Quarantined(reason),
@@ -270,23 +243,14 @@ impl Committer {
                 "a genuine delivery cannot be applied; it is quarantined: see `usersync replay --list`"
             );
         }
-        self.tell(
-            submission,
-            Settled {
-                outcome,
-                user_id: None,
-            },
-        );
+        self.tell(submission, Settled { outcome, user_id: None });
         true
     }
 
     /// Tells everyone to come again, because the database is away.
     pub(super) fn turn_away(&self, group: Vec<Submission>, why: &str) {
         if let Some(held_back) = self.away.pass(Instant::now()) {
-            tracing::error!(
-                held_back,
-                "deliveries are answered 503, the database is away: {why}"
-            );
+            tracing::error!(held_back, "deliveries are answered 503, the database is away: {why}");
         }
         for submission in group {
             submission.refuse(Unavailable::DatabaseAway);
@@ -331,15 +295,8 @@ impl Commitment {
     fn new(folded: &Folded<'_>, judgements: &[Judgement]) -> Self {
         let settle = |place: &Place| {
             let judgement = judgements.get(place.delivery)?;
-            let outcome = if place.repeated {
-                Outcome::Duplicate
-            } else {
-                judgement.outcome
-            };
-            Some(Settled {
-                outcome,
-                user_id: judgement.user_id.clone(),
-            })
+            let outcome = if place.repeated { Outcome::Duplicate } else { judgement.outcome };
+            Some(Settled { outcome, user_id: judgement.user_id.clone() })
         };
         let retried = folded.batch.deliveries.iter().zip(judgements);
         Self {
@@ -348,11 +305,7 @@ impl Commitment {
                 .filter(|(_, judgement)| judgement.retried)
                 .map(|(delivery, _)| delivery.message_id.to_owned())
                 .collect(),
-            deletes: folded
-                .batch
-                .users
-                .iter()
-                .any(|user| user.merged.winner.is_deletion()),
+            deletes: folded.batch.users.iter().any(|user| user.merged.winner.is_deletion()),
         }
     }
 }
@@ -366,10 +319,7 @@ const EVENT_DAYS: i64 = 90;
 
 const MILLISECONDS_A_DAY: i64 = 24 * 60 * 60 * 1000;
 
-#[expect(
-    clippy::disallowed_methods,
-    reason = "the writer thread is an edge: a batch begins here"
-)]
+#[expect(clippy::disallowed_methods, reason = "the writer thread is an edge: a batch begins here")]
 fn now() -> Moment {
     Moment::from_timestamp(Timestamp::now())
 }

@@ -50,22 +50,11 @@ pub(super) fn fold<'a>(
     for (place, external_id) in external_ids.into_iter().enumerate() {
         if let Some(entry) = entries.get_mut(external_id) {
             entry.place = place;
-            users.push(UserWrite {
-                id: new_id(external_id),
-                merged: entry.merged.clone(),
-            });
+            users.push(UserWrite { id: new_id(external_id), merged: entry.merged.clone() });
         }
     }
     let (deliveries, places) = list_messages(items, |item, event| standing(&entries, item, event));
-    Folded {
-        batch: Batch {
-            source,
-            now,
-            users,
-            deliveries,
-        },
-        places,
-    }
+    Folded { batch: Batch { source, now, users, deliveries }, places }
 }
 
 fn merge_by_user<'a>(items: &[Item<'a>]) -> HashMap<&'a str, Entry<'a>> {
@@ -81,11 +70,7 @@ fn merge_by_user<'a>(items: &[Item<'a>]) -> HashMap<&'a str, Entry<'a>> {
                     entry.winner = item;
                 }
             })
-            .or_insert_with(|| Entry {
-                merged: Merged::of(change),
-                winner: item,
-                place: 0,
-            });
+            .or_insert_with(|| Entry { merged: Merged::of(change), winner: item, place: 0 });
     }
     entries
 }
@@ -116,38 +101,20 @@ fn list_messages<'a>(
         .enumerate()
         .filter_map(|(item, (message_id, event))| {
             let standing = standing(item, event)?;
-            Some((
-                item,
-                DeliveryWrite {
-                    message_id,
-                    kind: &event.kind,
-                    standing,
-                },
-            ))
+            Some((item, DeliveryWrite { message_id, kind: &event.kind, standing }))
         })
         .collect();
     // Of one message's deliveries the one that came first leads.
     order.sort_by_key(|(item, delivery)| (delivery.message_id, *item));
-    let mut places = vec![
-        Place {
-            delivery: 0,
-            repeated: false
-        };
-        items.len()
-    ];
+    let mut places = vec![Place { delivery: 0, repeated: false }; items.len()];
     let mut deliveries: Vec<DeliveryWrite<'a>> = Vec::with_capacity(order.len());
     for (item, delivery) in order {
-        let repeated = deliveries
-            .last()
-            .is_some_and(|last| last.message_id == delivery.message_id);
+        let repeated = deliveries.last().is_some_and(|last| last.message_id == delivery.message_id);
         if !repeated {
             deliveries.push(delivery);
         }
         if let Some(place) = places.get_mut(item) {
-            *place = Place {
-                delivery: deliveries.len() - 1,
-                repeated,
-            };
+            *place = Place { delivery: deliveries.len() - 1, repeated };
         }
     }
     (deliveries, places)

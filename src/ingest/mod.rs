@@ -53,13 +53,8 @@ pub enum Unavailable {
 
 impl Unavailable {
     /// Every code, for the metrics' closed label set.
-    pub const CODES: [&'static str; 5] = [
-        "queue_full",
-        "database_unavailable",
-        "quarantine_full",
-        "not_running",
-        "slow",
-    ];
+    pub const CODES: [&'static str; 5] =
+        ["queue_full", "database_unavailable", "quarantine_full", "not_running", "slow"];
 
     /// The stable code in the answer and the metrics.
     pub const fn code(self) -> &'static str {
@@ -100,11 +95,7 @@ impl Ingest {
     /// it. A caller that stops waiting does not stop the commit.
     pub async fn submit(&self, delivery: Verified, event: Event) -> Result<Settled, Unavailable> {
         let (answer, settled) = oneshot::channel();
-        self.queue.push(Submission {
-            delivery,
-            event,
-            answer,
-        })?;
+        self.queue.push(Submission { delivery, event, answer })?;
         settled.await.unwrap_or(Err(Unavailable::NotRunning))
     }
 

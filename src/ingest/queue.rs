@@ -88,11 +88,7 @@ impl Queue {
             .unwrap_or_else(PoisonError::into_inner);
         let count = state.waiting.len().min(most);
         if count == 0 {
-            return if state.closed {
-                Taken::Closed
-            } else {
-                Taken::Nothing
-            };
+            return if state.closed { Taken::Closed } else { Taken::Nothing };
         }
         let batch: Vec<Submission> = state.waiting.drain(..count).collect();
         let bytes: usize = batch.iter().map(|taken| taken.delivery.body().len()).sum();

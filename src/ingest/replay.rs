@@ -30,9 +30,7 @@ pub async fn replay(
     provider: &dyn Provider,
     message_id: &str,
 ) -> Result<Settled, ReplayError> {
-    let body = store
-        .quarantined_body(provider.source(), message_id.to_owned())
-        .await?;
+    let body = store.quarantined_body(provider.source(), message_id.to_owned()).await?;
     let Some(body) = body else {
         return Err(ReplayError::NotQuarantined(message_id.to_owned()));
     };

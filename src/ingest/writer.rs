@@ -18,9 +18,7 @@ const HOUSEKEEPING: Duration = Duration::from_secs(60);
 const CLEAN_LOG_AGAIN: Duration = Duration::from_millis(50);
 
 pub(super) fn spawn(queue: Arc<Queue>, committer: Committer) -> std::io::Result<JoinHandle<()>> {
-    std::thread::Builder::new()
-        .name("usersync-writer".into())
-        .spawn(move || run(&queue, committer))
+    std::thread::Builder::new().name("usersync-writer".into()).spawn(move || run(&queue, committer))
 }
 
 /// Closes the queue when the thread ends, also by a panic: then nobody waits for a writer that
@@ -43,15 +41,8 @@ fn run(queue: &Queue, mut committer: Committer) {
     let mut tidy_at = Instant::now() + HOUSEKEEPING;
     let mut clean_at = Instant::now();
     loop {
-        let wake_at = if committer.log_is_dirty() {
-            tidy_at.min(clean_at)
-        } else {
-            tidy_at
-        };
-        match queue.take(
-            MOST_IN_A_BATCH,
-            wake_at.saturating_duration_since(Instant::now()),
-        ) {
+        let wake_at = if committer.log_is_dirty() { tidy_at.min(clean_at) } else { tidy_at };
+        match queue.take(MOST_IN_A_BATCH, wake_at.saturating_duration_since(Instant::now())) {
             Taken::Batch(batch) => {
                 if !committer.settle(batch) {
                     turn_everyone_away(queue, &committer);

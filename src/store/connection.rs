@@ -69,15 +69,10 @@ impl AnyConnection {
         }
         let result = body(self);
         match &result {
-            Ok(_) => both!(self, |inner| AnsiTransactionManager::commit_transaction(
-                inner
-            ))?,
+            Ok(_) => both!(self, |inner| AnsiTransactionManager::commit_transaction(inner))?,
             // A rollback fails where the connection broke: the database has rolled back then.
             Err(_) => {
-                both!(self, |inner| AnsiTransactionManager::rollback_transaction(
-                    inner
-                ))
-                .ok();
+                both!(self, |inner| AnsiTransactionManager::rollback_transaction(inner)).ok();
             }
         }
         result

@@ -43,16 +43,10 @@ impl From<Error> for StoreError {
                         | Kind::UnableToSendCommand
                         | Kind::SerializationFailure
                         | Kind::ReadOnlyTransaction
-                ) || SQLITE_AWAY
-                    .iter()
-                    .any(|text| details.message().starts_with(text));
+                ) || SQLITE_AWAY.iter().any(|text| details.message().starts_with(text));
                 let constraint = details.constraint_name().unwrap_or("no constraint named");
                 let told = format!("{kind:?} ({constraint})");
-                if away {
-                    Self::Away(told)
-                } else {
-                    Self::Refused(told)
-                }
+                if away { Self::Away(told) } else { Self::Refused(told) }
             }
             Error::BrokenTransactionManager => Self::Away("the transaction broke".into()),
             Error::NotFound => Self::Refused("no such row".into()),

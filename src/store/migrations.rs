@@ -30,10 +30,7 @@ pub(super) fn run(database: &Database) -> Result<usize, StoreError> {
             // The lock ends with the connection.
             inner.batch_execute(&format!("SELECT pg_advisory_lock({LOCK_KEY})"))?;
             create_schema(inner, &target.schema)?;
-            Ok(inner
-                .run_pending_migrations(POSTGRES)
-                .map_err(failed)?
-                .len())
+            Ok(inner.run_pending_migrations(POSTGRES).map_err(failed)?.len())
         }
         _ => connection.transaction(|connection| match connection {
             AnyConnection::Sqlite(inner) => {
@@ -81,17 +78,12 @@ pub(super) fn is_current(database: &Database) -> Result<bool, StoreError> {
         AnyConnection::Postgres(_) => versions::<Pg>(&POSTGRES)?,
         AnyConnection::Sqlite(_) => versions::<Sqlite>(&SQLITE)?,
     };
-    Ok(needed
-        .iter()
-        .all(|version| applied.iter().any(|row| row.version == *version)))
+    Ok(needed.iter().all(|version| applied.iter().any(|row| row.version == *version)))
 }
 
 fn versions<DB: Backend>(migrations: &EmbeddedMigrations) -> Result<Vec<String>, StoreError> {
     let all = MigrationSource::<DB>::migrations(migrations).map_err(failed)?;
-    Ok(all
-        .iter()
-        .map(|migration| migration.name().version().to_string())
-        .collect())
+    Ok(all.iter().map(|migration| migration.name().version().to_string()).collect())
 }
 
 fn told(message: &str) -> StoreError {
@@ -101,10 +93,7 @@ fn told(message: &str) -> StoreError {
     StoreError::Unusable(format!("the schema could not be migrated: {message}{hint}"))
 }
 
-#[expect(
-    clippy::needless_pass_by_value,
-    reason = "the signature that map_err hands it"
-)]
+#[expect(clippy::needless_pass_by_value, reason = "the signature that map_err hands it")]
 fn failed(error: Box<dyn std::error::Error + Send + Sync>) -> StoreError {
     match error.downcast_ref::<diesel::result::Error>() {
         Some(diesel::result::Error::DatabaseError(_, details)) => {

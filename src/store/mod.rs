@@ -49,20 +49,14 @@ pub struct Store {
 impl Store {
     /// Prepares for `database` without connecting to it.
     pub fn new(database: &Database) -> Self {
-        let manager = Manager {
-            database: database.clone(),
-            purpose: Purpose::Read,
-        };
+        let manager = Manager { database: database.clone(), purpose: Purpose::Read };
         let readers = Pool::builder()
             .max_size(READERS)
             .min_idle(Some(0))
             .connection_timeout(CHECKOUT_TIMEOUT)
             .error_handler(Box::new(diesel::r2d2::NopErrorHandler))
             .build_unchecked(manager);
-        Self {
-            database: database.clone(),
-            readers,
-        }
+        Self { database: database.clone(), readers }
     }
 
     /// A writer of its own connection, which it opens when it is first used.
@@ -100,17 +94,14 @@ impl Store {
     pub async fn ping(&self) -> Result<(), StoreError> {
         self.read(|connection| {
             let alive = connection.is_alive();
-            alive
-                .then_some(())
-                .ok_or_else(|| StoreError::Away("no answer".into()))
+            alive.then_some(()).ok_or_else(|| StoreError::Away("no answer".into()))
         })
         .await
     }
 
     /// The user of our id, or else of the provider's.
     pub async fn find_user(&self, id: String) -> Result<Option<UserRecord>, StoreError> {
-        self.read(move |connection| users::find(connection, &id))
-            .await
+        self.read(move |connection| users::find(connection, &id)).await
     }
 
     /// Up to `limit` users behind the id `after`, in the order of ids.
@@ -120,8 +111,7 @@ impl Store {
         after: Option<String>,
         limit: i64,
     ) -> Result<Vec<UserRecord>, StoreError> {
-        self.read(move |connection| users::list(connection, &filter, after.as_deref(), limit))
-            .await
+        self.read(move |connection| users::list(connection, &filter, after.as_deref(), limit)).await
     }
 
     /// What is quarantined, oldest first, up to `limit`.
@@ -129,8 +119,7 @@ impl Store {
         &self,
         limit: i64,
     ) -> Result<Vec<quarantine::Quarantined>, StoreError> {
-        self.read(move |connection| quarantine::list(connection, limit))
-            .await
+        self.read(move |connection| quarantine::list(connection, limit)).await
     }
 
     /// The body of a quarantined message.
@@ -139,8 +128,7 @@ impl Store {
         source: &'static str,
         message_id: String,
     ) -> Result<Option<Vec<u8>>, StoreError> {
-        self.read(move |connection| quarantine::body(connection, source, &message_id))
-            .await
+        self.read(move |connection| quarantine::body(connection, source, &message_id)).await
     }
 
     /// Bytes of all quarantined bodies.
@@ -156,13 +144,10 @@ impl Store {
         let readers = self.readers.clone();
         let hop = tokio::task::spawn_blocking(move || {
             let mut connection = readers.get().map_err(|error| {
-                StoreError::Away(format!(
-                    "no connection could be had; check DATABASE_URL: {error}"
-                ))
+                StoreError::Away(format!("no connection could be had; check DATABASE_URL: {error}"))
             })?;
             work(&mut connection)
         });
-        hop.await
-            .map_err(|_| StoreError::Refused("a read panicked".into()))?
+        hop.await.map_err(|_| StoreError::Refused("a read panicked".into()))?
     }
 }

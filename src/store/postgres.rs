@@ -53,21 +53,9 @@ pub(super) fn planned_anew<T>(
 /// application's can be meant by mistake; compiling a plan never pays for statements this
 /// short.
 fn session(schema: &str, purpose: Purpose) -> String {
-    let statement_timeout = if purpose == Purpose::Migrate {
-        0
-    } else {
-        STATEMENT_TIMEOUT_MS
-    };
-    let lock_timeout = if purpose == Purpose::Migrate {
-        0
-    } else {
-        LOCK_TIMEOUT_MS
-    };
-    let planning = if purpose == Purpose::Write {
-        PLAN_ONCE
-    } else {
-        ""
-    };
+    let statement_timeout = if purpose == Purpose::Migrate { 0 } else { STATEMENT_TIMEOUT_MS };
+    let lock_timeout = if purpose == Purpose::Migrate { 0 } else { LOCK_TIMEOUT_MS };
+    let planning = if purpose == Purpose::Write { PLAN_ONCE } else { "" };
     format!(
         "SET search_path TO \"{schema}\";
          SET statement_timeout TO {statement_timeout};

@@ -94,18 +94,9 @@ pub(super) fn admit(
     }
     drop_messages(connection, entry.source, &[entry.message_id])?;
     if !tombstoned {
-        keep(
-            connection,
-            entry,
-            size,
-            kept.map_or(entry.now, |(_, received_at)| received_at),
-        )?;
+        keep(connection, entry, size, kept.map_or(entry.now, |(_, received_at)| received_at))?;
     }
-    let admission = if tombstoned {
-        Admission::Tombstoned
-    } else {
-        Admission::Kept
-    };
+    let admission = if tombstoned { Admission::Tombstoned } else { Admission::Kept };
     record(connection, entry, admission)?;
     Ok(admission)
 }
@@ -113,11 +104,7 @@ pub(super) fn admit(
 fn concerns_deleted(connection: &mut AnyConnection, entry: &Entry<'_>) -> Result<bool, StoreError> {
     for subject in &entry.subjects {
         let deletion_kind: Option<Option<String>> = both!(connection, |inner| users::table
-            .filter(
-                users::external_id
-                    .eq(subject)
-                    .and(users::source.eq(entry.source))
-            )
+            .filter(users::external_id.eq(subject).and(users::source.eq(entry.source)))
             .select(users::deletion_kind)
             .first(inner)
             .optional())?;
@@ -147,15 +134,13 @@ fn keep(
         ))
         .execute(inner))?;
     for subject in &entry.subjects {
-        both!(connection, |inner| diesel::insert_into(
-            quarantine_subjects::table
-        )
-        .values((
-            quarantine_subjects::source.eq(entry.source),
-            quarantine_subjects::message_id.eq(entry.message_id),
-            quarantine_subjects::subject.eq(subject),
-        ))
-        .execute(inner))?;
+        both!(connection, |inner| diesel::insert_into(quarantine_subjects::table)
+            .values((
+                quarantine_subjects::source.eq(entry.source),
+                quarantine_subjects::message_id.eq(entry.message_id),
+                quarantine_subjects::subject.eq(subject),
+            ))
+            .execute(inner))?;
     }
     Ok(())
 }
@@ -176,18 +161,14 @@ fn record(
         webhook_events::reason.eq(reason),
         webhook_events::received_at.eq(entry.now),
     );
-    let key = (
-        webhook_events::message_id.eq(entry.message_id),
-        webhook_events::source.eq(entry.source),
-    );
-    both!(connection, |inner| diesel::insert_into(
-        webhook_events::table
-    )
-    .values((key, columns))
-    .on_conflict((webhook_events::message_id, webhook_events::source))
-    .do_update()
-    .set(columns)
-    .execute(inner))?;
+    let key =
+        (webhook_events::message_id.eq(entry.message_id), webhook_events::source.eq(entry.source));
+    both!(connection, |inner| diesel::insert_into(webhook_events::table)
+        .values((key, columns))
+        .on_conflict((webhook_events::message_id, webhook_events::source))
+        .do_update()
+        .set(columns)
+        .execute(inner))?;
     Ok(())
 }
 
@@ -200,19 +181,16 @@ pub(super) fn drop_messages(
 ) -> Result<(), StoreError> {
     for message_id in message_ids {
         let message_id = message_id.as_ref();
-        both!(connection, |inner| diesel::delete(
-            quarantine::table.find((message_id, source))
-        )
-        .execute(inner))?;
+        both!(connection, |inner| diesel::delete(quarantine::table.find((message_id, source)))
+            .execute(inner))?;
     }
     Ok(())
 }
 
 /// Bytes of all bodies that are kept.
 pub(super) fn stored_bytes(connection: &mut AnyConnection) -> Result<i64, StoreError> {
-    let sizes: Vec<i64> = both!(connection, |inner| quarantine::table
-        .select(quarantine::size_bytes)
-        .load(inner))?;
+    let sizes: Vec<i64> =
+        both!(connection, |inner| quarantine::table.select(quarantine::size_bytes).load(inner))?;
     Ok(sizes.iter().sum())
 }
 

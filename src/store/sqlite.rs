@@ -19,10 +19,7 @@ pub(super) fn open(path: &Path, purpose: Purpose) -> Result<SqliteConnection, St
         create(path)?;
     } else if !path.exists() {
         // Opening would make an empty file.
-        return Err(StoreError::Away(format!(
-            "there is no file {}",
-            path.display()
-        )));
+        return Err(StoreError::Away(format!("there is no file {}", path.display())));
     }
     let mut connection = SqliteConnection::establish(&path.to_string_lossy())?;
     let query_only = u8::from(matches!(purpose, Purpose::Read | Purpose::Inspect));

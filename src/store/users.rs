@@ -47,9 +47,7 @@ impl UserRecord {
     /// The provider's `updated_at`; a deletion has none, and 0 stands for unknown.
     fn source_updated_at(&self) -> Option<Moment> {
         let known = self.version_updated_at != 0 && self.deletion_kind.is_none();
-        known
-            .then(|| Moment::from_millis(self.version_updated_at))
-            .flatten()
+        known.then(|| Moment::from_millis(self.version_updated_at)).flatten()
     }
 }
 
@@ -159,27 +157,12 @@ pub(super) fn raise_last_sign_in(
     source: &str,
     user: &UserWrite<'_>,
 ) -> Result<(), StoreError> {
-    let latest = user
-        .merged
-        .last_sign_in_at
-        .and_then(|at| Moment::from_millis(at.get()));
+    let latest = user.merged.last_sign_in_at.and_then(|at| Moment::from_millis(at.get()));
     let external_id = user.merged.winner.external_id();
     both!(connection, |inner| diesel::update(users::table)
-        .filter(
-            users::external_id
-                .eq(external_id)
-                .and(users::source.eq(source))
-        )
-        .filter(
-            users::deletion_kind
-                .is_null()
-                .or(users::deletion_kind.ne("signed"))
-        )
-        .filter(
-            users::last_sign_in_at
-                .is_null()
-                .or(users::last_sign_in_at.lt(latest))
-        )
+        .filter(users::external_id.eq(external_id).and(users::source.eq(source)))
+        .filter(users::deletion_kind.is_null().or(users::deletion_kind.ne("signed")))
+        .filter(users::last_sign_in_at.is_null().or(users::last_sign_in_at.lt(latest)))
         .set(users::last_sign_in_at.eq(latest))
         .execute(inner))?;
     Ok(())

@@ -18,10 +18,7 @@ pub struct Writer {
 
 impl Writer {
     pub(super) fn new(database: Database) -> Self {
-        Self {
-            database,
-            connection: None,
-        }
+        Self { database, connection: None }
     }
 
     /// Commits a batch in one transaction and returns one judgement a delivery, in their
@@ -85,10 +82,7 @@ impl Writer {
     /// Whether the database answers on this connection.
     pub fn is_alive(&mut self) -> bool {
         self.with(|connection| {
-            connection
-                .is_alive()
-                .then_some(())
-                .ok_or_else(|| StoreError::Away("no answer".into()))
+            connection.is_alive().then_some(()).ok_or_else(|| StoreError::Away("no answer".into()))
         })
         .is_ok()
     }

@@ -14,20 +14,15 @@ pub fn start(config: &Config) {
     let filter: Targets = config.log_filter.parse().unwrap_or_default();
     let filter = filter.and(filter_fn(may_be_logged));
     let terminal = std::io::stderr().is_terminal();
-    let format = config.log_format.unwrap_or(if terminal {
-        LogFormat::Text
-    } else {
-        LogFormat::Json
-    });
+    let format =
+        config.log_format.unwrap_or(if terminal { LogFormat::Text } else { LogFormat::Json });
     let lines = tracing_subscriber::fmt::layer().with_writer(std::io::stderr);
     let registry = tracing_subscriber::registry();
     let started = match format {
-        LogFormat::Text => registry
-            .with(lines.with_ansi(terminal).with_filter(filter))
-            .try_init(),
-        LogFormat::Json => registry
-            .with(lines.json().flatten_event(true).with_filter(filter))
-            .try_init(),
+        LogFormat::Text => registry.with(lines.with_ansi(terminal).with_filter(filter)).try_init(),
+        LogFormat::Json => {
+            registry.with(lines.json().flatten_event(true).with_filter(filter)).try_init()
+        }
     };
     if started.is_ok() {
         for warning in &config.warnings {

@@ -70,10 +70,7 @@ impl Metrics {
     fn fill_labels(&self) {
         for kind in KINDS {
             for outcome in Outcome::WORDS {
-                drop(self.deliveries.get_or_create(&Delivery {
-                    r#type: kind,
-                    outcome,
-                }));
+                drop(self.deliveries.get_or_create(&Delivery { r#type: kind, outcome }));
             }
         }
         for reason in Rejection::CODES {
@@ -87,23 +84,11 @@ impl Metrics {
     fn register(&mut self) {
         let registry = &mut self.registry;
         let deliveries = self.deliveries.clone();
-        registry.register(
-            "deliveries",
-            "Signed deliveries by type and outcome",
-            deliveries,
-        );
+        registry.register("deliveries", "Signed deliveries by type and outcome", deliveries);
         let rejects = self.rejects.clone();
-        registry.register(
-            "rejects",
-            "Requests turned away at the door by reason",
-            rejects,
-        );
+        registry.register("rejects", "Requests turned away at the door by reason", rejects);
         let unavailable = self.unavailable.clone();
-        registry.register(
-            "unavailable",
-            "Deliveries answered 503 by reason",
-            unavailable,
-        );
+        registry.register("unavailable", "Deliveries answered 503 by reason", unavailable);
         registry.register(
             "other_instance_events",
             "Events of a second instance while CLERK_INSTANCE_ID is unset",
@@ -121,16 +106,8 @@ impl Metrics {
             Unit::Seconds,
             self.event_lag_seconds.clone(),
         );
-        registry.register(
-            "batch_size",
-            "Deliveries in one transaction",
-            self.batch_size.clone(),
-        );
-        registry.register(
-            "queue_depth",
-            "Deliveries that wait",
-            self.queue_depth.clone(),
-        );
+        registry.register("batch_size", "Deliveries in one transaction", self.batch_size.clone());
+        registry.register("queue_depth", "Deliveries that wait", self.queue_depth.clone());
         registry.register_with_unit(
             "queue",
             "Bodies of deliveries that wait",
@@ -148,29 +125,18 @@ impl Metrics {
     /// A delivery was settled.
     pub fn delivered(&self, kind: &str, outcome: Outcome) {
         let known = KINDS.iter().find(|known| **known == kind);
-        let label = Delivery {
-            r#type: known.unwrap_or(&"other"),
-            outcome: outcome.as_str(),
-        };
+        let label = Delivery { r#type: known.unwrap_or(&"other"), outcome: outcome.as_str() };
         self.deliveries.get_or_create(&label).inc();
     }
 
     /// A request was turned away at the door.
     pub fn rejected(&self, rejection: Rejection) {
-        self.rejects
-            .get_or_create(&Reason {
-                reason: rejection.code(),
-            })
-            .inc();
+        self.rejects.get_or_create(&Reason { reason: rejection.code() }).inc();
     }
 
     /// A delivery was answered 503.
     pub fn unavailable(&self, reason: Unavailable) {
-        self.unavailable
-            .get_or_create(&Reason {
-                reason: reason.code(),
-            })
-            .inc();
+        self.unavailable.get_or_create(&Reason { reason: reason.code() }).inc();
     }
 
     /// An event came from a second instance.
@@ -186,22 +152,18 @@ impl Metrics {
     /// How long ago the provider says that a committed event happened, in milliseconds.
     pub fn event_lag_ms(&self, lag_ms: i64) {
         let lag_ms = u64::try_from(lag_ms).unwrap_or(0);
-        self.event_lag_seconds
-            .observe(Duration::from_millis(lag_ms).as_secs_f64());
+        self.event_lag_seconds.observe(Duration::from_millis(lag_ms).as_secs_f64());
     }
 
     /// How many deliveries one transaction took.
     pub fn batch_size(&self, size: usize) {
-        self.batch_size
-            .observe(u32::try_from(size).map_or(f64::INFINITY, f64::from));
+        self.batch_size.observe(u32::try_from(size).map_or(f64::INFINITY, f64::from));
     }
 
     /// What waits in the queue.
     pub fn queue(&self, deliveries: usize, bytes: usize) {
-        self.queue_depth
-            .set(i64::try_from(deliveries).unwrap_or(i64::MAX));
-        self.queue_bytes
-            .set(i64::try_from(bytes).unwrap_or(i64::MAX));
+        self.queue_depth.set(i64::try_from(deliveries).unwrap_or(i64::MAX));
+        self.queue_bytes.set(i64::try_from(bytes).unwrap_or(i64::MAX));
     }
 
     /// What the quarantine holds.

@@ -15,10 +15,7 @@ const PAUSE: Duration = Duration::from_secs(10);
 impl Throttle {
     /// Whether to log now: `Some` with the number of lines held back since the last one.
     pub fn pass(&self, now: Instant) -> Option<u64> {
-        let mut state = self
-            .state
-            .lock()
-            .unwrap_or_else(std::sync::PoisonError::into_inner);
+        let mut state = self.state.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
         match state.0 {
             Some(last) if now.saturating_duration_since(last) < PAUSE => {
                 state.1 += 1;

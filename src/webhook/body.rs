@@ -32,11 +32,7 @@ impl Share<'_> {
     fn add(&mut self, bytes: usize) -> Result<(), Rejection> {
         self.bytes += bytes;
         let held = self.all.0.fetch_add(bytes, Ordering::Relaxed) + bytes;
-        if held > LARGEST_IN_FLIGHT_BYTES {
-            Err(Rejection::TooManyBodies)
-        } else {
-            Ok(())
-        }
+        if held > LARGEST_IN_FLIGHT_BYTES { Err(Rejection::TooManyBodies) } else { Ok(()) }
     }
 }
 
@@ -60,10 +56,7 @@ pub fn check_length(content_length: Option<&[u8]>) -> Result<(), Rejection> {
 
 /// Reads the whole body.
 pub async fn read(payload: Payload, in_flight: &InFlight) -> Result<Bytes, Rejection> {
-    let share = Share {
-        all: in_flight,
-        bytes: 0,
-    };
+    let share = Share { all: in_flight, bytes: 0 };
     tokio::time::timeout(BODY_TIMEOUT, collect(payload, share))
         .await
         .unwrap_or(Err(Rejection::BodyTooSlow))
@@ -74,11 +67,7 @@ async fn collect(mut payload: Payload, mut share: Share<'_>) -> Result<Bytes, Re
         Some(Ok(chunk)) => {
             share.add(chunk.len())?;
             let fits = share.bytes <= LARGEST_BODY_BYTES;
-            if fits {
-                Ok(Some(chunk))
-            } else {
-                Err(Rejection::BodyTooLarge)
-            }
+            if fits { Ok(Some(chunk)) } else { Err(Rejection::BodyTooLarge) }
         }
         Some(Err(_)) => Err(Rejection::BodyIncomplete),
         None => Ok(None),

@@ -29,11 +29,8 @@ impl SignedHeaders {
     /// Reads the headers through `get`, which returns a header's bytes by lower-case name.
     pub fn read<'a>(get: impl Fn(&str) -> Option<&'a [u8]>) -> Result<Self, Rejection> {
         let read = |svix: &str, standard: &str, short| -> Result<String, Rejection> {
-            let present = |name| {
-                get(name)
-                    .map(<[u8]>::trim_ascii)
-                    .filter(|value| !value.is_empty())
-            };
+            let present =
+                |name| get(name).map(<[u8]>::trim_ascii).filter(|value| !value.is_empty());
             let value = present(svix)
                 .or_else(|| present(standard))
                 .ok_or(Rejection::MissingHeader(short))?;
@@ -80,20 +77,13 @@ mod tests {
     }
 
     fn at(timestamp: &str) -> SignedHeaders {
-        SignedHeaders {
-            id: "msg_1".into(),
-            timestamp: timestamp.into(),
-            signatures: "v1,x".into(),
-        }
+        SignedHeaders { id: "msg_1".into(), timestamp: timestamp.into(), signatures: "v1,x".into() }
     }
 
     #[test]
     fn trap_4_either_name_of_each_header_is_read() {
-        let svix = read(&[
-            ("svix-id", b"m"),
-            ("svix-timestamp", b"1"),
-            ("svix-signature", b"v1,x"),
-        ]);
+        let svix =
+            read(&[("svix-id", b"m"), ("svix-timestamp", b"1"), ("svix-signature", b"v1,x")]);
         let standard = read(&[
             ("webhook-id", b"m"),
             ("webhook-timestamp", b"1"),
@@ -106,18 +96,9 @@ mod tests {
     #[test]
     fn a_missing_blank_or_unreadable_header_is_named() {
         assert_eq!(read(&[]), Err(Rejection::MissingHeader("id")));
-        assert_eq!(
-            read(&[("svix-id", b" ")]),
-            Err(Rejection::MissingHeader("id"))
-        );
-        assert_eq!(
-            read(&[("svix-id", b"\xff")]),
-            Err(Rejection::InvalidHeader("id"))
-        );
-        assert_eq!(
-            read(&[("svix-id", b"m")]),
-            Err(Rejection::MissingHeader("timestamp"))
-        );
+        assert_eq!(read(&[("svix-id", b" ")]), Err(Rejection::MissingHeader("id")));
+        assert_eq!(read(&[("svix-id", b"\xff")]), Err(Rejection::InvalidHeader("id")));
+        assert_eq!(read(&[("svix-id", b"m")]), Err(Rejection::MissingHeader("timestamp")));
     }
 
     #[test]
@@ -126,31 +107,11 @@ mod tests {
         assert_eq!(at("1614265330").check_timestamp(now), Ok(()));
         assert_eq!(at("1614265030").check_timestamp(now), Ok(()));
         assert_eq!(at("1614265630").check_timestamp(now), Ok(()));
-        assert_eq!(
-            at("1614265029").check_timestamp(now),
-            Err(Rejection::TimestampTooOld)
-        );
-        assert_eq!(
-            at("1614265631").check_timestamp(now),
-            Err(Rejection::TimestampTooNew)
-        );
-        assert_eq!(
-            at("1614265330000").check_timestamp(now),
-            Err(Rejection::TimestampTooNew)
-        );
-        for wrong in [
-            "hello",
-            "-1",
-            "+1614265330",
-            "1614265330.5",
-            "99999999999999999999",
-            "",
-        ] {
-            assert_eq!(
-                at(wrong).check_timestamp(now),
-                Err(Rejection::InvalidTimestamp),
-                "{wrong}"
-            );
+        assert_eq!(at("1614265029").check_timestamp(now), Err(Rejection::TimestampTooOld));
+        assert_eq!(at("1614265631").check_timestamp(now), Err(Rejection::TimestampTooNew));
+        assert_eq!(at("1614265330000").check_timestamp(now), Err(Rejection::TimestampTooNew));
+        for wrong in ["hello", "-1", "+1614265330", "1614265330.5", "99999999999999999999", ""] {
+            assert_eq!(at(wrong).check_timestamp(now), Err(Rejection::InvalidTimestamp), "{wrong}");
         }
     }
 }

@@ -49,17 +49,12 @@ impl SigningSecret {
             return Err(InvalidSecret::ApiKey);
         }
         let encoded = text.strip_prefix(PREFIX).ok_or(InvalidSecret::NoPrefix)?;
-        let key = STANDARD
-            .decode(encoded)
-            .map_err(|_| InvalidSecret::NotBase64)?;
+        let key = STANDARD.decode(encoded).map_err(|_| InvalidSecret::NotBase64)?;
         if key.len() < SHORTEST_KEY_BYTES {
             return Err(InvalidSecret::TooShort);
         }
         let keyed = Hmac::new_from_slice(&key).map_err(|_| InvalidSecret::TooShort)?;
-        Ok(Self {
-            key: key.into_boxed_slice().into(),
-            keyed,
-        })
+        Ok(Self { key: key.into_boxed_slice().into(), keyed })
     }
 
     /// HMAC-SHA256 over `{id}.{timestamp}.{body}`.
@@ -115,10 +110,7 @@ mod tests {
         let refused = |text: &str| SigningSecret::parse(text).err();
         assert_eq!(refused(""), Some(InvalidSecret::NoPrefix));
         assert_eq!(refused("whsec_"), Some(InvalidSecret::TooShort));
-        assert_eq!(
-            refused("sk_test_abcdefghijklmnopqrstuv"),
-            Some(InvalidSecret::ApiKey)
-        );
+        assert_eq!(refused("sk_test_abcdefghijklmnopqrstuv"), Some(InvalidSecret::ApiKey));
         assert_eq!(
             refused("whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaS-"),
             Some(InvalidSecret::NotBase64)

@@ -48,17 +48,10 @@ pub fn verify(
     secrets: &SigningSecrets,
 ) -> Result<Verified, Rejection> {
     let candidates = candidates(&headers.signatures);
-    let signed = |code: [u8; 32]| {
-        candidates
-            .iter()
-            .any(|known| bool::from(known.ct_eq(&code)))
-    };
+    let signed = |code: [u8; 32]| candidates.iter().any(|known| bool::from(known.ct_eq(&code)));
     let code = |secret: &super::SigningSecret| secret.code(&headers.id, &headers.timestamp, &body);
     if secrets.active.iter().any(|secret| signed(code(secret))) {
-        return Ok(Verified {
-            message_id: headers.id,
-            body,
-        });
+        return Ok(Verified { message_id: headers.id, body });
     }
     if secrets.inactive.iter().any(|secret| signed(code(secret))) {
         return Err(Rejection::InactiveSecret);
@@ -68,11 +61,7 @@ pub fn verify(
             |secret: &super::SigningSecret| secret.code(&headers.id, &headers.timestamp, &spelling);
         secrets.active.iter().any(|secret| signed(code(secret)))
     });
-    Err(if rewritten {
-        Rejection::BodyReencoded
-    } else {
-        Rejection::BadSignature
-    })
+    Err(if rewritten { Rejection::BodyReencoded } else { Rejection::BadSignature })
 }
 
 /// The codes of the first `v1` entries; entries of other versions and malformed ones are

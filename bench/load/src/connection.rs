@@ -19,11 +19,7 @@ pub(crate) struct Connection {
 
 impl Connection {
     pub(crate) fn new(authority: String) -> Self {
-        Self {
-            authority,
-            stream: None,
-            buffer: Vec::with_capacity(BUFFER_BYTES),
-        }
+        Self { authority, stream: None, buffer: Vec::with_capacity(BUFFER_BYTES) }
     }
 
     /// Opens the connection if it is not open.

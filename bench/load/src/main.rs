@@ -70,23 +70,15 @@ fn load(options: &Options) -> Result<Report, String> {
     Ok(Report::new(measured, mean_bytes))
 }
 
-#[expect(
-    clippy::disallowed_methods,
-    reason = "the one place that reads the environment"
-)]
+#[expect(clippy::disallowed_methods, reason = "the one place that reads the environment")]
 fn secret() -> Result<String, String> {
     std::env::var(SECRET_VARIABLE).map_err(|_| format!("set {SECRET_VARIABLE} (whsec_…)"))
 }
 
 /// The time since the Unix epoch, with which the events are signed.
-#[expect(
-    clippy::disallowed_methods,
-    reason = "the one place that reads the calendar clock"
-)]
+#[expect(clippy::disallowed_methods, reason = "the one place that reads the calendar clock")]
 fn now() -> Duration {
-    SystemTime::now()
-        .duration_since(UNIX_EPOCH)
-        .unwrap_or_default()
+    SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default()
 }
 
 fn conclude(options: &Options, report: &Report) -> ExitCode {
@@ -95,11 +87,7 @@ fn conclude(options: &Options, report: &Report) -> ExitCode {
     } else {
         print!("{}", report.text(options));
     }
-    if report.has_errors() && !options.allow_errors {
-        ExitCode::FAILURE
-    } else {
-        ExitCode::SUCCESS
-    }
+    if report.has_errors() && !options.allow_errors { ExitCode::FAILURE } else { ExitCode::SUCCESS }
 }
 
 fn refuse(message: &str) -> ExitCode {

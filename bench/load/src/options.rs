@@ -72,16 +72,9 @@ impl Target {
             .strip_prefix("http://")
             .ok_or_else(|| format!("--url must begin with http://, not {url:?}"))?;
         let (host, path) = rest.split_at(rest.find('/').unwrap_or(rest.len()));
-        let authority = if host.contains(':') {
-            host.to_owned()
-        } else {
-            format!("{host}:80")
-        };
+        let authority = if host.contains(':') { host.to_owned() } else { format!("{host}:80") };
         let path = if path.is_empty() { "/" } else { path };
-        Ok(Self {
-            authority,
-            path: path.to_owned(),
-        })
+        Ok(Self { authority, path: path.to_owned() })
     }
 }
 
@@ -129,9 +122,8 @@ pub(crate) fn parse(mut arguments: impl Iterator<Item = String>) -> Result<Comma
             "--json" => options.json = true,
             "--allow-errors" => options.allow_errors = true,
             _ => {
-                let value = arguments
-                    .next()
-                    .ok_or_else(|| format!("{flag} needs a value (see --help)"))?;
+                let value =
+                    arguments.next().ok_or_else(|| format!("{flag} needs a value (see --help)"))?;
                 options.set(&flag, &value)?;
             }
         }
@@ -162,18 +154,14 @@ impl Options {
             return Err("--connections, --events and --users must be at least 1".to_owned());
         }
         if !(self.seconds > 0.0 && self.seconds <= LONGEST_RUN_SECONDS) {
-            return Err(format!(
-                "--seconds must be more than 0 and at most {LONGEST_RUN_SECONDS}"
-            ));
+            return Err(format!("--seconds must be more than 0 and at most {LONGEST_RUN_SECONDS}"));
         }
         Ok(())
     }
 }
 
 fn number<T: std::str::FromStr>(flag: &str, value: &str) -> Result<T, String> {
-    value
-        .parse()
-        .map_err(|_| format!("{flag} needs a number, not {value:?}"))
+    value.parse().map_err(|_| format!("{flag} needs a number, not {value:?}"))
 }
 
 #[cfg(test)]
@@ -195,15 +183,9 @@ mod tests {
         .unwrap();
         assert_eq!(
             options.target,
-            Target {
-                authority: "127.0.0.1:9".to_owned(),
-                path: "/hook".to_owned()
-            }
+            Target { authority: "127.0.0.1:9".to_owned(), path: "/hook".to_owned() }
         );
-        assert_eq!(
-            (options.mix, options.connections, options.seconds),
-            (Mix::Updated, 64, 2.5)
-        );
+        assert_eq!((options.mix, options.connections, options.seconds), (Mix::Updated, 64, 2.5));
         assert!(options.json);
     }
 

@@ -82,11 +82,8 @@ fn email_address(user: &User) -> Value {
         json!({ "attempts": 1, "expire_at": user.created_at + 579_461, "object": "verification_otp", "status": "verified",
             "strategy": "email_code" })
     };
-    let linked_to = if google {
-        json!([{ "id": user.link_id, "type": "oauth_google" }])
-    } else {
-        json!([])
-    };
+    let linked_to =
+        if google { json!([{ "id": user.link_id, "type": "oauth_google" }]) } else { json!([]) };
     json!({ "created_at": user.created_at - 21_159, "email_address": user.email, "id": user.email_id, "linked_to": linked_to,
         "matches_sso_connection": false, "object": "email_address", "reserved": false, "updated_at": user.created_at + 6,
         "verification": verification })
@@ -121,10 +118,7 @@ fn phone_numbers(user: &User) -> Value {
 fn image_url(user: &User) -> String {
     let initial = user.first_name.chars().next().unwrap_or('U');
     let description = json!({ "type": "default", "iid": INSTANCE_ID, "rid": user.id, "initials": initial.to_string() });
-    format!(
-        "https://img.clerk.com/{}",
-        STANDARD_NO_PAD.encode(description.to_string())
-    )
+    format!("https://img.clerk.com/{}", STANDARD_NO_PAD.encode(description.to_string()))
 }
 
 #[cfg(test)]
@@ -133,9 +127,8 @@ mod tests {
 
     #[test]
     fn bodies_are_full_payloads_of_about_two_kilobytes() {
-        let bodies: Vec<Vec<u8>> = (0..500)
-            .map(|number| body(&User::number(number), Change::Created))
-            .collect();
+        let bodies: Vec<Vec<u8>> =
+            (0..500).map(|number| body(&User::number(number), Change::Created)).collect();
         let mean = bodies.iter().map(Vec::len).sum::<usize>() / bodies.len();
         assert!((1_800..2_600).contains(&mean), "{mean}");
         let event: Value = serde_json::from_slice(&bodies[0]).unwrap();

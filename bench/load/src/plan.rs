@@ -48,30 +48,18 @@ impl Plan {
         let offset =
             u128::from(index % self.users) * u128::from(self.step) + u128::from(self.start);
         let user = (offset % u128::from(self.users)) as u64;
-        (
-            user,
-            Change::Updated {
-                at_ms: self.now_ms + round,
-                round,
-            },
-        )
+        (user, Change::Updated { at_ms: self.now_ms + round, round })
     }
 }
 
 /// A step that visits every one of `users` before it repeats.
 fn coprime_step(users: u64) -> u64 {
     let golden = (users as f64 * 0.618_033_988_749_894_9) as u64;
-    (golden.max(1)..=users)
-        .find(|&step| greatest_common_divisor(step, users) == 1)
-        .unwrap_or(1)
+    (golden.max(1)..=users).find(|&step| greatest_common_divisor(step, users) == 1).unwrap_or(1)
 }
 
 fn greatest_common_divisor(a: u64, b: u64) -> u64 {
-    if b == 0 {
-        a
-    } else {
-        greatest_common_divisor(b, a % b)
-    }
+    if b == 0 { a } else { greatest_common_divisor(b, a % b) }
 }
 
 #[cfg(test)]
@@ -80,16 +68,7 @@ mod tests {
     use std::collections::HashSet;
 
     fn plan(mix: Mix, users: u64) -> Plan {
-        Plan::new(
-            &Options {
-                mix,
-                users,
-                first: 100,
-                seed: 7,
-                ..Options::default()
-            },
-            1_000_000,
-        )
+        Plan::new(&Options { mix, users, first: 100, seed: 7, ..Options::default() }, 1_000_000)
     }
 
     #[test]
@@ -101,13 +80,7 @@ mod tests {
             let (user, change) = plan.event(users);
             assert_eq!(
                 (user, change),
-                (
-                    plan.event(0).0,
-                    Change::Updated {
-                        at_ms: 1_000_001,
-                        round: 1
-                    }
-                )
+                (plan.event(0).0, Change::Updated { at_ms: 1_000_001, round: 1 })
             );
         }
     }

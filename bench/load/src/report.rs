@@ -16,11 +16,7 @@ impl Report {
     pub(crate) fn new(mut measured: Measured, mean_body_bytes: usize) -> Self {
         let mut latencies_us = std::mem::take(&mut measured.tally.latencies_us);
         latencies_us.sort_unstable();
-        Self {
-            measured,
-            latencies_us,
-            mean_body_bytes,
-        }
+        Self { measured, latencies_us, mean_body_bytes }
     }
 
     /// Whether any event was answered with anything but 2xx, or not at all.
@@ -54,11 +50,8 @@ impl Report {
 
     pub(crate) fn text(&self, options: &Options) -> String {
         let tally = &self.measured.tally;
-        let statuses: Vec<String> = tally
-            .statuses
-            .iter()
-            .map(|(status, count)| format!("{status}: {count}"))
-            .collect();
+        let statuses: Vec<String> =
+            tally.statuses.iter().map(|(status, count)| format!("{status}: {count}")).collect();
         format!(
             "{} events of {} bytes ({}) over {} connections in {:.2} s\n\
              rate      {:.0} events/s\n\
@@ -97,11 +90,7 @@ impl Report {
     /// In milliseconds, by nearest rank; 0 when nothing was answered.
     fn percentile(&self, share: f64) -> f64 {
         let rank = (share * self.latencies_us.len() as f64).ceil() as usize;
-        let microseconds = self
-            .latencies_us
-            .get(rank.saturating_sub(1))
-            .copied()
-            .unwrap_or(0);
+        let microseconds = self.latencies_us.get(rank.saturating_sub(1)).copied().unwrap_or(0);
         f64::from(microseconds) / 1000.0
     }
 }
@@ -118,19 +107,8 @@ mod tests {
 
     fn report(latencies_us: Vec<u32>, status: u16) -> Report {
         let statuses = [(status, latencies_us.len() as u64)].into();
-        let tally = Tally {
-            latencies_us,
-            statuses,
-            ..Tally::default()
-        };
-        Report::new(
-            Measured {
-                tally,
-                elapsed: Duration::from_secs(2),
-                warmup_events: 0,
-            },
-            2000,
-        )
+        let tally = Tally { latencies_us, statuses, ..Tally::default() };
+        Report::new(Measured { tally, elapsed: Duration::from_secs(2), warmup_events: 0 }, 2000)
     }
 
     #[test]

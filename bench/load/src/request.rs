@@ -23,11 +23,7 @@ impl Requests {
     pub(crate) fn build(options: &Options, signer: &Signer, now: Duration) -> Self {
         let plan = Plan::new(options, now.as_millis() as u64);
         let mut message_ids = Rng::new(options.seed ^ now.as_nanos() as u64);
-        let mut requests = Self {
-            bytes: Vec::new(),
-            ends: Vec::new(),
-            body_bytes: 0,
-        };
+        let mut requests = Self { bytes: Vec::new(), ends: Vec::new(), body_bytes: 0 };
         for index in 0..(options.warmup + options.events) as u64 {
             let (number, change) = plan.event(index);
             let body = payload::body(&User::number(number), change);
@@ -75,10 +71,7 @@ mod tests {
     fn a_request_is_complete_and_stands_alone() {
         let signer = Signer::new("whsec_C2FVsBQIhrscChlQIMV+b5sSYspob7oD").unwrap();
         let requests = Requests::build(
-            &Options {
-                events: 3,
-                ..Options::default()
-            },
+            &Options { events: 3, ..Options::default() },
             &signer,
             Duration::from_secs(1_800_000_000),
         );

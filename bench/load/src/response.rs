@@ -30,11 +30,7 @@ pub(crate) fn parse(bytes: &[u8], closed: bool) -> Result<Option<Answer>, &'stat
         Framing::Chunked => chunked_length(body)?,
         Framing::UntilClose => closed.then_some(body.len()),
     };
-    Ok(length.map(|length| Answer {
-        status,
-        applied: applied(&body[..length]),
-        keep_alive,
-    }))
+    Ok(length.map(|length| Answer { status, applied: applied(&body[..length]), keep_alive }))
 }
 
 fn status(bytes: &[u8]) -> Result<u16, &'static str> {
@@ -49,11 +45,7 @@ fn status(bytes: &[u8]) -> Result<u16, &'static str> {
 }
 
 fn framing(head: &[u8], status: u16) -> Result<(Framing, bool), &'static str> {
-    let mut framing = if status == 204 {
-        Framing::Length(0)
-    } else {
-        Framing::UntilClose
-    };
+    let mut framing = if status == 204 { Framing::Length(0) } else { Framing::UntilClose };
     let mut keep_alive = true;
     for line in head.split(|&byte| byte == b'\n').skip(1) {
         let Some(colon) = line.iter().position(|&byte| byte == b':') else {
@@ -61,9 +53,7 @@ fn framing(head: &[u8], status: u16) -> Result<(Framing, bool), &'static str> {
         };
         let (name, value) = (&line[..colon], line[colon + 1..].trim_ascii());
         if name.eq_ignore_ascii_case(b"content-length") {
-            let length = std::str::from_utf8(value)
-                .ok()
-                .and_then(|value| value.parse().ok());
+            let length = std::str::from_utf8(value).ok().and_then(|value| value.parse().ok());
             framing = Framing::Length(length.ok_or("a content-length that is no number")?);
         } else if name.eq_ignore_ascii_case(b"transfer-encoding")
             && value.eq_ignore_ascii_case(b"chunked")
@@ -85,11 +75,7 @@ fn chunked_length(body: &[u8]) -> Result<Option<usize>, &'static str> {
             return Ok(None);
         };
         let line = &body[at..at + line_length];
-        let digits = line
-            .split(|&byte| byte == b';')
-            .next()
-            .unwrap_or(line)
-            .trim_ascii();
+        let digits = line.split(|&byte| byte == b';').next().unwrap_or(line).trim_ascii();
         let size = std::str::from_utf8(digits)
             .ok()
             .and_then(|digits| usize::from_str_radix(digits, 16).ok());
@@ -106,17 +92,13 @@ fn chunked_length(body: &[u8]) -> Result<Option<usize>, &'static str> {
 
 fn applied(body: &[u8]) -> bool {
     match find(body, b"\"outcome\":") {
-        Some(at) => body[at + 10..]
-            .trim_ascii_start()
-            .starts_with(b"\"applied\""),
+        Some(at) => body[at + 10..].trim_ascii_start().starts_with(b"\"applied\""),
         None => true,
     }
 }
 
 fn find(bytes: &[u8], needle: &[u8]) -> Option<usize> {
-    bytes
-        .windows(needle.len())
-        .position(|window| window == needle)
+    bytes.windows(needle.len()).position(|window| window == needle)
 }
 
 #[cfg(test)]
@@ -133,14 +115,7 @@ mod tests {
             for end in 0..bytes.len() {
                 assert_eq!(parse(&bytes[..end], false), Ok(None), "{end}");
             }
-            assert_eq!(
-                parse(bytes, false),
-                Ok(Some(Answer {
-                    status,
-                    applied,
-                    keep_alive: true
-                }))
-            );
+            assert_eq!(parse(bytes, false), Ok(Some(Answer { status, applied, keep_alive: true })));
         }
     }
 
@@ -150,11 +125,7 @@ mod tests {
         assert_eq!(parse(bytes, false), Ok(None));
         assert_eq!(
             parse(bytes, true),
-            Ok(Some(Answer {
-                status: 500,
-                applied: true,
-                keep_alive: false
-            }))
+            Ok(Some(Answer { status: 500, applied: true, keep_alive: false }))
         );
     }
 
@@ -163,11 +134,7 @@ mod tests {
         let bytes = b"HTTP/1.1 200 OK\r\nconnection: close\r\ncontent-length: 0\r\n\r\n";
         assert_eq!(
             parse(bytes, false),
-            Ok(Some(Answer {
-                status: 200,
-                applied: true,
-                keep_alive: false
-            }))
+            Ok(Some(Answer { status: 200, applied: true, keep_alive: false }))
         );
     }
 }

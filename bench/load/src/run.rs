@@ -58,11 +58,7 @@ pub(crate) async fn run(options: &Options, requests: Requests) -> Result<Measure
     let started = Instant::now();
     let counted = phase(&requests, options.warmup, requests.len(), limit);
     let (_, tally) = run_phase(connections, counted).await?;
-    Ok(Measured {
-        tally,
-        elapsed: started.elapsed(),
-        warmup_events: warmup.latencies_us.len(),
-    })
+    Ok(Measured { tally, elapsed: started.elapsed(), warmup_events: warmup.latencies_us.len() })
 }
 
 async fn open(options: &Options) -> Result<Vec<Connection>, String> {
@@ -113,9 +109,7 @@ async fn drive(mut connection: Connection, phase: Arc<Phase>) -> (Connection, Ta
         if index >= phase.end || started >= phase.deadline {
             return (connection, tally);
         }
-        tally
-            .deliver(&mut connection, phase.requests.get(index), started)
-            .await;
+        tally.deliver(&mut connection, phase.requests.get(index), started).await;
     }
 }
 

@@ -18,9 +18,7 @@ impl Signer {
         if key.is_empty() {
             return Err("the signing secret is empty".to_owned());
         }
-        Hmac::new_from_slice(&key)
-            .map(Self)
-            .map_err(|error| error.to_string())
+        Hmac::new_from_slice(&key).map(Self).map_err(|error| error.to_string())
     }
 
     pub(crate) fn sign(&self, id: &str, timestamp: u64, body: &[u8]) -> String {

@@ -103,11 +103,7 @@ impl User {
         let mut id = |prefix| ksuid(prefix, second, rng.next_u128());
         let [user_id, email_id, link_id, account_id] =
             [id("user_"), id("idn_"), id("idn_"), id("eac_")];
-        let handle = format!(
-            "{}.{}{number}",
-            ascii_lower(first_name),
-            ascii_lower(last_name)
-        );
+        let handle = format!("{}.{}{number}", ascii_lower(first_name), ascii_lower(last_name));
         Self {
             id: user_id,
             email_id,

@@ -33,12 +33,8 @@ impl Provider for Clerk {
     }
 
     fn parse(&self, delivery: &Verified) -> Event {
-        let mut event = Event {
-            kind: String::new(),
-            seen_at: None,
-            instance: None,
-            meaning: NOT_OURS,
-        };
+        let mut event =
+            Event { kind: String::new(), seen_at: None, instance: None, meaning: NOT_OURS };
         event.meaning = self
             .read(delivery.body(), &mut event)
             .unwrap_or_else(|fault| Meaning::Malformed(fault.reason, fault.path));
@@ -55,10 +51,7 @@ impl Clerk {
         let envelope = Envelope::read(body)?;
         let kind = envelope.kind()?;
         event.kind = text::without_nul(kind.chars().take(LONGEST_TYPE_CHARACTERS).collect());
-        if !matches!(
-            kind.as_str(),
-            "user.created" | "user.updated" | "user.deleted"
-        ) {
+        if !matches!(kind.as_str(), "user.created" | "user.updated" | "user.deleted") {
             return Ok(NOT_OURS);
         }
         event.instance = envelope.instance()?;
@@ -69,9 +62,7 @@ impl Clerk {
         event.seen_at = envelope.timestamp()?;
         let change = if kind == "user.deleted" {
             let payload: DeletedPayload = envelope.data()?;
-            Change::Deletion {
-                external_id: identifier(payload.id)?,
-            }
+            Change::Deletion { external_id: identifier(payload.id)? }
         } else {
             self.snapshot(envelope.data()?, event.seen_at)?
         };

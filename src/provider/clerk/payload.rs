@@ -22,10 +22,7 @@ pub(super) struct Fault {
 
 impl Fault {
     pub(super) fn at(reason: Malformed, path: &str) -> Self {
-        Self {
-            reason,
-            path: Some(path.to_owned()),
-        }
+        Self { reason, path: Some(path.to_owned()) }
     }
 }
 
@@ -46,10 +43,7 @@ impl<'a> Envelope<'a> {
     pub(super) fn read(body: &'a [u8]) -> Result<Self, Fault> {
         match serde_json::from_slice::<Object<Self>>(body) {
             Ok(Object(envelope)) => Ok(envelope),
-            Err(_) => Err(Fault {
-                reason: Malformed::InvalidJson,
-                path: None,
-            }),
+            Err(_) => Err(Fault { reason: Malformed::InvalidJson, path: None }),
         }
     }
 
@@ -59,10 +53,7 @@ impl<'a> Envelope<'a> {
     }
 
     pub(super) fn instance(&self) -> Result<Option<String>, Fault> {
-        Ok(crate::domain::text::clean(field(
-            self.instance_id,
-            "instance_id",
-        )?))
+        Ok(crate::domain::text::clean(field(self.instance_id, "instance_id")?))
     }
 
     /// The envelope's time; its unit differs between documents and reality (trap 15).
@@ -77,9 +68,7 @@ impl<'a> Envelope<'a> {
 
     /// Reads `data`, which must be an object with an id.
     pub(super) fn data<T: Deserialize<'a>>(&self) -> Result<T, Fault> {
-        let raw = self
-            .data
-            .ok_or_else(|| Fault::at(Malformed::MissingField, "data.id"))?;
+        let raw = self.data.ok_or_else(|| Fault::at(Malformed::MissingField, "data.id"))?;
         match serde_json::from_str::<Object<T>>(raw.get()) {
             Ok(Object(data)) => Ok(data),
             Err(_) => Err(locate::<T>(raw)),
@@ -101,10 +90,7 @@ fn locate<'a, T: Deserialize<'a>>(raw: &'a RawValue) -> Fault {
         .map(|error| error.path().to_string())
         .filter(|path| path != ".");
     let path = path.map_or_else(|| "data".to_owned(), |path| format!("data.{path}"));
-    Fault {
-        reason: Malformed::WrongType,
-        path: Some(path),
-    }
+    Fault { reason: Malformed::WrongType, path: Some(path) }
 }
 
 /// `data` of `user.created` and `user.updated`: always the whole user.

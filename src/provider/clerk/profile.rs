@@ -16,14 +16,8 @@ pub(super) fn map(payload: UserPayload<'_>, seen_at: Option<UnixMillis>) -> Resu
         (Status::Locked, Some(seconds)) => seen_at.and_then(|at| at.plus_seconds(seconds.0)),
         _ => None,
     };
-    let email = primary(
-        payload.primary_email_address_id.as_deref(),
-        payload.email_addresses,
-    );
-    let phone = primary(
-        payload.primary_phone_number_id.as_deref(),
-        payload.phone_numbers,
-    );
+    let email = primary(payload.primary_email_address_id.as_deref(), payload.email_addresses);
+    let phone = primary(payload.primary_phone_number_id.as_deref(), payload.phone_numbers);
     let metadata = Metadata::read(payload.public_metadata)?;
     Ok(Profile {
         source_external_id: clean(payload.external_id),
@@ -85,11 +79,7 @@ fn contact(
 ) -> Option<Contact> {
     let verified = verification.and_then(|Object(verification)| verification.status);
     let verified = verified.as_deref() == Some("verified");
-    clean(value).map(|value| Contact {
-        id,
-        value,
-        verified,
-    })
+    clean(value).map(|value| Contact { id, value, verified })
 }
 
 /// The contact that the primary id names, wherever it stands in the list (trap 11); where
@@ -120,21 +110,13 @@ struct Metadata {
 
 impl Metadata {
     fn read(raw: Option<&RawValue>) -> Result<Self, Fault> {
-        let empty = || Self {
-            text: "{}".to_owned(),
-            role: None,
-            plan: None,
-        };
+        let empty = || Self { text: "{}".to_owned(), role: None, plan: None };
         let Some(raw) = raw.filter(|raw| raw.get() != "{}") else {
             return Ok(empty());
         };
         let mut value = Value::Object(payload::object(raw, "data.public_metadata")?);
         clean_json(&mut value);
         let word = |key| clean(value.get(key).and_then(Value::as_str).map(str::to_owned));
-        Ok(Self {
-            role: word("role"),
-            plan: word("plan"),
-            text: value.to_string(),
-        })
+        Ok(Self { role: word("role"), plan: word("plan"), text: value.to_string() })
     }
 }

@@ -7,10 +7,7 @@ use crate::webhook::Verified;
 
 fn clerk(instances: &[&str]) -> Clerk {
     let policy = |known: &[&str], default: &str| RolePolicy {
-        known: known
-            .iter()
-            .map(|word| Role::parse(word).unwrap())
-            .collect(),
+        known: known.iter().map(|word| Role::parse(word).unwrap()).collect(),
         default: Role::parse(default).unwrap(),
     };
     Clerk {
@@ -21,10 +18,7 @@ fn clerk(instances: &[&str]) -> Clerk {
 }
 
 fn parse(body: &str) -> Event {
-    clerk(&[]).parse(&Verified::from_quarantine(
-        "msg_1".into(),
-        body.to_owned().into(),
-    ))
+    clerk(&[]).parse(&Verified::from_quarantine("msg_1".into(), body.to_owned().into()))
 }
 
 fn snapshot(data: &str) -> Snapshot {
@@ -73,10 +67,7 @@ fn trap_12_a_dangling_primary_falls_back_to_a_verified_address_only() {
         ))
     };
     assert_eq!(user("unverified").profile.email, None);
-    assert_eq!(
-        user("verified").profile.email.as_deref(),
-        Some("a@example.org")
-    );
+    assert_eq!(user("verified").profile.email.as_deref(), Some("a@example.org"));
 }
 
 #[test]
@@ -96,14 +87,8 @@ fn a_wrong_type_is_located_and_its_value_is_not_told() {
         located(r#"{"id":"user_1","email_addresses":[["a","b"]]}"#),
         "data.email_addresses[0]"
     );
-    assert_eq!(
-        located(r#"{"id":"user_1","updated_at":1.5}"#),
-        "data.updated_at"
-    );
-    assert_eq!(
-        located(r#"{"id":"user_1","public_metadata":"x"}"#),
-        "data.public_metadata"
-    );
+    assert_eq!(located(r#"{"id":"user_1","updated_at":1.5}"#), "data.updated_at");
+    assert_eq!(located(r#"{"id":"user_1","public_metadata":"x"}"#), "data.public_metadata");
 }
 
 #[test]
@@ -112,22 +97,11 @@ fn trap_24_events_of_another_instance_are_ignored() {
         let body = format!(
             r#"{{"type":"user.deleted","data":{{"id":"user_1"}},"instance_id":{instance}}}"#
         );
-        clerk(&["ins_1"])
-            .parse(&Verified::from_quarantine("m".into(), body.into()))
-            .meaning
+        clerk(&["ins_1"]).parse(&Verified::from_quarantine("m".into(), body.into())).meaning
     };
-    assert_eq!(
-        parse(r#""ins_2""#),
-        Meaning::Ignored(Ignored::WrongInstance)
-    );
-    assert!(matches!(
-        parse(r#""ins_1""#),
-        Meaning::Change(Change::Deletion { .. })
-    ));
-    assert!(matches!(
-        parse("null"),
-        Meaning::Change(Change::Deletion { .. })
-    ));
+    assert_eq!(parse(r#""ins_2""#), Meaning::Ignored(Ignored::WrongInstance));
+    assert!(matches!(parse(r#""ins_1""#), Meaning::Change(Change::Deletion { .. })));
+    assert!(matches!(parse("null"), Meaning::Change(Change::Deletion { .. })));
 }
 
 #[test]

@@ -38,10 +38,7 @@ pub(in crate::store) fn commit(
         }
         for answer in run(connection, batch, &rows, &deliveries)? {
             let (place, judgement) = answer.judgement()?;
-            let user = batch
-                .deliveries
-                .get(place)
-                .and_then(|delivery| delivery.standing.user());
+            let user = batch.deliveries.get(place).and_then(|delivery| delivery.standing.user());
             newer_sign_ins.extend(user.filter(|_| answer.newer_sign_in));
             if let Some(slot) = judgements.get_mut(place) {
                 *slot = Some(judgement);
@@ -49,13 +46,8 @@ pub(in crate::store) fn commit(
         }
     }
     match judgements.into_iter().collect() {
-        Some(judgements) => Ok(Written {
-            judgements,
-            newer_sign_ins,
-        }),
-        None => Err(StoreError::Away(
-            "other replicas kept overtaking a batch".into(),
-        )),
+        Some(judgements) => Ok(Written { judgements, newer_sign_ins }),
+        None => Err(StoreError::Away("other replicas kept overtaking a batch".into())),
     }
 }
 
@@ -65,24 +57,10 @@ fn run(
     rows: &Rows<'_>,
     deliveries: &Deliveries<'_>,
 ) -> QueryResult<Vec<Answer>> {
-    if batch
-        .users
-        .iter()
-        .any(|user| user.merged.winner.is_deletion())
-    {
-        Statement::<true> {
-            batch,
-            rows,
-            deliveries,
-        }
-        .load(connection)
+    if batch.users.iter().any(|user| user.merged.winner.is_deletion()) {
+        Statement::<true> { batch, rows, deliveries }.load(connection)
     } else {
-        Statement::<false> {
-            batch,
-            rows,
-            deliveries,
-        }
-        .load(connection)
+        Statement::<false> { batch, rows, deliveries }.load(connection)
     }
 }
 
@@ -101,10 +79,7 @@ impl<'a> Deliveries<'a> {
         let mut arrays = Self::default();
         let open = batch.deliveries.iter().zip(judgements).zip(0_i64..);
         for ((delivery, _), place) in open.filter(|((_, judgement), _)| judgement.is_none()) {
-            let user = delivery
-                .standing
-                .user()
-                .and_then(|user| i64::try_from(user).ok());
+            let user = delivery.standing.user().and_then(|user| i64::try_from(user).ok());
             arrays.place.push(place);
             arrays.message_id.push(delivery.message_id);
             arrays.kind.push(delivery.kind);
@@ -156,14 +131,7 @@ impl Answer {
             Some(verdict) => *VERDICTS.get(verdict).ok_or_else(unreadable)?,
         };
         let user_id = self.user_id.clone();
-        Ok((
-            place,
-            Judgement {
-                outcome,
-                user_id,
-                retried: self.retried,
-            },
-        ))
+        Ok((place, Judgement { outcome, user_id, retried: self.retried }))
     }
 }
 
@@ -186,11 +154,7 @@ impl<const ERASES: bool> Query for Statement<'_, ERASES> {
 impl<const ERASES: bool> RunQueryDsl<PgConnection> for Statement<'_, ERASES> {}
 
 /// Gives the arrays' columns their names.
-const INCOMING: &str = concat!(
-    ") WITH ORDINALITY AS incoming (",
-    row_columns!(),
-    ", place))"
-);
+const INCOMING: &str = concat!(") WITH ORDINALITY AS incoming (", row_columns!(), ", place))");
 
 /// The guarded upsert.
 const WRITTEN: &str = concat!(

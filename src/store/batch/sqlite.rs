@@ -26,23 +26,13 @@ pub(in crate::store) fn write(
         .map(|user| write_user(connection, batch, user))
         .collect::<Result<_, _>>()?;
     let judge = |delivery| record(connection, batch, &users, delivery);
-    let judgements = batch
-        .deliveries
-        .iter()
-        .map(judge)
-        .collect::<Result<_, _>>()?;
+    let judgements = batch.deliveries.iter().map(judge).collect::<Result<_, _>>()?;
     let kept = |place: &usize| users.get(*place).is_some_and(|user| !user.changed);
     let knows = |place: &usize| {
-        batch
-            .users
-            .get(*place)
-            .is_some_and(|user| user.merged.last_sign_in_at.is_some())
+        batch.users.get(*place).is_some_and(|user| user.merged.last_sign_in_at.is_some())
     };
     let newer_sign_ins = (0..users.len()).filter(kept).filter(knows).collect();
-    Ok(Written {
-        judgements,
-        newer_sign_ins,
-    })
+    Ok(Written { judgements, newer_sign_ins })
 }
 
 /// What the table held for a user, and whether the batch changed it.
@@ -59,32 +49,19 @@ fn write_user(
 ) -> Result<Effect, StoreError> {
     let external_id = user.merged.winner.external_id();
     let before: Option<(String, Option<String>)> = users::table
-        .filter(
-            users::external_id
-                .eq(external_id)
-                .and(users::source.eq(batch.source)),
-        )
+        .filter(users::external_id.eq(external_id).and(users::source.eq(batch.source)))
         .select((users::id, users::deletion_kind))
         .first(connection)
         .optional()?;
     let row = Row::new(user);
     let deleted_at = row.deletion_kind.map(|_| batch.now);
-    let upsert = Upsert {
-        row,
-        source: batch.source,
-        now: batch.now,
-        deleted_at,
-    };
+    let upsert = Upsert { row, source: batch.source, now: batch.now, deleted_at };
     let changed = upsert.execute(connection)? > 0;
     if changed && user.merged.winner.is_deletion() {
         erase(connection, batch.source, external_id)?;
     }
     let (id, deletion_kind_before) = before.unwrap_or_else(|| (user.id.clone(), None));
-    Ok(Effect {
-        id,
-        changed,
-        deletion_kind_before,
-    })
+    Ok(Effect { id, changed, deletion_kind_before })
 }
 
 /// Drops what is quarantined of a user.
@@ -115,17 +92,10 @@ fn record(
         .optional()?;
     let retried = before.is_some();
     if before.is_some_and(|outcome| outcome != "quarantined" && outcome != "ignored") {
-        return Ok(Judgement {
-            outcome: Outcome::Duplicate,
-            user_id,
-            retried: false,
-        });
+        return Ok(Judgement { outcome: Outcome::Duplicate, user_id, retried: false });
     }
     let outcome = verdict(delivery.standing, user);
-    let external_id = delivery
-        .standing
-        .user()
-        .and_then(|place| batch.users.get(place));
+    let external_id = delivery.standing.user().and_then(|place| batch.users.get(place));
     let columns = (
         webhook_events::kind.eq(delivery.kind),
         webhook_events::external_id.eq(external_id.map(|user| user.merged.winner.external_id())),
@@ -143,11 +113,7 @@ fn record(
         .do_update()
         .set(columns)
         .execute(connection)?;
-    Ok(Judgement {
-        outcome,
-        user_id,
-        retried,
-    })
+    Ok(Judgement { outcome, user_id, retried })
 }
 
 fn verdict(standing: Standing, user: Option<&Effect>) -> Outcome {

@@ -13,21 +13,13 @@ const GOOD_1: &str = "v1,g0hM9SsE+OTPJTGt/tmIKtSyZlE3uFJELVlNIOLJ1OE=";
 const BODY_1: &[u8] = br#"{"test": 2432232314}"#;
 
 fn secrets(active: &[&str], inactive: &[&str]) -> SigningSecrets {
-    let parse = |texts: &[&str]| {
-        texts
-            .iter()
-            .map(|text| SigningSecret::parse(text).unwrap())
-            .collect()
-    };
+    let parse =
+        |texts: &[&str]| texts.iter().map(|text| SigningSecret::parse(text).unwrap()).collect();
     SigningSecrets::new(parse(active), parse(inactive))
 }
 
 fn headers(id: &str, timestamp: &str, signatures: &str) -> SignedHeaders {
-    SignedHeaders {
-        id: id.into(),
-        timestamp: timestamp.into(),
-        signatures: signatures.into(),
-    }
+    SignedHeaders { id: id.into(), timestamp: timestamp.into(), signatures: signatures.into() }
 }
 
 fn check(
@@ -36,11 +28,7 @@ fn check(
     body: impl Into<Bytes>,
     signatures: &str,
 ) -> Result<Verified, Rejection> {
-    verify(
-        headers(id, timestamp, signatures),
-        body.into(),
-        &secrets(&[secret], &[]),
-    )
+    verify(headers(id, timestamp, signatures), body.into(), &secrets(&[secret], &[]))
 }
 
 const MESSAGE_1: (&str, &str) = (ID_1, "1614265330");
@@ -75,10 +63,7 @@ fn published_vectors_pass() {
         ),
     ];
     for (secret, message, body, signature) in vectors {
-        assert!(
-            check(secret, message, body, signature).is_ok(),
-            "{signature}"
-        );
+        assert!(check(secret, message, body, signature).is_ok(), "{signature}");
     }
 }
 
@@ -87,22 +72,11 @@ fn vectors_over_a_deletion_and_an_empty_body_pass() {
     let deletion = r#"{"data":{"deleted":true,"id":"user_29w83sxmDNGwOuEthce5gg56FcC","object":"user"},"event_attributes":{"http_request":{"client_ip":"203.0.113.7","user_agent":"curl/8.5.0"}},"instance_id":"ins_29w7fakeInstanceId00000000","object":"event","timestamp":1654012700123,"type":"user.deleted"}"#;
     let message = (ID_1, "1654012700");
     assert!(
-        check(
-            SECRET_1,
-            message,
-            deletion,
-            "v1,SrDqvFuMlI/KMS3nPTuFbhWo1ppEXzseojszNCnJejM="
-        )
-        .is_ok()
+        check(SECRET_1, message, deletion, "v1,SrDqvFuMlI/KMS3nPTuFbhWo1ppEXzseojszNCnJejM=")
+            .is_ok()
     );
     assert!(
-        check(
-            SECRET_1,
-            message,
-            "",
-            "v1,51wnWkGlMvebOQ/LE5moSvqimZRAHot7impUJp+H0co="
-        )
-        .is_ok()
+        check(SECRET_1, message, "", "v1,51wnWkGlMvebOQ/LE5moSvqimZRAHot7impUJp+H0co=").is_ok()
     );
 }
 
@@ -114,19 +88,13 @@ fn trap_1_a_reserialised_body_fails_and_is_told_apart() {
         r#"{"data":{"first_name":"A<B","id":"user_1","last_name":"Zoë"},"type":"user.updated"}"#;
     let good = "v1,3EeuSNTlH1O2ItljyO51EgplfwKPeeWX1FOpTdzJd+U=";
     assert!(check(SECRET_1, message, raw, good).is_ok());
-    assert_eq!(
-        check(SECRET_1, message, rewritten, good).unwrap_err(),
-        Rejection::BodyReencoded
-    );
+    assert_eq!(check(SECRET_1, message, rewritten, good).unwrap_err(), Rejection::BodyReencoded);
 
     let compact = r#"{"a":"b \" c","d":[1,2]}"#;
     let pretty = "{\n  \"a\": \"b \\\" c\",\n  \"d\": [1, 2]\n}\n";
     let secret = SigningSecret::parse(SECRET_1).unwrap();
     let good = secret.signature(ID_1, "1654012700", compact.as_bytes());
-    assert_eq!(
-        check(SECRET_1, message, pretty, &good).unwrap_err(),
-        Rejection::BodyReencoded
-    );
+    assert_eq!(check(SECRET_1, message, pretty, &good).unwrap_err(), Rejection::BodyReencoded);
 }
 
 #[test]
@@ -143,11 +111,7 @@ fn negative_vectors_fail() {
         "v1,tFtCZ5RDCPxzWQRWXWPgrCgE2frDBe9gjpbWQxnVfsQ= v1,Mm7xgUVICxZfQ3bgf0h0Dof65L/IFx+PnZvnDWPCX6Q= v1,9DfC1c3eeOrXB6w/5dIDydLNQaEyww5KalE5jLBZucE=",
     ] {
         let verdict = check(SECRET_1, MESSAGE_1, BODY_1, signatures);
-        assert_eq!(
-            verdict.unwrap_err(),
-            Rejection::BadSignature,
-            "{signatures}"
-        );
+        assert_eq!(verdict.unwrap_err(), Rejection::BadSignature, "{signatures}");
     }
     let other_time = check(SECRET_1, (ID_1, "1614265331"), BODY_1, GOOD_1);
     assert_eq!(other_time.unwrap_err(), Rejection::BadSignature);
@@ -163,15 +127,7 @@ fn trap_3_any_v1_entry_among_many_passes() {
     let many = format!("v1,{wrong} v2,{wrong} {GOOD_1} v1,{wrong}");
     assert!(check(SECRET_1, MESSAGE_1, BODY_1, &many).is_ok());
     let asymmetric = "v1a,hnO3f9T8Ytu9HwrXslvumlUpqtNVqkhqw/enGzPCXe5BdqzCInXqYXFymVJaA7AZdpXwVLPo3mNl8EM+m7TBAg==";
-    assert!(
-        check(
-            SECRET_1,
-            MESSAGE_1,
-            BODY_1,
-            &format!("{asymmetric} {GOOD_1}")
-        )
-        .is_ok()
-    );
+    assert!(check(SECRET_1, MESSAGE_1, BODY_1, &format!("{asymmetric} {GOOD_1}")).is_ok());
     assert!(check(SECRET_1, MESSAGE_1, BODY_1, asymmetric).is_err());
 }
 
@@ -187,11 +143,7 @@ fn any_active_secret_passes_and_an_inactive_one_is_named() {
     let both = secrets(&[SECRET_2, SECRET_1], &[]);
     assert!(verify(headers(ID_1, "1614265330", GOOD_1), BODY_1.into(), &both).is_ok());
     let replaced = secrets(&[SECRET_2], &[SECRET_1]);
-    let verdict = verify(
-        headers(ID_1, "1614265330", GOOD_1),
-        BODY_1.into(),
-        &replaced,
-    );
+    let verdict = verify(headers(ID_1, "1614265330", GOOD_1), BODY_1.into(), &replaced);
     assert_eq!(verdict.unwrap_err(), Rejection::InactiveSecret);
     let same = secrets(&[SECRET_1], &[SECRET_1]);
     assert!(same.inactive.is_empty());
