@@ -9,10 +9,9 @@ use super::fold::{Folded, Item, Place, fold};
 use super::queue::Submission;
 use super::{Settled, Unavailable};
 use crate::config::UserIds;
-use crate::domain::{Malformed, Outcome, redaction};
+use crate::domain::{Malformed, Outcome};
 use crate::provider::Meaning;
 use crate::store::batch::Judgement;
-use crate::store::quarantine::{Admission, Entry};
 use crate::store::{Moment, StoreError, Writer};
 use crate::telemetry::{Metrics, Throttle};
 use jiff::Timestamp;
@@ -36,13 +35,14 @@ const TIME_LIMIT: Duration = Duration::from_secs(2);
 
 /// Commits what the writer thread takes from the queue.
 pub(super) struct Committer {
-    writer: Writer,
-    source: &'static str,
+    pub(super) writer: Writer,
+    pub(super) source: &'static str,
     user_ids: UserIds,
     metrics: Arc<Metrics>,
     away: Throttle,
-    /// Set from the start: a process that died may have left something.
-    log_is_dirty: bool,
+    /// Deleted bytes may still stand in SQLite's log: from the start, since a process that died
+    /// may have left some.
+    pub(super) log_is_dirty: bool,
 }
 
 /// How an attempt ended.
@@ -73,15 +73,6 @@ impl Committer {
         let mut committer = Self { writer, source, user_ids, metrics, away, log_is_dirty: false };
         committer.soil_log();
         committer
-    }
-
-    /// Whether deleted bytes may still stand in SQLite's log.
-    pub(super) fn log_is_dirty(&self) -> bool {
-        self.log_is_dirty
-    }
-
-    fn soil_log(&mut self) {
-        self.log_is_dirty = self.writer.has_log();
     }
 
     /// Settles a batch: everyone in it is answered. Returns whether the database was there.
@@ -173,7 +164,7 @@ impl Committer {
         }
     }
 
-    fn tell(&self, submission: Submission, settled: Settled) {
+    pub(super) fn tell(&self, submission: Submission, settled: Settled) {
         let Submission { delivery, event, answer } = submission;
         let outcome = settled.outcome;
         self.metrics.delivered(&event.kind, outcome);
@@ -192,61 +183,6 @@ impl Committer {
         answer.send(Ok(settled)).ok();
     }
 
-    /// Drops what was kept of messages that are settled now. Where it fails, housekeeping
-    /// does it.
-    fn release(&mut self, message_ids: &[String]) {
-        self.soil_log();
-        if let Err(error) = self.writer.release(self.source, message_ids) {
-            tracing::warn!("a healed delivery stays in the quarantine for a minute: {error}");
-        }
-    }
-
-    /// Keeps a delivery for a replay. Returns whether the database was there.
-    fn quarantine(
-        &mut self,
-        submission: Submission,
-        reason: Malformed,
-        path: Option<&str>,
-    ) -> bool {
-        let body = submission.delivery.body();
-        let entry = Entry {
-            source: self.source,
-            message_id: submission.delivery.message_id(),
-            kind: &submission.event.kind,
-            reason: reason.as_str(),
-            path,
-            body: redaction::redact(body),
-            subjects: redaction::subjects(body),
-            now: now(),
-        };
-        let admission = self.writer.quarantine(&entry).or_else(|_| self.writer.quarantine(&entry));
-        self.soil_log();
-        let outcome = match admission {
-            Ok(Admission::Kept) => Outcome::Quarantined(reason),
-            Ok(Admission::Duplicate) => Outcome::Duplicate,
-            Ok(Admission::Tombstoned) => Outcome::Tombstoned,
-            Ok(Admission::Full) => {
-                submission.refuse(Unavailable::QuarantineFull);
-                return true;
-            }
-            Err(error) => {
-                self.turn_away(vec![submission], &error.to_string());
-                return false;
-            }
-        };
-        if let Outcome::Quarantined(reason) = outcome {
-            tracing::warn!(
-                event.id = submission.delivery.message_id(),
-                event.kind = submission.event.kind,
-                reason = reason.as_str(),
-                path,
-                "a genuine delivery cannot be applied; it is quarantined: see `usersync replay --list`"
-            );
-        }
-        self.tell(submission, Settled { outcome, user_id: None });
-        true
-    }
-
     /// Tells everyone to come again, because the database is away.
     pub(super) fn turn_away(&self, group: Vec<Submission>, why: &str) {
         if let Some(held_back) = self.away.pass(Instant::now()) {
@@ -254,39 +190,6 @@ impl Committer {
         }
         for submission in group {
             submission.refuse(Unavailable::DatabaseAway);
-        }
-    }
-
-    /// Drops what has had its time. Returns whether there may be more.
-    pub(super) fn tidy(&mut self) -> bool {
-        let days = |days: i64| {
-            Moment::from_millis(now().timestamp().as_millisecond() - days * MILLISECONDS_A_DAY)
-        };
-        let (Some(oldest_body), Some(oldest_event)) = (days(QUARANTINE_DAYS), days(EVENT_DAYS))
-        else {
-            return false;
-        };
-        match self.writer.tidy(oldest_body, oldest_event) {
-            Ok(0) => false,
-            Ok(dropped) => {
-                self.soil_log();
-                tracing::info!(
-                    dropped,
-                    "dropped quarantined bodies and message ids past their time"
-                );
-                true
-            }
-            Err(error) => {
-                tracing::warn!("housekeeping failed and is tried again in a minute: {error}");
-                false
-            }
-        }
-    }
-
-    /// On SQLite, takes deleted bytes out of the log, where no reader prevents it.
-    pub(super) fn clean_log(&mut self) {
-        if self.log_is_dirty {
-            self.log_is_dirty = !self.writer.truncate_log().unwrap_or(false);
         }
     }
 }
@@ -310,17 +213,8 @@ impl Commitment {
     }
 }
 
-/// How long a quarantined body is kept.
-const QUARANTINE_DAYS: i64 = 30;
-
-/// How long a message id is remembered: longer than a sender retries (28 h), and than its
-/// dashboard keeps messages for a manual replay.
-const EVENT_DAYS: i64 = 90;
-
-const MILLISECONDS_A_DAY: i64 = 24 * 60 * 60 * 1000;
-
 #[expect(clippy::disallowed_methods, reason = "the writer thread is an edge: a batch begins here")]
-fn now() -> Moment {
+pub(super) fn now() -> Moment {
     Moment::from_timestamp(Timestamp::now())
 }
 

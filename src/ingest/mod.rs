@@ -3,10 +3,14 @@
 //! Called by the front door and by a replay. A verified, parsed delivery is put into a
 //! bounded [`queue`] and waited for; one writer thread takes all that is queued, [`fold`]s it,
 //! and commits it through the store ([`commit`]), with no timer: while one batch is being
-//! committed the next one gathers. Nothing is answered before it is durable.
+//! committed the next one gathers. Nothing is answered before it is durable. What cannot be
+//! applied goes to the [`quarantine`]; [`housekeeping`] drops what has had its time; a
+//! [`replay`] tries anew what was kept.
 
 mod commit;
 mod fold;
+mod housekeeping;
+mod quarantine;
 mod queue;
 pub mod replay;
 mod writer;

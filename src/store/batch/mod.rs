@@ -9,6 +9,7 @@ pub(super) mod postgres;
 mod row;
 mod sql;
 pub(super) mod sqlite;
+mod statement;
 
 use super::types::Moment;
 use crate::domain::{Ignored, Merged, Outcome};

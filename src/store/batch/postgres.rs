@@ -1,23 +1,18 @@
-//! A batch on PostgreSQL: one autocommit statement, prepared once.
+//! A batch on PostgreSQL: [`Statement`] is run, and its answers are read.
 //!
-//! Arrays carry the rows, so the text never changes and diesel keeps the prepared statement
-//! (the type below has a static `QueryId`; without it every batch would be planned anew).
-//! Sub-statements of one statement all see the state before it: `written` is what the guarded
-//! upsert changed, `known` what stood there where it changed nothing. A user who is in neither
-//! was committed by another replica in between; such a delivery gets no row back, and is asked
+//! A delivery whose user another replica committed in between gets no answer, and is asked
 //! once more.
 
 use super::row::Rows;
-use super::sql::{batch_columns, on_conflict, row_columns};
+use super::statement::Statement;
 use super::{Batch, Judgement, Standing, Written};
 use crate::domain::{Ignored, Outcome, Stale};
 use crate::store::error::StoreError;
-use crate::store::types::Utc;
 use diesel::QueryResult;
 use diesel::pg::{Pg, PgConnection};
-use diesel::query_builder::{AstPass, Query, QueryFragment, QueryId};
-use diesel::query_dsl::RunQueryDsl;
-use diesel::sql_types::{Array, BigInt, Bool, Nullable, SmallInt, Text};
+use diesel::query_builder::AstPass;
+use diesel::query_dsl::RunQueryDsl as _;
+use diesel::sql_types::{Array, BigInt, SmallInt, Text};
 
 /// How often deliveries that another replica overtook are asked anew. Each time, the
 /// overtaking row is visible, so one is enough unless more and more replicas overtake.
@@ -66,7 +61,7 @@ fn run(
 
 /// The deliveries that are still without an answer, one array a column.
 #[derive(Default)]
-struct Deliveries<'a> {
+pub(super) struct Deliveries<'a> {
     place: Vec<i64>,
     message_id: Vec<&'a str>,
     kind: Vec<&'a str>,
@@ -94,6 +89,21 @@ impl<'a> Deliveries<'a> {
             });
         }
         arrays
+    }
+}
+
+impl Deliveries<'_> {
+    /// In the order of `statement::JUDGED`.
+    pub(super) fn bind<'b>(&'b self, mut out: AstPass<'_, 'b, Pg>) -> QueryResult<()> {
+        out.push_bind_param::<Array<BigInt>, _>(&self.place)?;
+        out.push_sql(", ");
+        out.push_bind_param::<Array<Text>, _>(&self.message_id)?;
+        out.push_sql(", ");
+        out.push_bind_param::<Array<Text>, _>(&self.kind)?;
+        out.push_sql(", ");
+        out.push_bind_param::<Array<BigInt>, _>(&self.user_place)?;
+        out.push_sql(", ");
+        out.push_bind_param::<Array<SmallInt>, _>(&self.standing)
     }
 }
 
@@ -132,143 +142,5 @@ impl Answer {
         };
         let user_id = self.user_id.clone();
         Ok((place, Judgement { outcome, user_id, retried: self.retried }))
-    }
-}
-
-/// The statement. Where it `ERASES`, what is quarantined of the deleted users goes too.
-struct Statement<'a, const ERASES: bool> {
-    batch: &'a Batch<'a>,
-    rows: &'a Rows<'a>,
-    deliveries: &'a Deliveries<'a>,
-}
-
-impl<const ERASES: bool> QueryId for Statement<'_, ERASES> {
-    type QueryId = Statement<'static, ERASES>;
-    const HAS_STATIC_QUERY_ID: bool = true;
-}
-
-impl<const ERASES: bool> Query for Statement<'_, ERASES> {
-    type SqlType = (BigInt, Nullable<Text>, SmallInt, Bool, Bool);
-}
-
-impl<const ERASES: bool> RunQueryDsl<PgConnection> for Statement<'_, ERASES> {}
-
-/// Gives the arrays' columns their names.
-const INCOMING: &str = concat!(") WITH ORDINALITY AS incoming (", row_columns!(), ", place))");
-
-/// The guarded upsert.
-const WRITTEN: &str = concat!(
-    ", written AS (INSERT INTO users (",
-    row_columns!(),
-    batch_columns!(),
-    ") SELECT ",
-    row_columns!(),
-    ", $1, $2, $2, $2, CASE WHEN deletion_kind IS NOT NULL THEN $2 END FROM incoming",
-    on_conflict!(),
-    " RETURNING id, external_id)"
-);
-
-/// What is quarantined of users whose deletion is in the batch; [`AFTER_ERASED`] makes it
-/// come before the events are recorded, the order in which everyone locks.
-const ERASED: &str = ", erased AS (DELETE FROM quarantine USING quarantine_subjects AS subjects \
-    WHERE subjects.source = $1 AND subjects.subject IN \
-        (SELECT external_id FROM incoming WHERE deletion_kind = 'signed') \
-    AND quarantine.message_id = subjects.message_id AND quarantine.source = subjects.source \
-    RETURNING 1)";
-const AFTER_ERASED: &str = " CROSS JOIN (SELECT count(*) FROM erased) AS erasure";
-
-/// Judges each delivery. The numbers are places in `VERDICTS`; a standing of 0 or 1 is an
-/// ignored delivery's, 2 the winner's, 3 that of a superseded one, 4 that of one outlived
-/// by a deletion in the batch.
-const VERDICT: &str = ", judged AS (SELECT delivered.place, delivered.message_id, delivered.kind, \
-    incoming.external_id, COALESCE(written.id, known.id) AS user_id, \
-    COALESCE(delivered.standing = 2 AND known.newer_sign_in, false) AS newer_sign_in, \
-    (CASE WHEN delivered.standing < 2 THEN 5 + delivered.standing \
-        WHEN known.deletion_kind = 'signed' OR delivered.standing = 4 THEN 4 \
-        WHEN written.id IS NOT NULL AND delivered.standing = 2 THEN 1 \
-        WHEN known.deletion_kind = 'absent' THEN 3 \
-        ELSE 2 END)::int2 AS verdict \
-    FROM unnest(";
-
-/// Where the facts come from, in the order of message ids, so that all writers lock alike.
-/// A user whose row was not changed is looked up as it stood before: `settled` where its
-/// version is at least the incoming one. The sub-select with its `LIMIT` leaves the planner
-/// no choice but to probe the index for each such user; a join, planned while the table was
-/// empty, would read all of it for ever after.
-const JUDGED: &str = ") AS delivered (place, message_id, kind, user_place, standing) \
-    LEFT JOIN incoming ON incoming.place = delivered.user_place \
-    LEFT JOIN written ON written.external_id = incoming.external_id \
-    LEFT JOIN LATERAL (SELECT users.id, users.deletion_kind, \
-        (users.version_updated_at, users.version_projection, users.version_kind, \
-            users.version_seen_at, users.version_digest) \
-            >= (incoming.version_updated_at, incoming.version_projection, \
-            incoming.version_kind, incoming.version_seen_at, incoming.version_digest) \
-            AS settled, \
-        users.deletion_kind IS DISTINCT FROM 'signed' AND COALESCE( \
-            users.last_sign_in_at < incoming.last_sign_in_at, \
-            incoming.last_sign_in_at IS NOT NULL) AS newer_sign_in \
-        FROM users WHERE written.id IS NULL AND users.external_id = incoming.external_id \
-            AND users.source = $1 LIMIT 1) AS known ON true";
-
-/// A delivery about a user whom another replica committed meanwhile is left out.
-const EXPLAINED: &str = " WHERE delivered.standing < 2 OR written.id IS NOT NULL OR known.settled \
-    ORDER BY delivered.message_id)";
-
-/// Records each delivery under its message id, unless it is settled already: then it is a
-/// duplicate, and no row comes back for it. `xmax` is zero for a new row only.
-const RECORDED: &str = ", recorded AS (INSERT INTO webhook_events \
-    (source, message_id, type, external_id, outcome, reason, received_at) \
-    SELECT $1, message_id, kind, external_id, \
-    (ARRAY['applied', 'stale', 'stale', 'tombstoned', 'ignored', 'ignored'])[verdict], \
-    (ARRAY[NULL, 'superseded', 'absent', NULL, 'event_type', 'wrong_instance'])[verdict], $2 \
-    FROM judged \
-    ON CONFLICT (message_id, source) DO UPDATE SET type = excluded.type, \
-        external_id = excluded.external_id, outcome = excluded.outcome, \
-        reason = excluded.reason, received_at = excluded.received_at \
-        WHERE webhook_events.outcome IN ('quarantined', 'ignored') \
-    RETURNING message_id, xmax <> 0 AS retried) \
-    SELECT judged.place, judged.user_id, \
-    CASE WHEN recorded.message_id IS NULL THEN 0::int2 ELSE judged.verdict END, \
-    COALESCE(recorded.retried, false), judged.newer_sign_in \
-    FROM judged LEFT JOIN recorded ON recorded.message_id = judged.message_id";
-
-impl<const ERASES: bool> QueryFragment<Pg> for Statement<'_, ERASES> {
-    fn walk_ast<'b>(&'b self, mut out: AstPass<'_, 'b, Pg>) -> QueryResult<()> {
-        // $1 and $2, which the texts above name.
-        out.push_sql("WITH batch AS (SELECT ");
-        out.push_bind_param::<Text, _>(&self.batch.source)?;
-        out.push_sql("::text, ");
-        out.push_bind_param::<Utc, _>(&self.batch.now)?;
-        out.push_sql("::timestamptz), incoming AS (SELECT * FROM unnest(");
-        self.rows.bind(out.reborrow())?;
-        out.push_sql(INCOMING);
-        out.push_sql(WRITTEN);
-        if ERASES {
-            out.push_sql(ERASED);
-        }
-        out.push_sql(VERDICT);
-        self.deliveries.bind(out.reborrow())?;
-        out.push_sql(JUDGED);
-        if ERASES {
-            out.push_sql(AFTER_ERASED);
-        }
-        out.push_sql(EXPLAINED);
-        out.push_sql(RECORDED);
-        Ok(())
-    }
-}
-
-impl Deliveries<'_> {
-    /// In the order of [`JUDGED`].
-    fn bind<'b>(&'b self, mut out: AstPass<'_, 'b, Pg>) -> QueryResult<()> {
-        out.push_bind_param::<Array<BigInt>, _>(&self.place)?;
-        out.push_sql(", ");
-        out.push_bind_param::<Array<Text>, _>(&self.message_id)?;
-        out.push_sql(", ");
-        out.push_bind_param::<Array<Text>, _>(&self.kind)?;
-        out.push_sql(", ");
-        out.push_bind_param::<Array<BigInt>, _>(&self.user_place)?;
-        out.push_sql(", ");
-        out.push_bind_param::<Array<SmallInt>, _>(&self.standing)
     }
 }

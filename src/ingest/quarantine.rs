@@ -1,0 +1,64 @@
+//! What cannot be applied is kept, and let go once it is settled.
+
+use super::commit::{Committer, now};
+use super::queue::Submission;
+use super::{Settled, Unavailable};
+use crate::domain::{Malformed, Outcome, redaction};
+use crate::store::quarantine::{Admission, Entry};
+
+impl Committer {
+    /// Keeps a delivery for a replay. Returns whether the database was there.
+    pub(super) fn quarantine(
+        &mut self,
+        submission: Submission,
+        reason: Malformed,
+        path: Option<&str>,
+    ) -> bool {
+        let body = submission.delivery.body();
+        let entry = Entry {
+            source: self.source,
+            message_id: submission.delivery.message_id(),
+            kind: &submission.event.kind,
+            reason: reason.as_str(),
+            path,
+            body: redaction::redact(body),
+            subjects: redaction::subjects(body),
+            now: now(),
+        };
+        let admission = self.writer.quarantine(&entry).or_else(|_| self.writer.quarantine(&entry));
+        self.soil_log();
+        let outcome = match admission {
+            Ok(Admission::Kept) => Outcome::Quarantined(reason),
+            Ok(Admission::Duplicate) => Outcome::Duplicate,
+            Ok(Admission::Tombstoned) => Outcome::Tombstoned,
+            Ok(Admission::Full) => {
+                submission.refuse(Unavailable::QuarantineFull);
+                return true;
+            }
+            Err(error) => {
+                self.turn_away(vec![submission], &error.to_string());
+                return false;
+            }
+        };
+        if let Outcome::Quarantined(reason) = outcome {
+            tracing::warn!(
+                event.id = submission.delivery.message_id(),
+                event.kind = submission.event.kind,
+                reason = reason.as_str(),
+                path,
+                "a genuine delivery cannot be applied; it is quarantined: see `usersync replay --list`"
+            );
+        }
+        self.tell(submission, Settled { outcome, user_id: None });
+        true
+    }
+
+    /// Drops what was kept of messages that are settled now. Where it fails, housekeeping
+    /// does it.
+    pub(super) fn release(&mut self, message_ids: &[String]) {
+        self.soil_log();
+        if let Err(error) = self.writer.release(self.source, message_ids) {
+            tracing::warn!("a healed delivery stays in the quarantine for a minute: {error}");
+        }
+    }
+}
