@@ -16,7 +16,7 @@ use actix_web::middleware::from_fn;
 use actix_web::web::{Data, ServiceConfig};
 use actix_web::{App as Routes, HttpServer};
 use std::future::Future;
-use std::net::{SocketAddr, TcpListener};
+use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -31,6 +31,9 @@ const HEADERS_WITHIN: Duration = Duration::from_secs(10);
 
 /// How long an idle connection is kept.
 const KEEP_ALIVE: Duration = Duration::from_secs(75);
+
+/// How many connections may wait to be accepted: the provider comes in bursts.
+const BACKLOG: u32 = 4_096;
 
 /// How often preparing the database is tried anew while it is away.
 const PREPARE_AGAIN: Duration = Duration::from_secs(1);
@@ -64,14 +67,6 @@ pub enum AppError {
 impl App {
     /// Binds the listeners and starts the writer and the server threads.
     pub fn build(config: Config) -> Result<Self, AppError> {
-        let listener = listen(config.bind, "PORT or USERSYNC_BIND")?;
-        let metrics_listener = config
-            .metrics_bind
-            .map(|address| listen(address, "USERSYNC_METRICS_BIND"))
-            .transpose()?;
-        let address = listener.local_addr()?;
-        let metrics_address = metrics_listener.as_ref().map(TcpListener::local_addr).transpose()?;
-
         let store = Store::new(&config.database);
         let metrics = Arc::new(Metrics::default());
         let source = config.provider.source();
@@ -90,13 +85,15 @@ impl App {
             store,
             tokens: config.tokens,
             metrics,
-            shows_metrics: metrics_address.is_none() && address.ip().is_loopback(),
+            shows_metrics: config.metrics_bind.is_none() && config.bind.ip().is_loopback(),
             phase: Phase::default(),
         });
-        let server = serve(listener, state.clone(), http::routes)?;
-        let metrics_server = metrics_listener
-            .map(|listener| serve(listener, state.clone(), http::metrics_routes))
+        let (server, address) = serve(config.bind, "PORT or USERSYNC_BIND", &state, http::routes)?;
+        let metrics_server = config
+            .metrics_bind
+            .map(|bind| serve(bind, "USERSYNC_METRICS_BIND", &state, http::metrics_routes))
             .transpose()?;
+        let (metrics_server, metrics_address) = metrics_server.unzip();
         let migrate = config.migrate;
         Ok(Self {
             address,
@@ -163,25 +160,26 @@ impl App {
     }
 }
 
-fn listen(address: SocketAddr, variable: &'static str) -> Result<TcpListener, AppError> {
-    TcpListener::bind(address).map_err(|error| AppError::Bind(address, error, variable))
-}
-
+/// Listens on `bind`, which `variable` gave; returns the server and the address it got.
 fn serve(
-    listener: TcpListener,
-    state: Data<State>,
+    bind: SocketAddr,
+    variable: &'static str,
+    state: &Data<State>,
     routes: fn(&mut ServiceConfig),
-) -> Result<Server, AppError> {
+) -> Result<(Server, SocketAddr), AppError> {
+    let state = state.clone();
     let server = HttpServer::new(move || {
         Routes::new().app_data(state.clone()).wrap(from_fn(http::tag)).configure(routes)
-    });
-    Ok(server
-        .disable_signals()
-        .shutdown_timeout(DRAIN_SECONDS)
-        .client_request_timeout(HEADERS_WITHIN)
-        .keep_alive(KEEP_ALIVE)
-        .listen(listener)?
-        .run())
+    })
+    .disable_signals()
+    .shutdown_timeout(DRAIN_SECONDS)
+    .client_request_timeout(HEADERS_WITHIN)
+    .keep_alive(KEEP_ALIVE)
+    .backlog(BACKLOG)
+    .bind(bind)
+    .map_err(|error| AppError::Bind(bind, error, variable))?;
+    let address = server.addrs().first().copied().unwrap_or(bind);
+    Ok((server.run(), address))
 }
 
 /// Brings the schema up to date, or checks it, and tries again while the database is away.

@@ -29,11 +29,12 @@ impl Change {
         }
     }
 
-    /// Where this change stands in the order: a deletion after every snapshot.
-    pub fn version(&self) -> Version {
+    /// Where this change stands in the order: a deletion after every snapshot; of snapshots of
+    /// one version (the digest leaves out the end of a lock) the one that locks for longer.
+    fn rank(&self) -> (Version, Option<UnixMillis>) {
         match self {
-            Self::Snapshot(snapshot) => snapshot.version,
-            Self::Deletion { .. } => Version::DELETION,
+            Self::Snapshot(snapshot) => (snapshot.version, snapshot.profile.locked_until),
+            Self::Deletion { .. } => (Version::DELETION, None),
         }
     }
 
@@ -53,7 +54,7 @@ impl Change {
 /// What a set of changes to one user comes to.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Merged<'a> {
-    /// The change with the greatest version.
+    /// The change with the greatest rank.
     pub winner: &'a Change,
     /// The latest sign-in that any of them knew; none once the user is deleted.
     pub last_sign_in_at: Option<UnixMillis>,
@@ -66,9 +67,9 @@ impl<'a> Merged<'a> {
     }
 
     /// Folds in one more change of the same user. Returns whether it is the winner now;
-    /// of equal versions the earlier one stays.
+    /// of equals the earlier one stays.
     pub fn fold(&mut self, change: &'a Change) -> bool {
-        let wins = change.version() > self.winner.version();
+        let wins = change.rank() > self.winner.rank();
         if wins {
             self.winner = change;
         }

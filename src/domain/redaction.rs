@@ -5,41 +5,71 @@
 //! found, so that a deletion can erase it.
 
 use serde_json::Value;
+use serde_json::value::RawValue;
+use std::collections::BTreeMap;
 
 /// Keys whose values are never stored, at whatever depth they stand.
 const NEVER_STORED: [&str; 2] = ["private_metadata", "unsafe_metadata"];
 
+/// Values nested deeper than this are not taken apart, hence not kept.
+const DEEPEST: usize = 64;
+
 /// `body` without private and unsafe metadata where it parses, else as it is.
 pub fn redact(body: &[u8]) -> Vec<u8> {
-    let Ok(mut value) = serde_json::from_slice::<Value>(body) else {
+    let Ok(whole) = serde_json::from_slice::<&RawValue>(body) else {
         return body.to_vec();
     };
-    if !cut(&mut value) {
-        return body.to_vec();
-    }
-    serde_json::to_vec(&value).unwrap_or_default()
+    let mut cutter = Cutter { cut_anything: false };
+    let rest = cutter.without_metadata(whole.get(), 0);
+    if cutter.cut_anything { rest.into_bytes() } else { body.to_vec() }
 }
 
-/// Removes the keys that are never stored; returns whether there were any.
-fn cut(value: &mut Value) -> bool {
-    let mut found = false;
-    match value {
-        Value::Array(items) => {
-            for item in items {
-                found |= cut(item);
-            }
+/// Takes JSON apart without reading its strings and numbers, so that also what no type of ours
+/// holds (half a surrogate pair, a number beyond all bounds) is cut.
+struct Cutter {
+    cut_anything: bool,
+}
+
+impl Cutter {
+    fn without_metadata(&mut self, json: &str, depth: usize) -> String {
+        match json.as_bytes().first() {
+            Some(b'{' | b'[') if depth == DEEPEST => self.nothing(),
+            Some(b'{') => match serde_json::from_str::<BTreeMap<String, &RawValue>>(json) {
+                Ok(object) => self.object(object, depth + 1),
+                Err(_) => self.nothing(),
+            },
+            Some(b'[') => match serde_json::from_str::<Vec<&RawValue>>(json) {
+                Ok(items) => {
+                    let items: Vec<String> = items
+                        .into_iter()
+                        .map(|item| self.without_metadata(item.get(), depth + 1))
+                        .collect();
+                    format!("[{}]", items.join(","))
+                }
+                Err(_) => self.nothing(),
+            },
+            _ => json.to_owned(),
         }
-        Value::Object(map) => {
-            let before = map.len();
-            map.retain(|key, _| !NEVER_STORED.contains(&key.as_str()));
-            found = map.len() < before;
-            for item in map.values_mut() {
-                found |= cut(item);
-            }
-        }
-        Value::Null | Value::Bool(_) | Value::Number(_) | Value::String(_) => {}
     }
-    found
+
+    fn object(&mut self, mut object: BTreeMap<String, &RawValue>, depth: usize) -> String {
+        let before = object.len();
+        object.retain(|key, _| !NEVER_STORED.contains(&key.as_str()));
+        self.cut_anything |= object.len() < before;
+        let fields: Vec<String> = object
+            .into_iter()
+            .map(|(key, value)| {
+                format!("{}:{}", Value::String(key), self.without_metadata(value.get(), depth))
+            })
+            .collect();
+        format!("{{{}}}", fields.join(","))
+    }
+
+    /// What stands in for a value that cannot be taken apart.
+    fn nothing(&mut self) -> String {
+        self.cut_anything = true;
+        "null".to_owned()
+    }
 }
 
 /// The users whom `body` concerns: `data.id` where it is a string, else every
@@ -77,6 +107,16 @@ mod tests {
     fn private_and_unsafe_metadata_are_cut_at_every_depth() {
         let body = br#"{"data":{"private_metadata":{"card":"1"},"x":[{"unsafe_metadata":2}],"id":"user_1"}}"#;
         assert_eq!(redact(body), br#"{"data":{"id":"user_1","x":[{}]}}"#);
+    }
+
+    #[test]
+    fn metadata_is_cut_also_beside_what_no_string_can_hold() {
+        let body = br#"{"data":{"first_name":"\ud800","private_metadata":{"card":"1"}}}"#;
+        assert_eq!(redact(body), br#"{"data":{"first_name":"\ud800"}}"#);
+        let deep =
+            format!(r#"{{"a":{}1{},"unsafe_metadata":1}}"#, "[".repeat(500), "]".repeat(500));
+        let kept = String::from_utf8(redact(deep.as_bytes())).unwrap();
+        assert!(kept.contains("null") && !kept.contains("unsafe_metadata"), "{kept}");
     }
 
     #[test]

@@ -82,7 +82,7 @@ impl Profile {
             None => hash.update([0]),
             Some(bytes) => {
                 hash.update([1]);
-                hash.update(bytes.len().to_le_bytes());
+                hash.update(u64::try_from(bytes.len()).unwrap_or(u64::MAX).to_le_bytes());
                 hash.update(bytes);
             }
         };

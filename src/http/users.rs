@@ -37,7 +37,10 @@ pub(super) async fn get(
     id: Path<String>,
 ) -> Result<HttpResponse, Problem> {
     require(&state, &request, Access::ReadUsers)?;
-    let user = state.store.find_user(id.into_inner()).await?.ok_or_else(|| {
+    let id = id.into_inner();
+    // No database holds a NUL, and PostgreSQL refuses to be asked for one.
+    let found = if id.contains('\0') { None } else { state.store.find_user(id).await? };
+    let user = found.ok_or_else(|| {
         let detail =
             "no user has this id, neither ours nor the provider's as far as events have come";
         Problem::new(StatusCode::NOT_FOUND, "user_not_found", detail)
@@ -77,6 +80,10 @@ impl Query {
                 PARAMETERS.join(", ")
             );
             return Err(Problem::bad_request("unknown_parameter", detail));
+        }
+        if pairs.values().any(|value| value.contains('\0')) {
+            let detail = "a parameter holds a NUL character, which no user has";
+            return Err(Problem::bad_request("invalid_parameter", detail));
         }
         let text = |name: &str| pairs.get(name).filter(|value| !value.is_empty()).cloned();
         let limit = match pairs.get("limit") {

@@ -15,6 +15,7 @@ use crate::store::batch::Judgement;
 use crate::store::{Moment, StoreError, Writer};
 use crate::telemetry::{Metrics, Throttle};
 use jiff::Timestamp;
+use std::collections::HashSet;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 use uuid::Uuid;
@@ -81,8 +82,11 @@ impl Committer {
         let malformed = |taken: &Submission| matches!(taken.event.meaning, Meaning::Malformed(..));
         let (malformed, regular): (Vec<_>, Vec<_>) = batch.into_iter().partition(malformed);
         let mut there = regular.is_empty() || self.commit(regular);
+        let mut kept = HashSet::new();
         for submission in malformed {
-            if let Meaning::Malformed(reason, path) = &submission.event.meaning {
+            if !kept.insert(submission.delivery.message_id().to_owned()) {
+                self.tell(submission, Settled { outcome: Outcome::Duplicate, user_id: None });
+            } else if let Meaning::Malformed(reason, path) = &submission.event.meaning {
                 let (reason, path) = (*reason, path.clone());
                 there &= self.quarantine(submission, reason, path.as_deref());
             }

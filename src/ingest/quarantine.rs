@@ -27,10 +27,10 @@ impl Committer {
         };
         let admission = self.writer.quarantine(&entry).or_else(|_| self.writer.quarantine(&entry));
         self.soil_log();
-        let outcome = match admission {
-            Ok(Admission::Kept) => Outcome::Quarantined(reason),
-            Ok(Admission::Duplicate) => Outcome::Duplicate,
-            Ok(Admission::Tombstoned) => Outcome::Tombstoned,
+        let (outcome, user_id) = match admission {
+            Ok(Admission::Kept) => (Outcome::Quarantined(reason), None),
+            Ok(Admission::Duplicate(user_id)) => (Outcome::Duplicate, user_id),
+            Ok(Admission::Tombstoned(user_id)) => (Outcome::Tombstoned, Some(user_id)),
             Ok(Admission::Full) => {
                 submission.refuse(Unavailable::QuarantineFull);
                 return true;
@@ -49,7 +49,7 @@ impl Committer {
                 "a genuine delivery cannot be applied; it is quarantined: see `usersync replay --list`"
             );
         }
-        self.tell(submission, Settled { outcome, user_id: None });
+        self.tell(submission, Settled { outcome, user_id });
         true
     }
 

@@ -34,15 +34,15 @@ pub struct Entry<'a> {
     pub now: Moment,
 }
 
-/// What became of an [`Entry`].
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+/// What became of an [`Entry`]; with our id of the user concerned, where there is one.
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Admission {
     /// It is kept.
     Kept,
     /// The message was settled before; nothing is kept.
-    Duplicate,
+    Duplicate(Option<String>),
     /// A user whom it concerns is deleted: it is recorded, without its body.
-    Tombstoned,
+    Tombstoned(String),
     /// There is no room; nothing is recorded.
     Full,
 }
@@ -79,9 +79,10 @@ pub(super) fn admit(
         .first(inner)
         .optional())?;
     if outcome.is_some_and(|outcome| outcome != "quarantined" && outcome != "ignored") {
-        return Ok(Admission::Duplicate);
+        return Ok(Admission::Duplicate(concerned(connection, entry)?.map(|(id, _)| id)));
     }
-    let tombstoned = concerns_deleted(connection, entry)?;
+    let deleted = concerned(connection, entry)?.filter(|(_, deleted)| *deleted);
+    let tombstoned = deleted.is_some();
     let kept: Option<(i64, Moment)> = both!(connection, |inner| quarantine::table
         .find((entry.message_id, entry.source))
         .select((quarantine::size_bytes, quarantine::received_at))
@@ -96,23 +97,30 @@ pub(super) fn admit(
     if !tombstoned {
         keep(connection, entry, size, kept.map_or(entry.now, |(_, received_at)| received_at))?;
     }
-    let admission = if tombstoned { Admission::Tombstoned } else { Admission::Kept };
-    record(connection, entry, admission)?;
-    Ok(admission)
+    record(connection, entry, tombstoned)?;
+    Ok(deleted.map_or(Admission::Kept, |(id, _)| Admission::Tombstoned(id)))
 }
 
-fn concerns_deleted(connection: &mut AnyConnection, entry: &Entry<'_>) -> Result<bool, StoreError> {
+/// Our id of a user whom the entry concerns, and whether the user is deleted; of several, one
+/// who is.
+fn concerned(
+    connection: &mut AnyConnection,
+    entry: &Entry<'_>,
+) -> Result<Option<(String, bool)>, StoreError> {
+    let mut found = None;
     for subject in &entry.subjects {
-        let deletion_kind: Option<Option<String>> = both!(connection, |inner| users::table
+        let user: Option<(String, Option<String>)> = both!(connection, |inner| users::table
             .filter(users::external_id.eq(subject).and(users::source.eq(entry.source)))
-            .select(users::deletion_kind)
+            .select((users::id, users::deletion_kind))
             .first(inner)
             .optional())?;
-        if deletion_kind.flatten().as_deref() == Some("signed") {
-            return Ok(true);
+        match user {
+            Some((id, Some(kind))) if kind == "signed" => return Ok(Some((id, true))),
+            Some((id, _)) => found = found.or(Some((id, false))),
+            None => {}
         }
     }
-    Ok(false)
+    Ok(found)
 }
 
 fn keep(
@@ -148,12 +156,10 @@ fn keep(
 fn record(
     connection: &mut AnyConnection,
     entry: &Entry<'_>,
-    admission: Admission,
+    tombstoned: bool,
 ) -> Result<(), StoreError> {
-    let (outcome, reason) = match admission {
-        Admission::Tombstoned => ("tombstoned", None),
-        _ => ("quarantined", Some(entry.reason)),
-    };
+    let (outcome, reason) =
+        if tombstoned { ("tombstoned", None) } else { ("quarantined", Some(entry.reason)) };
     let columns = (
         webhook_events::kind.eq(entry.kind),
         webhook_events::external_id.eq(entry.subjects.first()),

@@ -7,8 +7,9 @@ use diesel::sql_types::Integer;
 use diesel::{Connection as _, QueryableByName, RunQueryDsl as _, SqliteConnection};
 use std::path::Path;
 
-/// How long a connection waits for another's lock, in milliseconds.
-const BUSY_TIMEOUT_MS: u32 = 5_000;
+/// How long a connection waits for another's lock, in milliseconds: two tries fit into the time
+/// in which a sender is answered.
+const BUSY_TIMEOUT_MS: u32 = 2_000;
 
 /// Opens `path` with our pragmas; only a migration makes the file.
 ///

@@ -41,4 +41,22 @@ both_engines! {
         assert_eq!(app.database.count("webhook_events"), 2);
         app.stop().await;
     }
+
+    async fn of_two_snapshots_that_differ_in_their_lock_only_the_longer_lock_stays(engine) {
+        let app = TestApp::start(engine).await;
+        for (number, order) in [[60, 1800], [1800, 60]].into_iter().enumerate() {
+            let id = user_id(number);
+            for seconds in order {
+                let mut event = user(&id, 1_000);
+                event["data"]["locked"] = true.into();
+                event["data"]["lockout_expires_in_seconds"] = seconds.into();
+                app.send(&event).await;
+            }
+        }
+        let text = "SELECT DISTINCT CAST(locked_until AS text) AS value FROM users";
+        let locks = app.database.query(text);
+        assert_eq!(locks.len(), 1, "{locks:?}");
+        assert!(locks[0].as_ref().unwrap().contains("00:30:01"), "{locks:?}");
+        app.stop().await;
+    }
 }

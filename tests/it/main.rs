@@ -15,4 +15,24 @@
 
 mod support;
 
+mod body;
+mod command_line;
+mod convergence;
 mod delivery;
+mod dev;
+mod door;
+mod erasure;
+mod fixtures;
+mod identity;
+mod load_shedding;
+mod logs;
+mod observability;
+mod outcomes;
+mod poison;
+mod profile;
+mod quarantine;
+mod routes;
+mod schema;
+mod survival;
+mod together;
+mod users_api;

@@ -119,7 +119,10 @@ SELECT
     status,
     last_sign_in_at,
     source_created_at,
-    CASE WHEN version_updated_at <> 0 THEN to_timestamp(version_updated_at / 1000.0) END
+    -- In whole seconds first: a double does not hold every millisecond.
+    CASE WHEN version_updated_at <> 0
+        THEN to_timestamp(version_updated_at / 1000)
+            + (version_updated_at % 1000) * interval '1 millisecond' END
         AS source_updated_at,
     created_at,
     updated_at,

@@ -19,6 +19,30 @@ macro_rules! batch_columns {
     };
 }
 
+/// Where a row stands in the order of snapshots, the same as the domain's: its version, and of
+/// one version the longer lock. Where both lack a lock the last comparison gives NULL, hence no
+/// change.
+macro_rules! rank {
+    ($row:literal) => {
+        concat!(
+            $row,
+            ".version_updated_at, ",
+            $row,
+            ".version_projection, ",
+            $row,
+            ".version_kind, ",
+            $row,
+            ".version_seen_at, ",
+            $row,
+            ".version_digest, ",
+            $row,
+            ".locked_until IS NOT NULL, ",
+            $row,
+            ".locked_until"
+        )
+    };
+}
+
 /// What happens where the user is there already.
 ///
 /// The guard is the order of snapshots, compared in the row's own `WHERE`, so that it holds
@@ -27,7 +51,8 @@ macro_rules! batch_columns {
 /// sign-in only ever rises.
 macro_rules! on_conflict {
     () => {
-        " ON CONFLICT (external_id, source) DO UPDATE SET \
+        concat!(
+            " ON CONFLICT (external_id, source) DO UPDATE SET \
          source_external_id = excluded.source_external_id, \
          email = excluded.email, \
          email_lower = excluded.email_lower, \
@@ -65,11 +90,13 @@ macro_rules! on_conflict {
          synced_at = excluded.synced_at, \
          deleted_at = excluded.deleted_at, \
          deletion_kind = excluded.deletion_kind \
-         WHERE (users.version_updated_at, users.version_projection, users.version_kind, \
-             users.version_seen_at, users.version_digest) \
-             < (excluded.version_updated_at, excluded.version_projection, excluded.version_kind, \
-             excluded.version_seen_at, excluded.version_digest)"
+         WHERE (" ,
+            rank!("users"),
+            ") < (",
+            rank!("excluded"),
+            ")"
+        )
     };
 }
 
-pub(super) use {batch_columns, on_conflict, row_columns};
+pub(super) use {batch_columns, on_conflict, rank, row_columns};

@@ -9,7 +9,7 @@
 use super::Batch;
 use super::postgres::Deliveries;
 use super::row::Rows;
-use super::sql::{batch_columns, on_conflict, row_columns};
+use super::sql::{batch_columns, on_conflict, rank, row_columns};
 use crate::store::types::Utc;
 use diesel::QueryResult;
 use diesel::pg::{Pg, PgConnection};
@@ -72,27 +72,28 @@ const VERDICT: &str = ", judged AS (SELECT delivered.place, delivered.message_id
         ELSE 2 END)::int2 AS verdict \
     FROM unnest(";
 
-/// Where the facts come from, in the order of message ids, so that all writers lock alike.
-/// A user whose row was not changed is looked up as it stood before: `settled` where its
-/// version is at least the incoming one. The sub-select with its `LIMIT` leaves the planner
-/// no choice but to probe the index for each such user; a join, planned while the table was
-/// empty, would read all of it for ever after.
-const JUDGED: &str = ") AS delivered (place, message_id, kind, user_place, standing) \
+/// Where the facts come from. A user whose row was not changed is looked up as it stood before:
+/// `settled` where it need not have been. The sub-select with its `LIMIT` leaves the planner no
+/// choice but to probe the index for each such user; a join, planned while the table was empty,
+/// would read all of it for ever after.
+const JUDGED: &str = concat!(
+    ") AS delivered (place, message_id, kind, user_place, standing) \
     LEFT JOIN incoming ON incoming.place = delivered.user_place \
     LEFT JOIN written ON written.external_id = incoming.external_id \
-    LEFT JOIN LATERAL (SELECT users.id, users.deletion_kind, \
-        (users.version_updated_at, users.version_projection, users.version_kind, \
-            users.version_seen_at, users.version_digest) \
-            >= (incoming.version_updated_at, incoming.version_projection, \
-            incoming.version_kind, incoming.version_seen_at, incoming.version_digest) \
-            AS settled, \
-        users.deletion_kind IS DISTINCT FROM 'signed' AND COALESCE( \
-            users.last_sign_in_at < incoming.last_sign_in_at, \
-            incoming.last_sign_in_at IS NOT NULL) AS newer_sign_in \
-        FROM users WHERE written.id IS NULL AND users.external_id = incoming.external_id \
-            AND users.source = $1 LIMIT 1) AS known ON true";
+    LEFT JOIN LATERAL (SELECT users.id, users.deletion_kind, ((",
+    rank!("users"),
+    ") < (",
+    rank!("incoming"),
+    ")) IS NOT TRUE AS settled, \
+    users.deletion_kind IS DISTINCT FROM 'signed' AND COALESCE( \
+        users.last_sign_in_at < incoming.last_sign_in_at, \
+        incoming.last_sign_in_at IS NOT NULL) AS newer_sign_in \
+    FROM users WHERE written.id IS NULL AND users.external_id = incoming.external_id \
+        AND users.source = $1 LIMIT 1) AS known ON true"
+);
 
-/// A delivery about a user whom another replica committed meanwhile is left out.
+/// A delivery about a user whom another replica committed meanwhile is left out. In the order of
+/// message ids, so that all writers lock alike.
 const EXPLAINED: &str = " WHERE delivered.standing < 2 OR written.id IS NOT NULL OR known.settled \
     ORDER BY delivered.message_id)";
 

@@ -52,34 +52,20 @@ impl TestApp {
         let config = configuration(&database, variables);
         let app = App::build(config).unwrap();
         let origin = format!("http://{}", app.address());
-        let metrics_origin = app
-            .metrics_address()
-            .map(|address| format!("http://{address}"));
+        let metrics_origin = app.metrics_address().map(|address| format!("http://{address}"));
         let (stop, stopped) = oneshot::channel();
         let task = tokio::spawn(app.run_until_stopped(async {
             stopped.await.ok();
         }));
-        let sender = Sender {
-            client: reqwest::Client::new(),
-            url: format!("{origin}/webhooks/clerk"),
-        };
-        Self {
-            sender,
-            origin,
-            metrics_origin,
-            database,
-            stop: Some(stop),
-            task,
-        }
+        let sender =
+            Sender { client: reqwest::Client::new(), url: format!("{origin}/webhooks/clerk") };
+        Self { sender, origin, metrics_origin, database, stop: Some(stop), task }
     }
 
     /// Asks until the service says that it is ready.
     pub async fn until_ready(&self) {
         while self.get("/readyz").await.status != 200 {
-            assert!(
-                !self.task.is_finished(),
-                "the service ended before it was ready"
-            );
+            assert!(!self.task.is_finished(), "the service ended before it was ready");
             tokio::task::yield_now().await;
         }
     }
@@ -106,10 +92,7 @@ impl TestApp {
 
     /// `GET` with a bearer token.
     pub async fn get_as(&self, token: &str, path: &str) -> Answer {
-        let request = self
-            .client
-            .get(format!("{}{path}", self.origin))
-            .bearer_auth(token);
+        let request = self.client.get(format!("{}{path}", self.origin)).bearer_auth(token);
         Answer::of(request.send().await.unwrap()).await
     }
 
@@ -123,14 +106,7 @@ impl TestApp {
     /// The metrics' text.
     pub async fn metrics(&self) -> String {
         let origin = self.metrics_origin.as_ref().unwrap_or(&self.origin);
-        self.client
-            .get(format!("{origin}/metrics"))
-            .send()
-            .await
-            .unwrap()
-            .text()
-            .await
-            .unwrap()
+        self.client.get(format!("{origin}/metrics")).send().await.unwrap().text().await.unwrap()
     }
 }
 

@@ -48,15 +48,10 @@ impl TestDatabase {
     fn at(engine: Engine, postgres_url: Option<String>) -> Self {
         let schema = format!("test_{}", Uuid::new_v4().simple());
         let directory = tempfile::tempdir().unwrap();
-        Self {
-            engine,
-            schema,
-            directory,
-            postgres_url,
-        }
+        Self { engine, schema, directory, postgres_url }
     }
 
-    /// What DATABASE_URL is to be.
+    /// What `DATABASE_URL` is to be.
     pub fn url(&self) -> String {
         match &self.postgres_url {
             Some(url) => url.clone(),
@@ -89,9 +84,7 @@ impl TestDatabase {
 
     /// The one number of a query like `SELECT count(*) …`, cast to text by the caller or not.
     pub fn count(&self, from: &str) -> usize {
-        let rows = self.query(&format!(
-            "SELECT CAST(count(*) AS text) AS value FROM {from}"
-        ));
+        let rows = self.query(&format!("SELECT CAST(count(*) AS text) AS value FROM {from}"));
         rows[0].as_deref().unwrap().parse().unwrap()
     }
 
@@ -99,17 +92,13 @@ impl TestDatabase {
     pub fn connect_sqlite(&self) -> SqliteConnection {
         let path = self.sqlite_path();
         let mut connection = SqliteConnection::establish(&path.to_string_lossy()).unwrap();
-        connection
-            .batch_execute("PRAGMA busy_timeout = 10000")
-            .unwrap();
+        connection.batch_execute("PRAGMA busy_timeout = 10000").unwrap();
         connection
     }
 
     fn connect_postgres(&self, url: &str) -> PgConnection {
         let mut connection = PgConnection::establish(url).unwrap();
-        connection
-            .batch_execute(&format!("SET search_path TO {}", self.schema))
-            .unwrap();
+        connection.batch_execute(&format!("SET search_path TO {}", self.schema)).unwrap();
         connection
     }
 }

@@ -1,14 +1,39 @@
 //! What every test needs: a service, a database of its own, and a sender.
 
 mod app;
+mod chance;
+mod cluster;
+mod contract;
+mod crowd;
 mod database;
+mod dump;
 mod event;
+mod hold;
+mod metrics;
+mod one_batch;
+mod process;
+mod program;
+mod raw;
+mod replica;
 mod sender;
+mod signed;
+mod until;
 
 pub use app::{ADMIN_TOKEN, READ_TOKEN, TestApp, configuration};
+pub use chance::Chance;
+pub use cluster::Cluster;
+pub use contract::{USER_FIELDS, field_names};
+pub use crowd::Crowd;
 pub use database::{Engine, TestDatabase};
 pub use event::{deleted, user, user_id};
+pub use hold::Hold;
+pub use process::Service;
+pub use program::{Program, Running};
+pub use raw::exchange;
+pub use replica::Replica;
 pub use sender::{Answer, SECRET, Sender, message_id, now_seconds};
+pub use signed::Signed;
+pub use until::until;
 
 /// Writes a test once and runs it on both engines:
 /// `both_engines! { async fn name(engine) { … } }`.

@@ -25,9 +25,7 @@ pub struct Answer {
 
 impl Answer {
     pub fn outcome(&self) -> &str {
-        self.body["outcome"]
-            .as_str()
-            .unwrap_or_else(|| panic!("no outcome: {self:?}"))
+        self.body["outcome"].as_str().unwrap_or_else(|| panic!("no outcome: {self:?}"))
     }
 
     pub fn reason(&self) -> Option<&str> {
@@ -35,31 +33,24 @@ impl Answer {
     }
 
     pub fn code(&self) -> &str {
-        self.body["code"]
-            .as_str()
-            .unwrap_or_else(|| panic!("no problem: {self:?}"))
+        self.body["code"].as_str().unwrap_or_else(|| panic!("no problem: {self:?}"))
     }
 
     pub async fn of(response: reqwest::Response) -> Self {
+        Self::try_of(response).await.unwrap()
+    }
+
+    /// Fails where the connection breaks before the whole answer has come.
+    pub async fn try_of(response: reqwest::Response) -> reqwest::Result<Self> {
         let (status, headers) = (response.status(), response.headers().clone());
-        let body = response.bytes().await.unwrap();
-        Self {
-            status,
-            headers,
-            body: serde_json::from_slice(&body).unwrap_or_default(),
-        }
+        let body = response.bytes().await?;
+        Ok(Self { status, headers, body: serde_json::from_slice(&body).unwrap_or_default() })
     }
 }
 
 /// Seconds since 1970.
 pub fn now_seconds() -> i64 {
-    i64::try_from(
-        SystemTime::now()
-            .duration_since(UNIX_EPOCH)
-            .unwrap()
-            .as_secs(),
-    )
-    .unwrap()
+    i64::try_from(SystemTime::now().duration_since(UNIX_EPOCH).unwrap().as_secs()).unwrap()
 }
 
 /// A message id that no other message has.
@@ -86,10 +77,8 @@ impl Sender {
     /// Posts bytes as the given message; fails where nobody answers.
     pub async fn try_send(&self, id: &str, body: Vec<u8>) -> reqwest::Result<Answer> {
         let timestamp = now_seconds();
-        let signature = svix::webhooks::Webhook::new(SECRET)
-            .unwrap()
-            .sign(id, timestamp, &body)
-            .unwrap();
+        let signature =
+            svix::webhooks::Webhook::new(SECRET).unwrap().sign(id, timestamp, &body).unwrap();
         let request = self
             .client
             .post(&self.url)
@@ -98,6 +87,6 @@ impl Sender {
             .header("svix-signature", signature)
             .header("content-type", "application/json")
             .body(body);
-        Ok(Answer::of(request.send().await?).await)
+        Answer::try_of(request.send().await?).await
     }
 }

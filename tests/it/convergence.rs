@@ -1,0 +1,35 @@
+//! The final state is a function of the set of events: order, repetition, batches and
+//! replicas do not matter.
+//!
+//! * [`model`]: what a row has to be, computed from the set by the words of the design;
+//! * [`table`]: what the rows are;
+//! * [`every_order`]: all orders of a small set;
+//! * [`random_sets`]: random sets, split at random over moments and replicas.
+
+mod every_order;
+mod model;
+mod random_sets;
+mod table;
+
+use crate::support::Sender;
+use serde_json::Value;
+
+/// A message on its way: whom it is posted to, under which id, and what it says.
+#[derive(Clone)]
+struct Post {
+    sender: Sender,
+    message: String,
+    event: Value,
+}
+
+/// Posts a group at the same moment, and waits until all of it is accepted.
+async fn post_together(group: impl IntoIterator<Item = Post>) {
+    let accepted = |post: Post| async move {
+        let answer = post.sender.send_as(&post.message, &post.event).await;
+        assert_eq!(answer.status, 200, "{answer:?}");
+    };
+    let posts: Vec<_> = group.into_iter().map(|post| tokio::spawn(accepted(post))).collect();
+    for post in posts {
+        post.await.unwrap();
+    }
+}

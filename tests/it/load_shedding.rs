@@ -1,0 +1,22 @@
+//! Overload, slow clients, stopping and outages: whoever is turned away hears it at once and
+//! may come again, and what was accepted is committed.
+//!
+//! * [`crowds`]: slow and silent clients leave others served;
+//! * [`full_queue`]: the queue is bounded;
+//! * [`stopping`]: a stop finishes what waits, and a sender that goes away loses nothing;
+//! * [`outage`]: the database is away, and comes back.
+
+mod crowds;
+mod full_queue;
+mod outage;
+mod stopping;
+
+use crate::support::Answer;
+
+/// Checks that an answer asks the sender to come again, for the reason given.
+fn assert_turned_away(answer: &Answer, code: &str) {
+    assert_eq!((answer.status.as_u16(), answer.code()), (503, code));
+    let retry_after = answer.headers["retry-after"].to_str().unwrap();
+    let seconds: u64 = retry_after.parse().unwrap();
+    assert!((1..=60).contains(&seconds), "{seconds}");
+}

@@ -1,0 +1,78 @@
+//! The queue is bounded by bytes: beyond, a sender is told at once to come again.
+
+use super::assert_turned_away;
+use crate::both_engines;
+use crate::support::{Answer, Hold, Service, TestDatabase, message_id, until, user, user_id};
+use std::time::{Duration, Instant};
+use tokio::task::JoinHandle;
+
+/// A body just below the limit of 1 MiB; 64 MiB of them may wait.
+const BODY_BYTES: usize = 1_000_000;
+const ROOM: usize = 67;
+
+/// Half of the room: what is being read at the same moment must not reach a limit of its own.
+const WAVE: usize = 33;
+
+const WITHIN: Duration = Duration::from_secs(60);
+
+both_engines! {
+    async fn a_full_queue_answers_503_with_retry_after_and_recovers(engine) {
+        let database = TestDatabase::new(engine);
+        let service = Service::start(&database).await;
+        let started = Instant::now();
+        let refused = loop {
+            // The database gives a lock up after some seconds: a slow machine needs more rounds.
+            let hold = Hold::writers_of(&database);
+            let answers = fill(&service).await;
+            hold.release();
+            let mut answers = answers.into_iter();
+            if let Some(full) = answers.find(|answer| answer.status == 503 && answer.code() == "queue_full") {
+                break full;
+            }
+            assert!(started.elapsed() < WITHIN, "the queue never filled");
+        };
+        assert_turned_away(&refused, "queue_full");
+        until("deliveries are accepted again", WITHIN, async || {
+            let answer = service.sender().send(&user(&user_id(1), 1_000)).await;
+            (answer.status == 200).then_some(())
+        })
+        .await;
+    }
+}
+
+/// Sends more than the queue has room for, while the writer is held back; returns the
+/// answers to the last wave, of which those beyond the room come at once.
+async fn fill(service: &Service) -> Vec<Answer> {
+    let plug = post(service, user(&user_id(1), 1).to_string().into_bytes());
+    let mut waiting = vec![plug];
+    for wave in 1..=2 {
+        waiting.extend((0..WAVE).map(|_| post(service, ignored())));
+        until("the wave waits, or was turned away", WITHIN, async || {
+            let depth = service.metric("usersync_queue_depth").await;
+            let arrived = depth >= u64::try_from(wave * WAVE - 1).unwrap();
+            let turned_away = waiting.iter().any(JoinHandle::is_finished);
+            (arrived || turned_away).then_some(())
+        })
+        .await;
+    }
+    let beyond: Vec<_> = (0..ROOM / 4).map(|_| post(service, ignored())).collect();
+    let mut answers = Vec::new();
+    for task in beyond {
+        answers.push(task.await.unwrap());
+    }
+    for task in waiting {
+        assert!([200, 503].contains(&task.await.unwrap().status.as_u16()));
+    }
+    answers
+}
+
+/// An event of a type that is none of ours: its bytes count all the same.
+fn ignored() -> Vec<u8> {
+    let filling = "x".repeat(BODY_BYTES);
+    format!(r#"{{"type":"email.created","data":"{filling}"}}"#).into_bytes()
+}
+
+fn post(service: &Service, body: Vec<u8>) -> JoinHandle<Answer> {
+    let sender = service.sender();
+    tokio::spawn(async move { sender.send_bytes(&message_id(), body).await })
+}

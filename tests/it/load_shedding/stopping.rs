@@ -1,0 +1,98 @@
+//! A stop finishes what waits; a sender that goes away loses nothing.
+
+use crate::both_engines;
+use crate::support::{
+    Answer, Hold, SECRET, Service, TestDatabase, message_id, now_seconds, until, user, user_id,
+};
+use std::io::Write as _;
+use std::net::TcpStream;
+use std::time::Duration;
+use tokio::task::JoinHandle;
+use usersync::webhook::SigningSecret;
+
+const WAITING: usize = 40;
+
+/// The longest that a stop may take: 20 s for requests, 5 s for the queue.
+const STOPPED_WITHIN: Duration = Duration::from_secs(25);
+
+const WITHIN: Duration = Duration::from_secs(30);
+
+both_engines! {
+    async fn a_stop_commits_and_answers_everything_that_waits(engine) {
+        let database = TestDatabase::new(engine);
+        let mut service = Service::start(&database).await;
+        let (hold, first) = occupy_writer(&service, &database).await;
+        let mut waiting = vec![first];
+        waiting.extend((0..WAITING).map(|number| post(&service, number)));
+        until_all_wait(&service).await;
+        service.terminate();
+        until("the service is stopping", WITHIN, async || {
+            service.log().contains("stopping: ").then_some(())
+        })
+        .await;
+        hold.release();
+        for task in waiting {
+            assert_eq!(task.await.unwrap().outcome(), "applied");
+        }
+        let status = service.ended(STOPPED_WITHIN).await;
+        assert!(status.success(), "{status}");
+        assert_eq!(database.count("users"), WAITING + 1);
+    }
+
+    async fn an_event_whose_sender_went_away_is_still_committed(engine) {
+        let database = TestDatabase::new(engine);
+        let service = Service::start(&database).await;
+        let (hold, first) = occupy_writer(&service, &database).await;
+        for number in 0..WAITING {
+            let body = user(&user_id(number), 1_000).to_string();
+            let mut connection = TcpStream::connect(("127.0.0.1", service.port)).unwrap();
+            connection.write_all(&signed(&body)).unwrap();
+            drop(connection);
+        }
+        until_all_wait(&service).await;
+        hold.release();
+        assert_eq!(first.await.unwrap().outcome(), "applied");
+        until("every event is committed", WITHIN, async || {
+            (database.count("users") == WAITING + 1).then_some(())
+        })
+        .await;
+    }
+}
+
+/// Sends a delivery, and goes on at once.
+fn post(service: &Service, number: usize) -> JoinHandle<Answer> {
+    let sender = service.sender();
+    tokio::spawn(async move { sender.send(&user(&user_id(number), 1_000)).await })
+}
+
+/// Holds the writer back, with one delivery in its hands; all others wait in the queue.
+async fn occupy_writer(service: &Service, database: &TestDatabase) -> (Hold, JoinHandle<Answer>) {
+    let hold = Hold::writers_of(database);
+    let first = post(service, WAITING);
+    until("the writer is at work", WITHIN, async || {
+        (service.metric("usersync_batch_size_count").await == 1).then_some(())
+    })
+    .await;
+    (hold, first)
+}
+
+async fn until_all_wait(service: &Service) {
+    until("the deliveries wait", WITHIN, async || {
+        let depth = service.metric("usersync_queue_depth").await;
+        (usize::try_from(depth).unwrap() == WAITING).then_some(())
+    })
+    .await;
+}
+
+/// A whole delivery as bytes.
+fn signed(body: &str) -> Vec<u8> {
+    let (id, now) = (message_id(), now_seconds().to_string());
+    let secret = SigningSecret::parse(SECRET).unwrap();
+    let signature = secret.signature(&id, &now, body.as_bytes());
+    let head = format!(
+        "POST /webhooks/clerk HTTP/1.1\r\nhost: here\r\ncontent-length: {}\r\n\
+         svix-id: {id}\r\nsvix-timestamp: {now}\r\nsvix-signature: {signature}\r\n\r\n",
+        body.len()
+    );
+    [head.as_bytes(), body.as_bytes()].concat()
+}

@@ -1,0 +1,171 @@
+//! A delivery that the database refuses: it is quarantined alone, and heals once the cause is
+//! gone, by another delivery or by a replay.
+
+use crate::both_engines;
+use crate::support::{Answer, Engine, Program, TestApp, TestDatabase, configuration, message_id};
+use crate::support::{deleted, user, user_id};
+use serde_json::Value;
+use std::sync::Arc;
+use usersync::ingest::Ingest;
+use usersync::ingest::replay::{ReplayError, replay};
+use usersync::provider::Provider as _;
+use usersync::store::Store;
+use usersync::telemetry::Metrics;
+
+fn poisoned(id: &str, updated_at: i64) -> Value {
+    let mut event = user(id, updated_at);
+    event["data"]["last_name"] = "poison".into();
+    event
+}
+
+/// Makes the database refuse every user of the name `poison`.
+fn poison(database: &TestDatabase) {
+    database.execute(match database.engine {
+        Engine::Postgres => {
+            "ALTER TABLE users ADD CONSTRAINT antidote CHECK (last_name <> 'poison')"
+        }
+        Engine::Sqlite => {
+            "CREATE TRIGGER antidote BEFORE INSERT ON users WHEN NEW.last_name = 'poison' \
+             BEGIN SELECT RAISE(ABORT, 'refused'); END"
+        }
+    });
+}
+
+fn mend(database: &TestDatabase) {
+    database.execute(match database.engine {
+        Engine::Postgres => "ALTER TABLE users DROP CONSTRAINT antidote",
+        Engine::Sqlite => "DROP TRIGGER antidote",
+    });
+}
+
+fn outcomes(answers: &[Answer]) -> Vec<&str> {
+    answers.iter().map(Answer::outcome).collect()
+}
+
+/// A service that has one poisoned message in quarantine, of user 1.
+async fn with_poisoned(engine: Engine) -> (TestApp, String) {
+    let app = TestApp::start(engine).await;
+    poison(&app.database);
+    let message = message_id();
+    let answer = app.send_as(&message, &poisoned(&user_id(1), 1_000)).await;
+    assert_eq!((answer.status.as_u16(), answer.outcome()), (202, "quarantined"));
+    assert_eq!(answer.reason(), Some("refused_by_database"));
+    (app, message)
+}
+
+async fn assert_healed(app: &TestApp) {
+    assert_eq!(app.user(&user_id(1)).await["last_name"], "poison");
+    assert_eq!(app.database.count("quarantine"), 0);
+    assert_eq!(app.database.count("webhook_events WHERE outcome = 'applied'"), 1);
+}
+
+/// Replays through the library, by a writer of its own.
+async fn replay_once(database: &TestDatabase, message: &str) -> Result<&'static str, ReplayError> {
+    let config = configuration(database, &[]);
+    let store = Store::new(&config.database);
+    let metrics = Arc::new(Metrics::default());
+    let source = config.provider.source();
+    let (ingest, writer) = Ingest::start(&store, source, config.user_ids, metrics).unwrap();
+    let settled = replay(&ingest, &store, &config.provider, message).await;
+    ingest.close();
+    tokio::task::spawn_blocking(|| writer.join()).await.unwrap();
+    settled.map(|settled| settled.outcome.as_str())
+}
+
+both_engines! {
+    async fn a_poisoned_delivery_is_quarantined_alone_and_its_batch_applied(engine) {
+        let app = TestApp::start(engine).await;
+        poison(&app.database);
+        let ids: Vec<String> = (0..7).map(|number| format!("msg_{number}")).collect();
+        let event = |number: usize| match number {
+            3 => poisoned(&user_id(3), 1_000),
+            _ => user(&user_id(number), 1_000),
+        };
+        let batch: Vec<_> = ids.iter().map(String::as_str).zip((0..7).map(event)).collect();
+        let answers = app.send_in_one_batch(&batch).await;
+        let mut expected = ["applied"; 7];
+        expected[3] = "quarantined";
+        assert_eq!(outcomes(&answers), expected);
+        assert_eq!((app.database.count("users"), app.database.count("quarantine")), (6, 1));
+        app.stop().await;
+    }
+
+    async fn a_good_snapshot_is_applied_where_a_poisoned_one_of_its_user_is_newer(engine) {
+        let app = TestApp::start(engine).await;
+        poison(&app.database);
+        let batch = [("msg_1", user(&user_id(1), 1_000)), ("msg_2", poisoned(&user_id(1), 2_000))];
+        assert_eq!(outcomes(&app.send_in_one_batch(&batch).await), ["applied", "quarantined"]);
+        assert_eq!(app.user(&user_id(1)).await["last_name"], "Version1000");
+        app.stop().await;
+    }
+
+    async fn a_poisoned_message_heals_when_it_is_delivered_again(engine) {
+        let (app, message) = with_poisoned(engine).await;
+        let event = poisoned(&user_id(1), 1_000);
+        assert_eq!(app.send_as(&message, &event).await.outcome(), "quarantined");
+        mend(&app.database);
+        assert_eq!(app.send_as(&message, &event).await.outcome(), "applied");
+        assert_healed(&app).await;
+        assert_eq!(app.send_as(&message, &event).await.outcome(), "duplicate");
+        app.stop().await;
+    }
+
+    async fn a_poisoned_message_heals_by_a_replay(engine) {
+        let (app, message) = with_poisoned(engine).await;
+        assert_eq!(replay_once(&app.database, &message).await.unwrap(), "quarantined");
+        mend(&app.database);
+        assert_eq!(replay_once(&app.database, &message).await.unwrap(), "applied");
+        assert_healed(&app).await;
+        let again = replay_once(&app.database, &message).await;
+        assert!(matches!(again, Err(ReplayError::NotQuarantined(_))));
+        app.stop().await;
+    }
+
+    async fn a_replay_does_not_undo_what_came_meanwhile(engine) {
+        let (app, message) = with_poisoned(engine).await;
+        app.send(&user(&user_id(1), 5_000)).await;
+        mend(&app.database);
+        assert_eq!(replay_once(&app.database, &message).await.unwrap(), "stale");
+        assert_eq!(app.user(&user_id(1)).await["last_name"], "Version5000");
+        assert_eq!(app.database.count("quarantine"), 0);
+        app.stop().await;
+    }
+
+    async fn a_deletion_erases_a_poisoned_message(engine) {
+        let (app, message) = with_poisoned(engine).await;
+        app.send(&deleted(&user_id(1))).await;
+        assert_eq!(app.database.count("quarantine"), 0);
+        mend(&app.database);
+        assert!(replay_once(&app.database, &message).await.is_err());
+        app.stop().await;
+    }
+
+    async fn the_program_lists_and_replays_what_is_quarantined(engine) {
+        let (app, message) = with_poisoned(engine).await;
+        let program = Program::on(&app.database);
+        let listed = program.run(&["replay", "--list"]);
+        assert_eq!(listed.status, Some(0), "{listed:?}");
+        assert!(listed.stdout.contains(&message) && listed.stdout.contains("refused_by_database"));
+        assert!(!listed.stdout.contains("example.org"), "{listed:?}");
+        let still = program.run(&["replay", &message]);
+        assert_eq!(still.status, Some(1), "{still:?}");
+        mend(&app.database);
+        let healed = program.run(&["replay", &message]);
+        assert_eq!((healed.status, healed.stdout.trim()), (Some(0), format!("{message}: applied").as_str()));
+        assert_healed(&app).await;
+        assert!(program.run(&["replay", "--list"]).stdout.contains("nothing is quarantined"));
+        assert_eq!(program.run(&["replay", &message]).status, Some(1));
+        app.stop().await;
+    }
+
+    async fn the_program_replays_everything_and_tells_machines_too(engine) {
+        let (app, message) = with_poisoned(engine).await;
+        mend(&app.database);
+        let replayed = Program::on(&app.database).run(&["replay", "--all", "--json"]);
+        assert_eq!(replayed.status, Some(0), "{replayed:?}");
+        let line: Value = serde_json::from_str(&replayed.stdout).unwrap();
+        assert_eq!((&line["message_id"], &line["outcome"]), (&message.into(), &"applied".into()));
+        assert_healed(&app).await;
+        app.stop().await;
+    }
+}

@@ -1,0 +1,158 @@
+//! The quarantine: what cannot be understood is kept, healed by a later delivery or a replay,
+//! erased with its subject, and never pushed out.
+
+use crate::both_engines;
+use crate::support::{Answer, Engine, TestApp, deleted, message_id, user, user_id};
+use serde_json::{Value, json};
+
+/// The cap of the quarantine.
+const CAP_BYTES: usize = 64 * 1024 * 1024;
+
+/// A genuine event that cannot be mapped: its name is a number.
+fn malformed(id: &str) -> Value {
+    let mut event = user(id, 1_000);
+    event["data"]["first_name"] = 7.into();
+    event["data"]["private_metadata"] = json!({"card": "private-card"});
+    event["data"]["unsafe_metadata"] = json!({"note": "unsafe-note"});
+    event
+}
+
+/// Makes the quarantine hold `bytes` more, as far as it counts them.
+fn fill(app: &TestApp, bytes: usize) {
+    let body = match app.database.engine {
+        Engine::Postgres => r"'\x00'",
+        Engine::Sqlite => "x'00'",
+    };
+    app.database.execute(&format!(
+        "INSERT INTO quarantine (source, message_id, type, reason, body, size_bytes, received_at) \
+         VALUES ('clerk', 'msg_filler', 'user.updated', 'wrong_type', {body}, {bytes}, '2999-01-01T00:00:00.000Z')"
+    ));
+}
+
+fn kept(app: &TestApp) -> usize {
+    app.database.count("quarantine WHERE message_id <> 'msg_filler'")
+}
+
+fn assert_full(answer: &Answer) {
+    assert_eq!((answer.status.as_u16(), answer.code()), (503, "quarantine_full"), "{answer:?}");
+    let retry_after = answer.headers["retry-after"].to_str().unwrap();
+    assert!(retry_after.parse::<u32>().unwrap() > 0);
+}
+
+both_engines! {
+    async fn a_kept_body_has_no_private_metadata(engine) {
+        let app = TestApp::start(engine).await;
+        assert_eq!(app.send(&malformed(&user_id(1))).await.outcome(), "quarantined");
+        let dump = app.database.dump();
+        assert!(dump.contains("@example.org"), "the body is not kept");
+        for secret in ["private", "unsafe"] {
+            assert!(!dump.contains(secret), "{secret} is stored");
+        }
+        app.stop().await;
+    }
+
+    async fn a_message_that_comes_again_is_tried_anew_and_kept_once(engine) {
+        let app = TestApp::start(engine).await;
+        let message = message_id();
+        for _ in 0..3 {
+            let answer = app.send_as(&message, &malformed(&user_id(1))).await;
+            assert_eq!((answer.status.as_u16(), answer.outcome()), (202, "quarantined"));
+        }
+        assert_eq!((kept(&app), app.database.count("webhook_events")), (1, 1));
+        app.stop().await;
+    }
+
+    async fn a_message_that_can_be_read_after_all_heals(engine) {
+        let app = TestApp::start(engine).await;
+        let message = message_id();
+        app.send_as(&message, &malformed(&user_id(1))).await;
+        let healed = app.send_as(&message, &user(&user_id(1), 1_000)).await;
+        assert_eq!((healed.status.as_u16(), healed.outcome()), (200, "applied"));
+        assert_eq!((kept(&app), app.database.count("quarantine_subjects")), (0, 0));
+        app.stop().await;
+    }
+
+    async fn an_event_of_a_deleted_user_is_tombstoned_and_its_body_not_kept(engine) {
+        let app = TestApp::start(engine).await;
+        app.send(&deleted(&user_id(1))).await;
+        let message = message_id();
+        let answer = app.send_as(&message, &malformed(&user_id(1))).await;
+        assert_eq!((answer.status.as_u16(), answer.outcome(), answer.reason()), (200, "tombstoned", None));
+        assert_eq!(kept(&app), 0);
+        let broken = format!("{{\"data\":{{\"by\":\"{}\"", user_id(1));
+        assert_eq!(app.send_bytes(&message_id(), broken.into_bytes()).await.outcome(), "tombstoned");
+        assert_eq!((kept(&app), app.database.count("webhook_events WHERE outcome = 'tombstoned'")), (0, 2));
+        assert!(!app.database.dump().contains("@example.org"));
+        assert_eq!(app.send_as(&message, &malformed(&user_id(1))).await.outcome(), "duplicate");
+        app.stop().await;
+    }
+
+    async fn a_deletion_erases_what_is_kept_of_its_user_and_nothing_else(engine) {
+        let app = TestApp::start(engine).await;
+        let broken = format!("{{\"type\":\"user.updated\",\"data\":{{\"id\":\"{}\",\"e\":\"a@example.net", user_id(1));
+        app.send_bytes(&message_id(), broken.into_bytes()).await;
+        app.send(&malformed(&user_id(1))).await;
+        app.send(&malformed(&user_id(2))).await;
+        assert_eq!(kept(&app), 3);
+        assert_eq!(app.send(&deleted(&user_id(1))).await.outcome(), "applied");
+        let left = app.database.query("SELECT subject AS value FROM quarantine_subjects");
+        assert_eq!((left, kept(&app)), (vec![Some(user_id(2))], 1));
+        assert!(!app.database.dump().contains("a@example.net"));
+        app.stop().await;
+    }
+
+    async fn an_erased_message_that_comes_again_is_tombstoned(engine) {
+        let app = TestApp::start(engine).await;
+        let message = message_id();
+        app.send_as(&message, &malformed(&user_id(1))).await;
+        app.send(&deleted(&user_id(1))).await;
+        assert_eq!(app.send_as(&message, &malformed(&user_id(1))).await.outcome(), "tombstoned");
+        assert_eq!(kept(&app), 0);
+        app.stop().await;
+    }
+
+    async fn a_full_quarantine_asks_to_come_again_and_drops_nothing(engine) {
+        let app = TestApp::start(engine).await;
+        app.send(&malformed(&user_id(1))).await;
+        let size = usize::try_from(app.metric("usersync_quarantine_bytes").await).unwrap();
+        fill(&app, CAP_BYTES - 2 * size);
+        assert_eq!(app.send(&malformed(&user_id(2))).await.outcome(), "quarantined");
+        assert_full(&app.send(&malformed(&user_id(3))).await);
+        assert_eq!((kept(&app), app.database.count("quarantine")), (2, 3));
+        assert_eq!(app.send(&user(&user_id(4), 1_000)).await.outcome(), "applied");
+        app.stop().await;
+    }
+
+    async fn trap_7_a_message_that_was_turned_away_is_not_remembered(engine) {
+        let app = TestApp::start(engine).await;
+        fill(&app, CAP_BYTES);
+        let message = message_id();
+        assert_full(&app.send_as(&message, &malformed(&user_id(1))).await);
+        assert_eq!(app.database.count("webhook_events"), 0);
+        app.database.execute("DELETE FROM quarantine WHERE message_id = 'msg_filler'");
+        assert_eq!(app.send_as(&message, &malformed(&user_id(1))).await.outcome(), "quarantined");
+        app.stop().await;
+    }
+
+    async fn a_full_quarantine_keeps_a_message_that_it_has_when_it_comes_again(engine) {
+        let app = TestApp::start(engine).await;
+        let message = message_id();
+        app.send_as(&message, &malformed(&user_id(1))).await;
+        fill(&app, CAP_BYTES);
+        let again = app.send_as(&message, &malformed(&user_id(1))).await;
+        assert!(again.status == 503 || again.status == 202, "{again:?}");
+        assert_eq!(kept(&app), 1, "what was kept has been dropped");
+        app.stop().await;
+    }
+
+    async fn the_metric_tells_how_much_is_kept(engine) {
+        let app = TestApp::start(engine).await;
+        assert_eq!(app.metric("usersync_quarantine_bytes").await, 0);
+        app.send(&malformed(&user_id(1))).await;
+        let size = app.database.query("SELECT CAST(sum(size_bytes) AS text) AS value FROM quarantine");
+        let told = app.metric("usersync_quarantine_bytes").await;
+        assert_eq!(size, [Some(told.to_string())]);
+        assert!(told > 100);
+        app.stop().await;
+    }
+}

@@ -1,0 +1,95 @@
+//! Every answer is a proper one: problems have their shape, requests their id, and what is
+//! not there says so.
+
+use crate::both_engines;
+use crate::support::{ADMIN_TOKEN, Answer, Signed, TestApp, user, user_id};
+use reqwest::Method;
+use std::collections::BTreeSet;
+
+async fn ask(app: &TestApp, method: Method, path: &str) -> Answer {
+    let request = app.client.request(method, format!("{}{path}", app.origin));
+    Answer::of(request.bearer_auth(ADMIN_TOKEN).send().await.unwrap()).await
+}
+
+async fn request_id_for(app: &TestApp, given: &str) -> String {
+    let request = app.client.get(format!("{}/healthz", app.origin));
+    let answer = request.header("x-request-id", given).send().await.unwrap();
+    answer.headers()["x-request-id"].to_str().unwrap().to_owned()
+}
+
+both_engines! {
+    async fn trap_9_the_path_that_other_tools_use_works_too(engine) {
+        let app = TestApp::start(engine).await;
+        let url = format!("{}/api/webhooks/clerk", app.origin);
+        let signed = Signed::event(&user(&user_id(1), 1_000));
+        assert_eq!(signed.clone().post_to(&app, &url).await.outcome(), "applied");
+        let unsigned = signed.without("svix-signature");
+        assert_eq!(unsigned.post_to(&app, &url).await.code(), "missing_header");
+        app.stop().await;
+    }
+
+    async fn the_webhook_path_takes_post_only_and_says_so(engine) {
+        let app = TestApp::start(engine).await;
+        for path in ["/webhooks/clerk", "/api/webhooks/clerk"] {
+            for method in [Method::GET, Method::PUT, Method::DELETE, Method::PATCH] {
+                let answer = ask(&app, method.clone(), path).await;
+                assert_eq!((answer.status.as_u16(), answer.code()), (405, "method_not_allowed"), "{method} {path}");
+            }
+        }
+        app.stop().await;
+    }
+
+    async fn a_refused_method_is_answered_with_the_allowed_one(engine) {
+        let app = TestApp::start(engine).await;
+        let answer = ask(&app, Method::GET, "/webhooks/clerk").await;
+        let allowed = answer.headers.get("allow").and_then(|value| value.to_str().ok());
+        assert_eq!(allowed, Some("POST"));
+        app.stop().await;
+    }
+
+    async fn what_is_not_there_is_a_404_problem(engine) {
+        let app = TestApp::start(engine).await;
+        for path in ["/", "/webhooks", "/webhooks/other", "/v1", "/v1/nothing", "/v1/users/a/b"] {
+            let answer = ask(&app, Method::GET, path).await;
+            assert_eq!((answer.status.as_u16(), answer.code()), (404, "not_found"), "{path}");
+        }
+        app.stop().await;
+    }
+
+    async fn a_problem_is_a_problem_document(engine) {
+        let app = TestApp::start(engine).await;
+        let request = app.client.post(&app.url).header("x-request-id", "test-1");
+        let answer = Answer::of(request.send().await.unwrap()).await;
+        assert_eq!(answer.headers["content-type"], "application/problem+json");
+        assert_eq!(answer.headers["cache-control"], "no-store");
+        let problem = &answer.body;
+        assert_eq!(problem["type"], "urn:usersync:problem:missing_header");
+        assert_eq!((&problem["title"], &problem["status"]), (&"Bad Request".into(), &400.into()));
+        assert_eq!((&problem["code"], &problem["request_id"]), (&"missing_header".into(), &"test-1".into()));
+        assert!(problem["detail"].as_str().unwrap().len() > 20);
+        app.stop().await;
+    }
+
+    async fn a_request_id_is_echoed_where_it_is_plain_and_else_made(engine) {
+        let app = TestApp::start(engine).await;
+        for plain in ["abc", "A-1_2.3:4", &"x".repeat(64)] {
+            assert_eq!(request_id_for(&app, plain).await, plain);
+        }
+        let mut made = BTreeSet::new();
+        for odd in ["a b", "<script>", "", &"x".repeat(65)] {
+            let id = request_id_for(&app, odd).await;
+            assert_ne!(id, odd);
+            assert!(made.insert(id));
+        }
+        app.stop().await;
+    }
+
+    async fn every_answer_has_a_request_id_and_a_problem_repeats_it(engine) {
+        let app = TestApp::start(engine).await;
+        let fine = app.send(&user(&user_id(1), 1_000)).await;
+        assert!(!fine.headers["x-request-id"].is_empty());
+        let missing = app.get("/nothing").await;
+        assert_eq!(missing.body["request_id"], missing.headers["x-request-id"].to_str().unwrap());
+        app.stop().await;
+    }
+}

@@ -1,0 +1,59 @@
+//! Deliveries that are committed together, in a known order.
+
+use super::{Answer, Hold, TestApp, message_id, until};
+use serde_json::Value;
+use std::time::Duration;
+use tokio::task::JoinHandle;
+
+/// Much less than this may pass while the writer is held back, or it gives up.
+const WITHIN: Duration = Duration::from_secs(20);
+
+/// Occupies the writer; changes nobody.
+const PLUG: &str = r#"{"type":"plug"}"#;
+
+impl TestApp {
+    /// Sends deliveries such that they come in this order and are committed as one batch.
+    pub async fn send_in_one_batch(&self, deliveries: &[(&str, Value)]) -> Vec<Answer> {
+        let hold = Hold::writers_of(&self.database);
+        let batches = self.batches().await;
+        let plug = self.spawn(message_id(), PLUG.into());
+        self.until_batches(batches + 1).await;
+        let (mut waiting, mut bytes) = (Vec::new(), 0);
+        for (id, event) in deliveries {
+            let body = event.to_string().into_bytes();
+            bytes += i64::try_from(body.len()).unwrap();
+            waiting.push(self.spawn((*id).to_owned(), body));
+            self.until_queued(bytes).await;
+        }
+        hold.release();
+        plug.await.unwrap();
+        let mut answers = Vec::new();
+        for task in waiting {
+            answers.push(task.await.unwrap());
+        }
+        assert_eq!(self.batches().await, batches + 2, "one batch, and the plug");
+        answers
+    }
+
+    /// Sends a delivery, and goes on at once.
+    pub fn spawn(&self, id: String, body: Vec<u8>) -> JoinHandle<Answer> {
+        let sender = self.sender.clone();
+        tokio::spawn(async move { sender.send_bytes(&id, body).await })
+    }
+
+    /// How many batches the writer has begun.
+    pub async fn batches(&self) -> i64 {
+        self.metric("usersync_batch_size_count").await
+    }
+
+    /// Waits until the writer has begun this many batches.
+    pub async fn until_batches(&self, count: i64) {
+        let look = async || (self.batches().await >= count).then_some(());
+        until("the writer takes a batch", WITHIN, look).await;
+    }
+
+    async fn until_queued(&self, bytes: i64) {
+        let look = async || (self.metric("usersync_queue_bytes").await == bytes).then_some(());
+        until("the delivery waits in the queue", WITHIN, look).await;
+    }
+}

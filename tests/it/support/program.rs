@@ -1,0 +1,137 @@
+//! The program as its user starts it: a process in a directory of its own, with an
+//! environment that holds nothing but what a test says.
+
+use super::TestDatabase;
+use std::fmt::Write as _;
+use std::io::{BufRead as _, BufReader, Read};
+use std::path::Path;
+use std::process::{Child, Command, Output, Stdio};
+use std::sync::mpsc::{Receiver, Sender, channel};
+use std::time::Duration;
+use tempfile::TempDir;
+
+/// How long the program may take to say what is waited for.
+const WITHIN: Duration = Duration::from_secs(60);
+
+pub struct Program {
+    directory: TempDir,
+    variables: Vec<(String, String)>,
+}
+
+/// What a finished run came to.
+#[derive(Debug)]
+pub struct Finished {
+    pub status: Option<i32>,
+    pub stdout: String,
+    pub stderr: String,
+}
+
+impl Program {
+    pub fn new() -> Self {
+        let directory = tempfile::tempdir().unwrap();
+        let variables = Vec::new();
+        Self { directory, variables }
+    }
+
+    /// With the variables that name a test's database.
+    pub fn on(database: &TestDatabase) -> Self {
+        Self::new().with("DATABASE_URL", &database.url()).with("USERSYNC_SCHEMA", &database.schema)
+    }
+
+    pub fn with(mut self, name: &str, value: &str) -> Self {
+        self.variables.push((name.to_owned(), value.to_owned()));
+        self
+    }
+
+    pub fn directory(&self) -> &Path {
+        self.directory.path()
+    }
+
+    /// Runs to the end.
+    pub fn run(&self, arguments: &[&str]) -> Finished {
+        let output = self.command(arguments).output().unwrap();
+        Finished::of(&output)
+    }
+
+    /// Starts, and goes on at once.
+    pub fn start(&self, arguments: &[&str]) -> Running {
+        let mut command = self.command(arguments);
+        let mut child = command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
+        let (sender, lines) = channel();
+        forward(child.stdout.take().unwrap(), sender.clone());
+        forward(child.stderr.take().unwrap(), sender);
+        let said = String::new();
+        Running { child, lines, said }
+    }
+
+    fn command(&self, arguments: &[&str]) -> Command {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_usersync"));
+        command.args(arguments).current_dir(self.directory()).stdin(Stdio::null()).env_clear();
+        for (name, value) in &self.variables {
+            command.env(name, value);
+        }
+        command
+    }
+}
+
+impl Finished {
+    fn of(output: &Output) -> Self {
+        let text = |bytes: &[u8]| String::from_utf8(bytes.to_vec()).unwrap();
+        Self {
+            status: output.status.code(),
+            stdout: text(&output.stdout),
+            stderr: text(&output.stderr),
+        }
+    }
+}
+
+/// A program that runs, and the lines that it writes to either stream.
+pub struct Running {
+    child: Child,
+    lines: Receiver<String>,
+    pub said: String,
+}
+
+impl Running {
+    /// The first line that holds `text`, waited for where it has not come. The two streams
+    /// come in no order.
+    pub fn line_with(&mut self, text: &str) -> String {
+        loop {
+            if let Some(line) = self.said.lines().find(|line| line.contains(text)) {
+                return line.to_owned();
+            }
+            let line = self.lines.recv_timeout(WITHIN);
+            let line = line.unwrap_or_else(|_| panic!("no {text:?} in\n{}", self.said));
+            writeln!(self.said, "{line}").unwrap();
+        }
+    }
+
+    /// Asks the process to stop, and returns its exit status and everything that it said.
+    pub fn terminate(mut self) -> (Option<i32>, String) {
+        let id = self.child.id().to_string();
+        let asked = Command::new("kill").args(["-TERM", &id]).status();
+        assert!(asked.unwrap().success());
+        while let Ok(line) = self.lines.recv_timeout(WITHIN) {
+            writeln!(self.said, "{line}").unwrap();
+        }
+        let status = self.child.wait().unwrap().code();
+        (status, std::mem::take(&mut self.said))
+    }
+}
+
+impl Drop for Running {
+    fn drop(&mut self) {
+        self.child.kill().ok();
+        self.child.wait().ok();
+    }
+}
+
+fn forward(stream: impl Read + Send + 'static, lines: Sender<String>) {
+    std::thread::spawn(move || {
+        for line in BufReader::new(stream).lines() {
+            if lines.send(line.unwrap()).is_err() {
+                return;
+            }
+        }
+    });
+}
