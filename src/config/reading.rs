@@ -110,7 +110,8 @@ impl<'a> Reading<'a> {
             self.problem(
                 "CLERK_WEBHOOK_SIGNING_SECRET",
                 "is not set; copy the signing secret (`whsec_…`) of your webhook endpoint from the provider's \
-                 dashboard into it. To try usersync without a provider, run `usersync dev`",
+                 dashboard into it. To try usersync without a provider, run `usersync dev`, \
+                 whose secret `--env-file data/dev/env` gives to the other commands",
             );
         }
         if current.is_empty() && !old.is_empty() {

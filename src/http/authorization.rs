@@ -8,6 +8,7 @@ use actix_web::http::header::{AUTHORIZATION, HeaderValue};
 /// Lets the request pass, or says why not.
 pub(super) fn require(state: &State, request: &HttpRequest, access: Access) -> Result<(), Problem> {
     let header = request.headers().get(AUTHORIZATION).map(HeaderValue::as_bytes);
-    state.tokens.decide(header, access)?;
+    let holder = state.tokens.decide(header, access)?;
+    tracing::debug!(token = holder.0, "a token was accepted");
     Ok(())
 }
