@@ -12,7 +12,7 @@ use crate::config::UserIds;
 use crate::domain::{Malformed, Outcome};
 use crate::provider::Meaning;
 use crate::store::batch::Judgement;
-use crate::store::{Moment, StoreError, Writer};
+use crate::store::{LOCK_TIMEOUT, Moment, StoreError, Writer};
 use crate::telemetry::{Metrics, Throttle};
 use jiff::Timestamp;
 use std::collections::HashSet;
@@ -30,9 +30,8 @@ const TRIES_ALONE: u32 = 3;
 /// because a server that restarted is often back already.
 const TRIES_AWAY: u32 = 2;
 
-/// An attempt that failed after this long ran into a time limit (the shorter one is
-/// PostgreSQL's `lock_timeout`, 2 s): the database was busy, the batch not to blame.
-const TIME_LIMIT: Duration = Duration::from_secs(2);
+/// Why those are turned away who come behind a group that found the database away.
+pub(super) const SAME_OUTAGE: &str = "the same outage";
 
 /// Commits what the writer thread takes from the queue.
 pub(super) struct Committer {
@@ -86,9 +85,11 @@ impl Committer {
         for submission in malformed {
             if !kept.insert(submission.delivery.message_id().to_owned()) {
                 self.tell(submission, Settled { outcome: Outcome::Duplicate, user_id: None });
+            } else if !there {
+                self.turn_away(vec![submission], SAME_OUTAGE);
             } else if let Meaning::Malformed(reason, path) = &submission.event.meaning {
                 let (reason, path) = (*reason, path.clone());
-                there &= self.quarantine(submission, reason, path.as_deref());
+                there = self.quarantine(submission, reason, path.as_deref());
             }
         }
         there
@@ -126,9 +127,12 @@ impl Committer {
         if second_half.is_empty() {
             return group.into_iter().all(|alone| self.quarantine(alone, Malformed::Refused, None));
         }
-        // Both halves are settled, whatever becomes of the first.
-        let first = self.commit(group);
-        self.commit(second_half) && first
+        if self.commit(group) {
+            return self.commit(second_half);
+        }
+        // Nobody waits for the same connection twice.
+        self.turn_away(second_half, SAME_OUTAGE);
+        false
     }
 
     fn attempt(&mut self, group: &[Submission]) -> Attempt {
@@ -137,7 +141,8 @@ impl Committer {
         match self.writer.commit(&folded.batch) {
             Ok(judgements) => Attempt::Committed(Commitment::new(&folded, &judgements)),
             Err(StoreError::Refused(why)) => {
-                let blameless = started.elapsed() >= TIME_LIMIT || !self.writer.is_alive();
+                // Whoever ran into the shorter of the two time limits found the database busy.
+                let blameless = started.elapsed() >= LOCK_TIMEOUT || !self.writer.is_alive();
                 if blameless { Attempt::Away(why) } else { Attempt::Refused(why) }
             }
             Err(StoreError::Away(why) | StoreError::Unusable(why)) => Attempt::Away(why),

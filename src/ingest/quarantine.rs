@@ -4,6 +4,7 @@ use super::commit::{Committer, now};
 use super::queue::Submission;
 use super::{Settled, Unavailable};
 use crate::domain::{Malformed, Outcome, redaction};
+use crate::store::StoreError;
 use crate::store::quarantine::{Admission, Entry};
 
 impl Committer {
@@ -37,7 +38,7 @@ impl Committer {
             }
             Err(error) => {
                 self.turn_away(vec![submission], &error.to_string());
-                return false;
+                return matches!(error, StoreError::Refused(_));
             }
         };
         if let Outcome::Quarantined(reason) = outcome {

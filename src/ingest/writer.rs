@@ -1,7 +1,7 @@
 //! The writer thread: takes what is queued, settles it, and tidies up in between.
 
 use super::Unavailable;
-use super::commit::Committer;
+use super::commit::{Committer, SAME_OUTAGE};
 use super::queue::{Queue, Taken};
 use std::sync::Arc;
 use std::thread::JoinHandle;
@@ -65,6 +65,6 @@ fn run(queue: &Queue, mut committer: Committer) {
 /// While the database is away nobody waits in vain: whoever is queued is told at once.
 fn turn_everyone_away(queue: &Queue, committer: &Committer) {
     while let Taken::Batch(batch) = queue.take(usize::MAX, Duration::ZERO) {
-        committer.turn_away(batch, "the same outage");
+        committer.turn_away(batch, SAME_OUTAGE);
     }
 }

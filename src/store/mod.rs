@@ -24,6 +24,7 @@ mod users;
 mod writer;
 
 pub use error::StoreError;
+pub use postgres::LOCK_TIMEOUT;
 pub use types::Moment;
 pub use users::{UserFilter, UserRecord};
 pub use writer::Writer;

@@ -7,12 +7,13 @@ use diesel::connection::SimpleConnection as _;
 use diesel::sql_types::{Bool, Integer, Nullable, Text};
 use diesel::{Connection as _, PgConnection, QueryableByName, RunQueryDsl as _};
 use secrecy::ExposeSecret as _;
+use std::time::Duration;
 
-/// How long a statement may run, in milliseconds, before it is given up.
-pub(super) const STATEMENT_TIMEOUT_MS: u64 = 5_000;
+/// How long a statement may run before it is given up.
+const STATEMENT_TIMEOUT: Duration = Duration::from_secs(5);
 
-/// How long a statement may wait for a lock, in milliseconds.
-pub(super) const LOCK_TIMEOUT_MS: u64 = 2_000;
+/// How long a statement may wait for a lock.
+pub const LOCK_TIMEOUT: Duration = Duration::from_secs(2);
 
 /// The oldest server that is supported: PostgreSQL 13.
 const OLDEST_SERVER: i32 = 130_000;
@@ -53,8 +54,9 @@ pub(super) fn planned_anew<T>(
 /// application's can be meant by mistake; compiling a plan never pays for statements this
 /// short.
 fn session(schema: &str, purpose: Purpose) -> String {
-    let statement_timeout = if purpose == Purpose::Migrate { 0 } else { STATEMENT_TIMEOUT_MS };
-    let lock_timeout = if purpose == Purpose::Migrate { 0 } else { LOCK_TIMEOUT_MS };
+    // Zero is no limit.
+    let limit = |limit: Duration| if purpose == Purpose::Migrate { 0 } else { limit.as_millis() };
+    let (statement_timeout, lock_timeout) = (limit(STATEMENT_TIMEOUT), limit(LOCK_TIMEOUT));
     let planning = if purpose == Purpose::Write { PLAN_ONCE } else { "" };
     format!(
         "SET search_path TO \"{schema}\";

@@ -7,7 +7,9 @@ use super::connection::{AnyConnection, both};
 use super::error::StoreError;
 use super::schema::{quarantine, quarantine_subjects, users, webhook_events};
 use super::types::Moment;
+use diesel::dsl::sql;
 use diesel::prelude::*;
+use diesel::sql_types::BigInt;
 
 /// How many bytes of bodies are kept at most. Beyond, the sender is told to try again later:
 /// nothing is dropped to make room.
@@ -195,9 +197,9 @@ pub(super) fn drop_messages(
 
 /// Bytes of all bodies that are kept.
 pub(super) fn stored_bytes(connection: &mut AnyConnection) -> Result<i64, StoreError> {
-    let sizes: Vec<i64> =
-        both!(connection, |inner| quarantine::table.select(quarantine::size_bytes).load(inner))?;
-    Ok(sizes.iter().sum())
+    // PostgreSQL's own sum of bigint is a numeric.
+    let sum = "CAST(COALESCE(SUM(size_bytes), 0) AS bigint)";
+    Ok(both!(connection, |inner| quarantine::table.select(sql::<BigInt>(sum)).first(inner))?)
 }
 
 /// What is kept, oldest first.

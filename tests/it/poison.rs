@@ -38,6 +38,17 @@ fn mend(database: &TestDatabase) {
     });
 }
 
+/// Makes the database refuse every body that is to be kept.
+fn close_quarantine(database: &TestDatabase) {
+    database.execute(match database.engine {
+        Engine::Postgres => "ALTER TABLE quarantine ADD CONSTRAINT closed CHECK (size_bytes < 0)",
+        Engine::Sqlite => {
+            "CREATE TRIGGER closed BEFORE INSERT ON quarantine \
+             BEGIN SELECT RAISE(ABORT, 'refused'); END"
+        }
+    });
+}
+
 fn outcomes(answers: &[Answer]) -> Vec<&str> {
     answers.iter().map(Answer::outcome).collect()
 }
@@ -73,6 +84,27 @@ async fn replay_once(database: &TestDatabase, message: &str) -> Result<&'static 
 }
 
 both_engines! {
+    async fn a_poisoned_event_that_cannot_even_be_kept_does_not_hold_up_the_others(engine) {
+        let app = TestApp::start(engine).await;
+        poison(&app.database);
+        close_quarantine(&app.database);
+        let malformed = serde_json::json!({"type": "user.updated", "data": {"id": 7}});
+        let answers = app
+            .send_in_one_batch(&[
+                ("msg_unreadable", malformed),
+                ("msg_poison", poisoned(&user_id(1), 1_000)),
+                ("msg_good_2", user(&user_id(2), 1_000)),
+                ("msg_good_3", user(&user_id(3), 1_000)),
+                ("msg_good_4", user(&user_id(4), 1_000)),
+            ])
+            .await;
+        let statuses: Vec<u16> = answers.iter().map(|answer| answer.status.as_u16()).collect();
+        assert_eq!(statuses, [503, 503, 200, 200, 200]);
+        assert_eq!(answers[1].code(), "database_unavailable");
+        assert_eq!(app.database.count("users"), 3);
+        app.stop().await;
+    }
+
     async fn a_poisoned_delivery_is_quarantined_alone_and_its_batch_applied(engine) {
         let app = TestApp::start(engine).await;
         poison(&app.database);
