@@ -98,13 +98,8 @@ impl Config {
             signing_secrets: reading.signing_secrets(needs),
             provider: Clerk {
                 instances: reading.instances(),
-                roles: reading.policy(
-                    "USERSYNC_ROLES",
-                    "user,admin",
-                    "USERSYNC_DEFAULT_ROLE",
-                    "user",
-                ),
-                plans: reading.policy("USERSYNC_PLANS", "any", "USERSYNC_DEFAULT_PLAN", "free"),
+                words: reading.words(),
+                names: reading.metadata_names(),
             },
             tokens: reading.tokens(),
             user_ids: reading.choice(

@@ -6,7 +6,7 @@
 use super::database::{self, Database};
 use super::{Config, ConfigError, Needs, Source};
 use crate::access::Tokens;
-use crate::domain::{Role, RolePolicy};
+use crate::domain::{MetadataNames, Role, RolePolicy, Words};
 use crate::webhook::{SigningSecret, SigningSecrets};
 use std::net::{Ipv4Addr, SocketAddr};
 use std::path::PathBuf;
@@ -163,14 +163,32 @@ impl<'a> Reading<'a> {
         tokens
     }
 
+    pub(super) fn words(&mut self) -> Words {
+        Words {
+            roles: self.policy("USERSYNC_ROLES", "user,admin", "USERSYNC_DEFAULT_ROLE", "user"),
+            plans: self.policy("USERSYNC_PLANS", "any", "USERSYNC_DEFAULT_PLAN", "free"),
+        }
+    }
+
+    /// Under which names of the public metadata our values stand: three different ones.
+    pub(super) fn metadata_names(&mut self) -> MetadataNames {
+        let default = MetadataNames::default();
+        let names = MetadataNames {
+            id: self.text("USERSYNC_METADATA_ID").unwrap_or(default.id),
+            role: self.text("USERSYNC_METADATA_ROLE").unwrap_or(default.role),
+            plan: self.text("USERSYNC_METADATA_PLAN").unwrap_or(default.plan),
+        };
+        if names.id == names.role || names.id == names.plan || names.role == names.plan {
+            self.problem(
+                "USERSYNC_METADATA_ID",
+                "USERSYNC_METADATA_ROLE and USERSYNC_METADATA_PLAN must be three different names",
+            );
+        }
+        names
+    }
+
     /// Known words and the default one; the single word `any` knows every well-formed word.
-    pub(super) fn policy(
-        &mut self,
-        list: &str,
-        known: &str,
-        default: &str,
-        default_word: &str,
-    ) -> RolePolicy {
+    fn policy(&mut self, list: &str, known: &str, default: &str, default_word: &str) -> RolePolicy {
         let mut words = self.list(list);
         if words.is_empty() {
             words = known.split(',').map(str::to_owned).collect();

@@ -13,6 +13,14 @@ use super::version::Version;
 pub enum Change {
     /// The user looks like this.
     Snapshot(Box<Snapshot>),
+    /// The user was looked for and not found: a version like any other, so that what the
+    /// provider says later brings the row back.
+    Absence {
+        /// The provider's id of the user.
+        external_id: String,
+        /// Where the absence stands in the order.
+        version: Version,
+    },
     /// The user is gone, signed by the provider: terminal.
     Deletion {
         /// The provider's id of the user.
@@ -25,7 +33,7 @@ impl Change {
     pub fn external_id(&self) -> &str {
         match self {
             Self::Snapshot(snapshot) => &snapshot.external_id,
-            Self::Deletion { external_id } => external_id,
+            Self::Absence { external_id, .. } | Self::Deletion { external_id } => external_id,
         }
     }
 
@@ -34,6 +42,7 @@ impl Change {
     fn rank(&self) -> (Version, Option<UnixMillis>) {
         match self {
             Self::Snapshot(snapshot) => (snapshot.version, snapshot.profile.locked_until),
+            Self::Absence { version, .. } => (*version, None),
             Self::Deletion { .. } => (Version::DELETION, None),
         }
     }
@@ -46,7 +55,7 @@ impl Change {
     fn last_sign_in_at(&self) -> Option<UnixMillis> {
         match self {
             Self::Snapshot(snapshot) => snapshot.last_sign_in_at,
-            Self::Deletion { .. } => None,
+            Self::Absence { .. } | Self::Deletion { .. } => None,
         }
     }
 }

@@ -8,6 +8,7 @@
 //! * [`role`]: role and plan words, and which of them counts.
 //! * [`version`]: the total order of snapshots.
 //! * [`merge`]: many changes to one user become one.
+//! * [`write_back`]: what the provider should be told about a user.
 //! * [`outcome`]: what became of a delivery, and why.
 //! * [`redaction`]: what may be kept of a body that could not be applied.
 //! * [`text`] and [`time`]: cleaned strings and checked instants.
@@ -20,10 +21,12 @@ pub mod text;
 pub mod time;
 pub mod user;
 pub mod version;
+pub mod write_back;
 
 pub use merge::{Change, Merged};
 pub use outcome::{Ignored, Malformed, Outcome, Stale};
 pub use role::{Role, RolePolicy};
 pub use time::UnixMillis;
-pub use user::{Profile, Snapshot, Status};
-pub use version::{Digest, Version};
+pub use user::{Origin, Profile, Snapshot, Status, Taken, Words};
+pub use version::{Digest, Judged, Version};
+pub use write_back::{Conflict, Fill, MetadataNames};

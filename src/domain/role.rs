@@ -38,14 +38,18 @@ pub struct RolePolicy {
 }
 
 impl RolePolicy {
+    /// Whether `word` is well-formed and known.
+    pub fn knows(&self, word: &str) -> bool {
+        Role::parse(word).is_some_and(|role| self.known.is_empty() || self.known.contains(&role))
+    }
+
     /// The effective word of a user for whom no operator chose one: the source's word
     /// if it is known, else the default.
     pub fn effective(&self, source: Option<&str>) -> String {
-        source
-            .and_then(Role::parse)
-            .filter(|role| self.known.is_empty() || self.known.contains(role))
-            .unwrap_or_else(|| self.default.clone())
-            .0
+        match source {
+            Some(word) if self.knows(word) => word.to_owned(),
+            _ => self.default.0.clone(),
+        }
     }
 }
 

@@ -1,6 +1,6 @@
 //! A user as the provider showed it at one moment.
 //!
-//! The provider's folder reads a payload into a [`Profile`]; [`Snapshot::from_event`] derives the
+//! The provider's folder reads a payload into a [`Profile`]; [`Snapshot::new`] derives the
 //! rest (name, effective role and plan, digest) so that the rules hold for every provider.
 
 use super::role::RolePolicy;
@@ -49,6 +49,9 @@ pub struct Profile {
     pub last_name: Option<String>,
     /// Avatar address; set by the provider even where no picture was uploaded.
     pub image_url: Option<String>,
+    /// The id in the public metadata that we, or another service, wrote there. It stands in
+    /// `public_metadata` too, hence in the digest.
+    pub source_id: Option<String>,
     /// The role word in the public metadata.
     pub source_role: Option<String>,
     /// The plan word in the public metadata.
@@ -125,38 +128,69 @@ pub struct Snapshot {
     pub plan: String,
     /// When the user last signed in: merged by maximum, outside the version.
     pub last_sign_in_at: Option<UnixMillis>,
+    /// When it was asked for; `None` for one that came by itself.
+    pub fetched_at: Option<UnixMillis>,
+    /// The id that the provider's metadata holds for us, where nothing else is to be written
+    /// back either: a row of this very id needs no look.
+    pub settled_id: Option<String>,
 }
 
-/// When a snapshot was taken, by the provider's clocks.
+/// How a snapshot was come by.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Origin {
+    /// A webhook event carried it.
+    Event,
+    /// We asked for it.
+    Fetch,
+}
+
+/// When a snapshot was taken.
 #[derive(Clone, Copy, Debug)]
 pub struct Taken {
     /// The user's own `updated_at`.
     pub updated_at: Option<UnixMillis>,
-    /// The envelope's timestamp.
+    /// Of an event its envelope's timestamp, of a fetch the instant of sending.
     pub seen_at: Option<UnixMillis>,
     /// When the user last signed in.
     pub last_sign_in_at: Option<UnixMillis>,
 }
 
+/// The words that an application knows: which roles, which plans, and which is the default.
+#[derive(Clone, Debug)]
+pub struct Words {
+    /// Roles.
+    pub roles: RolePolicy,
+    /// Plans.
+    pub plans: RolePolicy,
+}
+
 impl Snapshot {
-    /// The snapshot that an event carried.
-    pub fn from_event(
+    /// The snapshot of a profile, by `origin`, at the times `taken`.
+    pub fn new(
         external_id: String,
         profile: Profile,
+        origin: Origin,
         taken: Taken,
-        roles: &RolePolicy,
-        plans: &RolePolicy,
+        words: &Words,
     ) -> Self {
         let millis = |at: Option<UnixMillis>| at.map_or(0, UnixMillis::get);
-        let version =
-            Version::of_event(millis(taken.updated_at), millis(taken.seen_at), profile.digest());
+        let (updated_at, seen_at) = (millis(taken.updated_at), millis(taken.seen_at));
+        let digest = profile.digest();
+        let (version, fetched_at) = match origin {
+            Origin::Event => (Version::of_event(updated_at, seen_at, digest), None),
+            Origin::Fetch => (Version::of_fetch(updated_at, seen_at, digest), taken.seen_at),
+        };
+        let role_is_settled =
+            profile.source_role.as_deref().is_some_and(|word| words.roles.knows(word));
         Self {
             external_id,
             version,
             name: profile.name(),
-            role: roles.effective(profile.source_role.as_deref()),
-            plan: plans.effective(profile.source_plan.as_deref()),
+            role: words.roles.effective(profile.source_role.as_deref()),
+            plan: words.plans.effective(profile.source_plan.as_deref()),
             last_sign_in_at: taken.last_sign_in_at,
+            fetched_at,
+            settled_id: profile.source_id.clone().filter(|_| role_is_settled),
             profile,
         }
     }
@@ -176,6 +210,7 @@ mod tests {
             first_name: None,
             last_name: None,
             image_url: None,
+            source_id: None,
             source_role: None,
             source_plan: None,
             public_metadata: "{}".into(),

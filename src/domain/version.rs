@@ -19,17 +19,31 @@ pub struct Version {
     pub updated_at_ms: i64,
     /// The mapping that made the row ([`PROJECTION`]).
     pub projection: i16,
-    /// How the snapshot was come by: [`Version::KIND_EVENT`].
+    /// How the snapshot was come by: [`Version::KIND_EVENT`] or [`Version::KIND_FETCHED`].
     pub kind: i16,
-    /// When the provider sent it, in milliseconds, 0 when it did not say.
+    /// Of an event, when the provider sent it (0 when it did not say); of a fetch, when we asked:
+    /// milliseconds since 1970.
     pub seen_at_ms: i64,
     /// Digest of the mapped columns.
     pub digest: Digest,
 }
 
+/// What an absence is judged against: where the row stood when the user was looked for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Judged {
+    /// The row's `updated_at`, in milliseconds.
+    pub updated_at_ms: i64,
+    /// The row's projection.
+    pub projection: i16,
+}
+
 impl Version {
     /// Kind of a snapshot that a webhook event carried.
     pub const KIND_EVENT: i16 = 1;
+
+    /// Kind of a snapshot that was asked for: later than any event of one `updated_at`, because
+    /// the provider's own database answered, not its queue.
+    pub const KIND_FETCHED: i16 = 2;
 
     /// The version of every signed deletion: greater than that of any snapshot, so that
     /// the one guard which orders snapshots also makes a deletion terminal.
@@ -44,5 +58,23 @@ impl Version {
     /// The version of a snapshot from an event.
     pub fn of_event(updated_at_ms: i64, seen_at_ms: i64, digest: Digest) -> Self {
         Self { updated_at_ms, projection: PROJECTION, kind: Self::KIND_EVENT, seen_at_ms, digest }
+    }
+
+    /// The version of a snapshot that was asked for at `sent_at_ms`.
+    pub fn of_fetch(updated_at_ms: i64, sent_at_ms: i64, digest: Digest) -> Self {
+        let seen_at_ms = sent_at_ms;
+        Self { updated_at_ms, projection: PROJECTION, kind: Self::KIND_FETCHED, seen_at_ms, digest }
+    }
+
+    /// The version of an absence, seen by a look-up sent at `sent_at_ms`, of the user whose row
+    /// stood at `judged`. What changed at the provider afterwards beats it, as does a later fetch.
+    pub fn of_absence(judged: Judged, sent_at_ms: i64) -> Self {
+        Self {
+            updated_at_ms: judged.updated_at_ms,
+            projection: judged.projection,
+            kind: Self::KIND_FETCHED,
+            seen_at_ms: sent_at_ms,
+            digest: [0; 32],
+        }
     }
 }

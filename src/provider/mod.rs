@@ -1,10 +1,15 @@
 //! The window: everything that knows how an identity provider writes things down.
 //!
 //! A provider is one folder that implements [`Provider`]. Called by the front door, which
-//! hands in verified deliveries, and by a replay. It may not touch the database, and
-//! nothing outside a provider's folder knows its payloads.
+//! hands in verified deliveries, by a replay, and by `sync`, which asks a [`Directory`]. It may
+//! not touch the database, and nothing outside a provider's folder knows its payloads.
 
 pub mod clerk;
+mod directory;
+
+pub use directory::{
+    Answer, ApiError, Budget, Directory, Exhausted, ListQuery, Page, Position, Urgency,
+};
 
 use crate::domain::{Change, Ignored, Malformed, UnixMillis};
 use crate::webhook::Verified;

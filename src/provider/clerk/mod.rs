@@ -8,8 +8,9 @@ mod payload;
 mod profile;
 
 use super::{Event, Meaning, Provider};
-use crate::domain::user::Taken;
-use crate::domain::{Change, Ignored, Malformed, RolePolicy, Snapshot, UnixMillis, text};
+use crate::domain::{
+    Change, Ignored, Malformed, MetadataNames, Origin, Snapshot, Taken, UnixMillis, Words, text,
+};
 use crate::webhook::Verified;
 use payload::{DeletedPayload, Envelope, Fault, UserPayload};
 
@@ -18,10 +19,10 @@ use payload::{DeletedPayload, Envelope, Fault, UserPayload};
 pub struct Clerk {
     /// Instances whose events are accepted; empty accepts all.
     pub instances: Vec<String>,
-    /// Known roles.
-    pub roles: RolePolicy,
-    /// Known plans.
-    pub plans: RolePolicy,
+    /// Known roles and plans.
+    pub words: Words,
+    /// Where in the public metadata our values stand.
+    pub names: MetadataNames,
 }
 
 /// The longest event type that is recorded; longer ones are cut.
@@ -64,25 +65,27 @@ impl Clerk {
             let payload: DeletedPayload = envelope.data()?;
             Change::Deletion { external_id: identifier(payload.id)? }
         } else {
-            self.snapshot(envelope.data()?, event.seen_at)?
+            let snapshot = self.snapshot(envelope.data()?, Origin::Event, event.seen_at)?;
+            Change::Snapshot(Box::new(snapshot))
         };
         Ok(Meaning::Change(change))
     }
 
+    /// Reads a user that came by `origin` at `seen_at`.
     fn snapshot(
         &self,
         mut payload: UserPayload<'_>,
+        origin: Origin,
         seen_at: Option<UnixMillis>,
-    ) -> Result<Change, Fault> {
+    ) -> Result<Snapshot, Fault> {
         let external_id = identifier(payload.id.take())?;
         let taken = Taken {
             updated_at: payload::instant(payload.updated_at, "data.updated_at")?,
             last_sign_in_at: payload::instant(payload.last_sign_in_at, "data.last_sign_in_at")?,
             seen_at,
         };
-        let profile = profile::map(payload, seen_at)?;
-        let snapshot = Snapshot::from_event(external_id, profile, taken, &self.roles, &self.plans);
-        Ok(Change::Snapshot(Box::new(snapshot)))
+        let profile = profile::map(payload, seen_at, &self.names)?;
+        Ok(Snapshot::new(external_id, profile, origin, taken, &self.words))
     }
 }
 

@@ -5,12 +5,16 @@
 
 use super::payload::{self, EmailAddress, Fault, Object, PhoneNumber, UserPayload, Verification};
 use crate::domain::text::{clean, clean_json};
-use crate::domain::{Profile, Status, UnixMillis};
+use crate::domain::{MetadataNames, Profile, Status, UnixMillis};
 use serde_json::Value;
 use serde_json::value::RawValue;
 
 /// Maps a payload; `seen_at` dates the end of a lock, which is told as seconds from then.
-pub(super) fn map(payload: UserPayload<'_>, seen_at: Option<UnixMillis>) -> Result<Profile, Fault> {
+pub(super) fn map(
+    payload: UserPayload<'_>,
+    seen_at: Option<UnixMillis>,
+    names: &MetadataNames,
+) -> Result<Profile, Fault> {
     let status = status(&payload);
     let locked_until = match (status, payload.lockout_expires_in_seconds) {
         (Status::Locked, Some(seconds)) => seen_at.and_then(|at| at.plus_seconds(seconds.0)),
@@ -18,7 +22,7 @@ pub(super) fn map(payload: UserPayload<'_>, seen_at: Option<UnixMillis>) -> Resu
     };
     let email = primary(payload.primary_email_address_id.as_deref(), payload.email_addresses);
     let phone = primary(payload.primary_phone_number_id.as_deref(), payload.phone_numbers);
-    let metadata = Metadata::read(payload.public_metadata)?;
+    let metadata = Metadata::read(payload.public_metadata, names)?;
     Ok(Profile {
         source_external_id: clean(payload.external_id),
         email_verified: email.as_ref().is_some_and(|email| email.verified),
@@ -28,6 +32,7 @@ pub(super) fn map(payload: UserPayload<'_>, seen_at: Option<UnixMillis>) -> Resu
         first_name: clean(payload.first_name),
         last_name: clean(payload.last_name),
         image_url: clean(payload.image_url),
+        source_id: metadata.id,
         source_role: metadata.role,
         source_plan: metadata.plan,
         public_metadata: metadata.text,
@@ -104,19 +109,25 @@ fn primary<T: IntoContact>(
 /// The public metadata, and the words in it that we know.
 struct Metadata {
     text: String,
+    id: Option<String>,
     role: Option<String>,
     plan: Option<String>,
 }
 
 impl Metadata {
-    fn read(raw: Option<&RawValue>) -> Result<Self, Fault> {
-        let empty = || Self { text: "{}".to_owned(), role: None, plan: None };
+    fn read(raw: Option<&RawValue>, names: &MetadataNames) -> Result<Self, Fault> {
+        let empty = || Self { text: "{}".to_owned(), id: None, role: None, plan: None };
         let Some(raw) = raw.filter(|raw| raw.get() != "{}") else {
             return Ok(empty());
         };
         let mut value = Value::Object(payload::object(raw, "data.public_metadata")?);
         clean_json(&mut value);
-        let word = |key| clean(value.get(key).and_then(Value::as_str).map(str::to_owned));
-        Ok(Self { role: word("role"), plan: word("plan"), text: value.to_string() })
+        let text = |key: &str| value.get(key).and_then(Value::as_str).map(str::to_owned);
+        Ok(Self {
+            id: text(&names.id),
+            role: clean(text(&names.role)),
+            plan: clean(text(&names.plan)),
+            text: value.to_string(),
+        })
     }
 }

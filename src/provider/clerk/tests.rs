@@ -1,7 +1,7 @@
 //! Parsing in isolation; what follows from it is judged end to end over the fixtures.
 
 use super::Clerk;
-use crate::domain::{Change, Ignored, Malformed, Role, RolePolicy, Snapshot};
+use crate::domain::{Change, Ignored, Malformed, MetadataNames, Role, RolePolicy, Snapshot, Words};
 use crate::provider::{Event, Meaning, Provider as _};
 use crate::webhook::Verified;
 
@@ -12,8 +12,8 @@ fn clerk(instances: &[&str]) -> Clerk {
     };
     Clerk {
         instances: instances.iter().map(|id| (*id).to_owned()).collect(),
-        roles: policy(&["user", "admin"], "user"),
-        plans: policy(&[], "free"),
+        words: Words { roles: policy(&["user", "admin"], "user"), plans: policy(&[], "free") },
+        names: MetadataNames::default(),
     }
 }
 

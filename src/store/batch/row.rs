@@ -83,6 +83,7 @@ columns! {
     version_kind: i16 => SmallInt,
     version_seen_at: i64 => BigInt,
     version_digest: &'a [u8] => Binary,
+    last_fetched_at: Option<Moment> => Nullable<Utc>,
     last_sign_in_at: Option<Moment> => Nullable<Utc>,
     source_created_at: Option<Moment> => Nullable<Utc>,
     deletion_kind: Option<&'static str> => Nullable<Text>,
@@ -93,7 +94,10 @@ impl<'a> Row<'a> {
         let last_sign_in_at = moment(user.merged.last_sign_in_at);
         match user.merged.winner {
             Change::Deletion { external_id } => {
-                Self::emptied(&user.id, external_id, &Version::DELETION)
+                Self::emptied(&user.id, external_id, &Version::DELETION, Some("signed"))
+            }
+            Change::Absence { external_id, version } => {
+                Self::emptied(&user.id, external_id, version, Some("absent"))
             }
             Change::Snapshot(snapshot) => {
                 let profile = &snapshot.profile;
@@ -115,17 +119,22 @@ impl<'a> Row<'a> {
                     public_metadata: JsonText(&profile.public_metadata),
                     status: profile.status.as_str(),
                     locked_until: moment(profile.locked_until),
+                    last_fetched_at: moment(snapshot.fetched_at),
                     last_sign_in_at,
                     source_created_at: moment(profile.source_created_at),
-                    deletion_kind: None,
-                    ..Self::emptied(&user.id, &snapshot.external_id, &snapshot.version)
+                    ..Self::emptied(&user.id, &snapshot.external_id, &snapshot.version, None)
                 }
             }
         }
     }
 
-    /// What is left of a user after a signed deletion, at the given version.
-    fn emptied(id: &'a str, external_id: &'a str, version: &'a Version) -> Self {
+    /// What is left of a user after a deletion of this kind, at the given version.
+    fn emptied(
+        id: &'a str,
+        external_id: &'a str,
+        version: &'a Version,
+        deletion_kind: Option<&'static str>,
+    ) -> Self {
         Self {
             id,
             external_id,
@@ -151,9 +160,10 @@ impl<'a> Row<'a> {
             version_kind: version.kind,
             version_seen_at: version.seen_at_ms,
             version_digest: &version.digest,
+            last_fetched_at: None,
             last_sign_in_at: None,
             source_created_at: None,
-            deletion_kind: Some("signed"),
+            deletion_kind,
         }
     }
 }

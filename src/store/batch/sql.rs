@@ -6,8 +6,8 @@ macro_rules! row_columns {
         "id, external_id, source_external_id, email, email_lower, email_verified, phone, username, \
          first_name, last_name, name, image_url, role, source_role, plan, source_plan, \
          public_metadata, status, locked_until, version_updated_at, version_projection, \
-         version_kind, version_seen_at, version_digest, last_sign_in_at, source_created_at, \
-         deletion_kind"
+         version_kind, version_seen_at, version_digest, last_fetched_at, last_sign_in_at, \
+         source_created_at, deletion_kind"
     };
 }
 
@@ -43,12 +43,25 @@ macro_rules! rank {
     };
 }
 
+/// Whether a fetch brought what the row holds already. The digest stands for all that is mapped
+/// but the effective words, which configuration may have changed.
+macro_rules! unchanged {
+    () => {
+        "excluded.version_kind = 2 AND users.version_updated_at = excluded.version_updated_at \
+         AND users.version_projection = excluded.version_projection \
+         AND users.version_digest = excluded.version_digest \
+         AND users.role IS NOT DISTINCT FROM COALESCE(users.set_role, excluded.role) \
+         AND users.plan IS NOT DISTINCT FROM COALESCE(users.set_plan, excluded.plan)"
+    };
+}
+
 /// What happens where the user is there already.
 ///
 /// The guard is the order of snapshots, compared in the row's own `WHERE`, so that it holds
 /// whatever other writers do at the same moment. A signed deletion has the greatest version
-/// of all, hence needs no clause of its own; it takes an operator's choices along. The last
-/// sign-in only ever rises.
+/// of all, hence needs no clause of its own; it takes an operator's choices along, which an
+/// absence only hides. The last sign-in and the last fetch only ever rise. A fetch that brings
+/// what is there already raises the version, and leaves the local times alone.
 macro_rules! on_conflict {
     () => {
         concat!(
@@ -63,11 +76,11 @@ macro_rules! on_conflict {
          last_name = excluded.last_name, \
          name = excluded.name, \
          image_url = excluded.image_url, \
-         role = CASE WHEN excluded.deletion_kind = 'signed' THEN NULL \
+         role = CASE WHEN excluded.deletion_kind IS NOT NULL THEN NULL \
              ELSE COALESCE(users.set_role, excluded.role) END, \
          source_role = excluded.source_role, \
          set_role = CASE WHEN excluded.deletion_kind = 'signed' THEN NULL ELSE users.set_role END, \
-         plan = CASE WHEN excluded.deletion_kind = 'signed' THEN NULL \
+         plan = CASE WHEN excluded.deletion_kind IS NOT NULL THEN NULL \
              ELSE COALESCE(users.set_plan, excluded.plan) END, \
          source_plan = excluded.source_plan, \
          set_plan = CASE WHEN excluded.deletion_kind = 'signed' THEN NULL ELSE users.set_plan END, \
@@ -79,15 +92,17 @@ macro_rules! on_conflict {
          version_kind = excluded.version_kind, \
          version_seen_at = excluded.version_seen_at, \
          version_digest = excluded.version_digest, \
-         last_fetched_at = CASE WHEN excluded.deletion_kind = 'signed' THEN NULL \
-             ELSE users.last_fetched_at END, \
+         last_fetched_at = CASE \
+             WHEN excluded.deletion_kind = 'signed' THEN NULL \
+             WHEN users.last_fetched_at IS NULL OR users.last_fetched_at < excluded.last_fetched_at \
+             THEN excluded.last_fetched_at ELSE users.last_fetched_at END, \
          last_sign_in_at = CASE \
              WHEN excluded.deletion_kind = 'signed' THEN NULL \
              WHEN users.last_sign_in_at IS NULL OR users.last_sign_in_at < excluded.last_sign_in_at \
              THEN excluded.last_sign_in_at ELSE users.last_sign_in_at END, \
          source_created_at = excluded.source_created_at, \
-         updated_at = excluded.updated_at, \
-         synced_at = excluded.synced_at, \
+         updated_at = CASE WHEN " , unchanged!(), " THEN users.updated_at ELSE excluded.updated_at END, \
+         synced_at = CASE WHEN " , unchanged!(), " THEN users.synced_at ELSE excluded.synced_at END, \
          deleted_at = excluded.deleted_at, \
          deletion_kind = excluded.deletion_kind \
          WHERE (" ,
@@ -99,4 +114,4 @@ macro_rules! on_conflict {
     };
 }
 
-pub(super) use {batch_columns, on_conflict, rank, row_columns};
+pub(super) use {batch_columns, on_conflict, rank, row_columns, unchanged};

@@ -4,7 +4,7 @@
 //! and the verdict is reached here in the same words as PostgreSQL's statement reaches it.
 
 use super::row::Row;
-use super::sql::{batch_columns, on_conflict, rank, row_columns};
+use super::sql::{batch_columns, on_conflict, rank, row_columns, unchanged};
 use super::{Batch, DeliveryWrite, Judgement, Standing, UserWrite, Written};
 use crate::domain::{Outcome, Stale};
 use crate::store::error::StoreError;

@@ -9,7 +9,7 @@
 use super::Batch;
 use super::postgres::Deliveries;
 use super::row::Rows;
-use super::sql::{batch_columns, on_conflict, rank, row_columns};
+use super::sql::{batch_columns, on_conflict, rank, row_columns, unchanged};
 use crate::store::types::Utc;
 use diesel::QueryResult;
 use diesel::pg::{Pg, PgConnection};

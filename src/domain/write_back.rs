@@ -1,0 +1,193 @@
+//! What the provider should be told about a user: our id, the role, and a plan that was set here.
+//!
+//! Called by `sync` before and after it talks to the provider. Write-back *fills*: a value that
+//! stands at the provider is replaced only where an operator chose another one here, or took the
+//! user over. So a user that agrees costs nothing, and an echo of our own writing costs nothing
+//! (trap 26). Private and unsafe metadata are never touched (trap 29).
+
+use super::role::RolePolicy;
+use serde_json::{Map, Value};
+
+/// Under which names of the public metadata the provider keeps what we write.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct MetadataNames {
+    /// Our id.
+    pub id: String,
+    /// The role.
+    pub role: String,
+    /// The plan.
+    pub plan: String,
+}
+
+impl Default for MetadataNames {
+    fn default() -> Self {
+        Self { id: "dbId".into(), role: "role".into(), plan: "plan".into() }
+    }
+}
+
+/// The values to write. What is `None` is not mentioned, because the provider takes a `null`
+/// for a key to be deleted (trap 28).
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Fill {
+    /// Our id.
+    pub id: Option<String>,
+    /// The role.
+    pub role: Option<String>,
+    /// The plan.
+    pub plan: Option<String>,
+}
+
+impl Fill {
+    /// Whether there is nothing to write.
+    pub fn is_empty(&self) -> bool {
+        *self == Self::default()
+    }
+
+    /// As an object of public metadata.
+    pub fn object(&self, names: &MetadataNames) -> Map<String, Value> {
+        let fields = [(&names.id, &self.id), (&names.role, &self.role), (&names.plan, &self.plan)];
+        fields
+            .into_iter()
+            .filter_map(|(name, value)| Some((name.clone(), Value::String(value.clone()?))))
+            .collect()
+    }
+}
+
+/// Why a value at the provider is left alone although it is not ours.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Conflict {
+    /// The id there is not our id: another service, or another database, wrote it.
+    Id,
+    /// The role there is a word that we do not know.
+    Role,
+}
+
+impl Conflict {
+    /// The word that is stored, listed and counted.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Id => "conflict_id",
+            Self::Role => "conflict_role",
+        }
+    }
+}
+
+/// A row, as far as write-back looks at it.
+#[derive(Clone, Copy, Debug)]
+pub struct Holding<'a> {
+    /// Our id.
+    pub id: &'a str,
+    /// An operator's choice of role that the provider has not acknowledged.
+    pub set_role: Option<&'a str>,
+    /// An operator's choice of plan, likewise.
+    pub set_plan: Option<&'a str>,
+    /// The public metadata of the row's snapshot.
+    pub public_metadata: &'a Map<String, Value>,
+}
+
+/// What is to be done about a user.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Due {
+    /// What to send; empty where the provider holds all that it should.
+    pub fill: Fill,
+    /// What stands in the way of the rest.
+    pub conflict: Option<Conflict>,
+}
+
+/// Compares what the provider holds with what it should.
+pub fn due(
+    holding: Holding<'_>,
+    names: &MetadataNames,
+    roles: &RolePolicy,
+    take_over: bool,
+) -> Due {
+    let held = |name: &str| holding.public_metadata.get(name).filter(|value| !value.is_null());
+    let mut due = Due::default();
+    match held(&names.id) {
+        Some(Value::String(id)) if id == holding.id => {}
+        Some(_) if !take_over => due.conflict = Some(Conflict::Id),
+        _ => due.fill.id = Some(holding.id.to_owned()),
+    }
+    let role = held(&names.role);
+    due.fill.role = match (holding.set_role, role) {
+        (Some(chosen), _) => differs(role, chosen),
+        (None, Some(Value::String(word))) if roles.knows(word) => None,
+        (None, Some(_)) if !take_over => {
+            due.conflict = due.conflict.or(Some(Conflict::Role));
+            None
+        }
+        (None, _) => Some(roles.effective(None)),
+    };
+    due.fill.plan = holding.set_plan.and_then(|chosen| differs(held(&names.plan), chosen));
+    due
+}
+
+/// The chosen word, unless that is what is held.
+fn differs(held: Option<&Value>, chosen: &str) -> Option<String> {
+    (held.and_then(Value::as_str) != Some(chosen)).then(|| chosen.to_owned())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{Conflict, Due, Fill, Holding, MetadataNames, due};
+    use crate::domain::{Role, RolePolicy};
+    use serde_json::{Value, json};
+
+    fn judged(metadata: &Value, set_role: Option<&str>, take_over: bool) -> Due {
+        let role = |word| Role::parse(word).unwrap();
+        let roles = RolePolicy { known: vec![role("user"), role("admin")], default: role("user") };
+        let public_metadata = metadata.as_object().unwrap();
+        let holding = Holding { id: "7", set_role, set_plan: Some("pro"), public_metadata };
+        due(holding, &MetadataNames::default(), &roles, take_over)
+    }
+
+    fn fill(id: Option<&str>, role: Option<&str>, plan: Option<&str>) -> Fill {
+        let text = |word: Option<&str>| word.map(str::to_owned);
+        Fill { id: text(id), role: text(role), plan: text(plan) }
+    }
+
+    #[test]
+    fn trap_26_a_user_that_agrees_costs_nothing() {
+        let held = json!({"dbId": "7", "role": "admin", "plan": "pro", "theme": "dark"});
+        assert_eq!(judged(&held, None, false), Due::default());
+        assert_eq!(judged(&held, Some("admin"), false), Due::default());
+    }
+
+    #[test]
+    fn what_is_missing_or_null_is_filled() {
+        let all = fill(Some("7"), Some("user"), Some("pro"));
+        assert_eq!(judged(&json!({}), None, false).fill, all);
+        assert_eq!(judged(&json!({"dbId": null, "role": null}), None, false).fill, all);
+        assert_eq!(judged(&json!({}), Some("admin"), false).fill.role.as_deref(), Some("admin"));
+    }
+
+    #[test]
+    fn only_an_operators_choice_replaces_a_word_that_is_there() {
+        let held = json!({"dbId": "7", "role": "user", "plan": "free"});
+        let due = judged(&held, Some("admin"), false);
+        assert_eq!((due.fill, due.conflict), (fill(None, Some("admin"), Some("pro")), None));
+    }
+
+    #[test]
+    fn another_id_or_an_unknown_role_is_a_conflict_until_it_is_taken_over() {
+        for id in [json!("8"), json!(7), json!("")] {
+            let held = json!({"dbId": id, "role": "user"});
+            let due = judged(&held, None, false);
+            assert_eq!((due.fill.id, due.conflict), (None, Some(Conflict::Id)));
+            assert_eq!(judged(&held, None, true).fill.id.as_deref(), Some("7"));
+        }
+        for role in [json!("wizard"), json!(true)] {
+            let held = json!({"dbId": "7", "role": role});
+            let due = judged(&held, None, false);
+            assert_eq!((due.fill.role, due.conflict), (None, Some(Conflict::Role)));
+            assert_eq!(judged(&held, Some("admin"), false).conflict, None);
+            assert_eq!(judged(&held, None, true).fill.role.as_deref(), Some("user"));
+        }
+    }
+
+    #[test]
+    fn trap_28_what_is_not_written_is_not_mentioned() {
+        let object = fill(None, Some("admin"), None).object(&MetadataNames::default());
+        assert_eq!(Value::Object(object), json!({"role": "admin"}));
+    }
+}

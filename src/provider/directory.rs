@@ -1,0 +1,153 @@
+//! The provider's API as the house uses it: look a user up, list users, fill in metadata.
+//!
+//! Implemented in each provider's folder, called by `sync` alone. Every call takes from the
+//! [`Budget`], which is shared with other replicas, and says how urgent it is.
+
+use crate::domain::{Fill, Snapshot, UnixMillis};
+use std::future::Future;
+use std::pin::Pin;
+use std::time::Duration;
+
+/// What a call comes to, later.
+pub type Answer<'a, T> = Pin<Box<dyn Future<Output = Result<T, ApiError>> + Send + 'a>>;
+
+/// Who waits for a call.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Urgency {
+    /// A person or an operator: goes first, and is told soon where it cannot be done now.
+    Person,
+    /// A job or a worker: waits for its turn.
+    Background,
+}
+
+/// The provider's users, as its API shows them.
+pub trait Directory: Send + Sync {
+    /// One user as of now.
+    fn user<'a>(&'a self, external_id: &'a str, urgency: Urgency) -> Answer<'a, Snapshot>;
+
+    /// A page of users, in the ascending order of their creation.
+    fn users<'a>(&'a self, query: &'a ListQuery, urgency: Urgency) -> Answer<'a, Page>;
+
+    /// How many users there are.
+    fn count(&self, urgency: Urgency) -> Answer<'_, u64>;
+
+    /// Writes values into a user's public metadata, beside what stands there, and returns the
+    /// user as of then.
+    fn fill<'a>(
+        &'a self,
+        external_id: &'a str,
+        fill: &'a Fill,
+        urgency: Urgency,
+    ) -> Answer<'a, Snapshot>;
+
+    /// The ids of the instance, or instances, that the API key belongs to.
+    fn instances(&self, urgency: Urgency) -> Answer<'_, Vec<String>>;
+}
+
+/// Which users a page holds.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct ListQuery {
+    /// Where the page begins.
+    pub position: Position,
+    /// How many users at most, 1 to 500.
+    pub limit: u16,
+    /// Only users created at this instant or later.
+    pub created_from: Option<UnixMillis>,
+    /// Only users created before this instant.
+    pub created_before: Option<UnixMillis>,
+}
+
+/// Where a page begins.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub enum Position {
+    /// At the beginning.
+    #[default]
+    First,
+    /// Behind this user, who must still exist.
+    After(String),
+    /// Behind this many users.
+    Offset(u32),
+}
+
+/// A page of users.
+#[derive(Clone, Debug, Default)]
+pub struct Page {
+    /// Those who could be read.
+    pub users: Vec<Snapshot>,
+    /// How many more the page held that could not.
+    pub unreadable: usize,
+}
+
+/// Why a call brought nothing.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum ApiError {
+    /// The provider knows no such user.
+    #[error("the provider knows no such user")]
+    NotFound,
+    /// The API key is refused.
+    #[error("the provider refuses the API key ({0}); is it right, and of the right instance?")]
+    Unauthorized(u16),
+    /// More was asked than may be.
+    #[error("the provider's rate limit, or our budget below it, is used up")]
+    RateLimited {
+        /// When to come again.
+        retry_after: Duration,
+    },
+    /// The provider cannot be reached, or cannot answer.
+    #[error("the provider is unavailable: {why}")]
+    Unavailable {
+        /// Why, without any data.
+        why: String,
+        /// When to come again.
+        retry_after: Duration,
+        /// Whether the call may have had its effect all the same.
+        maybe_done: bool,
+    },
+    /// The provider understood, and refuses for good.
+    #[error("the provider refuses what was sent: status {status}, {code}")]
+    Rejected {
+        /// The HTTP status.
+        status: u16,
+        /// The provider's code.
+        code: String,
+    },
+    /// The answer cannot be understood.
+    #[error("the provider's answer cannot be understood: {0}")]
+    Protocol(String),
+}
+
+impl ApiError {
+    /// The word that is stored, counted and logged.
+    pub const fn code(&self) -> &'static str {
+        match self {
+            Self::NotFound => "not_found",
+            Self::Unauthorized(_) => "unauthorized",
+            Self::RateLimited { .. } => "rate_limited",
+            Self::Unavailable { .. } => "unavailable",
+            Self::Rejected { .. } => "rejected",
+            Self::Protocol(_) => "protocol",
+        }
+    }
+
+    /// Whether the call may have had its effect: then the next step is to look, not to repeat it.
+    pub const fn maybe_done(&self) -> bool {
+        matches!(self, Self::Unavailable { maybe_done: true, .. } | Self::Protocol(_))
+    }
+}
+
+/// How many calls may be made: the provider's limit is one for all replicas, and for the
+/// application's own calls too (trap 37).
+pub trait Budget: Send + Sync {
+    /// Takes one call, or says when there will be another.
+    fn take(
+        &self,
+        urgency: Urgency,
+    ) -> Pin<Box<dyn Future<Output = Result<(), Exhausted>> + Send + '_>>;
+}
+
+/// The budget is used up, or cannot be asked.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Exhausted {
+    /// When to come again.
+    pub retry_after: Duration,
+}
