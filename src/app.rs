@@ -7,7 +7,6 @@
 use crate::config::{Config, Migrate};
 use crate::http::{self, Phase, State};
 use crate::ingest::{Ingest, WriterThread};
-use crate::provider::Provider as _;
 use crate::store::{Store, StoreError};
 use crate::telemetry::Metrics;
 use crate::webhook::receive::Door;
@@ -69,9 +68,8 @@ impl App {
     pub fn build(config: Config) -> Result<Self, AppError> {
         let store = Store::new(&config.database);
         let metrics = Arc::new(Metrics::default());
-        let source = config.provider.source();
-        let (ingest, writer) =
-            Ingest::start(&store, source, config.user_ids, Arc::clone(&metrics))?;
+        let terms = config.terms();
+        let (ingest, writer) = Ingest::start(&store, terms, Arc::clone(&metrics))?;
         let door = Door::new(
             config.signing_secrets,
             Box::new(config.provider.clone()),

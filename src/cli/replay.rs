@@ -5,7 +5,6 @@ use crate::config::{Config, Needs};
 use crate::domain::Outcome;
 use crate::ingest::Ingest;
 use crate::ingest::replay::replay;
-use crate::provider::Provider as _;
 use crate::store::{Store, quarantine::Quarantined};
 use crate::telemetry::Metrics;
 use clap::{Arg, ArgAction, ArgGroup, ArgMatches, Command};
@@ -97,8 +96,7 @@ async fn replay_each(
     as_json: bool,
 ) -> Result<(), Failure> {
     let metrics = Arc::new(Metrics::default());
-    let source = config.provider.source();
-    let (ingest, writer) = Ingest::start(store, source, config.user_ids, metrics)
+    let (ingest, writer) = Ingest::start(store, config.terms(), metrics)
         .map_err(|error| Failure::Told(format!("the writer could not be started: {error}")))?;
     let mut failed = 0;
     for id in ids {

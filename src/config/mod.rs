@@ -5,15 +5,19 @@
 //! cannot be printed, and no message repeats a secret's text.
 
 mod database;
+mod provider;
 mod reading;
 mod source;
 mod variables;
 
 pub use database::{Database, PostgresTarget};
+pub use provider::ProviderApi;
 pub use source::Source;
 pub use variables::{Given, VARIABLES, Variable};
 
-use crate::access::Tokens;
+use crate::access::{Redirects, Tokens};
+use crate::ingest::Terms;
+use crate::provider::Provider as _;
 use crate::provider::clerk::Clerk;
 use crate::webhook::SigningSecrets;
 use reading::Reading;
@@ -32,6 +36,14 @@ pub struct Config {
     pub signing_secrets: SigningSecrets,
     /// The provider's instances, and the known roles and plans.
     pub provider: Clerk,
+    /// The provider's API, where there is a key for it.
+    pub api: Option<ProviderApi>,
+    /// Whether the provider is told what it lacks.
+    pub write_back: bool,
+    /// Whether this replica does background work.
+    pub workers: bool,
+    /// Where browsers may be sent.
+    pub redirects: Redirects,
     /// Who may ask.
     pub tokens: Tokens,
     /// Ids of new rows.
@@ -91,6 +103,8 @@ impl Config {
     /// Checks every variable and reports all problems at once.
     pub fn load(source: &Source, needs: Needs) -> Result<Self, ConfigError> {
         let mut reading = Reading::new(source);
+        let api = reading.provider_api();
+        let write_back = reading.write_back(api.as_ref());
         let config = Self {
             database: reading.database(),
             bind: reading.bind(),
@@ -101,6 +115,10 @@ impl Config {
                 words: reading.words(),
                 names: reading.metadata_names(),
             },
+            api,
+            write_back,
+            workers: reading.workers(),
+            redirects: reading.redirects(),
             tokens: reading.tokens(),
             user_ids: reading.choice(
                 "USERSYNC_USER_ID",
@@ -121,6 +139,17 @@ impl Config {
             warnings: Vec::new(),
         };
         reading.finish(config)
+    }
+}
+
+impl Config {
+    /// What holds for every row that is written.
+    pub fn terms(&self) -> Terms {
+        Terms {
+            source: self.provider.source(),
+            user_ids: self.user_ids,
+            write_back: self.write_back,
+        }
     }
 }
 

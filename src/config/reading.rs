@@ -6,7 +6,7 @@
 use super::database::{self, Database};
 use super::{Config, ConfigError, Needs, Source};
 use crate::access::Tokens;
-use crate::domain::{MetadataNames, Role, RolePolicy, Words};
+use crate::domain::{Role, RolePolicy, Words};
 use crate::webhook::{SigningSecret, SigningSecrets};
 use std::net::{Ipv4Addr, SocketAddr};
 use std::path::PathBuf;
@@ -35,11 +35,11 @@ impl<'a> Reading<'a> {
         (!self.problems.is_empty()).then_some(ConfigError(self.problems))
     }
 
-    fn problem(&mut self, name: &str, what: impl std::fmt::Display) {
+    pub(super) fn problem(&mut self, name: &str, what: impl std::fmt::Display) {
         self.problems.push(format!("{name} {what}"));
     }
 
-    fn text(&mut self, name: &str) -> Option<String> {
+    pub(super) fn text(&mut self, name: &str) -> Option<String> {
         self.source.get(name).unwrap_or_else(|what| {
             self.problem(name, what);
             None
@@ -47,7 +47,7 @@ impl<'a> Reading<'a> {
     }
 
     /// The items of a list, separated by commas or white space.
-    fn list(&mut self, name: &str) -> Vec<String> {
+    pub(super) fn list(&mut self, name: &str) -> Vec<String> {
         let text = self.text(name).unwrap_or_default();
         let items = text.split(|character: char| character == ',' || character.is_whitespace());
         items.filter(|item| !item.is_empty()).map(str::to_owned).collect()
@@ -168,23 +168,6 @@ impl<'a> Reading<'a> {
             roles: self.policy("USERSYNC_ROLES", "user,admin", "USERSYNC_DEFAULT_ROLE", "user"),
             plans: self.policy("USERSYNC_PLANS", "any", "USERSYNC_DEFAULT_PLAN", "free"),
         }
-    }
-
-    /// Under which names of the public metadata our values stand: three different ones.
-    pub(super) fn metadata_names(&mut self) -> MetadataNames {
-        let default = MetadataNames::default();
-        let names = MetadataNames {
-            id: self.text("USERSYNC_METADATA_ID").unwrap_or(default.id),
-            role: self.text("USERSYNC_METADATA_ROLE").unwrap_or(default.role),
-            plan: self.text("USERSYNC_METADATA_PLAN").unwrap_or(default.plan),
-        };
-        if names.id == names.role || names.id == names.plan || names.role == names.plan {
-            self.problem(
-                "USERSYNC_METADATA_ID",
-                "USERSYNC_METADATA_ROLE and USERSYNC_METADATA_PLAN must be three different names",
-            );
-        }
-        names
     }
 
     /// Known words and the default one; the single word `any` knows every well-formed word.

@@ -37,6 +37,14 @@ fn every_wrong_variable_is_reported_at_once_each_with_what_to_do() {
         ("USERSYNC_METRICS_BIND", "9090", "as in `127.0.0.1:8080`"),
         ("CLERK_WEBHOOK_SIGNING_SECRET", "hunter2", "start with `whsec_`"),
         ("CLERK_INSTANCE_ID", "prod", "starts with `ins_`"),
+        ("CLERK_SECRET_KEY", "hunter2", "`sk_live_` or `sk_test_`"),
+        ("CLERK_API_URL", "http://api.example.com", "https"),
+        ("USERSYNC_API_BUDGET", "many", "a number"),
+        ("CLERK_PUBLISHABLE_KEY", "sk_test_hunter2", "`pk_live_` or `pk_test_`"),
+        ("CLERK_JWT_KEY", "hunter2", "PEM"),
+        ("CLERK_JWKS_URL", "ftp://hunter2", "https"),
+        ("CLERK_ISSUER", "clerk.example.com", "https"),
+        ("CLERK_AUTHORIZED_PARTIES", "https://example.com/", "origin"),
         ("USERSYNC_ADMIN_TOKEN", "hunter2", "32 characters"),
         ("USERSYNC_READ_TOKEN", "app:hunter2", "32 characters"),
         ("USERSYNC_ROLES", "user,ro/le", "letters"),
@@ -44,6 +52,14 @@ fn every_wrong_variable_is_reported_at_once_each_with_what_to_do() {
         ("USERSYNC_PLANS", "pro!", "letters"),
         ("USERSYNC_DEFAULT_PLAN", "fr ee", "letters"),
         ("USERSYNC_USER_ID", "serial", "`uuid` or `external`"),
+        ("USERSYNC_WRITE_BACK", "maybe", "`on` or `off`"),
+        ("USERSYNC_METADATA_ID", "role", "three different names"),
+        ("USERSYNC_METADATA_ROLE", "ro\0le", "1 to 64"),
+        ("USERSYNC_METADATA_PLAN", "my plan", "1 to 64"),
+        ("USERSYNC_PUBLIC_URL", "app.example.com", "origin"),
+        ("USERSYNC_REDIRECT_ORIGINS", "https://example.com/path", "origin"),
+        ("USERSYNC_SIGN_IN_URL", "sign-in", "path"),
+        ("USERSYNC_WORKERS", "some", "`on` or `off`"),
         ("USERSYNC_MIGRATE", "never", "`auto` or `check`"),
         ("USERSYNC_LOG_FORMAT", "xml", "`text` or `json`"),
         ("RUST_LOG", "usersync=loud", "try `info`"),
@@ -145,8 +161,9 @@ fn a_printed_configuration_shows_no_secret() {
 #[test]
 fn secrets_have_no_flag() {
     for variable in VARIABLES {
-        let secret =
-            ["SECRET", "TOKEN", "DATABASE_URL"].iter().any(|word| variable.name.contains(word));
+        let secret = ["SECRET", "TOKEN", "DATABASE_URL", "JWT_KEY"]
+            .iter()
+            .any(|word| variable.name.contains(word));
         assert_eq!(secret, variable.given == Given::Secret, "{}", variable.name);
     }
 }

@@ -47,6 +47,11 @@ impl Change {
         }
     }
 
+    /// The user's own `updated_at` in milliseconds, as far as the order of changes goes.
+    pub fn updated_at_ms(&self) -> i64 {
+        self.rank().0.updated_at_ms
+    }
+
     /// Whether this is the signed deletion.
     pub fn is_deletion(&self) -> bool {
         matches!(self, Self::Deletion { .. })

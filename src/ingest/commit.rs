@@ -7,8 +7,7 @@
 
 use super::fold::{Folded, Item, Place, fold};
 use super::queue::Submission;
-use super::{Settled, Unavailable};
-use crate::config::UserIds;
+use super::{Settled, Terms, Unavailable};
 use crate::domain::{Malformed, Outcome};
 use crate::provider::Meaning;
 use crate::store::batch::Judgement;
@@ -36,8 +35,7 @@ pub(super) const SAME_OUTAGE: &str = "the same outage";
 /// Commits what the writer thread takes from the queue.
 pub(super) struct Committer {
     pub(super) writer: Writer,
-    pub(super) source: &'static str,
-    user_ids: UserIds,
+    pub(super) terms: Terms,
     metrics: Arc<Metrics>,
     away: Throttle,
     /// Deleted bytes may still stand in SQLite's log: from the start, since a process that died
@@ -63,14 +61,9 @@ struct Commitment {
 }
 
 impl Committer {
-    pub(super) fn new(
-        writer: Writer,
-        source: &'static str,
-        user_ids: UserIds,
-        metrics: Arc<Metrics>,
-    ) -> Self {
+    pub(super) fn new(writer: Writer, terms: Terms, metrics: Arc<Metrics>) -> Self {
         let away = Throttle::default();
-        let mut committer = Self { writer, source, user_ids, metrics, away, log_is_dirty: false };
+        let mut committer = Self { writer, terms, metrics, away, log_is_dirty: false };
         committer.soil_log();
         committer
     }
@@ -154,10 +147,7 @@ impl Committer {
             .iter()
             .map(|submission| (submission.delivery.message_id(), &submission.event))
             .collect();
-        fold(&items, self.source, now(), |external_id| match self.user_ids {
-            UserIds::Uuid => Uuid::now_v7().to_string(),
-            UserIds::External => external_id.to_owned(),
-        })
+        fold(&items, self.terms, now(), |external_id| self.terms.new_id(external_id))
     }
 
     /// Tells everyone of a committed group what became of their delivery.

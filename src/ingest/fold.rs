@@ -4,6 +4,7 @@
 //! own merge, several deliveries of one message become one record; users and messages are
 //! sorted, so that all replicas lock rows in one order.
 
+use super::Terms;
 use crate::domain::Merged;
 use crate::provider::{Event, Meaning};
 use crate::store::Moment;
@@ -39,7 +40,7 @@ struct Entry<'a> {
 /// Folds `items`; `new_id` makes the id of a row that may turn out to be new.
 pub(super) fn fold<'a>(
     items: &[Item<'a>],
-    source: &'static str,
+    terms: Terms,
     now: Moment,
     new_id: impl Fn(&str) -> String,
 ) -> Folded<'a> {
@@ -54,7 +55,8 @@ pub(super) fn fold<'a>(
         }
     }
     let (deliveries, places) = list_messages(items, |item, event| standing(&entries, item, event));
-    Folded { batch: Batch { source, now, users, deliveries }, places }
+    let Terms { source, write_back, .. } = terms;
+    Folded { batch: Batch { source, now, write_back, users, deliveries }, places }
 }
 
 fn merge_by_user<'a>(items: &[Item<'a>]) -> HashMap<&'a str, Entry<'a>> {

@@ -25,6 +25,28 @@ use queue::{Queue, Submission};
 use std::sync::Arc;
 use std::thread::JoinHandle;
 use tokio::sync::oneshot;
+use uuid::Uuid;
+
+/// What holds for every row that this service writes.
+#[derive(Clone, Copy, Debug)]
+pub struct Terms {
+    /// The provider's name.
+    pub source: &'static str,
+    /// Ids of new rows.
+    pub user_ids: UserIds,
+    /// Whether to note whom the provider may have to be told about.
+    pub write_back: bool,
+}
+
+impl Terms {
+    /// The id of the row of this user, should it be new.
+    pub fn new_id(self, external_id: &str) -> String {
+        match self.user_ids {
+            UserIds::Uuid => Uuid::now_v7().to_string(),
+            UserIds::External => external_id.to_owned(),
+        }
+    }
+}
 
 /// What became of a delivery, durably.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -85,12 +107,11 @@ impl Ingest {
     /// Starts the writer thread.
     pub fn start(
         store: &Store,
-        source: &'static str,
-        user_ids: UserIds,
+        terms: Terms,
         metrics: Arc<Metrics>,
     ) -> std::io::Result<(Self, WriterThread)> {
         let queue = Arc::new(Queue::default());
-        let committer = commit::Committer::new(store.writer(), source, user_ids, metrics);
+        let committer = commit::Committer::new(store.writer(), terms, metrics);
         let thread = writer::spawn(Arc::clone(&queue), committer)?;
         Ok((Self { queue }, WriterThread(thread)))
     }

@@ -17,7 +17,7 @@ impl Committer {
     ) -> bool {
         let body = submission.delivery.body();
         let entry = Entry {
-            source: self.source,
+            source: self.terms.source,
             message_id: submission.delivery.message_id(),
             kind: &submission.event.kind,
             reason: reason.as_str(),
@@ -58,7 +58,7 @@ impl Committer {
     /// does it.
     pub(super) fn release(&mut self, message_ids: &[String]) {
         self.soil_log();
-        if let Err(error) = self.writer.release(self.source, message_ids) {
+        if let Err(error) = self.writer.release(self.terms.source, message_ids) {
             tracing::warn!("a healed delivery stays in the quarantine for a minute: {error}");
         }
     }

@@ -4,16 +4,36 @@
 //! an enum carries the connection, and [`both!`] a statement that compiles for each engine.
 
 use super::error::StoreError;
+use super::types::{Moment, Utc};
 use super::{postgres, sqlite};
 use crate::config::Database;
 use diesel::connection::{AnsiTransactionManager, TransactionManager as _};
 use diesel::r2d2::{ManageConnection, R2D2Connection as _};
-use diesel::{PgConnection, SqliteConnection};
+use diesel::{PgConnection, QueryableByName, RunQueryDsl as _, SqliteConnection, sql_query};
+use std::sync::Arc;
 
 /// A connection to one of the two engines.
 pub(super) enum AnyConnection {
     Postgres(PgConnection),
     Sqlite(SqliteConnection),
+}
+
+/// Whose turn it is to write, on SQLite: it has one writer at a time, and lets whoever comes by
+/// chance first, so that a busy writer could keep all others out. Inside one process the turns
+/// go round; elsewhere SQLite's own waiting has to do. On PostgreSQL everybody writes at once.
+#[derive(Clone)]
+pub(super) struct Turn(Option<Arc<tokio::sync::Mutex<()>>>);
+
+impl Turn {
+    /// The turns of a database.
+    pub(super) fn of(database: &Database) -> Self {
+        Self(matches!(database, Database::Sqlite(_)).then(Arc::default))
+    }
+
+    /// Blocks until it is the caller's turn, which lasts until the guard is dropped.
+    pub(super) fn wait(&self) -> Option<tokio::sync::MutexGuard<'_, ()>> {
+        self.0.as_ref().map(|turn| turn.blocking_lock())
+    }
 }
 
 /// Runs one expression on whichever engine the connection belongs to.
@@ -52,6 +72,23 @@ impl AnyConnection {
     /// Whether the other end still answers.
     pub(super) fn is_alive(&mut self) -> bool {
         both!(self, |inner| inner.ping()).is_ok()
+    }
+
+    /// The database's clock: leases and windows that replicas share go by no other.
+    pub(super) fn now(&mut self) -> Result<Moment, StoreError> {
+        #[derive(QueryableByName)]
+        struct Now {
+            #[diesel(sql_type = Utc)]
+            now: Moment,
+        }
+        let now: Now = match self {
+            Self::Postgres(inner) => {
+                sql_query("SELECT clock_timestamp() AS now").get_result(inner)?
+            }
+            Self::Sqlite(inner) => sql_query("SELECT strftime('%Y-%m-%dT%H:%M:%fZ', 'now') AS now")
+                .get_result(inner)?,
+        };
+        Ok(now.now)
     }
 
     /// Runs `body` in one transaction: committed when it returns `Ok`, else rolled back.

@@ -5,14 +5,20 @@
 //! rules live here beyond the guard that keeps the order of snapshots.
 //!
 //! * [`batch`]: one transaction for many deliveries;
+//! * [`changes`]: what `sync` and operators write, beside the writer;
+//! * [`write_backs`], [`absences`], [`budget`], [`pinned`]: what is done at the provider;
 //! * [`quarantine`], [`users`], [`retention`]: what is stored, read and dropped;
 //! * [`migrations`], [`schema`], [`types`]: the tables;
 //! * [`connection`], [`postgres`], [`sqlite`]: sessions; [`error`]: what follows from failure.
 
+pub mod absences;
 pub mod batch;
+pub mod budget;
+mod changes;
 mod connection;
 mod error;
 mod migrations;
+mod pinned;
 mod postgres;
 pub mod quarantine;
 mod retention;
@@ -21,21 +27,25 @@ pub mod schema;
 mod sqlite;
 pub mod types;
 mod users;
+pub mod write_backs;
 mod writer;
 
 pub use error::StoreError;
 pub use postgres::LOCK_TIMEOUT;
 pub use types::Moment;
-pub use users::{UserFilter, UserRecord};
+pub use users::{Choice, Subject, UserFilter, UserRecord};
 pub use writer::Writer;
 
 use crate::config::Database;
-use connection::{AnyConnection, Manager, Purpose};
-use diesel::r2d2::Pool;
+use connection::{AnyConnection, Manager, Purpose, Turn};
+use diesel::r2d2::{Pool, PooledConnection};
 use std::time::Duration;
 
 /// How many connections answer reads.
 const READERS: u32 = 8;
+
+/// How many connections write what comes by no delivery.
+const CHANGERS: u32 = 2;
 
 /// How long a read waits for a free connection.
 const CHECKOUT_TIMEOUT: Duration = Duration::from_secs(2);
@@ -45,24 +55,22 @@ const CHECKOUT_TIMEOUT: Duration = Duration::from_secs(2);
 pub struct Store {
     database: Database,
     readers: Pool<Manager>,
+    changers: Pool<Manager>,
+    turn: Turn,
 }
 
 impl Store {
     /// Prepares for `database` without connecting to it.
     pub fn new(database: &Database) -> Self {
-        let manager = Manager { database: database.clone(), purpose: Purpose::Read };
-        let readers = Pool::builder()
-            .max_size(READERS)
-            .min_idle(Some(0))
-            .connection_timeout(CHECKOUT_TIMEOUT)
-            .error_handler(Box::new(diesel::r2d2::NopErrorHandler))
-            .build_unchecked(manager);
-        Self { database: database.clone(), readers }
+        let turn = Turn::of(database);
+        let (readers, changers) =
+            (pool(database, Purpose::Read, READERS), pool(database, Purpose::Write, CHANGERS));
+        Self { database: database.clone(), readers, changers, turn }
     }
 
     /// A writer of its own connection, which it opens when it is first used.
     pub fn writer(&self) -> Writer {
-        Writer::new(self.database.clone())
+        Writer::new(self.database.clone(), self.turn.clone())
     }
 
     /// Brings the schema up to date; returns how many migrations ran. Blocks.
@@ -115,6 +123,15 @@ impl Store {
         self.read(move |connection| users::list(connection, &filter, after.as_deref(), limit)).await
     }
 
+    /// The user of the provider's id, as far as write-back looks at it.
+    pub async fn subject(
+        &self,
+        source: &'static str,
+        external_id: String,
+    ) -> Result<Option<Subject>, StoreError> {
+        self.read(move |connection| users::subject(connection, source, &external_id)).await
+    }
+
     /// What is quarantined, oldest first, up to `limit`.
     pub async fn list_quarantined(
         &self,
@@ -143,12 +160,23 @@ impl Store {
         work: impl FnOnce(&mut AnyConnection) -> Result<T, StoreError> + Send + 'static,
     ) -> Result<T, StoreError> {
         let readers = self.readers.clone();
-        let hop = tokio::task::spawn_blocking(move || {
-            let mut connection = readers.get().map_err(|error| {
-                StoreError::Away(format!("no connection could be had; check DATABASE_URL: {error}"))
-            })?;
-            work(&mut connection)
-        });
+        let hop = tokio::task::spawn_blocking(move || work(&mut *checkout(&readers)?));
         hop.await.map_err(|_| StoreError::Refused("a read panicked".into()))?
     }
+}
+
+/// A pool that opens connections when they are needed.
+fn pool(database: &Database, purpose: Purpose, most: u32) -> Pool<Manager> {
+    Pool::builder()
+        .max_size(most)
+        .min_idle(Some(0))
+        .connection_timeout(CHECKOUT_TIMEOUT)
+        .error_handler(Box::new(diesel::r2d2::NopErrorHandler))
+        .build_unchecked(Manager { database: database.clone(), purpose })
+}
+
+fn checkout(pool: &Pool<Manager>) -> Result<PooledConnection<Manager>, StoreError> {
+    pool.get().map_err(|error| {
+        StoreError::Away(format!("no connection could be had; check DATABASE_URL: {error}"))
+    })
 }

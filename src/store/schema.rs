@@ -94,9 +94,71 @@ diesel::table! {
     }
 }
 
+diesel::table! {
+    use diesel::sql_types::{BigInt, Bool, Integer, Nullable, Text};
+    use super::super::types::Utc;
+
+    /// What the provider is to be told, one row a user.
+    write_backs (external_id, source) {
+        source -> Text,
+        external_id -> Text,
+        state -> Text,
+        take_over -> Bool,
+        chosen_at -> Nullable<Utc>,
+        attempts -> Integer,
+        next_try_at -> Utc,
+        fence -> BigInt,
+        leased_until -> Nullable<Utc>,
+        unsure -> Bool,
+        last_error -> Nullable<Text>,
+        created_at -> Utc,
+    }
+}
+
+diesel::table! {
+    use diesel::sql_types::{BigInt, Text};
+    use super::super::types::Utc;
+
+    /// Requests to the provider's API in the current window.
+    api_budgets (source) {
+        source -> Text,
+        window_started_at -> Utc,
+        taken -> BigInt,
+    }
+}
+
+diesel::table! {
+    use diesel::sql_types::Text;
+    use super::super::types::Utc;
+
+    /// The instance of the provider that the table belongs to.
+    pinned_instances (source) {
+        source -> Text,
+        instance_id -> Text,
+        pinned_at -> Utc,
+    }
+}
+
+diesel::table! {
+    use diesel::sql_types::Text;
+    use super::super::types::Utc;
+
+    /// Users who were looked for and not found.
+    absences (external_id, source) {
+        source -> Text,
+        external_id -> Text,
+        state -> Text,
+        found_at -> Utc,
+    }
+}
+
 diesel::allow_tables_to_appear_in_same_query!(
     users,
     webhook_events,
     quarantine,
-    quarantine_subjects
+    quarantine_subjects,
+    write_backs,
+    api_budgets,
+    pinned_instances,
+    absences
 );

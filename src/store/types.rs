@@ -12,6 +12,7 @@ use diesel::sql_types::{BigInt, SqlType, Text};
 use diesel::sqlite::Sqlite;
 use jiff::Timestamp;
 use std::io::Write as _;
+use std::time::Duration;
 
 /// SQL type of a [`Moment`].
 #[derive(Debug, Clone, Copy, Default, SqlType, QueryId)]
@@ -42,6 +43,27 @@ impl Moment {
     /// The same instant, cut to milliseconds.
     pub fn from_timestamp(timestamp: Timestamp) -> Self {
         Self::from_millis(timestamp.as_millisecond()).unwrap_or(Self(timestamp))
+    }
+
+    /// The same instant, later by `duration`; the last instant that there is where that is
+    /// beyond it.
+    pub fn plus(self, duration: Duration) -> Self {
+        Self(self.0.checked_add(duration).unwrap_or(Timestamp::MAX))
+    }
+
+    /// The same instant, earlier by `duration`.
+    pub fn minus(self, duration: Duration) -> Self {
+        Self(self.0.checked_sub(duration).unwrap_or(Timestamp::MIN))
+    }
+
+    /// How long ago `earlier` was; nothing where it is later.
+    pub fn since(self, earlier: Self) -> Duration {
+        Duration::try_from(self.0.duration_since(earlier.0)).unwrap_or_default()
+    }
+
+    /// Milliseconds since 1970.
+    pub fn as_millis(self) -> i64 {
+        self.0.as_millisecond()
     }
 
     /// The instant itself.

@@ -5,6 +5,7 @@ use super::connection::{AnyConnection, both};
 use super::error::StoreError;
 use super::schema::users;
 use super::types::{Json, Moment};
+use crate::domain::Words;
 use diesel::prelude::*;
 use serde::ser::{Serialize, SerializeStruct as _, Serializer};
 
@@ -42,6 +43,26 @@ impl UserRecord {
     /// Our id: the last one of a page is the cursor of the next.
     pub fn id(&self) -> &str {
         &self.id
+    }
+
+    /// The provider's name.
+    pub fn source(&self) -> &str {
+        &self.source
+    }
+
+    /// The provider's id.
+    pub fn external_id(&self) -> &str {
+        &self.external_id
+    }
+
+    /// `active`, `banned`, `locked` or `deleted`.
+    pub fn status(&self) -> &str {
+        &self.status
+    }
+
+    /// `signed` or `absent`, where the user is deleted.
+    pub fn deletion_kind(&self) -> Option<&str> {
+        self.deletion_kind.as_deref()
     }
 
     /// The provider's `updated_at`; a deletion has none, and 0 stands for unknown.
@@ -117,6 +138,114 @@ pub(super) fn find(
         .select(UserRecord::as_select())
         .first(inner)
         .optional())?)
+}
+
+/// A row as far as write-back, absences and sessions look at it.
+#[derive(Debug, Clone, Queryable, Selectable)]
+#[diesel(table_name = users)]
+pub struct Subject {
+    /// Our id.
+    pub id: String,
+    /// The provider's id.
+    pub external_id: String,
+    /// `active`, `banned`, `locked` or `deleted`.
+    pub status: String,
+    /// `signed` or `absent`, where it is deleted.
+    pub deletion_kind: Option<String>,
+    /// The role word of the snapshot.
+    pub source_role: Option<String>,
+    /// An operator's choice of role.
+    pub set_role: Option<String>,
+    /// The plan word of the snapshot.
+    pub source_plan: Option<String>,
+    /// An operator's choice of plan.
+    pub set_plan: Option<String>,
+    /// The snapshot's public metadata, an object.
+    pub public_metadata: Json,
+    /// The snapshot's `updated_at`, in milliseconds.
+    pub version_updated_at: i64,
+    /// The mapping that made the row.
+    pub version_projection: i16,
+    /// How the snapshot was come by.
+    pub version_kind: i16,
+    /// When it was, in milliseconds.
+    pub version_seen_at: i64,
+    /// When the user was last asked for.
+    pub last_fetched_at: Option<Moment>,
+}
+
+impl Subject {
+    /// Whether the row holds a user, and no tombstone.
+    pub fn is_live(&self) -> bool {
+        self.deletion_kind.is_none()
+    }
+}
+
+/// The user of the provider's id.
+pub(super) fn subject(
+    connection: &mut AnyConnection,
+    source: &str,
+    external_id: &str,
+) -> Result<Option<Subject>, StoreError> {
+    Ok(both!(connection, |inner| users::table
+        .filter(users::external_id.eq(external_id).and(users::source.eq(source)))
+        .select(Subject::as_select())
+        .first(inner)
+        .optional())?)
+}
+
+/// Likewise, and on PostgreSQL keeps everybody else from changing the row until the transaction
+/// ends; on SQLite nobody can.
+pub(super) fn lock(
+    connection: &mut AnyConnection,
+    source: &str,
+    external_id: &str,
+) -> Result<Option<Subject>, StoreError> {
+    let the_user = users::external_id.eq(external_id).and(users::source.eq(source));
+    match connection {
+        AnyConnection::Postgres(inner) => Ok(users::table
+            .filter(the_user)
+            .select(Subject::as_select())
+            .for_update()
+            .first(inner)
+            .optional()?),
+        AnyConnection::Sqlite(_) => subject(connection, source, external_id),
+    }
+}
+
+/// What an operator chooses for a user: `None` leaves a choice alone, `Some(None)` drops it.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Choice {
+    /// The role.
+    pub role: Option<Option<String>>,
+    /// The plan.
+    pub plan: Option<Option<String>>,
+}
+
+/// Writes an operator's choices, and with them the effective words.
+pub(super) fn choose(
+    connection: &mut AnyConnection,
+    subject: &Subject,
+    words: &Words,
+    choice: &Choice,
+    now: Moment,
+) -> Result<(), StoreError> {
+    let set_role = choice.role.as_ref().unwrap_or(&subject.set_role);
+    let set_plan = choice.plan.as_ref().unwrap_or(&subject.set_plan);
+    let role =
+        set_role.clone().unwrap_or_else(|| words.roles.effective(subject.source_role.as_deref()));
+    let plan =
+        set_plan.clone().unwrap_or_else(|| words.plans.effective(subject.source_plan.as_deref()));
+    both!(connection, |inner| diesel::update(users::table.find(&subject.id))
+        .set((
+            users::set_role.eq(set_role),
+            users::set_plan.eq(set_plan),
+            users::role.eq(role),
+            users::plan.eq(plan),
+            users::updated_at.eq(now),
+        ))
+        .execute(inner))?;
+    Ok(())
 }
 
 /// Up to `limit` users behind the id `after`, in the order of ids.

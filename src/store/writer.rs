@@ -3,7 +3,7 @@
 //! Owned by `ingest`, one a process. Blocks; never called on an async thread.
 
 use super::batch::{self, Batch, Judgement};
-use super::connection::{AnyConnection, Purpose};
+use super::connection::{AnyConnection, Purpose, Turn};
 use super::error::StoreError;
 use super::quarantine::{self, Admission, Entry};
 use super::types::Moment;
@@ -14,11 +14,12 @@ use crate::config::Database;
 pub struct Writer {
     database: Database,
     connection: Option<AnyConnection>,
+    turn: Turn,
 }
 
 impl Writer {
-    pub(super) fn new(database: Database) -> Self {
-        Self { database, connection: None }
+    pub(super) fn new(database: Database, turn: Turn) -> Self {
+        Self { database, connection: None, turn }
     }
 
     /// Commits a batch in one transaction and returns one judgement a delivery, in their
@@ -93,6 +94,7 @@ impl Writer {
         &mut self,
         work: impl FnOnce(&mut AnyConnection) -> Result<T, StoreError>,
     ) -> Result<T, StoreError> {
+        let _turn = self.turn.wait();
         let connection = match &mut self.connection {
             Some(connection) => connection,
             none => none.insert(AnyConnection::open(&self.database, Purpose::Write)?),

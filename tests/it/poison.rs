@@ -8,7 +8,6 @@ use serde_json::Value;
 use std::sync::Arc;
 use usersync::ingest::Ingest;
 use usersync::ingest::replay::{ReplayError, replay};
-use usersync::provider::Provider as _;
 use usersync::store::Store;
 use usersync::telemetry::Metrics;
 
@@ -75,8 +74,7 @@ async fn replay_once(database: &TestDatabase, message: &str) -> Result<&'static 
     let config = configuration(database, &[]);
     let store = Store::new(&config.database);
     let metrics = Arc::new(Metrics::default());
-    let source = config.provider.source();
-    let (ingest, writer) = Ingest::start(&store, source, config.user_ids, metrics).unwrap();
+    let (ingest, writer) = Ingest::start(&store, config.terms(), metrics).unwrap();
     let settled = replay(&ingest, &store, &config.provider, message).await;
     ingest.close();
     tokio::task::spawn_blocking(|| writer.join()).await.unwrap();

@@ -86,6 +86,7 @@ fn translated(kind: &str, engine: Engine) -> String {
     let (postgres, sqlite) = match bare {
         "Text" => ("text", "TEXT"),
         "Bool" => ("boolean", "INTEGER"),
+        "Integer" => ("integer", "INTEGER"),
         "BigInt" => ("bigint", "INTEGER"),
         "SmallInt" => ("smallint", "INTEGER"),
         "Binary" => ("bytea", "BLOB"),

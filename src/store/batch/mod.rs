@@ -4,15 +4,22 @@
 //! is what a batch looks like on both engines; [`postgres`] writes it as one statement,
 //! [`sqlite`] as a loop of cached statements in one transaction. Both take the column list
 //! and the guard from [`sql`], so that the order of snapshots is decided by one text.
+//!
+//! A batch without deliveries is what `sync` fetched: it has an [`Effect`] a user instead of a
+//! judgement a delivery ([`application`] is its statement on PostgreSQL).
 
+mod application;
 pub(super) mod postgres;
 mod row;
 mod sql;
 pub(super) mod sqlite;
 mod statement;
 
+use super::connection::AnyConnection;
+use super::error::StoreError;
 use super::types::Moment;
-use crate::domain::{Ignored, Merged, Outcome};
+use super::users;
+use crate::domain::{Change, Ignored, Merged, Outcome};
 
 /// What one transaction writes. Users stand in the order of their external ids and
 /// deliveries in that of their message ids: all writers lock in one order.
@@ -22,6 +29,8 @@ pub struct Batch<'a> {
     pub source: &'static str,
     /// The local time of the batch.
     pub now: Moment,
+    /// Whether to note whom the provider may have to be told about.
+    pub write_back: bool,
     /// One entry a user.
     pub users: Vec<UserWrite<'a>>,
     /// One entry a message.
@@ -35,6 +44,42 @@ pub struct UserWrite<'a> {
     pub id: String,
     /// All changes to the user, folded.
     pub merged: Merged<'a>,
+}
+
+impl UserWrite<'_> {
+    /// The id that the provider holds for us, where nothing is to be written back.
+    fn settled_id(&self) -> Option<&str> {
+        match self.merged.winner {
+            Change::Snapshot(snapshot) => snapshot.settled_id.as_deref(),
+            Change::Absence { .. } | Change::Deletion { .. } => None,
+        }
+    }
+}
+
+/// What a batch did to one user.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Effect {
+    /// Our id of the user.
+    pub user_id: String,
+    /// What became of the row.
+    pub fate: Fate,
+}
+
+/// What became of a row.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Fate {
+    /// It is new.
+    Created,
+    /// It is changed.
+    Updated,
+    /// It held this already.
+    Unchanged,
+    /// It holds something newer.
+    Superseded,
+    /// The user was seen to be absent later than this.
+    Absent,
+    /// The user is deleted, signed by the provider.
+    Tombstoned,
 }
 
 /// One message, and where it stands within its batch.
@@ -81,6 +126,24 @@ pub struct Judgement {
     /// Whether the message had been quarantined or ignored before: what was kept of it
     /// is now to be dropped.
     pub retried: bool,
+}
+
+/// Writes a batch without deliveries, and says what became of each user, in their order. On
+/// SQLite a transaction must be open.
+pub(super) fn apply(
+    connection: &mut AnyConnection,
+    batch: &Batch<'_>,
+) -> Result<Vec<Effect>, StoreError> {
+    let effects = match connection {
+        AnyConnection::Postgres(inner) => postgres::apply(inner, batch)?,
+        AnyConnection::Sqlite(inner) => sqlite::apply(inner, batch)?,
+    };
+    for (user, effect) in batch.users.iter().zip(&effects) {
+        if effect.fate == Fate::Superseded && user.merged.last_sign_in_at.is_some() {
+            users::raise_last_sign_in(connection, batch.source, user)?;
+        }
+    }
+    Ok(effects)
 }
 
 /// What a batch came to.

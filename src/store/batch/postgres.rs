@@ -3,9 +3,10 @@
 //! A delivery whose user another replica committed in between gets no answer, and is asked
 //! once more.
 
-use super::row::Rows;
+use super::application::Application;
+use super::row::{Rows, settled_ids};
 use super::statement::Statement;
-use super::{Batch, Judgement, Standing, Written};
+use super::{Batch, Effect, Fate, Judgement, Standing, Written};
 use crate::domain::{Ignored, Outcome, Stale};
 use crate::store::error::StoreError;
 use diesel::QueryResult;
@@ -52,12 +53,63 @@ fn run(
     rows: &Rows<'_>,
     deliveries: &Deliveries<'_>,
 ) -> QueryResult<Vec<Answer>> {
-    if batch.users.iter().any(|user| user.merged.winner.is_deletion()) {
-        Statement::<true> { batch, rows, deliveries }.load(connection)
-    } else {
-        Statement::<false> { batch, rows, deliveries }.load(connection)
+    let erases = batch.users.iter().any(|user| user.merged.winner.is_deletion());
+    let settled_ids = &*if batch.write_back { settled_ids(&batch.users) } else { Vec::new() };
+    match (erases, batch.write_back) {
+        (false, false) => {
+            Statement::<false, false> { batch, rows, deliveries, settled_ids }.load(connection)
+        }
+        (false, true) => {
+            Statement::<false, true> { batch, rows, deliveries, settled_ids }.load(connection)
+        }
+        (true, false) => {
+            Statement::<true, false> { batch, rows, deliveries, settled_ids }.load(connection)
+        }
+        (true, true) => {
+            Statement::<true, true> { batch, rows, deliveries, settled_ids }.load(connection)
+        }
     }
 }
+
+/// Commits a batch without deliveries, and says what became of each user, in their order. A user
+/// whom another replica overtakes is asked anew.
+pub(in crate::store) fn apply(
+    connection: &mut PgConnection,
+    batch: &Batch<'_>,
+) -> Result<Vec<Effect>, StoreError> {
+    let rows = Rows::new(&batch.users);
+    let settled_ids = &*settled_ids(&batch.users);
+    let mut effects: Vec<Option<Effect>> = vec![None; batch.users.len()];
+    for _ in 0..MOST_ROUNDS {
+        let answers: Vec<(i64, String, i16)> = if batch.write_back {
+            Application::<true> { batch, rows: &rows, settled_ids }.load(connection)?
+        } else {
+            Application::<false> { batch, rows: &rows, settled_ids }.load(connection)?
+        };
+        for (place, user_id, fate) in answers {
+            let slot = usize::try_from(place - 1).ok().and_then(|place| effects.get_mut(place));
+            let fate = usize::try_from(fate).ok().and_then(|fate| FATES.get(fate));
+            if let (Some(slot @ None), Some(fate)) = (slot, fate) {
+                *slot = Some(Effect { user_id, fate: *fate });
+            }
+        }
+        if effects.iter().all(Option::is_some) {
+            break;
+        }
+    }
+    let overtaken = || StoreError::Away("other replicas kept overtaking a batch".into());
+    effects.into_iter().collect::<Option<_>>().ok_or_else(overtaken)
+}
+
+/// What the statement's numbers mean, in the order of `application::ANSWER`.
+const FATES: [Fate; 6] = [
+    Fate::Created,
+    Fate::Updated,
+    Fate::Unchanged,
+    Fate::Superseded,
+    Fate::Absent,
+    Fate::Tombstoned,
+];
 
 /// The deliveries that are still without an answer, one array a column.
 #[derive(Default)]

@@ -114,4 +114,38 @@ macro_rules! on_conflict {
     };
 }
 
-pub(super) use {batch_columns, on_conflict, rank, row_columns, unchanged};
+/// The guarded upsert of `incoming` on PostgreSQL. $1 is the batch's source, $2 its time.
+macro_rules! written {
+    () => {
+        concat!(
+            ", written AS (INSERT INTO users (",
+            row_columns!(),
+            batch_columns!(),
+            ") SELECT ",
+            row_columns!(),
+            ", $1, $2, $2, $2, CASE WHEN deletion_kind IS NOT NULL THEN $2 END FROM incoming",
+            on_conflict!(),
+            " RETURNING id, external_id, xmax = 0 AS created, updated_at = $2 AS touched, \
+             set_role IS NOT NULL OR set_plan IS NOT NULL AS chosen)"
+        )
+    };
+}
+
+/// Notes, on PostgreSQL, whom the provider may have to be told about: users whose snapshot does
+/// not hold our id and a role that we know, and those for whom an operator chose something. A
+/// note too many costs a look, one too few would be lost. After the users, in their order: all
+/// writers lock alike.
+macro_rules! noted {
+    () => {
+        ", noted AS (INSERT INTO write_backs (source, external_id, next_try_at, created_at) \
+         SELECT $1, written.external_id, $2, $2 FROM written \
+         JOIN incoming ON incoming.external_id = written.external_id \
+         WHERE incoming.deletion_kind IS NULL \
+             AND (written.chosen OR incoming.settled_id IS DISTINCT FROM written.id) \
+         ORDER BY written.external_id \
+         ON CONFLICT (external_id, source) DO UPDATE SET state = 'due', \
+             next_try_at = LEAST(write_backs.next_try_at, excluded.next_try_at) RETURNING 1)"
+    };
+}
+
+pub(super) use {batch_columns, noted, on_conflict, rank, row_columns, unchanged, written};

@@ -5,14 +5,14 @@
 
 use super::row::Row;
 use super::sql::{batch_columns, on_conflict, rank, row_columns, unchanged};
-use super::{Batch, DeliveryWrite, Judgement, Standing, UserWrite, Written};
+use super::{Batch, DeliveryWrite, Effect, Fate, Judgement, Standing, UserWrite, Written};
 use crate::domain::{Outcome, Stale};
 use crate::store::error::StoreError;
-use crate::store::schema::{quarantine, quarantine_subjects, users, webhook_events};
+use crate::store::schema::{quarantine, quarantine_subjects, users, webhook_events, write_backs};
 use crate::store::types::{Moment, Utc};
 use diesel::prelude::*;
-use diesel::query_builder::{AstPass, QueryFragment, QueryId};
-use diesel::sql_types::{Nullable, Text};
+use diesel::query_builder::{AstPass, Query, QueryFragment, QueryId};
+use diesel::sql_types::{Bool, Nullable, Text};
 use diesel::sqlite::{Sqlite, SqliteConnection};
 
 /// Writes the batch inside the transaction that is open on `connection`.
@@ -20,11 +20,7 @@ pub(in crate::store) fn write(
     connection: &mut SqliteConnection,
     batch: &Batch<'_>,
 ) -> Result<Written, StoreError> {
-    let users: Vec<Effect> = batch
-        .users
-        .iter()
-        .map(|user| write_user(connection, batch, user))
-        .collect::<Result<_, _>>()?;
+    let users = write_users(connection, batch)?;
     let judge = |delivery| record(connection, batch, &users, delivery);
     let judgements = batch.deliveries.iter().map(judge).collect::<Result<_, _>>()?;
     let kept = |place: &usize| users.get(*place).is_some_and(|user| !user.changed);
@@ -35,33 +31,105 @@ pub(in crate::store) fn write(
     Ok(Written { judgements, newer_sign_ins })
 }
 
-/// What the table held for a user, and whether the batch changed it.
-struct Effect {
+/// Writes a batch without deliveries inside the transaction that is open on `connection`, and
+/// says what became of each user, in their order.
+pub(in crate::store) fn apply(
+    connection: &mut SqliteConnection,
+    batch: &Batch<'_>,
+) -> Result<Vec<Effect>, StoreError> {
+    Ok(write_users(connection, batch)?.into_iter().map(Trace::effect).collect())
+}
+
+fn write_users(
+    connection: &mut SqliteConnection,
+    batch: &Batch<'_>,
+) -> Result<Vec<Trace>, StoreError> {
+    batch.users.iter().map(|user| write_user(connection, batch, user)).collect()
+}
+
+/// What the table held for a user, and what the batch did to it.
+struct Trace {
     id: String,
+    created: bool,
     changed: bool,
+    /// More than its version changed.
+    touched: bool,
     deletion_kind_before: Option<String>,
+}
+
+impl Trace {
+    fn effect(self) -> Effect {
+        let fate = match self.deletion_kind_before.as_deref() {
+            _ if self.created => Fate::Created,
+            _ if self.touched => Fate::Updated,
+            _ if self.changed => Fate::Unchanged,
+            Some("signed") => Fate::Tombstoned,
+            Some(_) => Fate::Absent,
+            None => Fate::Superseded,
+        };
+        Effect { user_id: self.id, fate }
+    }
 }
 
 fn write_user(
     connection: &mut SqliteConnection,
     batch: &Batch<'_>,
     user: &UserWrite<'_>,
-) -> Result<Effect, StoreError> {
+) -> Result<Trace, StoreError> {
     let external_id = user.merged.winner.external_id();
+    let the_user = users::external_id.eq(external_id).and(users::source.eq(batch.source));
     let before: Option<(String, Option<String>)> = users::table
-        .filter(users::external_id.eq(external_id).and(users::source.eq(batch.source)))
+        .filter(the_user)
         .select((users::id, users::deletion_kind))
         .first(connection)
         .optional()?;
     let row = Row::new(user);
-    let deleted_at = row.deletion_kind.map(|_| batch.now);
+    let deletion_kind = row.deletion_kind;
+    let deleted_at = deletion_kind.map(|_| batch.now);
     let upsert = Upsert { row, source: batch.source, now: batch.now, deleted_at };
-    let changed = upsert.execute(connection)? > 0;
-    if changed && user.merged.winner.is_deletion() {
-        erase(connection, batch.source, external_id)?;
-    }
+    let written: Option<(Moment, bool)> = upsert.get_result(connection).optional()?;
+    let created = before.is_none();
     let (id, deletion_kind_before) = before.unwrap_or_else(|| (user.id.clone(), None));
-    Ok(Effect { id, changed, deletion_kind_before })
+    if let Some((_, chosen)) = written {
+        if deletion_kind == Some("signed") {
+            unnote(connection, batch.source, external_id)?;
+            erase(connection, batch.source, external_id)?;
+        }
+        let unsettled = chosen || user.settled_id() != Some(&id);
+        if batch.write_back && deletion_kind.is_none() && unsettled {
+            note(connection, batch, external_id)?;
+        }
+    }
+    let touched = written.is_some_and(|(updated_at, _)| updated_at == batch.now);
+    Ok(Trace { id, created, changed: written.is_some(), touched, deletion_kind_before })
+}
+
+/// Notes that the provider may have to be told about a user; see `sql::noted`.
+fn note(
+    connection: &mut SqliteConnection,
+    batch: &Batch<'_>,
+    external_id: &str,
+) -> QueryResult<usize> {
+    diesel::insert_into(write_backs::table)
+        .values((
+            write_backs::source.eq(batch.source),
+            write_backs::external_id.eq(external_id),
+            write_backs::next_try_at.eq(batch.now),
+            write_backs::created_at.eq(batch.now),
+        ))
+        .on_conflict((write_backs::external_id, write_backs::source))
+        .do_update()
+        .set((write_backs::state.eq("due"), write_backs::next_try_at.eq(batch.now)))
+        .execute(connection)
+}
+
+/// Drops what the provider was to be told about a user.
+fn unnote(
+    connection: &mut SqliteConnection,
+    source: &str,
+    external_id: &str,
+) -> QueryResult<usize> {
+    diesel::delete(write_backs::table.find((external_id, source))).execute(connection)
 }
 
 /// Drops what is quarantined of a user.
@@ -80,7 +148,7 @@ fn erase(connection: &mut SqliteConnection, source: &str, subject: &str) -> Quer
 fn record(
     connection: &mut SqliteConnection,
     batch: &Batch<'_>,
-    users: &[Effect],
+    users: &[Trace],
     delivery: &DeliveryWrite<'_>,
 ) -> Result<Judgement, StoreError> {
     let user = delivery.standing.user().and_then(|place| users.get(place));
@@ -116,7 +184,7 @@ fn record(
     Ok(Judgement { outcome, user_id, retried })
 }
 
-fn verdict(standing: Standing, user: Option<&Effect>) -> Outcome {
+fn verdict(standing: Standing, user: Option<&Trace>) -> Outcome {
     let before = user.and_then(|user| user.deletion_kind_before.as_deref());
     let changed = user.is_some_and(|user| user.changed);
     match standing {
@@ -135,6 +203,11 @@ struct Upsert<'a> {
     source: &'static str,
     now: Moment,
     deleted_at: Option<Moment>,
+}
+
+impl Query for Upsert<'_> {
+    /// The row's `updated_at`, and whether an operator chose something for it.
+    type SqlType = (Utc, Bool);
 }
 
 impl QueryId for Upsert<'_> {
@@ -163,6 +236,7 @@ impl QueryFragment<Sqlite> for Upsert<'_> {
         out.push_bind_param::<Nullable<Utc>, _>(&self.deleted_at)?;
         out.push_sql(")");
         out.push_sql(on_conflict!());
+        out.push_sql(" RETURNING updated_at, set_role IS NOT NULL OR set_plan IS NOT NULL");
         Ok(())
     }
 }

@@ -9,46 +9,53 @@
 use super::Batch;
 use super::postgres::Deliveries;
 use super::row::Rows;
-use super::sql::{batch_columns, on_conflict, rank, row_columns, unchanged};
+use super::sql::{batch_columns, noted, on_conflict, rank, row_columns, unchanged, written};
 use crate::store::types::Utc;
 use diesel::QueryResult;
 use diesel::pg::{Pg, PgConnection};
 use diesel::query_builder::{AstPass, Query, QueryFragment, QueryId};
 use diesel::query_dsl::RunQueryDsl;
-use diesel::sql_types::{BigInt, Bool, Nullable, SmallInt, Text};
+use diesel::sql_types::{Array, BigInt, Bool, Nullable, SmallInt, Text};
 
-/// The statement. Where it `ERASES`, what is quarantined of the deleted users goes too.
-pub(super) struct Statement<'a, const ERASES: bool> {
+/// The statement. Where it `ERASES`, what is quarantined of the deleted users goes too, and what
+/// the provider was to be told about them; where it `NOTES`, write-backs come to be.
+pub(super) struct Statement<'a, const ERASES: bool, const NOTES: bool> {
     pub(super) batch: &'a Batch<'a>,
     pub(super) rows: &'a Rows<'a>,
     pub(super) deliveries: &'a Deliveries<'a>,
+    pub(super) settled_ids: &'a [Option<&'a str>],
 }
 
-impl<const ERASES: bool> QueryId for Statement<'_, ERASES> {
-    type QueryId = Statement<'static, ERASES>;
+impl<const ERASES: bool, const NOTES: bool> QueryId for Statement<'_, ERASES, NOTES> {
+    type QueryId = Statement<'static, ERASES, NOTES>;
     const HAS_STATIC_QUERY_ID: bool = true;
 }
 
-impl<const ERASES: bool> Query for Statement<'_, ERASES> {
+impl<const ERASES: bool, const NOTES: bool> Query for Statement<'_, ERASES, NOTES> {
     type SqlType = (BigInt, Nullable<Text>, SmallInt, Bool, Bool);
 }
 
-impl<const ERASES: bool> RunQueryDsl<PgConnection> for Statement<'_, ERASES> {}
+impl<const ERASES: bool, const NOTES: bool> RunQueryDsl<PgConnection>
+    for Statement<'_, ERASES, NOTES>
+{
+}
 
-/// Gives the arrays' columns their names.
-const INCOMING: &str = concat!(") WITH ORDINALITY AS incoming (", row_columns!(), ", place))");
-
-/// The guarded upsert.
-const WRITTEN: &str = concat!(
-    ", written AS (INSERT INTO users (",
-    row_columns!(),
-    batch_columns!(),
-    ") SELECT ",
-    row_columns!(),
-    ", $1, $2, $2, $2, CASE WHEN deletion_kind IS NOT NULL THEN $2 END FROM incoming",
-    on_conflict!(),
-    " RETURNING id, external_id)"
-);
+/// The rows, and where write-backs are noted the settled ids, as a table.
+pub(super) fn incoming<'b, const NOTES: bool>(
+    rows: &'b Rows<'_>,
+    settled_ids: &'b [Option<&str>],
+    mut out: AstPass<'_, 'b, Pg>,
+) -> QueryResult<()> {
+    out.push_sql(", incoming AS (SELECT * FROM unnest(");
+    rows.bind(out.reborrow())?;
+    if NOTES {
+        out.push_sql(", ");
+        out.push_bind_param::<Array<Nullable<Text>>, _>(settled_ids)?;
+    }
+    out.push_sql(concat!(") WITH ORDINALITY AS incoming (", row_columns!()));
+    out.push_sql(if NOTES { ", settled_id, place))" } else { ", place))" });
+    Ok(())
+}
 
 /// What is quarantined of users whose deletion is in the batch; [`AFTER_ERASED`] makes it
 /// come before the events are recorded, the order in which everyone locks.
@@ -58,6 +65,14 @@ const ERASED: &str = ", erased AS (DELETE FROM quarantine USING quarantine_subje
     AND quarantine.message_id = subjects.message_id AND quarantine.source = subjects.source \
     RETURNING 1)";
 const AFTER_ERASED: &str = " CROSS JOIN (SELECT count(*) FROM erased) AS erasure";
+
+/// What the provider was to be told about users whose deletion is in the batch. It comes before
+/// [`ERASED`], which asks for it.
+const UNNOTED: &str = ", unnoted AS (DELETE FROM write_backs USING incoming \
+    WHERE incoming.deletion_kind = 'signed' AND write_backs.external_id = incoming.external_id \
+    AND write_backs.source = $1 RETURNING 1)";
+const AFTER_NOTED: &str = " CROSS JOIN (SELECT count(*) FROM noted) AS noting";
+const AFTER_UNNOTED: &str = " CROSS JOIN (SELECT count(*) FROM unnoted) AS unnoting";
 
 /// Judges each delivery. The numbers are places in `postgres::VERDICTS`; a standing of 0 or 1 is an
 /// ignored delivery's, 2 the winner's, 3 that of a superseded one, 4 that of one outlived
@@ -115,24 +130,31 @@ const RECORDED: &str = ", recorded AS (INSERT INTO webhook_events \
     COALESCE(recorded.retried, false), judged.newer_sign_in \
     FROM judged LEFT JOIN recorded ON recorded.message_id = judged.message_id";
 
-impl<const ERASES: bool> QueryFragment<Pg> for Statement<'_, ERASES> {
+impl<const ERASES: bool, const NOTES: bool> QueryFragment<Pg> for Statement<'_, ERASES, NOTES> {
     fn walk_ast<'b>(&'b self, mut out: AstPass<'_, 'b, Pg>) -> QueryResult<()> {
         // $1 and $2, which the texts above name.
         out.push_sql("WITH batch AS (SELECT ");
         out.push_bind_param::<Text, _>(&self.batch.source)?;
         out.push_sql("::text, ");
         out.push_bind_param::<Utc, _>(&self.batch.now)?;
-        out.push_sql("::timestamptz), incoming AS (SELECT * FROM unnest(");
-        self.rows.bind(out.reborrow())?;
-        out.push_sql(INCOMING);
-        out.push_sql(WRITTEN);
+        out.push_sql("::timestamptz)");
+        incoming::<NOTES>(self.rows, self.settled_ids, out.reborrow())?;
+        out.push_sql(written!());
+        if NOTES {
+            out.push_sql(noted!());
+        }
         if ERASES {
+            out.push_sql(UNNOTED);
             out.push_sql(ERASED);
         }
         out.push_sql(VERDICT);
         self.deliveries.bind(out.reborrow())?;
         out.push_sql(JUDGED);
+        if NOTES {
+            out.push_sql(AFTER_NOTED);
+        }
         if ERASES {
+            out.push_sql(AFTER_UNNOTED);
             out.push_sql(AFTER_ERASED);
         }
         out.push_sql(EXPLAINED);

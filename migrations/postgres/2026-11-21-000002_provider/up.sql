@@ -1,0 +1,50 @@
+-- What is done at the provider: write-backs, the budget of requests, the pinned instance, and users
+-- who were looked for and not found.
+
+-- What the provider is to be told, one row a user. What exactly is decided when it is sent, from
+-- the user's row.
+CREATE TABLE write_backs (
+    source text COLLATE "C" NOT NULL,
+    external_id text COLLATE "C" NOT NULL,
+    -- `due`, or why it rests: `conflict_id`, `conflict_role`, `rejected`, `held_back`.
+    state text NOT NULL DEFAULT 'due',
+    -- An operator lets our values replace those that are there.
+    take_over boolean NOT NULL DEFAULT false,
+    -- When an operator chose a role or plan that the provider has not acknowledged.
+    chosen_at timestamptz,
+    attempts integer NOT NULL DEFAULT 0,
+    next_try_at timestamptz NOT NULL,
+    -- Raised by every claim; whoever holds an older one has lost the lease.
+    fence bigint NOT NULL DEFAULT 0,
+    leased_until timestamptz,
+    -- A call may have been sent whose answer was never seen: look before sending again.
+    unsure boolean NOT NULL DEFAULT false,
+    last_error text,
+    created_at timestamptz NOT NULL,
+    PRIMARY KEY (external_id, source)
+);
+CREATE INDEX write_backs_due ON write_backs (next_try_at) WHERE state = 'due';
+
+-- Requests to the provider's API in the current window of ten seconds, over all replicas.
+CREATE TABLE api_budgets (
+    source text COLLATE "C" PRIMARY KEY,
+    window_started_at timestamptz NOT NULL,
+    taken bigint NOT NULL
+);
+
+-- The one instance of the provider that this table belongs to, once its key has proven it.
+CREATE TABLE pinned_instances (
+    source text COLLATE "C" PRIMARY KEY,
+    instance_id text NOT NULL,
+    pinned_at timestamptz NOT NULL
+);
+
+-- Users who were looked for twice and not found: `emptied`, or `held_back` by the brake.
+CREATE TABLE absences (
+    source text COLLATE "C" NOT NULL,
+    external_id text COLLATE "C" NOT NULL,
+    state text NOT NULL,
+    found_at timestamptz NOT NULL,
+    PRIMARY KEY (external_id, source)
+);
+CREATE INDEX absences_found_at ON absences (found_at);

@@ -1,0 +1,50 @@
+-- What is done at the provider: write-backs, the budget of requests, the pinned instance, and users
+-- who were looked for and not found.
+
+-- What the provider is to be told, one row a user. What exactly is decided when it is sent, from
+-- the user's row.
+CREATE TABLE write_backs (
+    source TEXT NOT NULL,
+    external_id TEXT NOT NULL,
+    -- `due`, or why it rests: `conflict_id`, `conflict_role`, `rejected`, `held_back`.
+    state TEXT NOT NULL DEFAULT 'due',
+    -- An operator lets our values replace those that are there.
+    take_over INTEGER NOT NULL DEFAULT 0,
+    -- When an operator chose a role or plan that the provider has not acknowledged.
+    chosen_at TEXT,
+    attempts INTEGER NOT NULL DEFAULT 0,
+    next_try_at TEXT NOT NULL,
+    -- Raised by every claim; whoever holds an older one has lost the lease.
+    fence INTEGER NOT NULL DEFAULT 0,
+    leased_until TEXT,
+    -- A call may have been sent whose answer was never seen: look before sending again.
+    unsure INTEGER NOT NULL DEFAULT 0,
+    last_error TEXT,
+    created_at TEXT NOT NULL,
+    PRIMARY KEY (external_id, source)
+) STRICT, WITHOUT ROWID;
+CREATE INDEX write_backs_due ON write_backs (next_try_at) WHERE state = 'due';
+
+-- Requests to the provider's API in the current window of ten seconds, over all replicas.
+CREATE TABLE api_budgets (
+    source TEXT NOT NULL PRIMARY KEY,
+    window_started_at TEXT NOT NULL,
+    taken INTEGER NOT NULL
+) STRICT;
+
+-- The one instance of the provider that this table belongs to, once its key has proven it.
+CREATE TABLE pinned_instances (
+    source TEXT NOT NULL PRIMARY KEY,
+    instance_id TEXT NOT NULL,
+    pinned_at TEXT NOT NULL
+) STRICT;
+
+-- Users who were looked for twice and not found: `emptied`, or `held_back` by the brake.
+CREATE TABLE absences (
+    source TEXT NOT NULL,
+    external_id TEXT NOT NULL,
+    state TEXT NOT NULL,
+    found_at TEXT NOT NULL,
+    PRIMARY KEY (external_id, source)
+) STRICT, WITHOUT ROWID;
+CREATE INDEX absences_found_at ON absences (found_at);

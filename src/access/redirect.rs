@@ -1,0 +1,253 @@
+//! Where a browser may be sent after its session was reconciled.
+//!
+//! Called by `http`. Pure. A target is parsed as browsers parse it and rebuilt from its parts,
+//! never passed through, and never derived from `Host`: whoever can make a victim follow a link to
+//! us must not be able to choose where the victim ends up.
+
+use std::sync::LazyLock;
+use url::{Origin, Url};
+
+/// The query parameter that a target gets, and that shows when a browser was sent there already.
+pub const MARK: &str = "usersync";
+
+/// Stands in for our own origin where none is configured; only paths come out of it.
+#[expect(clippy::expect_used, reason = "a constant, which every test of a redirect reads")]
+static UNKNOWN_ORIGIN: LazyLock<Url> =
+    LazyLock::new(|| Url::parse("http://usersync.invalid").expect("a URL"));
+
+/// Where browsers may be sent: by default to paths of ours only.
+#[derive(Clone, Debug)]
+pub struct Redirects {
+    base: Url,
+    origins: Vec<Origin>,
+    sign_in: Url,
+}
+
+/// Where a browser is sent.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Target {
+    /// The `Location`: a path of our own origin, or a URL of an allowed one. Has the mark.
+    pub location: String,
+    /// Whether the request came from a page that a browser had been sent to by us.
+    pub returned: bool,
+}
+
+impl Default for Redirects {
+    fn default() -> Self {
+        let base = UNKNOWN_ORIGIN.clone();
+        Self { sign_in: base.clone(), base, origins: Vec::new() }
+    }
+}
+
+impl Redirects {
+    /// With the given origins, the first of which is our own, and the place to sign in, which is
+    /// a path of ours or a URL. `None` where that is neither.
+    pub fn new(public: Option<Url>, origins: Vec<Origin>, sign_in: &str) -> Option<Self> {
+        let base = public.unwrap_or_else(|| UNKNOWN_ORIGIN.clone());
+        let below = sign_in.starts_with('/') && !sign_in.starts_with("//");
+        let sign_in = if below { base.join(sign_in).ok()? } else { Url::parse(sign_in).ok()? };
+        let web = matches!(sign_in.scheme(), "http" | "https");
+        web.then_some(Self { base, origins, sign_in })
+    }
+
+    /// The target that was asked for, else the page that the browser came from, else `/`; `/`
+    /// also where it is not allowed. `own_path` is the path of the route that asks.
+    pub fn target(&self, asked: Option<&str>, referer: Option<&str>, own_path: &str) -> Target {
+        let text = asked.or(referer).unwrap_or("/");
+        let allowed = self.allowed(text, own_path).or_else(|| self.base.join("/").ok());
+        let Some(mut url) = allowed else {
+            return Target { location: "/".to_owned(), returned: false };
+        };
+        let returned = url.query_pairs().any(|(name, _)| name == MARK);
+        mark(&mut url);
+        Target { location: self.location(&url), returned }
+    }
+
+    /// Where to sign in, coming back to `target`.
+    pub fn sign_in(&self, target: &Target) -> String {
+        let mut url = self.sign_in.clone();
+        url.query_pairs_mut().append_pair("redirect_url", &target.location);
+        self.location(&url)
+    }
+
+    /// Parses `text` against our own origin; `None` where it may not be gone to.
+    fn allowed(&self, text: &str, own_path: &str) -> Option<Url> {
+        // Browsers drop tabs and line breaks, and read a backslash as a slash.
+        if text.chars().any(|character| character <= ' ' || "\\\u{7f}".contains(character)) {
+            return None;
+        }
+        // `https:host` is a path to some and a host to others.
+        let (scheme, rest) = text.split_once(':').unwrap_or(("/", ""));
+        if !scheme.contains(['/', '?', '#']) && !rest.starts_with("//") {
+            return None;
+        }
+        let url = self.base.join(text).ok()?;
+        let origin = url.origin();
+        let known = origin == self.base.origin() || self.origins.contains(&origin);
+        let plain = url.username().is_empty() && url.password().is_none();
+        let path = url.path();
+        let itself = path.trim_end_matches('/').eq_ignore_ascii_case(own_path);
+        let sign_in = self.sign_in.path().trim_end_matches('/');
+        let signs_in = origin == self.sign_in.origin()
+            && path
+                .strip_prefix(sign_in)
+                .is_some_and(|rest| rest.is_empty() || rest.starts_with('/'));
+        (known && plain && is_one_slash(path) && !itself && !signs_in).then_some(url)
+    }
+
+    /// Our own origin is left out, so that it is right whatever name the browser knows us by.
+    fn location(&self, url: &Url) -> String {
+        if url.origin() != self.base.origin() {
+            return url.to_string();
+        }
+        let mut text = url.path().to_owned();
+        for (sign, part) in [('?', url.query()), ('#', url.fragment())] {
+            if let Some(part) = part {
+                text.push(sign);
+                text.push_str(part);
+            }
+        }
+        text
+    }
+}
+
+/// Whether a path cannot be taken for `//host`, also by something that decodes it once more.
+fn is_one_slash(path: &str) -> bool {
+    let rest = path.strip_prefix('/').unwrap_or(path).to_ascii_lowercase();
+    !["/", "\\", "%2f", "%5c"].iter().any(|trick| rest.starts_with(trick))
+}
+
+/// Sets the mark, once.
+fn mark(url: &mut Url) {
+    let pairs: Vec<(String, String)> = url
+        .query_pairs()
+        .filter(|(name, _)| name != MARK)
+        .map(|(name, value)| (name.into_owned(), value.into_owned()))
+        .collect();
+    url.query_pairs_mut().clear().extend_pairs(pairs).append_pair(MARK, "1");
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{Redirects, Target};
+    use url::Url;
+
+    const OWN: &str = "/api/clerk/syncUsers";
+
+    fn redirects(public: Option<&str>) -> Redirects {
+        let other = Url::parse("https://admin.example.com").unwrap().origin();
+        let public = public.map(|url| Url::parse(url).unwrap());
+        Redirects::new(public, vec![other], "/sign-in").unwrap()
+    }
+
+    fn location(public: Option<&str>, asked: &str) -> String {
+        redirects(public).target(Some(asked), None, OWN).location
+    }
+
+    #[test]
+    fn a_path_of_ours_or_an_allowed_origin_is_gone_to() {
+        let public = Some("https://app.example.com");
+        for (asked, expected) in [
+            ("/dashboard", "/dashboard?usersync=1"),
+            ("/a?b=c&d=%2F%2Fe#f", "/a?b=c&d=%2F%2Fe&usersync=1#f"),
+            ("https://app.example.com/x", "/x?usersync=1"),
+            ("https://APP.example.com:443/x", "/x?usersync=1"),
+            ("https://admin.example.com/y?z=1", "https://admin.example.com/y?z=1&usersync=1"),
+            ("dashboard", "/dashboard?usersync=1"),
+            ("/sign-inspiration", "/sign-inspiration?usersync=1"),
+            ("/", "/?usersync=1"),
+        ] {
+            assert_eq!(location(public, asked), expected, "{asked}");
+        }
+        assert_eq!(location(None, "/dashboard"), "/dashboard?usersync=1");
+    }
+
+    #[test]
+    fn no_trick_of_an_open_redirect_leaves_our_origin() {
+        for asked in [
+            "//evil.example",
+            "///evil.example",
+            "////evil.example",
+            "/\\evil.example",
+            "\\\\evil.example",
+            "/\t/evil.example",
+            "/\n/evil.example",
+            "\t//evil.example",
+            " //evil.example",
+            "https:evil.example",
+            "https:/evil.example",
+            "https:///evil.example",
+            "https://evil.example",
+            "HTTPS://evil.example/",
+            "http://app.example.com/",
+            "https://app.example.com.evil.example/",
+            "https://app.example.com@evil.example/",
+            "https://evil.example#@app.example.com/",
+            "https://user@app.example.com/",
+            "https://user:word@app.example.com/",
+            "https://app.example.com:8443/",
+            "https://app.example.com%00.evil.example/",
+            "https://аpp.example.com/",
+            "javascript:alert(1)",
+            "JavaScript:alert(1)",
+            "java\tscript:alert(1)",
+            "data:text/html,x",
+            "vbscript:x",
+            "file:///etc/passwd",
+            "blob:https://app.example.com/x",
+            "/.//evil.example",
+            "/..//evil.example",
+            "/%2Fevil.example",
+            "/%2f%2fevil.example",
+            "/%5Cevil.example",
+            "/%5c%5cevil.example",
+            "/a/..//evil.example",
+            "?x\r\nSet-Cookie: a=b",
+            "/\u{7f}",
+            "https://[::1",
+            "ftp://app.example.com/",
+            "/api/clerk/syncUsers",
+            "/API/clerk/syncusers/?redirect_url=/x",
+            "/sign-in",
+            "/sign-in/factor-one?x=1",
+            "https://app.example.com/sign-in",
+        ] {
+            for public in [Some("https://app.example.com"), None] {
+                assert_eq!(location(public, asked), "/?usersync=1", "{asked:?}, {public:?}");
+            }
+        }
+    }
+
+    #[test]
+    fn the_page_that_the_browser_came_from_counts_only_where_nothing_was_asked() {
+        let redirects = redirects(Some("https://app.example.com"));
+        let referer = Some("https://app.example.com/notes");
+        assert_eq!(redirects.target(None, referer, OWN).location, "/notes?usersync=1");
+        assert_eq!(redirects.target(Some("//evil"), referer, OWN).location, "/?usersync=1");
+        let foreign = Some("https://evil.example/");
+        assert_eq!(redirects.target(None, foreign, OWN).location, "/?usersync=1");
+        assert_eq!(redirects.target(None, None, OWN).location, "/?usersync=1");
+    }
+
+    #[test]
+    fn the_mark_is_set_once_and_seen_when_it_comes_back() {
+        let redirects = redirects(None);
+        let first = redirects.target(Some("/x?a=1"), None, OWN);
+        assert!(!first.returned);
+        let second = redirects.target(Some(&first.location), None, OWN);
+        assert_eq!(second, Target { location: "/x?a=1&usersync=1".into(), returned: true });
+    }
+
+    #[test]
+    fn signing_in_comes_back_to_the_target_and_may_be_elsewhere() {
+        let here = redirects(None);
+        let target = here.target(Some("/x?a=1"), None, OWN);
+        assert_eq!(here.sign_in(&target), "/sign-in?redirect_url=%2Fx%3Fa%3D1%26usersync%3D1");
+        let there = Redirects::new(None, vec![], "https://accounts.example.com/in?a=b").unwrap();
+        let location = there.sign_in(&target);
+        assert!(location.starts_with("https://accounts.example.com/in?a=b&redirect_url=%2Fx"));
+        for wrong in ["sign-in", "//evil.example", "javascript:x", ""] {
+            assert!(Redirects::new(None, vec![], wrong).is_none(), "{wrong}");
+        }
+    }
+}

@@ -1,0 +1,195 @@
+//! The provider's side: its API, session tokens, write-back, and where browsers may be sent.
+
+use super::reading::Reading;
+use crate::access::Redirects;
+use crate::domain::MetadataNames;
+use secrecy::SecretString;
+use std::net::IpAddr;
+use std::sync::LazyLock;
+use url::{Host, Url};
+
+/// The provider's API, and how much may be asked of it.
+#[derive(Clone, Debug)]
+pub struct ProviderApi {
+    /// Where it is; a path prefix is kept.
+    pub url: Url,
+    /// What it asks for.
+    pub secret_key: SecretString,
+    /// Requests in 10 s, over all replicas; `None` for no bound.
+    pub requests_per_10_seconds: Option<u32>,
+}
+
+/// Half of what the provider allows a production instance in 10 s: the other half is the
+/// application's own (trap 37).
+const LIVE_BUDGET: u32 = 500;
+
+/// Likewise of a development instance.
+const TEST_BUDGET: u32 = 50;
+
+/// Where the provider's API is.
+#[expect(clippy::expect_used, reason = "a constant, which every test of the configuration reads")]
+static DEFAULT_API: LazyLock<Url> =
+    LazyLock::new(|| Url::parse("https://api.clerk.com").expect("a URL"));
+
+/// What every key of the emulator holds, so that none is ever taken for a real one.
+const EMULATORS: &str = "usersync_emulator";
+
+impl Reading<'_> {
+    /// The API, where a key is set.
+    pub(super) fn provider_api(&mut self) -> Option<ProviderApi> {
+        let key = self.text("CLERK_SECRET_KEY");
+        let url = self.api_url();
+        let test = key.as_ref().is_some_and(|key| key.starts_with("sk_test_"));
+        if key.as_ref().is_some_and(|key| !test && !key.starts_with("sk_live_")) {
+            self.problem(
+                "CLERK_SECRET_KEY",
+                "does not start with `sk_live_` or `sk_test_`; copy the secret key from the API keys page of the provider's dashboard",
+            );
+        }
+        if key.as_ref().is_some_and(|key| key.contains(EMULATORS)) && !is_loopback(&url) {
+            self.emulators("CLERK_SECRET_KEY");
+        }
+        let default = if test { TEST_BUDGET } else { LIVE_BUDGET };
+        let requests_per_10_seconds = self.budget(&url, default);
+        key.map(|key| ProviderApi { url, secret_key: key.into(), requests_per_10_seconds })
+    }
+
+    /// Notes that a key of the emulator would be used for real.
+    pub(super) fn emulators(&mut self, name: &str) {
+        self.problem(
+            name,
+            "is a key of the emulator, which anybody can know; set the real one, or CLERK_API_URL to the emulator's address on this machine",
+        );
+    }
+
+    /// Where the API is. Something harmless where that is wrong.
+    pub(super) fn api_url(&mut self) -> Url {
+        let Some(text) = self.text("CLERK_API_URL") else {
+            return DEFAULT_API.clone();
+        };
+        match Url::parse(&text).ok().filter(is_safe) {
+            Some(url) => url,
+            None => {
+                self.problem("CLERK_API_URL", "is no URL with https (http only on a loopback address), as in `https://api.clerk.com`");
+                DEFAULT_API.clone()
+            }
+        }
+    }
+
+    fn budget(&mut self, url: &Url, default: u32) -> Option<u32> {
+        match self.text("USERSYNC_API_BUDGET").as_deref() {
+            None => Some(default),
+            Some("off") if is_loopback(url) => None,
+            Some("off") => {
+                self.problem(
+                    "USERSYNC_API_BUDGET",
+                    "can be `off` only where CLERK_API_URL is a loopback address; write a number",
+                );
+                None
+            }
+            Some(text) => {
+                let number = text.parse().ok().filter(|number| (1..=10_000).contains(number));
+                if number.is_none() {
+                    self.problem("USERSYNC_API_BUDGET", "is not a number from 1 to 10000");
+                }
+                number
+            }
+        }
+    }
+
+    /// Whether to write back; only where there is an API to write to.
+    pub(super) fn write_back(&mut self, api: Option<&ProviderApi>) -> bool {
+        let wanted = self.choice("USERSYNC_WRITE_BACK", api.is_some(), ON_OFF);
+        if wanted && api.is_none() {
+            self.problem(
+                "USERSYNC_WRITE_BACK",
+                "is `on`, but there is no CLERK_SECRET_KEY to write with; set it, or turn this off",
+            );
+        }
+        wanted
+    }
+
+    /// Whether this replica does background work.
+    pub(super) fn workers(&mut self) -> bool {
+        self.choice("USERSYNC_WORKERS", true, ON_OFF)
+    }
+
+    /// Under which names of the public metadata our values stand: three different ones.
+    pub(super) fn metadata_names(&mut self) -> MetadataNames {
+        let default = MetadataNames::default();
+        let names = MetadataNames {
+            id: self.metadata_name("USERSYNC_METADATA_ID", default.id),
+            role: self.metadata_name("USERSYNC_METADATA_ROLE", default.role),
+            plan: self.metadata_name("USERSYNC_METADATA_PLAN", default.plan),
+        };
+        if names.id == names.role || names.id == names.plan || names.role == names.plan {
+            self.problem(
+                "USERSYNC_METADATA_ID",
+                "and USERSYNC_METADATA_ROLE and USERSYNC_METADATA_PLAN must be three different names",
+            );
+        }
+        names
+    }
+
+    fn metadata_name(&mut self, variable: &str, default: String) -> String {
+        let name = self.text(variable).unwrap_or(default);
+        let word = |byte: u8| byte.is_ascii_alphanumeric() || b"_-.".contains(&byte);
+        if !(1..=64).contains(&name.len()) || !name.bytes().all(word) {
+            self.problem(variable, "is not 1 to 64 letters, digits, `.`, `_` or `-`");
+        }
+        name
+    }
+
+    /// Where browsers may be sent.
+    pub(super) fn redirects(&mut self) -> Redirects {
+        let public = self.text("USERSYNC_PUBLIC_URL").and_then(|text| {
+            let url = origin(&text);
+            if url.is_none() {
+                self.problem("USERSYNC_PUBLIC_URL", AN_ORIGIN);
+            }
+            url
+        });
+        let mut origins = Vec::new();
+        for text in self.list("USERSYNC_REDIRECT_ORIGINS") {
+            match origin(&text) {
+                Some(url) => origins.push(url.origin()),
+                None => self.problem("USERSYNC_REDIRECT_ORIGINS", AN_ORIGIN),
+            }
+        }
+        let sign_in = self.text("USERSYNC_SIGN_IN_URL").unwrap_or_else(|| "/sign-in".into());
+        Redirects::new(public, origins, &sign_in).unwrap_or_else(|| {
+            self.problem("USERSYNC_SIGN_IN_URL", "is neither a path, as in `/sign-in`, nor a URL");
+            Redirects::default()
+        })
+    }
+}
+
+/// The two words of a switch.
+const ON_OFF: &[(&str, bool)] = &[("on", true), ("off", false)];
+
+/// What an origin looks like.
+pub(super) const AN_ORIGIN: &str = "is not an origin, as in `https://app.example.com`: scheme and host, a port where it needs one, and nothing behind";
+
+/// A URL that is an origin and nothing more.
+pub(super) fn origin(text: &str) -> Option<Url> {
+    let url = Url::parse(text).ok()?;
+    let web = matches!(url.scheme(), "http" | "https");
+    (web && url.origin().ascii_serialization() == text).then_some(url)
+}
+
+/// Whether what is said there can be read by nobody else: https, or this very machine.
+pub(super) fn is_safe(url: &Url) -> bool {
+    let plain = url.username().is_empty() && url.password().is_none();
+    plain
+        && (url.scheme() == "https" && url.has_host() || url.scheme() == "http" && is_loopback(url))
+}
+
+/// Whether a URL's host is this machine.
+pub(super) fn is_loopback(url: &Url) -> bool {
+    match url.host() {
+        Some(Host::Ipv4(address)) => IpAddr::V4(address).is_loopback(),
+        Some(Host::Ipv6(address)) => IpAddr::V6(address).is_loopback(),
+        Some(Host::Domain(name)) => name == "localhost",
+        None => false,
+    }
+}

@@ -1,0 +1,143 @@
+//! Users who were looked for and not found, and the brake on acting upon it.
+//!
+//! Called by `sync`, after the second look-up. A wrong key or a provider in trouble must not empty a
+//! table (trap 36): more absences in a day than the larger of ten rows and one in a hundred are held
+//! back, all that were found together. Count, comparison and change are one transaction, one at a
+//! time over all replicas.
+
+use super::Store;
+use super::changes::apply;
+use super::connection::{AnyConnection, both};
+use super::error::StoreError;
+use super::schema::{absences, users};
+use super::types::Moment;
+use crate::domain::{Change, Judged, Version};
+use crate::ingest::Terms;
+use diesel::connection::SimpleConnection as _;
+use diesel::prelude::*;
+use std::time::Duration;
+
+/// So many users may always be found absent within [`BRAKE_WINDOW`].
+const ALWAYS_ALLOWED: i64 = 10;
+
+/// Of live rows, one in so many may be found absent besides.
+const ONE_IN: i64 = 100;
+
+/// The time over which absences are counted.
+const BRAKE_WINDOW: Duration = Duration::from_secs(24 * 60 * 60);
+
+/// The key of the advisory lock under which absences are judged.
+const LOCK_KEY: i64 = 0x7573_6572_6162_736e;
+
+/// A user whom a second look-up did not find either.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Absence {
+    /// The provider's id.
+    pub external_id: String,
+    /// Where the row stood when the user was looked for.
+    pub judged: Judged,
+    /// When the second look-up was sent, in milliseconds.
+    pub sent_at_ms: i64,
+}
+
+/// What became of absences that were found together.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Verdict {
+    /// The rows are emptied, as far as nothing newer stands.
+    Emptied,
+    /// The brake holds them back.
+    HeldBack,
+}
+
+impl Store {
+    /// Empties the rows of absent users, unless there are too many of them.
+    pub async fn empty_absent(
+        &self,
+        terms: Terms,
+        now: Moment,
+        mut found: Vec<Absence>,
+    ) -> Result<Verdict, StoreError> {
+        found.sort_unstable_by(|one, other| one.external_id.cmp(&other.external_id));
+        self.change_planned_anew(move |connection| {
+            if let AnyConnection::Postgres(inner) = connection {
+                inner.batch_execute(&format!("SELECT pg_advisory_xact_lock({LOCK_KEY})"))?;
+            }
+            if brakes(connection, terms.source, &found)? {
+                record(connection, terms.source, &found, "held_back", now)?;
+                return Ok(Verdict::HeldBack);
+            }
+            let changes: Vec<Change> = found.iter().map(Absence::change).collect();
+            apply(connection, terms, now, &changes)?;
+            record(connection, terms.source, &found, "emptied", now)?;
+            Ok(Verdict::Emptied)
+        })
+        .await
+    }
+
+    /// Records absences that are not acted on, for the next reconcile.
+    pub async fn hold_back(
+        &self,
+        terms: Terms,
+        now: Moment,
+        found: Vec<Absence>,
+    ) -> Result<(), StoreError> {
+        self.change(move |connection| record(connection, terms.source, &found, "held_back", now))
+            .await
+    }
+}
+
+impl Absence {
+    fn change(&self) -> Change {
+        Change::Absence {
+            external_id: self.external_id.clone(),
+            version: Version::of_absence(self.judged, self.sent_at_ms),
+        }
+    }
+}
+
+/// Whether acting on `found` would be too much for one day.
+fn brakes(
+    connection: &mut AnyConnection,
+    source: &str,
+    found: &[Absence],
+) -> Result<bool, StoreError> {
+    let since = connection.now()?.minus(BRAKE_WINDOW);
+    let ids: Vec<&str> = found.iter().map(|absence| absence.external_id.as_str()).collect();
+    let earlier: i64 = both!(connection, |inner| absences::table
+        .filter(absences::source.eq(source).and(absences::state.eq("emptied")))
+        .filter(absences::found_at.gt(since).and(absences::external_id.ne_all(&ids)))
+        .count()
+        .get_result(inner))?;
+    let together = earlier.saturating_add(i64::try_from(found.len()).unwrap_or(i64::MAX));
+    if together <= ALWAYS_ALLOWED {
+        return Ok(false);
+    }
+    let live: i64 = both!(connection, |inner| users::table
+        .filter(users::source.eq(source).and(users::status.ne("deleted")))
+        .count()
+        .get_result(inner))?;
+    Ok(together > live / ONE_IN)
+}
+
+fn record(
+    connection: &mut AnyConnection,
+    source: &str,
+    found: &[Absence],
+    state: &str,
+    now: Moment,
+) -> Result<(), StoreError> {
+    for absence in found {
+        both!(connection, |inner| diesel::insert_into(absences::table)
+            .values((
+                absences::source.eq(source),
+                absences::external_id.eq(&absence.external_id),
+                absences::state.eq(state),
+                absences::found_at.eq(now),
+            ))
+            .on_conflict((absences::external_id, absences::source))
+            .do_update()
+            .set((absences::state.eq(state), absences::found_at.eq(now)))
+            .execute(inner))?;
+    }
+    Ok(())
+}

@@ -1,0 +1,70 @@
+//! The one statement that a batch of fetched snapshots is on PostgreSQL.
+//!
+//! The same guarded upsert as that of deliveries; what differs is the answer, one a user.
+
+use super::Batch;
+use super::row::Rows;
+use super::sql::{batch_columns, noted, on_conflict, rank, row_columns, unchanged, written};
+use super::statement::incoming;
+use crate::store::types::Utc;
+use diesel::QueryResult;
+use diesel::pg::{Pg, PgConnection};
+use diesel::query_builder::{AstPass, Query, QueryFragment, QueryId};
+use diesel::query_dsl::RunQueryDsl;
+use diesel::sql_types::{BigInt, SmallInt, Text};
+
+/// The statement.
+pub(super) struct Application<'a, const NOTES: bool> {
+    pub(super) batch: &'a Batch<'a>,
+    pub(super) rows: &'a Rows<'a>,
+    pub(super) settled_ids: &'a [Option<&'a str>],
+}
+
+impl<const NOTES: bool> QueryId for Application<'_, NOTES> {
+    type QueryId = Application<'static, NOTES>;
+    const HAS_STATIC_QUERY_ID: bool = true;
+}
+
+impl<const NOTES: bool> Query for Application<'_, NOTES> {
+    type SqlType = (BigInt, Text, SmallInt);
+}
+
+impl<const NOTES: bool> RunQueryDsl<PgConnection> for Application<'_, NOTES> {}
+
+/// One row a user: its place counted from one, its id, and its fate as a place in
+/// `postgres::FATES`. A user whom another replica committed meanwhile is left out: such a row is
+/// not in the state that this statement sees.
+const ANSWER: &str = concat!(
+    " SELECT incoming.place, COALESCE(written.id, known.id), \
+    (CASE WHEN written.created THEN 0 WHEN written.touched THEN 1 \
+        WHEN written.id IS NOT NULL THEN 2 \
+        WHEN known.deletion_kind = 'signed' THEN 5 WHEN known.deletion_kind = 'absent' THEN 4 \
+        ELSE 3 END)::int2 \
+    FROM incoming LEFT JOIN written ON written.external_id = incoming.external_id \
+    LEFT JOIN LATERAL (SELECT users.id, users.deletion_kind, ((",
+    rank!("users"),
+    ") < (",
+    rank!("incoming"),
+    ")) IS NOT TRUE AS settled FROM users \
+    WHERE written.id IS NULL AND users.external_id = incoming.external_id \
+        AND users.source = $1 LIMIT 1) AS known ON true \
+    WHERE written.id IS NOT NULL OR known.settled"
+);
+
+impl<const NOTES: bool> QueryFragment<Pg> for Application<'_, NOTES> {
+    fn walk_ast<'b>(&'b self, mut out: AstPass<'_, 'b, Pg>) -> QueryResult<()> {
+        // $1 and $2, which the texts name.
+        out.push_sql("WITH batch AS (SELECT ");
+        out.push_bind_param::<Text, _>(&self.batch.source)?;
+        out.push_sql("::text, ");
+        out.push_bind_param::<Utc, _>(&self.batch.now)?;
+        out.push_sql("::timestamptz)");
+        incoming::<NOTES>(self.rows, self.settled_ids, out.reborrow())?;
+        out.push_sql(written!());
+        if NOTES {
+            out.push_sql(noted!());
+        }
+        out.push_sql(ANSWER);
+        Ok(())
+    }
+}

@@ -1,0 +1,127 @@
+//! What is written beside the writer of `ingest`: snapshots that were fetched, and what operators
+//! choose.
+//!
+//! Called by `sync` and `http`. The same guard as for deliveries decides, so it does not matter who
+//! writes first. Each is one transaction on a connection of a small pool.
+
+use super::batch::{self, Batch, Effect, UserWrite};
+use super::connection::AnyConnection;
+use super::error::StoreError;
+use super::types::Moment;
+use super::users::{self, Choice, UserRecord};
+use super::{Store, checkout, postgres, sqlite, write_backs};
+use crate::domain::{Change, Merged, Words};
+use crate::ingest::Terms;
+
+/// Why an operator's choice was not written.
+#[derive(Debug, thiserror::Error)]
+pub enum ChoiceError {
+    /// There is no such user.
+    #[error("no user has this id")]
+    NotFound,
+    /// The user is deleted.
+    #[error("the user is deleted")]
+    Deleted,
+    /// The database failed.
+    #[error(transparent)]
+    Store(#[from] StoreError),
+}
+
+impl Store {
+    /// Writes what was seen of users, each of them once, through the guard; says what became of
+    /// each, in the order of their external ids, into which they are brought.
+    pub async fn apply(
+        &self,
+        terms: Terms,
+        now: Moment,
+        mut changes: Vec<Change>,
+    ) -> Result<Vec<Effect>, StoreError> {
+        changes.sort_unstable_by(|one, other| one.external_id().cmp(other.external_id()));
+        self.change(move |connection| apply(connection, terms, now, &changes)).await
+    }
+
+    /// Writes an operator's choice for the user of our id or the provider's, and notes that the
+    /// provider is to be told. Returns the user as of then.
+    pub async fn choose(
+        &self,
+        id: String,
+        words: Words,
+        choice: Choice,
+        now: Moment,
+    ) -> Result<UserRecord, ChoiceError> {
+        let written = self.change(move |connection| {
+            let Some(found) = users::find(connection, &id)? else {
+                return Ok(Err(ChoiceError::NotFound));
+            };
+            let (source, external_id) = (found.source(), found.external_id());
+            let locked = users::lock(connection, source, external_id)?;
+            let Some(subject) = locked.filter(users::Subject::is_live) else {
+                return Ok(Err(ChoiceError::Deleted));
+            };
+            users::choose(connection, &subject, &words, &choice, now)?;
+            write_backs::note_choice(connection, source, external_id, now)?;
+            let user = users::find(connection, &subject.id)?;
+            Ok(user.ok_or(ChoiceError::NotFound))
+        });
+        written.await?
+    }
+
+    /// On SQLite, takes deleted bytes out of the write-ahead log; returns whether none are left.
+    pub async fn truncate_log(&self) -> Result<bool, StoreError> {
+        self.hop(|connection| match connection {
+            AnyConnection::Sqlite(inner) => sqlite::truncate_log(inner),
+            AnyConnection::Postgres(_) => Ok(true),
+        })
+        .await
+    }
+
+    /// One blocking hop for one transaction.
+    pub(super) async fn change<T: Send + 'static>(
+        &self,
+        work: impl FnOnce(&mut AnyConnection) -> Result<T, StoreError> + Send + 'static,
+    ) -> Result<T, StoreError> {
+        self.hop(move |connection| connection.transaction(work)).await
+    }
+
+    /// Likewise, of a statement that is planned by what the tables hold.
+    pub(super) async fn change_planned_anew<T: Send + 'static>(
+        &self,
+        work: impl FnOnce(&mut AnyConnection) -> Result<T, StoreError> + Send + 'static,
+    ) -> Result<T, StoreError> {
+        self.hop(move |connection| {
+            postgres::planned_anew(connection, |connection| connection.transaction(work))
+        })
+        .await
+    }
+
+    async fn hop<T: Send + 'static>(
+        &self,
+        work: impl FnOnce(&mut AnyConnection) -> Result<T, StoreError> + Send + 'static,
+    ) -> Result<T, StoreError> {
+        let (changers, turn) = (self.changers.clone(), self.turn.clone());
+        let hop = tokio::task::spawn_blocking(move || {
+            let mut connection = checkout(&changers)?;
+            let _turn = turn.wait();
+            work(&mut connection)
+        });
+        hop.await.map_err(|_| StoreError::Refused("a change panicked".into()))?
+    }
+}
+
+/// Writes changes, which stand in the order of their external ids, each of a user of its own.
+pub(super) fn apply(
+    connection: &mut AnyConnection,
+    terms: Terms,
+    now: Moment,
+    changes: &[Change],
+) -> Result<Vec<Effect>, StoreError> {
+    let users = changes
+        .iter()
+        .map(|change| UserWrite {
+            id: terms.new_id(change.external_id()),
+            merged: Merged::of(change),
+        })
+        .collect();
+    let Terms { source, write_back, .. } = terms;
+    batch::apply(connection, &Batch { source, now, write_back, users, deliveries: Vec::new() })
+}

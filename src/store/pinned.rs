@@ -1,0 +1,71 @@
+//! The one instance of the provider that a table belongs to.
+//!
+//! Called by `sync`, which proves it. Pinned once, by whichever replica comes first.
+
+use super::Store;
+use super::connection::both;
+use super::error::StoreError;
+use super::schema::{pinned_instances, users};
+use super::types::Moment;
+use diesel::prelude::*;
+
+impl Store {
+    /// The pinned instance, if one is.
+    pub async fn pinned_instance(
+        &self,
+        source: &'static str,
+    ) -> Result<Option<String>, StoreError> {
+        self.read(move |connection| {
+            Ok(both!(connection, |inner| pinned_instances::table
+                .find(source)
+                .select(pinned_instances::instance_id)
+                .first(inner)
+                .optional())?)
+        })
+        .await
+    }
+
+    /// Pins an instance, unless another one is pinned already; returns which one is.
+    pub async fn pin_instance(
+        &self,
+        source: &'static str,
+        instance_id: String,
+        now: Moment,
+    ) -> Result<String, StoreError> {
+        self.change(move |connection| {
+            both!(connection, |inner| diesel::insert_into(pinned_instances::table)
+                .values((
+                    pinned_instances::source.eq(source),
+                    pinned_instances::instance_id.eq(&instance_id),
+                    pinned_instances::pinned_at.eq(now),
+                ))
+                .on_conflict_do_nothing()
+                .execute(inner))?;
+            Ok(both!(connection, |inner| pinned_instances::table
+                .find(source)
+                .select(pinned_instances::instance_id)
+                .first(inner))?)
+        })
+        .await
+    }
+
+    /// Up to `most` live users of this source who are not among `others`: the provider's ids.
+    pub async fn some_live_users(
+        &self,
+        source: &'static str,
+        others: Vec<String>,
+        most: i64,
+    ) -> Result<Vec<String>, StoreError> {
+        self.read(move |connection| {
+            Ok(both!(connection, |inner| users::table
+                .filter(users::source.eq(source))
+                .filter(users::status.ne("deleted"))
+                .filter(users::external_id.ne_all(&others))
+                .order(users::id.desc())
+                .select(users::external_id)
+                .limit(most)
+                .load(inner))?)
+        })
+        .await
+    }
+}
