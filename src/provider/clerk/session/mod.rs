@@ -1,8 +1,125 @@
 //! Session tokens: who is behind a request, by the provider's signature.
 //!
-//! [`publishable`] reads the publishable key, which names the instance. Called by
-//! configuration. May not touch the database.
+//! Called by whoever asks who somebody is, once a request, and by configuration, which
+//! builds the settings. May not touch the database: a valid session says nothing about the
+//! user's row. A token passes through these files in order:
+//!
+//! 1. [`cookie`]: where a request carries it;
+//! 2. [`known`]: tokens that passed lately;
+//! 3. [`token`]: its parts, its header and its signature; the only file that makes signed
+//!    claims;
+//! 4. [`claims`]: whether they are of an active session of this instance, now.
+//!
+//! The key comes from a setting ([`keys`], [`pem`]). [`publishable`] reads the publishable key, [`json`]
+//! reads JSON without leniency, [`fault`] holds the reasons to refuse.
 
+mod claims;
+mod cookie;
+mod fault;
+mod json;
+mod keys;
+mod known;
+mod pem;
 mod publishable;
+mod token;
 
+pub use fault::{Refused, TokenFault};
+pub use keys::PublicKey;
 pub use publishable::PublishableKey;
+
+use crate::domain::UnixMillis;
+use claims::Accepted;
+use cookie::CookieNames;
+use known::KnownTokens;
+use std::sync::Arc;
+use token::Token;
+
+/// How session tokens are checked.
+#[derive(Clone, Debug)]
+pub struct SessionSettings {
+    /// Where the keys come from.
+    pub keys: KeySource,
+    /// What `iss` must be, exactly.
+    pub issuer: String,
+    /// The origins that `azp` may be, exactly; empty accepts any.
+    pub authorized_parties: Vec<String>,
+    /// What the name of this instance's session cookie ends with.
+    pub cookie_suffix: Option<String>,
+}
+
+/// Where the keys come from.
+#[derive(Clone, Debug)]
+pub enum KeySource {
+    /// One key, for every token.
+    Pem(PublicKey),
+}
+
+/// A session whose token passed.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Session {
+    /// The provider's id of the user.
+    pub external_id: String,
+    /// The provider's id of the session.
+    pub session_id: String,
+    /// When the token ends, in seconds since 1970.
+    pub expires_at_seconds: i64,
+    /// When the token was issued, likewise.
+    pub issued_at_seconds: Option<i64>,
+    /// Who acts as this user, if somebody else does.
+    pub impersonated_by: Option<String>,
+    /// The plan of the user's own scope, where the token names one.
+    pub plan_claim: Option<String>,
+}
+
+/// Checks session tokens; one for all requests.
+#[derive(Debug)]
+pub struct Sessions {
+    key: PublicKey,
+    accepted: Accepted,
+    cookies: CookieNames,
+    known: KnownTokens,
+}
+
+impl Sessions {
+    /// Prepares to check.
+    pub fn new(settings: SessionSettings) -> Self {
+        let KeySource::Pem(key) = settings.keys;
+        Self {
+            key,
+            accepted: Accepted { issuer: settings.issuer, parties: settings.authorized_parties },
+            cookies: CookieNames::new(settings.cookie_suffix.as_deref()),
+            known: KnownTokens::new(),
+        }
+    }
+
+    /// The token of a request: from `Authorization: Bearer`, else, only where cookies are
+    /// allowed (on `GET` and `HEAD`: what changes something must not follow from a link on
+    /// another page), from this instance's cookie, else from the plain one.
+    pub fn token_of<'a>(
+        &self,
+        authorization: Option<&'a [u8]>,
+        cookie_headers: impl Iterator<Item = &'a [u8]>,
+        cookies_allowed: bool,
+    ) -> Option<String> {
+        let from_cookies =
+            || if cookies_allowed { self.cookies.find(cookie_headers) } else { None };
+        authorization.and_then(cookie::bearer).or_else(from_cookies)
+    }
+
+    /// The session of a token, if the token counts at `now`.
+    pub async fn verify(&self, text: &str, now: UnixMillis) -> Result<Session, Refused> {
+        token::check_size(text)?;
+        let digest = known::digest(text);
+        if let Some(verified) = self.known.get(&digest).await {
+            verified.check_times(now)?;
+            return Ok(verified.session.clone());
+        }
+        let token = Token::read(text)?;
+        let verified = Arc::new(self.accepted.check(&token.signed_by(&self.key)?, now)?);
+        self.known.insert(digest, Arc::clone(&verified), now).await;
+        Ok(verified.session.clone())
+    }
+}
+
+#[cfg(test)]
+mod tests;

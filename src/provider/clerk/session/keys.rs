@@ -1,0 +1,48 @@
+//! The provider's public key, from a setting.
+//!
+//! Called by configuration. Pure. No key passes that is weaker than RSA with 2048 bits.
+
+use super::pem;
+use aws_lc_rs::signature::RsaSubjectPublicKey;
+use jsonwebtoken::DecodingKey;
+
+/// A key that can check RS256 signatures.
+#[derive(Clone, Debug)]
+pub struct PublicKey(DecodingKey);
+
+impl PublicKey {
+    /// Reads a key in PEM form as settings hold it, or says what is wrong with it.
+    pub fn parse(text: &str) -> Result<Self, &'static str> {
+        let der = pem::decode(text)?;
+        let key = RsaSubjectPublicKey::from_der(&der).map_err(
+            |_| "is no RSA public key: copy the PEM public key from the dashboard's page of API keys",
+        )?;
+        let modulus = key.modulus().big_endian_without_leading_zero().to_vec();
+        let exponent = key.exponent().big_endian_without_leading_zero().to_vec();
+        Self::from_components(&modulus, &exponent).ok_or(
+            "is an RSA key of fewer than 2048 or more than 8192 bits: use the provider's own",
+        )
+    }
+
+    /// The key of a modulus and an exponent, if it is strong enough.
+    fn from_components(modulus: &[u8], exponent: &[u8]) -> Option<Self> {
+        let (modulus, exponent) = (without_zeros(modulus), without_zeros(exponent));
+        let strong = match modulus.len() {
+            256 => modulus.first().is_some_and(|byte| *byte >= 0x80),
+            length => (257..=1024).contains(&length),
+        };
+        let sound = exponent.last().is_some_and(|byte| byte % 2 == 1) && exponent != [1];
+        let key = || Self(DecodingKey::from_rsa_raw_components(modulus, exponent));
+        (strong && sound).then(key)
+    }
+
+    pub(super) fn decoding(&self) -> &DecodingKey {
+        &self.0
+    }
+}
+
+/// Some writers put zeros before a number so that it cannot look negative.
+fn without_zeros(number: &[u8]) -> &[u8] {
+    let start = number.iter().position(|byte| *byte != 0).unwrap_or(number.len());
+    number.get(start..).unwrap_or_default()
+}
