@@ -1,10 +1,18 @@
-//! The provider's public key, from a setting.
+//! The provider's public keys: one from a setting, or a set from its address.
 //!
-//! Called by configuration. Pure. No key passes that is weaker than RSA with 2048 bits.
+//! Called by configuration ([`PublicKey::parse`]) and by `jwks` ([`KeySet::read`]). Pure. No
+//! key passes that is weaker than RSA with 2048 bits.
 
+use super::json::object;
 use super::pem;
+use super::token::LONGEST_KEY_ID_BYTES;
 use aws_lc_rs::signature::RsaSubjectPublicKey;
+use base64::Engine as _;
+use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use jsonwebtoken::DecodingKey;
+use serde::Deserialize;
+use serde_json::value::RawValue;
+use std::collections::HashMap;
 
 /// A key that can check RS256 signatures.
 #[derive(Clone, Debug)]
@@ -45,4 +53,65 @@ impl PublicKey {
 fn without_zeros(number: &[u8]) -> &[u8] {
     let start = number.iter().position(|byte| *byte != 0).unwrap_or(number.len());
     number.get(start..).unwrap_or_default()
+}
+
+/// The keys of an instance, by the name under which tokens ask for them.
+#[derive(Clone, Debug)]
+pub(super) struct KeySet(HashMap<String, PublicKey>);
+
+/// A document that holds no key that could be used.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("the answer is no key set with an RSA key for RS256 in it")]
+pub(super) struct NoKeys;
+
+impl KeySet {
+    /// Reads a key set. Keys of other kinds and broken entries are skipped; of two keys of
+    /// one name the first counts.
+    pub(super) fn read(document: &[u8]) -> Result<Self, NoKeys> {
+        let document: Document<'_> = object(document).ok_or(NoKeys)?;
+        let mut keys = HashMap::new();
+        for raw in document.keys {
+            let entry: Option<Entry> = object(raw.get().as_bytes());
+            if let Some((name, key)) = entry.and_then(Entry::key) {
+                keys.entry(name).or_insert(key);
+            }
+        }
+        if keys.is_empty() { Err(NoKeys) } else { Ok(Self(keys)) }
+    }
+
+    pub(super) fn find(&self, key_id: &str) -> Option<&PublicKey> {
+        self.0.get(key_id)
+    }
+}
+
+#[derive(Deserialize)]
+struct Document<'a> {
+    #[serde(borrow)]
+    keys: Vec<&'a RawValue>,
+}
+
+#[derive(Deserialize)]
+struct Entry {
+    kty: String,
+    kid: String,
+    n: String,
+    e: String,
+    #[serde(rename = "use")]
+    purpose: Option<String>,
+    alg: Option<String>,
+}
+
+impl Entry {
+    fn key(self) -> Option<(String, PublicKey)> {
+        let fits = self.kty == "RSA"
+            && self.purpose.is_none_or(|purpose| purpose == "sig")
+            && self.alg.is_none_or(|algorithm| algorithm == "RS256")
+            && self.kid.len() <= LONGEST_KEY_ID_BYTES;
+        if !fits {
+            return None;
+        }
+        let number = |text: &str| URL_SAFE_NO_PAD.decode(text.trim_end_matches('=')).ok();
+        let key = PublicKey::from_components(&number(&self.n)?, &number(&self.e)?)?;
+        Some((self.kid, key))
+    }
 }

@@ -10,17 +10,21 @@
 //!    claims;
 //! 4. [`claims`]: whether they are of an active session of this instance, now.
 //!
-//! The key comes from a setting ([`keys`], [`pem`]). [`publishable`] reads the publishable key, [`json`]
+//! The key comes from a setting ([`keys`], [`pem`]) or from the provider ([`jwks`], which
+//! asks [`standing`] when to [`fetch`]). [`publishable`] reads the publishable key, [`json`]
 //! reads JSON without leniency, [`fault`] holds the reasons to refuse.
 
 mod claims;
 mod cookie;
 mod fault;
+mod fetch;
 mod json;
+mod jwks;
 mod keys;
 mod known;
 mod pem;
 mod publishable;
+mod standing;
 mod token;
 
 pub use fault::{Refused, TokenFault};
@@ -30,9 +34,14 @@ pub use publishable::PublishableKey;
 use crate::domain::UnixMillis;
 use claims::Accepted;
 use cookie::CookieNames;
+use jwks::Jwks;
 use known::KnownTokens;
+use secrecy::SecretString;
+use standing::{Answer, Pace};
 use std::sync::Arc;
+use std::time::Instant;
 use token::Token;
+use url::Url;
 
 /// How session tokens are checked.
 #[derive(Clone, Debug)]
@@ -52,6 +61,17 @@ pub struct SessionSettings {
 pub enum KeySource {
     /// One key, for every token.
     Pem(PublicKey),
+    /// The provider's set.
+    Jwks(JwksAddress),
+}
+
+/// Where the provider's key set is.
+#[derive(Clone, Debug)]
+pub struct JwksAddress {
+    /// The address itself.
+    pub url: Url,
+    /// What is sent as a bearer along with it, where the Backend API serves the set.
+    pub secret_key: Option<SecretString>,
 }
 
 /// A session whose token passed.
@@ -74,18 +94,31 @@ pub struct Session {
 /// Checks session tokens; one for all requests.
 #[derive(Debug)]
 pub struct Sessions {
-    key: PublicKey,
+    keys: Keys,
     accepted: Accepted,
     cookies: CookieNames,
     known: KnownTokens,
 }
 
+#[derive(Debug)]
+enum Keys {
+    One(PublicKey),
+    Listed(Arc<Jwks>),
+}
+
 impl Sessions {
-    /// Prepares to check.
+    /// Prepares to check; keys of an address are fetched when the first token asks for one.
     pub fn new(settings: SessionSettings) -> Self {
-        let KeySource::Pem(key) = settings.keys;
+        Self::with_pace(settings, Pace::USUAL)
+    }
+
+    fn with_pace(settings: SessionSettings, pace: Pace) -> Self {
+        let keys = match settings.keys {
+            KeySource::Pem(key) => Keys::One(key),
+            KeySource::Jwks(address) => Keys::Listed(Arc::new(Jwks::new(address, pace))),
+        };
         Self {
-            key,
+            keys,
             accepted: Accepted { issuer: settings.issuer, parties: settings.authorized_parties },
             cookies: CookieNames::new(settings.cookie_suffix.as_deref()),
             known: KnownTokens::new(),
@@ -107,7 +140,18 @@ impl Sessions {
     }
 
     /// The session of a token, if the token counts at `now`.
-    pub async fn verify(&self, text: &str, now: UnixMillis) -> Result<Session, Refused> {
+    pub async fn verify(&self, token: &str, now: UnixMillis) -> Result<Session, Refused> {
+        self.verify_at(token, now, Instant::now()).await
+    }
+
+    /// `asked_at` is the same instant on the clock that is never set: fetches are spaced
+    /// by it.
+    async fn verify_at(
+        &self,
+        text: &str,
+        now: UnixMillis,
+        asked_at: Instant,
+    ) -> Result<Session, Refused> {
         token::check_size(text)?;
         let digest = known::digest(text);
         if let Some(verified) = self.known.get(&digest).await {
@@ -115,9 +159,24 @@ impl Sessions {
             return Ok(verified.session.clone());
         }
         let token = Token::read(text)?;
-        let verified = Arc::new(self.accepted.check(&token.signed_by(&self.key)?, now)?);
+        let key = self.key(token.key_id(), asked_at).await?;
+        let verified = Arc::new(self.accepted.check(&token.signed_by(&key)?, now)?);
         self.known.insert(digest, Arc::clone(&verified), now).await;
         Ok(verified.session.clone())
+    }
+
+    async fn key(&self, key_id: Option<&str>, asked_at: Instant) -> Result<PublicKey, Refused> {
+        let jwks = match &self.keys {
+            Keys::One(key) => return Ok(key.clone()),
+            Keys::Listed(jwks) => jwks,
+        };
+        // A token that names no key cannot be helped by any set.
+        let key_id = key_id.ok_or(TokenFault::KeyUnknown)?;
+        match jwks.key(key_id, asked_at).await {
+            Answer::Key(key) => Ok(key),
+            Answer::Unknown => Err(TokenFault::KeyUnknown.into()),
+            Answer::Unavailable => Err(Refused::KeysUnavailable),
+        }
     }
 }
 

@@ -1,22 +1,29 @@
-//! The provider's published token, and with anything about it changed; tokens of our own key for
-//! all that is refused.
+//! The provider's published token, by both sources of keys, and with anything about it
+//! changed; tokens of our own key for all that is refused; the key set over HTTP.
 
 mod arbitrary;
 mod claims;
 mod keys;
 mod refused;
+mod rotation;
+mod server;
 mod signer;
 mod times;
 
-use super::{KeySource, PublicKey, Refused, Session, SessionSettings, Sessions, TokenFault};
+use super::{
+    JwksAddress, KeySource, PublicKey, Refused, Session, SessionSettings, Sessions, TokenFault,
+};
 use crate::domain::UnixMillis;
+use server::JwksServer;
 use signer::Signer;
 
 const ISSUER: &str = "https://clerk.inspired.puma-74.lcl.dev";
 const PARTY: &str = "https://accounts.inspired.puma-74.lcl.dev";
 const NOW_SECONDS: i64 = 1_666_648_250;
 
-/// The published key in PEM form.
+const PUBLISHED_JWK: &str = r#"{"use":"sig","kty":"RSA","kid":"ins_2GIoQhbUpy0hX7B2cVkuTMinXoD","alg":"RS256","e":"AQAB","n":"qYy3MY8fOneEyzNDu9lp6iGXKkNUF-u_dUnrlkadZYyB35efzKFJEr9fftmWv5PUj1uRHTQ3bh6X1cceOYsIjy008dHWZJsKhGOxgdTjeK91rjaklxt7tyFXEiKHIOr1LSgKzopClOfCIjxK_oPUOf38pVh7WnekcSBQmU5fqA-EzKMi6k9VwvbzqKlZM4XQsiFyn28d9VubJWjTU8nNot0n1NE-9k6TxM8nglM4RwkBH4Ni4B0LhKKOOV-AG8tBNiZVil415dpBldmJ_j0wk7Ad4VFi9en3Z17oCKr-K-zuT7vKMKSb1548dk0vnmi0vj2QGXSo-61wM5yQWpk6sQ"}"#;
+
+/// The same key in PEM form.
 const PUBLISHED_PEM: &str = "-----BEGIN PUBLIC KEY-----
 MIIBIjANBgkqhkiG9w0BAQEFAAOCAQ8AMIIBCgKCAQEAqYy3MY8fOneEyzNDu9lp
 6iGXKkNUF+u/dUnrlkadZYyB35efzKFJEr9fftmWv5PUj1uRHTQ3bh6X1cceOYsI
@@ -79,6 +86,15 @@ async fn the_published_token_passes_by_pem() {
 }
 
 #[tokio::test]
+async fn the_published_token_passes_by_a_key_set() {
+    let server = JwksServer::start(&[PUBLISHED_JWK]);
+    let sessions = Sessions::new(settings(KeySource::Jwks(server.address())));
+    assert_eq!(sessions.verify(PUBLISHED_TOKEN, now()).await, Ok(published_session()));
+    assert_eq!(sessions.verify(PUBLISHED_TOKEN, now()).await, Ok(published_session()), "again");
+    assert_eq!(server.requests(), 1);
+}
+
+#[tokio::test]
 async fn the_published_token_is_refused_with_any_character_changed() {
     let sessions = by_pem(PUBLISHED_PEM);
     for (place, character) in PUBLISHED_TOKEN.char_indices() {
@@ -131,4 +147,15 @@ async fn a_token_is_taken_from_where_it_may_be() {
 fn sessions_are_shared_by_all_requests() {
     fn shared<T: Send + Sync>(_: &T) {}
     shared(&by_own_key());
+}
+
+#[test]
+fn the_secret_key_is_never_printed() {
+    let address = JwksAddress {
+        url: "https://api.clerk.com/v1/jwks".parse().unwrap(),
+        secret_key: Some("sk_test_secret".into()),
+    };
+    let settings = settings(KeySource::Jwks(address));
+    assert!(!format!("{settings:?}").contains("sk_test_secret"));
+    assert!(!format!("{:?}", Sessions::new(settings)).contains("sk_test_secret"));
 }

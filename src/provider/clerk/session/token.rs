@@ -18,7 +18,7 @@ use serde_json::value::RawValue;
 const LONGEST_TOKEN_BYTES: usize = 16 * 1024;
 
 /// The longest name of a key; the provider's have about 30 bytes.
-const LONGEST_KEY_ID_BYTES: usize = 256;
+pub(super) const LONGEST_KEY_ID_BYTES: usize = 256;
 
 /// The header's category of session tokens. Tokens from before there were categories have
 /// none.
@@ -27,6 +27,7 @@ const SESSION_CATEGORY: &str = "cl_B7d4PD111AAA";
 /// A token that is well formed and claims to be one of a session; nothing of it is proven.
 #[derive(Debug)]
 pub(super) struct Token<'a> {
+    key_id: Option<String>,
     message: &'a str,
     signature: &'a str,
     claims: Vec<u8>,
@@ -59,9 +60,13 @@ impl<'a> Token<'a> {
         let (header, claims) = message.split_once('.').ok_or(TokenFault::Malformed)?;
         let header = decode(header)?;
         let header: Header<'_> = object(&header).ok_or(TokenFault::Malformed)?;
-        header.check()?;
         let (claims, _) = (decode(claims)?, decode(signature)?);
-        Ok(Self { message, signature, claims })
+        Ok(Self { key_id: header.check()?, message, signature, claims })
+    }
+
+    /// The key that the header names, if it names one.
+    pub(super) fn key_id(&self) -> Option<&str> {
+        self.key_id.as_deref()
     }
 
     /// The claims, if `key` signed them.
@@ -99,8 +104,8 @@ struct Header<'a> {
 }
 
 impl Header<'_> {
-    /// Passes the header of a session token.
-    fn check(&self) -> Result<(), TokenFault> {
+    /// Passes the header of a session token, and returns the key that it names.
+    fn check(&self) -> Result<Option<String>, TokenFault> {
         let text = |field, fault| typed::<String, _>(field, fault);
         // Trap 39: `none`, and HS256 with the public key as its secret, end here.
         if text(self.alg, TokenFault::Algorithm)?.as_deref() != Some("RS256") {
@@ -125,6 +130,6 @@ impl Header<'_> {
         if key_id.as_ref().is_some_and(|id| id.len() > LONGEST_KEY_ID_BYTES) {
             return Err(TokenFault::KeyUnknown);
         }
-        Ok(())
+        Ok(key_id)
     }
 }

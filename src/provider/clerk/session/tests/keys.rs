@@ -1,7 +1,9 @@
-//! Keys from settings: which pass, and what the others are told.
+//! Keys from settings and from sets: which pass, and what the others are told.
 
-use super::{PUBLISHED_PEM, PUBLISHED_TOKEN, by_pem, now};
+use super::{PUBLISHED_JWK, PUBLISHED_PEM, PUBLISHED_TOKEN, by_pem, now};
 use crate::provider::clerk::session::PublicKey;
+use crate::provider::clerk::session::keys::KeySet;
+use serde_json::{Value, json};
 
 const SMALL_PEM: &str = "-----BEGIN PUBLIC KEY-----
 MIGfMA0GCSqGSIb3DQEBAQUAA4GNADCBiQKBgQC96kONpCHzindfX9zvRjp4t7Y+
@@ -53,9 +55,71 @@ fn what_is_no_public_rsa_key_is_refused_with_what_to_do() {
     }
 }
 
+/// Whether a set of the published key with some members replaced has a key; `null` takes a
+/// member away.
+fn usable(replaced: &Value) -> bool {
+    let mut entry: Value = serde_json::from_str(PUBLISHED_JWK).unwrap();
+    for (name, value) in replaced.as_object().unwrap() {
+        entry.as_object_mut().unwrap().insert(name.clone(), value.clone());
+    }
+    entry.as_object_mut().unwrap().retain(|_, value| !value.is_null());
+    KeySet::read(json!({"keys": [entry]}).to_string().as_bytes()).is_ok()
+}
+
+#[test]
+fn only_strong_rsa_keys_for_signatures_are_used() {
+    for replaced in [
+        json!({}),
+        json!({"use": null}),
+        json!({"alg": null}),
+        json!({"x5c": ["ignored"], "key_ops": ["verify"]}),
+        json!({"kid": "k".repeat(256)}),
+        json!({"e": "AAEAAQ"}),
+        json!({"n": format!("g{}w", "_".repeat(340))}), // 2048 bits
+        json!({"e": "Aw=="}),
+    ] {
+        assert!(usable(&replaced), "{replaced}");
+    }
+    for replaced in [
+        json!({"use": "enc"}),
+        json!({"alg": "RS512"}),
+        json!({"alg": 1}),
+        json!({"kty": "EC"}),
+        json!({"kty": null}),
+        json!({"kid": null}),
+        json!({"kid": "k".repeat(257)}),
+        json!({"n": null}),
+        json!({"n": ""}),
+        json!({"n": "!"}),
+        json!({"n": format!("f{}w", "_".repeat(340))}), // 2047 bits
+        json!({"n": "_".repeat(1368)}),                 // 8208 bits
+        json!({"e": ""}),
+        json!({"e": "AA"}),
+        json!({"e": "AQ"}),
+        json!({"e": "Ag"}),
+    ] {
+        assert!(!usable(&replaced), "{replaced}");
+    }
+}
+
+#[test]
+fn entries_that_cannot_be_used_do_not_fail_a_set() {
+    let elliptic = r#"{"kty":"EC","kid":"e","crv":"P-256","x":"AA","y":"AA"}"#;
+    let set = format!(r#"{{"keys":[null,1,"x",[],{{}},{elliptic},{PUBLISHED_JWK}],"more":1}}"#);
+    let set = KeySet::read(set.as_bytes()).unwrap();
+    assert!(set.find("ins_2GIoQhbUpy0hX7B2cVkuTMinXoD").is_some());
+    assert!(set.find("e").is_none());
+    for none in ["", "null", "[]", "{}", r#"{"keys":{}}"#, r#"{"keys":[]}"#, "<html>"] {
+        assert!(KeySet::read(none.as_bytes()).is_err(), "{none}");
+    }
+    assert!(KeySet::read(format!(r#"{{"keys":[{elliptic}]}}"#).as_bytes()).is_err());
+}
+
 proptest::proptest! {
     #[test]
-    fn no_text_makes_it_panic(text in ".*") {
+    fn no_text_makes_it_panic(text in ".*", bytes: Vec<u8>, n in "[A-Za-z0-9_-]*", e in "[A-Za-z0-9_-]*") {
         let _ = PublicKey::parse(&text);
+        let _ = KeySet::read(&bytes);
+        let _ = usable(&json!({"n": n, "e": e}));
     }
 }

@@ -17,6 +17,7 @@ pub(super) struct Signer {
 }
 
 static OWN: LazyLock<Signer> = LazyLock::new(|| Signer::new("ins_own"));
+static NEXT: LazyLock<Signer> = LazyLock::new(|| Signer::new("ins_next"));
 
 impl Signer {
     fn new(key_id: &'static str) -> Self {
@@ -32,6 +33,11 @@ impl Signer {
         &OWN
     }
 
+    /// The key after a rotation.
+    pub(super) fn next() -> &'static Self {
+        &NEXT
+    }
+
     pub(super) fn encoding(&self) -> &EncodingKey {
         &self.encoding
     }
@@ -39,6 +45,17 @@ impl Signer {
     pub(super) fn public_pem(&self) -> String {
         let der: PublicKeyX509Der<'_> = self.pair.public_key().as_der().unwrap();
         armoured("PUBLIC KEY", der.as_ref())
+    }
+
+    /// The public key as a set lists it.
+    pub(super) fn jwk(&self) -> Value {
+        let key = self.pair.public_key();
+        let number = |bytes: &[u8]| URL_SAFE_NO_PAD.encode(bytes);
+        json!({
+            "use": "sig", "kty": "RSA", "alg": "RS256", "kid": self.key_id,
+            "n": number(key.modulus().big_endian_without_leading_zero()),
+            "e": number(key.exponent().big_endian_without_leading_zero()),
+        })
     }
 
     /// A token of these claims with the usual header.
