@@ -2,10 +2,12 @@
 //!
 //! * [`Clerk`] decides by the `type` before it looks at the shape;
 //! * [`payload`] holds the JSON shapes, as loose as real payloads are;
-//! * [`profile`] maps a user payload to our columns.
+//! * [`profile`] maps a user payload to our columns;
+//! * [`session`] checks session tokens.
 
 mod payload;
 mod profile;
+pub mod session;
 
 use super::{Event, Meaning, Provider};
 use crate::domain::{

@@ -1,0 +1,174 @@
+//! The claims of a session token: which of them pass, and what they say.
+//!
+//! Called by [`super::Sessions`] with claims that are known to be signed. Pure: the time is
+//! an argument.
+
+use super::json::{object, present, seconds, typed};
+use super::token::Signed;
+use super::{Session, TokenFault};
+use crate::domain::{Role, UnixMillis};
+use serde::Deserialize;
+use serde_json::value::RawValue;
+
+/// How far two clocks may be apart: the provider's own five seconds (trap 39: a minute's
+/// leeway on a token of a minute would double its life).
+const SKEW_MS: i64 = 5_000;
+
+/// The longest id; the provider's have about 32 bytes.
+const LONGEST_ID_BYTES: usize = 255;
+
+/// What the claims of a token are compared with.
+#[derive(Clone, Debug)]
+pub(super) struct Accepted {
+    /// The one issuer.
+    pub(super) issuer: String,
+    /// The origins whose tokens pass; empty accepts any.
+    pub(super) parties: Vec<String>,
+}
+
+/// A session that passed once; later only its times are looked at again.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) struct Verified {
+    pub(super) session: Session,
+    not_before_seconds: Option<i64>,
+}
+
+impl Accepted {
+    /// Passes the claims of an active session of this instance.
+    pub(super) fn check(&self, signed: &Signed, now: UnixMillis) -> Result<Verified, TokenFault> {
+        let claims: Claims<'_> = object(signed.claims()).ok_or(TokenFault::Malformed)?;
+        let external_id = claims.subject()?;
+        let session_id = claims.session()?;
+        self.check_origin(&claims)?;
+        let expires_at_seconds =
+            seconds(claims.exp, TokenFault::Malformed)?.ok_or(TokenFault::Malformed)?;
+        let session = Session {
+            external_id,
+            session_id,
+            expires_at_seconds,
+            issued_at_seconds: seconds(claims.iat, TokenFault::Malformed)?,
+            impersonated_by: claims.actor()?,
+            plan_claim: claims.plan()?,
+        };
+        let not_before_seconds = seconds(claims.nbf, TokenFault::Malformed)?;
+        let verified = Verified { session, not_before_seconds };
+        verified.check_times(now)?;
+        claims.check_status()?;
+        Ok(verified)
+    }
+
+    fn check_origin(&self, claims: &Claims<'_>) -> Result<(), TokenFault> {
+        let issuer: Option<String> = typed(claims.iss, TokenFault::Issuer)?;
+        if issuer.as_ref() != Some(&self.issuer) {
+            return Err(TokenFault::Issuer);
+        }
+        let party: Option<String> = typed(claims.azp, TokenFault::Party)?;
+        // Trap 40: an origin is compared as it stands, and a token without one is no
+        // token for us where origins are configured.
+        let matches = party.is_some_and(|party| self.parties.contains(&party));
+        if self.parties.is_empty() || matches { Ok(()) } else { Err(TokenFault::Party) }
+    }
+}
+
+impl Verified {
+    /// Whether the token counts at this instant.
+    pub(super) fn check_times(&self, now: UnixMillis) -> Result<(), TokenFault> {
+        let milliseconds = |seconds: i64| seconds.saturating_mul(1000);
+        let ahead = |seconds: i64| milliseconds(seconds) > now.get() + SKEW_MS;
+        if self.milliseconds_left(now) <= 0 {
+            Err(TokenFault::Expired)
+        } else if self.not_before_seconds.is_some_and(ahead) {
+            Err(TokenFault::NotYetValid)
+        } else if self.session.issued_at_seconds.is_some_and(ahead) {
+            Err(TokenFault::IssuedInTheFuture)
+        } else {
+            Ok(())
+        }
+    }
+
+    /// How long the token still counts.
+    pub(super) fn milliseconds_left(&self, now: UnixMillis) -> i64 {
+        let expires_at = self.session.expires_at_seconds.saturating_mul(1000);
+        expires_at.saturating_sub(now.get() - SKEW_MS)
+    }
+}
+
+/// The claims that are read; all others, custom ones and `aud` among them, are ignored.
+#[derive(Deserialize)]
+struct Claims<'a> {
+    #[serde(borrow, default, deserialize_with = "present")]
+    iss: Option<&'a RawValue>,
+    #[serde(borrow, default, deserialize_with = "present")]
+    sub: Option<&'a RawValue>,
+    #[serde(borrow, default, deserialize_with = "present")]
+    sid: Option<&'a RawValue>,
+    #[serde(borrow, default, deserialize_with = "present")]
+    azp: Option<&'a RawValue>,
+    #[serde(borrow, default, deserialize_with = "present")]
+    exp: Option<&'a RawValue>,
+    #[serde(borrow, default, deserialize_with = "present")]
+    nbf: Option<&'a RawValue>,
+    #[serde(borrow, default, deserialize_with = "present")]
+    iat: Option<&'a RawValue>,
+    #[serde(borrow, default, deserialize_with = "present")]
+    sts: Option<&'a RawValue>,
+    #[serde(borrow, default, deserialize_with = "present")]
+    act: Option<&'a RawValue>,
+    #[serde(borrow, default, deserialize_with = "present")]
+    pla: Option<&'a RawValue>,
+}
+
+/// The person behind an impersonation.
+#[derive(Deserialize)]
+struct Actor {
+    sub: String,
+}
+
+impl Claims<'_> {
+    fn subject(&self) -> Result<String, TokenFault> {
+        let subject: Option<String> = typed(self.sub, TokenFault::Subject)?;
+        let subject = subject.filter(|id| is_id(id)).ok_or(TokenFault::Subject)?;
+        // A machine is nobody's session.
+        if subject.starts_with("mch_") { Err(TokenFault::Category) } else { Ok(subject) }
+    }
+
+    /// Trap 39: a token of a JWT template names no session.
+    fn session(&self) -> Result<String, TokenFault> {
+        let session: Option<String> = typed(self.sid, TokenFault::Category)?;
+        session.filter(|id| is_id(id)).ok_or(TokenFault::Category)
+    }
+
+    /// Trap 42: a pending session has not signed in. Old tokens have no status.
+    fn check_status(&self) -> Result<(), TokenFault> {
+        let status: Option<String> = typed(self.sts, TokenFault::Pending)?;
+        match status.as_deref() {
+            None | Some("active") => Ok(()),
+            Some(_) => Err(TokenFault::Pending),
+        }
+    }
+
+    fn actor(&self) -> Result<Option<String>, TokenFault> {
+        let Some(raw) = self.act else {
+            return Ok(None);
+        };
+        let actor: Actor = object(raw.get().as_bytes()).ok_or(TokenFault::Malformed)?;
+        if is_id(&actor.sub) { Ok(Some(actor.sub)) } else { Err(TokenFault::Malformed) }
+    }
+
+    /// The plan of the user's own scope: `u:pro`, also beside an organisation's as in
+    /// `o:team,u:pro`. A word that is no plan is none.
+    fn plan(&self) -> Result<Option<String>, TokenFault> {
+        let plans: Option<String> = typed(self.pla, TokenFault::Malformed)?;
+        let own = |plan: &str| {
+            let (scope, word) = plan.trim().split_once(':')?;
+            let word = scope.contains('u').then(|| Role::parse(word))??;
+            Some(word.as_str().to_owned())
+        };
+        Ok(plans.and_then(|plans| plans.split(',').find_map(own)))
+    }
+}
+
+/// Something that can be an id: any database can hold it, and no index chokes on it.
+fn is_id(text: &str) -> bool {
+    (1..=LONGEST_ID_BYTES).contains(&text.len()) && !text.contains('\0')
+}

@@ -1,0 +1,184 @@
+//! Session tokens: who is behind a request, by the provider's signature.
+//!
+//! Called by whoever asks who somebody is, once a request, and by configuration, which
+//! builds the settings. May not touch the database: a valid session says nothing about the
+//! user's row. A token passes through these files in order:
+//!
+//! 1. [`cookie`]: where a request carries it;
+//! 2. [`known`]: tokens that passed lately;
+//! 3. [`token`]: its parts, its header and its signature; the only file that makes signed
+//!    claims;
+//! 4. [`claims`]: whether they are of an active session of this instance, now.
+//!
+//! The key comes from a setting ([`keys`], [`pem`]) or from the provider ([`jwks`], which
+//! asks [`standing`] when to [`fetch`]). [`publishable`] reads the publishable key, [`json`]
+//! reads JSON without leniency, [`fault`] holds the reasons to refuse.
+
+mod claims;
+mod cookie;
+mod fault;
+mod fetch;
+mod json;
+mod jwks;
+mod keys;
+mod known;
+mod pem;
+mod publishable;
+mod standing;
+mod token;
+
+pub use fault::{Refused, TokenFault};
+pub use keys::PublicKey;
+pub use publishable::PublishableKey;
+
+use crate::domain::UnixMillis;
+use claims::Accepted;
+use cookie::CookieNames;
+use jwks::Jwks;
+use known::KnownTokens;
+use secrecy::SecretString;
+use standing::{Answer, Pace};
+use std::sync::Arc;
+use std::time::Instant;
+use token::Token;
+use url::Url;
+
+/// How session tokens are checked.
+#[derive(Clone, Debug)]
+pub struct SessionSettings {
+    /// Where the keys come from.
+    pub keys: KeySource,
+    /// What `iss` must be, exactly.
+    pub issuer: String,
+    /// The origins that `azp` may be, exactly; empty accepts any.
+    pub authorized_parties: Vec<String>,
+    /// What the name of this instance's session cookie ends with.
+    pub cookie_suffix: Option<String>,
+}
+
+/// Where the keys come from.
+#[derive(Clone, Debug)]
+pub enum KeySource {
+    /// One key, for every token.
+    Pem(PublicKey),
+    /// The provider's set.
+    Jwks(JwksAddress),
+}
+
+/// Where the provider's key set is.
+#[derive(Clone, Debug)]
+pub struct JwksAddress {
+    /// The address itself.
+    pub url: Url,
+    /// What is sent as a bearer along with it, where the Backend API serves the set.
+    pub secret_key: Option<SecretString>,
+}
+
+/// A session whose token passed.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Session {
+    /// The provider's id of the user.
+    pub external_id: String,
+    /// The provider's id of the session.
+    pub session_id: String,
+    /// When the token ends, in seconds since 1970.
+    pub expires_at_seconds: i64,
+    /// When the token was issued, likewise.
+    pub issued_at_seconds: Option<i64>,
+    /// Who acts as this user, if somebody else does.
+    pub impersonated_by: Option<String>,
+    /// The plan of the user's own scope, where the token names one.
+    pub plan_claim: Option<String>,
+}
+
+/// Checks session tokens; one for all requests.
+#[derive(Debug)]
+pub struct Sessions {
+    keys: Keys,
+    accepted: Accepted,
+    cookies: CookieNames,
+    known: KnownTokens,
+}
+
+#[derive(Debug)]
+enum Keys {
+    One(PublicKey),
+    Listed(Arc<Jwks>),
+}
+
+impl Sessions {
+    /// Prepares to check; keys of an address are fetched when the first token asks for one.
+    pub fn new(settings: SessionSettings) -> Self {
+        Self::with_pace(settings, Pace::USUAL)
+    }
+
+    fn with_pace(settings: SessionSettings, pace: Pace) -> Self {
+        let keys = match settings.keys {
+            KeySource::Pem(key) => Keys::One(key),
+            KeySource::Jwks(address) => Keys::Listed(Arc::new(Jwks::new(address, pace))),
+        };
+        Self {
+            keys,
+            accepted: Accepted { issuer: settings.issuer, parties: settings.authorized_parties },
+            cookies: CookieNames::new(settings.cookie_suffix.as_deref()),
+            known: KnownTokens::new(),
+        }
+    }
+
+    /// The token of a request: from `Authorization: Bearer`, else, only where cookies are
+    /// allowed (on `GET` and `HEAD`: what changes something must not follow from a link on
+    /// another page), from this instance's cookie, else from the plain one.
+    pub fn token_of<'a>(
+        &self,
+        authorization: Option<&'a [u8]>,
+        cookie_headers: impl Iterator<Item = &'a [u8]>,
+        cookies_allowed: bool,
+    ) -> Option<String> {
+        let from_cookies =
+            || if cookies_allowed { self.cookies.find(cookie_headers) } else { None };
+        authorization.and_then(cookie::bearer).or_else(from_cookies)
+    }
+
+    /// The session of a token, if the token counts at `now`.
+    pub async fn verify(&self, token: &str, now: UnixMillis) -> Result<Session, Refused> {
+        self.verify_at(token, now, Instant::now()).await
+    }
+
+    /// `asked_at` is the same instant on the clock that is never set: fetches are spaced
+    /// by it.
+    async fn verify_at(
+        &self,
+        text: &str,
+        now: UnixMillis,
+        asked_at: Instant,
+    ) -> Result<Session, Refused> {
+        token::check_size(text)?;
+        let digest = known::digest(text);
+        if let Some(verified) = self.known.get(&digest).await {
+            verified.check_times(now)?;
+            return Ok(verified.session.clone());
+        }
+        let token = Token::read(text)?;
+        let key = self.key(token.key_id(), asked_at).await?;
+        let verified = Arc::new(self.accepted.check(&token.signed_by(&key)?, now)?);
+        self.known.insert(digest, Arc::clone(&verified), now).await;
+        Ok(verified.session.clone())
+    }
+
+    async fn key(&self, key_id: Option<&str>, asked_at: Instant) -> Result<PublicKey, Refused> {
+        let jwks = match &self.keys {
+            Keys::One(key) => return Ok(key.clone()),
+            Keys::Listed(jwks) => jwks,
+        };
+        // A token that names no key cannot be helped by any set.
+        let key_id = key_id.ok_or(TokenFault::KeyUnknown)?;
+        match jwks.key(key_id, asked_at).await {
+            Answer::Key(key) => Ok(key),
+            Answer::Unknown => Err(TokenFault::KeyUnknown.into()),
+            Answer::Unavailable => Err(Refused::KeysUnavailable),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests;

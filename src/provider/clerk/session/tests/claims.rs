@@ -1,0 +1,157 @@
+//! Claims that our own key signed: which are refused, with which code, and which pass.
+
+use super::signer::{Signer, claims};
+use super::{ISSUER, PARTY, SessionSettings, Sessions, TokenFault, by_own_key, fault, now};
+use crate::provider::clerk::session::{KeySource, PublicKey};
+use serde_json::{Value, json};
+
+/// The code with which claims of ours are refused, if they are.
+async fn code(claims: &Value) -> Option<&'static str> {
+    let token = Signer::own().token(claims);
+    let verdict = by_own_key().verify(&token, now()).await;
+    verdict.err().map(|_| ())?;
+    Some(fault(&by_own_key(), &token).await.code())
+}
+
+/// Likewise with one claim replaced.
+async fn with(name: &str, value: Value) -> Option<&'static str> {
+    code(&claims(&[(name, value)])).await
+}
+
+#[tokio::test]
+async fn trap_39_only_tokens_of_sessions_pass() {
+    assert_eq!(with("sid", Value::Null).await, Some("token_category"), "no sid");
+    for broken in [json!(""), json!(1), json!([]), json!("a\0b"), json!("s".repeat(256))] {
+        assert_eq!(with("sid", broken).await, Some("token_category"));
+    }
+    assert_eq!(with("sub", json!("mch_1")).await, Some("token_category"));
+}
+
+#[tokio::test]
+async fn a_token_names_a_user() {
+    assert_eq!(with("sub", Value::Null).await, Some("token_subject"), "no sub");
+    for broken in [json!(""), json!(1), json!({}), json!("user_\0"), json!("u".repeat(256))] {
+        assert_eq!(with("sub", broken).await, Some("token_subject"));
+    }
+    assert_eq!(with("sub", json!("u".repeat(255))).await, None);
+}
+
+#[tokio::test]
+async fn trap_39_the_issuer_is_compared_exactly_and_the_audience_not() {
+    for issuer in [
+        json!(format!("{ISSUER}/")),
+        json!(ISSUER.to_uppercase()),
+        json!("https://clerk.evil.example"),
+        json!(""),
+        json!([ISSUER]),
+    ] {
+        assert_eq!(with("iss", issuer).await, Some("token_issuer"));
+    }
+    assert_eq!(with("iss", Value::Null).await, Some("token_issuer"), "no iss");
+    for audience in [json!("x"), json!(["x", "y"]), json!(1), Value::Null] {
+        assert_eq!(with("aud", audience).await, None);
+    }
+}
+
+#[tokio::test]
+async fn trap_40_the_party_is_compared_exactly() {
+    for party in [
+        json!(format!("{PARTY}/")),
+        json!(format!("{PARTY}:443")),
+        json!(PARTY.to_uppercase()),
+        json!(PARTY.replace("https", "http")),
+        json!("https://evil.example"),
+        json!(""),
+        json!([PARTY]),
+    ] {
+        assert_eq!(with("azp", party).await, Some("token_party"));
+    }
+    assert_eq!(with("azp", Value::Null).await, Some("token_party"), "no azp");
+}
+
+#[tokio::test]
+async fn trap_40_without_configured_parties_any_or_none_passes() {
+    let any = Sessions::new(SessionSettings {
+        keys: KeySource::Pem(PublicKey::parse(&Signer::own().public_pem()).unwrap()),
+        issuer: ISSUER.to_owned(),
+        authorized_parties: Vec::new(),
+        cookie_suffix: None,
+    });
+    for party in [json!("https://anybody.example"), Value::Null] {
+        let token = Signer::own().token(&claims(&[("azp", party)]));
+        assert!(any.verify(&token, now()).await.is_ok());
+    }
+    let broken = Signer::own().token(&claims(&[("azp", json!(1))]));
+    assert_eq!(fault(&any, &broken).await, TokenFault::Party);
+}
+
+#[tokio::test]
+async fn trap_42_only_an_active_session_passes() {
+    assert_eq!(with("sts", json!("active")).await, None);
+    assert_eq!(with("sts", Value::Null).await, None, "an old token has no status");
+    for status in [json!("pending"), json!("ended"), json!(""), json!(1), json!({})] {
+        assert_eq!(with("sts", status).await, Some("session_pending"));
+    }
+}
+
+#[tokio::test]
+async fn trap_42_tokens_of_both_versions_pass() {
+    let old = claims(&[
+        ("v", Value::Null),
+        ("sts", Value::Null),
+        ("org_id", json!("org_1")),
+        ("org_role", json!("org:admin")),
+    ]);
+    assert_eq!(code(&old).await, None);
+    let new = claims(&[("o", json!({"id": "org_1", "rol": "admin", "per": "read", "fpm": "3"}))]);
+    assert_eq!(code(&new).await, None);
+}
+
+#[tokio::test]
+async fn claims_that_are_named_twice_or_of_a_wrong_type_are_refused() {
+    let sign = |claims: &str| Signer::own().sign(r#"{"alg":"RS256"}"#, claims);
+    let good = claims(&[]).to_string();
+    let inside = good.strip_prefix('{').unwrap();
+    assert!(by_own_key().verify(&sign(&format!("{{{inside}")), now()).await.is_ok());
+    for twice in [
+        r#""sub":"user_1""#,
+        r#""s\u0075b":"user_2""#,
+        r#""exp":1"#,
+        r#""iss":null"#,
+        r#""act":{"sub":"a"},"act":{"sub":"b"}"#,
+        r#""act":{"sub":"a","sub":"b"}"#,
+    ] {
+        let token = sign(&format!("{{{twice},{inside}"));
+        assert_eq!(fault(&by_own_key(), &token).await, TokenFault::Malformed, "{twice}");
+    }
+    for broken in ["null", "[]", "\"x\"", "1", "", "{", "{}x"] {
+        let verdict = fault(&by_own_key(), &sign(broken)).await;
+        assert_eq!(verdict, TokenFault::Malformed, "{broken}");
+    }
+    for actor in [json!("x"), json!(["x"]), json!({}), json!({"sub": 1}), json!({"sub": ""})] {
+        assert_eq!(with("act", actor).await, Some("token_malformed"));
+    }
+    assert_eq!(with("pla", json!(["u:pro"])).await, Some("token_malformed"));
+}
+
+#[tokio::test]
+async fn an_impersonator_and_a_plan_are_kept() {
+    let session = async |name: &str, value: Value| {
+        let token = Signer::own().token(&claims(&[(name, value)]));
+        by_own_key().verify(&token, now()).await.unwrap()
+    };
+    let actor = json!({"iss": "x", "sid": "sess_2", "sub": "user_2"});
+    assert_eq!(session("act", actor).await.impersonated_by.as_deref(), Some("user_2"));
+    for (claim, plan) in [
+        ("u:pro", Some("pro")),
+        ("o:team", None),
+        ("o:team,u:pro", Some("pro")),
+        ("uo:pro", Some("pro")),
+        ("u:", None),
+        ("u:a b", None),
+        ("pro", None),
+        ("", None),
+    ] {
+        assert_eq!(session("pla", json!(claim)).await.plan_claim.as_deref(), plan, "{claim}");
+    }
+}

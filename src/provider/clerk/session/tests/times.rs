@@ -1,0 +1,78 @@
+//! When a token counts, to the millisecond, also one that is known already.
+
+use super::signer::{Signer, claims};
+use super::{NOW_SECONDS, Refused, Sessions, TokenFault, by_own_key};
+use crate::domain::UnixMillis;
+use serde_json::{Value, json};
+
+/// What becomes of a token so many milliseconds after the usual instant.
+async fn after(sessions: &Sessions, token: &str, milliseconds: i64) -> Option<TokenFault> {
+    let now = UnixMillis::new(NOW_SECONDS * 1000 + milliseconds).unwrap();
+    match sessions.verify(token, now).await {
+        Ok(_) => None,
+        Err(Refused::Token(fault)) => Some(fault),
+        Err(other) => panic!("{other}"),
+    }
+}
+
+fn token(replaced: &[(&str, Value)]) -> String {
+    Signer::own().token(&claims(replaced))
+}
+
+#[tokio::test]
+async fn trap_39_the_leeway_is_five_seconds_to_the_millisecond() {
+    let expiring = token(&[("exp", json!(NOW_SECONDS + 60))]);
+    assert_eq!(after(&by_own_key(), &expiring, 64_999).await, None);
+    assert_eq!(after(&by_own_key(), &expiring, 65_000).await, Some(TokenFault::Expired));
+    let early = token(&[("nbf", json!(NOW_SECONDS + 5))]);
+    assert_eq!(after(&by_own_key(), &early, 0).await, None);
+    assert_eq!(after(&by_own_key(), &early, -1).await, Some(TokenFault::NotYetValid));
+    let future = token(&[("iat", json!(NOW_SECONDS + 5))]);
+    assert_eq!(after(&by_own_key(), &future, 0).await, None);
+    assert_eq!(after(&by_own_key(), &future, -1).await, Some(TokenFault::IssuedInTheFuture));
+}
+
+#[tokio::test]
+async fn trap_39_a_known_token_is_asked_for_its_times_again() {
+    let sessions = by_own_key();
+    let token = token(&[("nbf", json!(NOW_SECONDS))]);
+    assert_eq!(after(&sessions, &token, 0).await, None);
+    assert_eq!(after(&sessions, &token, 64_999).await, None);
+    assert_eq!(after(&sessions, &token, 65_000).await, Some(TokenFault::Expired));
+    assert_eq!(after(&sessions, &token, -5_001).await, Some(TokenFault::NotYetValid));
+    assert_eq!(after(&sessions, &token, -5_000).await, None);
+}
+
+#[tokio::test]
+async fn a_token_ends_but_need_not_say_when_it_began() {
+    let sessions = by_own_key();
+    let no_beginning = token(&[("nbf", Value::Null), ("iat", Value::Null)]);
+    assert_eq!(after(&sessions, &no_beginning, 0).await, None);
+    let endless = token(&[("exp", Value::Null)]);
+    assert_eq!(after(&sessions, &endless, 0).await, Some(TokenFault::Malformed));
+}
+
+#[tokio::test]
+async fn trap_39_no_number_makes_it_fall_over() {
+    let sessions = by_own_key();
+    let number = |text: &str| serde_json::from_str::<Value>(text).unwrap();
+    for (claim, text, fault) in [
+        ("exp", "9223372036854775807", None),
+        ("exp", "4102444800", None),
+        ("exp", "4102444800.0", None),
+        ("exp", "-9223372036854775808", Some(TokenFault::Expired)),
+        ("exp", "0", Some(TokenFault::Expired)),
+        ("exp", "1e300", Some(TokenFault::Malformed)),
+        ("exp", "1666648310.5", Some(TokenFault::Malformed)),
+        ("exp", "\"1666648310\"", Some(TokenFault::Malformed)),
+        ("nbf", "9223372036854775807", Some(TokenFault::NotYetValid)),
+        ("nbf", "-9223372036854775808", None),
+        ("nbf", "[]", Some(TokenFault::Malformed)),
+        ("iat", "9223372036854775807", Some(TokenFault::IssuedInTheFuture)),
+        ("iat", "9223372036854775808", Some(TokenFault::Malformed)),
+        ("iat", "false", Some(TokenFault::Malformed)),
+    ] {
+        let token = token(&[(claim, number(text))]);
+        assert_eq!(after(&sessions, &token, 0).await, fault, "{claim} {text}");
+    }
+}

@@ -1,0 +1,135 @@
+//! A session token from its text to claims that are known to be signed.
+//!
+//! Called by [`super::Sessions`]. Pure. The header says which key to take and nothing else:
+//! not the algorithm, which is fixed, nor where a key could be had (`jku`, `x5u`, `jwk` and
+//! `x5c` are not even read). Claims leave this file only as [`Signed`], which only a
+//! matching signature makes.
+
+use super::TokenFault;
+use super::json::{object, present, typed};
+use super::keys::PublicKey;
+use base64::Engine as _;
+use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+use jsonwebtoken::Algorithm;
+use serde::Deserialize;
+use serde_json::value::RawValue;
+
+/// Four times what a cookie can hold.
+const LONGEST_TOKEN_BYTES: usize = 16 * 1024;
+
+/// The longest name of a key; the provider's have about 30 bytes.
+pub(super) const LONGEST_KEY_ID_BYTES: usize = 256;
+
+/// The header's category of session tokens. Tokens from before there were categories have
+/// none.
+const SESSION_CATEGORY: &str = "cl_B7d4PD111AAA";
+
+/// A token that is well formed and claims to be one of a session; nothing of it is proven.
+#[derive(Debug)]
+pub(super) struct Token<'a> {
+    key_id: Option<String>,
+    message: &'a str,
+    signature: &'a str,
+    claims: Vec<u8>,
+}
+
+/// Claims whose signature matched.
+#[derive(Debug)]
+pub(super) struct Signed(Vec<u8>);
+
+impl Signed {
+    pub(super) fn claims(&self) -> &[u8] {
+        &self.0
+    }
+}
+
+/// Turns away what need not be looked at.
+pub(super) fn check_size(text: &str) -> Result<(), TokenFault> {
+    match text.len() {
+        0 => Err(TokenFault::Missing),
+        1..=LONGEST_TOKEN_BYTES => Ok(()),
+        _ => Err(TokenFault::Malformed),
+    }
+}
+
+impl<'a> Token<'a> {
+    /// Takes a token apart and reads its header.
+    pub(super) fn read(text: &'a str) -> Result<Self, TokenFault> {
+        check_size(text)?;
+        let (message, signature) = text.rsplit_once('.').ok_or(TokenFault::Malformed)?;
+        let (header, claims) = message.split_once('.').ok_or(TokenFault::Malformed)?;
+        let header = decode(header)?;
+        let header: Header<'_> = object(&header).ok_or(TokenFault::Malformed)?;
+        let (claims, _) = (decode(claims)?, decode(signature)?);
+        Ok(Self { key_id: header.check()?, message, signature, claims })
+    }
+
+    /// The key that the header names, if it names one.
+    pub(super) fn key_id(&self) -> Option<&str> {
+        self.key_id.as_deref()
+    }
+
+    /// The claims, if `key` signed them.
+    pub(super) fn signed_by(self, key: &PublicKey) -> Result<Signed, TokenFault> {
+        let matches = jsonwebtoken::crypto::verify(
+            self.signature,
+            self.message.as_bytes(),
+            key.decoding(),
+            // Trap 39: ours, whatever the header says.
+            Algorithm::RS256,
+        );
+        if matches.unwrap_or(false) { Ok(Signed(self.claims)) } else { Err(TokenFault::Signature) }
+    }
+}
+
+/// Base64url without padding, in its one spelling. A further dot is no such character, so
+/// that a token has three parts.
+fn decode(part: &str) -> Result<Vec<u8>, TokenFault> {
+    URL_SAFE_NO_PAD.decode(part).map_err(|_| TokenFault::Malformed)
+}
+
+/// What is read of a header. The provider may add fields: they are ignored.
+#[derive(Deserialize)]
+struct Header<'a> {
+    #[serde(borrow, default, deserialize_with = "present")]
+    alg: Option<&'a RawValue>,
+    #[serde(borrow, default, deserialize_with = "present")]
+    typ: Option<&'a RawValue>,
+    #[serde(borrow, default, deserialize_with = "present")]
+    cat: Option<&'a RawValue>,
+    #[serde(borrow, default, deserialize_with = "present")]
+    kid: Option<&'a RawValue>,
+    #[serde(borrow, default, deserialize_with = "present")]
+    crit: Option<&'a RawValue>,
+}
+
+impl Header<'_> {
+    /// Passes the header of a session token, and returns the key that it names.
+    fn check(&self) -> Result<Option<String>, TokenFault> {
+        let text = |field, fault| typed::<String, _>(field, fault);
+        // Trap 39: `none`, and HS256 with the public key as its secret, end here.
+        if text(self.alg, TokenFault::Algorithm)?.as_deref() != Some("RS256") {
+            return Err(TokenFault::Algorithm);
+        }
+        // Whoever lists extensions as critical wants to be refused by who knows none.
+        if self.crit.is_some() {
+            return Err(TokenFault::Malformed);
+        }
+        match text(self.typ, TokenFault::Type)?.as_deref() {
+            None | Some("JWT") => {}
+            Some("at+jwt") => return Err(TokenFault::Category),
+            Some(_) => return Err(TokenFault::Type),
+        }
+        // Trap 39: tokens of JWT templates are signed with the same key, and outlive the
+        // session.
+        match text(self.cat, TokenFault::Category)?.as_deref() {
+            None | Some(SESSION_CATEGORY) => {}
+            Some(_) => return Err(TokenFault::Category),
+        }
+        let key_id = text(self.kid, TokenFault::Malformed)?;
+        if key_id.as_ref().is_some_and(|id| id.len() > LONGEST_KEY_ID_BYTES) {
+            return Err(TokenFault::KeyUnknown);
+        }
+        Ok(key_id)
+    }
+}
