@@ -10,6 +10,9 @@
 //! 6. [`store`] writes and reads, on PostgreSQL or SQLite;
 //! 7. then, and only then, the sender is answered.
 //!
+//! Beside it, [`sync`] asks the provider: for users who sign in before their event came, for those
+//! whom an operator names; and it tells the provider our id and the role.
+//!
 //! [`access`] decides who may ask, [`telemetry`] tells what happened, [`config`] and [`app`]
 //! put it all together, and [`cli`] is how it is started.
 
@@ -22,5 +25,6 @@ pub mod http;
 pub mod ingest;
 pub mod provider;
 pub mod store;
+pub mod sync;
 pub mod telemetry;
 pub mod webhook;

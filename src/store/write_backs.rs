@@ -301,7 +301,8 @@ fn settle(
         subject.set_plan = choice.plan.unwrap_or(subject.set_plan);
     }
     let due = rules.due(&subject, held.take_over);
-    if !due.fill.is_empty() {
+    // A choice that stands was not acknowledged: the row shows it by too old a snapshot.
+    if !due.fill.is_empty() || subject.set_role.is_some() || subject.set_plan.is_some() {
         return Ok(Settlement::More);
     }
     let Some(conflict) = due.conflict else {

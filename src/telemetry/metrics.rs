@@ -29,6 +29,27 @@ struct Reason {
     reason: &'static str,
 }
 
+#[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct WriteBack {
+    outcome: &'static str,
+}
+
+/// How a lease on a write-back can end.
+const WRITE_BACK_OUTCOMES: [&str; 12] = [
+    "done",
+    "conflict",
+    "held_back",
+    "rejected",
+    "protocol",
+    "rate_limited",
+    "unavailable",
+    "unauthorized",
+    "again",
+    "lost",
+    "slow",
+    "database",
+];
+
 /// Everything that is counted.
 pub struct Metrics {
     registry: Registry,
@@ -36,6 +57,7 @@ pub struct Metrics {
     rejects: Family<Reason, Counter>,
     unavailable: Family<Reason, Counter>,
     other_instance: Counter,
+    write_backs: Family<WriteBack, Counter>,
     delivery_seconds: Histogram,
     event_lag_seconds: Histogram,
     batch_size: Histogram,
@@ -53,6 +75,7 @@ impl Default for Metrics {
             rejects: Family::default(),
             unavailable: Family::default(),
             other_instance: Counter::default(),
+            write_backs: Family::default(),
             delivery_seconds: fast(),
             event_lag_seconds: Histogram::new(exponential_buckets(0.01, 4.0, 12)),
             batch_size: Histogram::new(exponential_buckets(1.0, 2.0, 10)),
@@ -76,6 +99,9 @@ impl Metrics {
         for reason in Rejection::CODES {
             drop(self.rejects.get_or_create(&Reason { reason }));
         }
+        for outcome in WRITE_BACK_OUTCOMES {
+            drop(self.write_backs.get_or_create(&WriteBack { outcome }));
+        }
         for reason in Unavailable::CODES {
             drop(self.unavailable.get_or_create(&Reason { reason }));
         }
@@ -94,6 +120,8 @@ impl Metrics {
             "Events of a second instance while CLERK_INSTANCE_ID is unset",
             self.other_instance.clone(),
         );
+        let write_backs = self.write_backs.clone();
+        registry.register("write_backs", "Leases of write-backs by how they ended", write_backs);
         registry.register_with_unit(
             "delivery",
             "From the first byte of a delivery to its durable answer",
@@ -142,6 +170,11 @@ impl Metrics {
     /// An event came from a second instance.
     pub fn other_instance(&self) {
         self.other_instance.inc();
+    }
+
+    /// A lease on a write-back ended.
+    pub fn wrote_back(&self, outcome: &'static str) {
+        self.write_backs.get_or_create(&WriteBack { outcome }).inc();
     }
 
     /// How long a delivery took, from its first byte to its answer.

@@ -1,0 +1,144 @@
+//! Users whom the provider knows no longer.
+//!
+//! A 404 is no deletion: a wrong key, or a provider in trouble, says it of everybody (trap 36). So a
+//! user counts as absent only after a second look-up; the key must be of the proven instance; the
+//! same key must know another live user of ours; and the store's brake holds back what is too much
+//! for one day. Whoever is held back is remembered for the next reconcile.
+
+use super::{Reconciler, RefreshError, Unproven, now};
+use crate::domain::Judged;
+use crate::provider::{ApiError, Urgency};
+use crate::store::absences::{Absence, Verdict};
+use std::collections::HashMap;
+
+/// How many other users are asked for, until one is known.
+const CANARIES: i64 = 5;
+
+/// How often bytes of emptied rows are tried to be taken out of SQLite's log here; afterwards
+/// housekeeping does it.
+const LOG_TRIES: u32 = 3;
+
+/// What became of a user who was not found.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Absent {
+    /// There is no live row.
+    NoRow,
+    /// The second look-up found the user.
+    StillThere,
+    /// The row is emptied.
+    Emptied,
+    /// The row stays, for the reason given.
+    HeldBack(&'static str),
+}
+
+impl Reconciler {
+    /// Judges users who were not found, together, and acts where that is safe.
+    pub(super) async fn judge_absent(
+        &self,
+        external_ids: Vec<String>,
+        urgency: Urgency,
+    ) -> Result<HashMap<String, Absent>, RefreshError> {
+        let mut judged = HashMap::new();
+        let mut found = Vec::new();
+        for external_id in external_ids {
+            match self.look_again(&external_id, urgency).await? {
+                Ok(absence) => found.push(absence),
+                Err(verdict) => {
+                    judged.insert(external_id, verdict);
+                }
+            }
+        }
+        if found.is_empty() {
+            return Ok(judged);
+        }
+        let ids: Vec<String> = found.iter().map(|absence| absence.external_id.clone()).collect();
+        let verdict = self.act(&ids, found, urgency).await?;
+        judged.extend(ids.into_iter().map(|id| (id, verdict)));
+        Ok(judged)
+    }
+
+    /// The second look-up. An absence, or why there is none.
+    async fn look_again(
+        &self,
+        external_id: &str,
+        urgency: Urgency,
+    ) -> Result<Result<Absence, Absent>, RefreshError> {
+        let subject = self.store.subject(self.source(), external_id.to_owned()).await?;
+        let Some(subject) = subject.filter(|subject| subject.is_live()) else {
+            return Ok(Err(Absent::NoRow));
+        };
+        let sent_at_ms = now().as_millis();
+        match self.refresh(external_id, urgency).await {
+            Ok(_) => Ok(Err(Absent::StillThere)),
+            Err(RefreshError::Api(ApiError::NotFound)) => {
+                let judged = Judged {
+                    updated_at_ms: subject.version_updated_at,
+                    projection: subject.version_projection,
+                };
+                Ok(Ok(Absence { external_id: external_id.to_owned(), judged, sent_at_ms }))
+            }
+            Err(error) => Err(error),
+        }
+    }
+
+    async fn act(
+        &self,
+        ids: &[String],
+        found: Vec<Absence>,
+        urgency: Urgency,
+    ) -> Result<Absent, RefreshError> {
+        let held_back = match self.instance.prove().await {
+            Err(Unproven::WrongInstance { .. }) => Some("wrong_instance"),
+            Err(Unproven::Api(error)) => return Err(error.into()),
+            Err(Unproven::Store(error)) => return Err(error.into()),
+            Ok(()) if self.knows_another(ids, urgency).await? => None,
+            Ok(()) => Some("nobody_known"),
+        };
+        let (count, terms) = (found.len(), self.rules.terms);
+        if let Some(reason) = held_back {
+            self.store.hold_back(terms, now(), found).await?;
+            tracing::error!(
+                users = count,
+                reason,
+                "users are absent at the provider, but nobody is emptied: the API key knows none of the other users either, or is of another instance"
+            );
+            return Ok(Absent::HeldBack(reason));
+        }
+        match self.store.empty_absent(terms, now(), found).await? {
+            Verdict::Emptied => {
+                tracing::info!(users = count, "users who are absent at the provider were emptied");
+                self.clean_log().await?;
+                Ok(Absent::Emptied)
+            }
+            Verdict::HeldBack => {
+                tracing::error!(
+                    users = count,
+                    "more users are absent at the provider than may be emptied in a day; none of these is"
+                );
+                Ok(Absent::HeldBack("brake"))
+            }
+        }
+    }
+
+    /// Whether the key knows a live user besides those who were not found.
+    async fn knows_another(&self, ids: &[String], urgency: Urgency) -> Result<bool, RefreshError> {
+        let others = self.store.some_live_users(self.source(), ids.to_vec(), CANARIES).await?;
+        for other in others {
+            match self.refresh(&other, urgency).await {
+                Ok(_) => return Ok(true),
+                Err(RefreshError::Api(ApiError::NotFound)) => {}
+                Err(error) => return Err(error),
+            }
+        }
+        Ok(false)
+    }
+
+    async fn clean_log(&self) -> Result<(), RefreshError> {
+        for _ in 0..LOG_TRIES {
+            if self.store.truncate_log().await? {
+                break;
+            }
+        }
+        Ok(())
+    }
+}

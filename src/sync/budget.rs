@@ -1,0 +1,99 @@
+//! Requests to the provider, shared with all replicas.
+//!
+//! The provider's limit is one for the whole instance, the application's own calls included
+//! (trap 37). A replica leases slices of the current window from the database and spends them by
+//! itself. People go before workers: the last fifth of a window is theirs.
+
+use crate::provider::{Budget, Exhausted, Urgency};
+use crate::store::Store;
+use std::future::Future;
+use std::pin::Pin;
+use std::time::{Duration, Instant};
+use tokio::sync::Mutex;
+
+/// The part of a window that only people may use: one in so many requests.
+const RESERVED_ONE_IN: u32 = 5;
+
+/// A slice is this part of a window, within bounds: large enough that not every request asks the
+/// database, small enough that replicas share.
+const SLICES_A_WINDOW: u32 = 25;
+const LARGEST_SLICE: u32 = 20;
+
+/// When to ask again where the database could not be asked.
+const ASK_AGAIN: Duration = Duration::from_secs(1);
+
+/// A budget that is leased from the database.
+pub struct SharedBudget {
+    store: Store,
+    source: &'static str,
+    requests_per_window: u32,
+    for_people: Mutex<Held>,
+    for_workers: Mutex<Held>,
+}
+
+/// What is left of a slice.
+struct Held {
+    requests: u32,
+    /// The window has no more than this slice had.
+    last: bool,
+    until: Instant,
+}
+
+impl SharedBudget {
+    /// So many requests in a window of ten seconds.
+    pub fn new(store: Store, source: &'static str, requests_per_window: u32) -> Self {
+        let nothing = || Mutex::new(Held { requests: 0, last: false, until: Instant::now() });
+        let (for_people, for_workers) = (nothing(), nothing());
+        Self { store, source, requests_per_window, for_people, for_workers }
+    }
+
+    async fn take_one(&self, urgency: Urgency) -> Result<(), Exhausted> {
+        let (held, most) = match urgency {
+            Urgency::Person => (&self.for_people, self.requests_per_window),
+            Urgency::Background => {
+                let reserved = self.requests_per_window / RESERVED_ONE_IN;
+                (&self.for_workers, self.requests_per_window - reserved)
+            }
+        };
+        let mut held = held.lock().await;
+        let is_over = held.until <= Instant::now();
+        if is_over || (held.requests == 0 && !held.last) {
+            *held = self.lease(most).await?;
+        }
+        let retry_after = held.until.saturating_duration_since(Instant::now());
+        held.requests = held.requests.checked_sub(1).ok_or(Exhausted { retry_after })?;
+        Ok(())
+    }
+
+    async fn lease(&self, most: u32) -> Result<Held, Exhausted> {
+        let wanted = (self.requests_per_window / SLICES_A_WINDOW).clamp(1, LARGEST_SLICE);
+        let slice = self.store.lease_budget(self.source, wanted, most).await;
+        let slice = slice.map_err(|_| Exhausted { retry_after: ASK_AGAIN })?;
+        Ok(Held {
+            requests: slice.requests,
+            last: slice.requests < wanted,
+            until: Instant::now() + slice.for_the_next,
+        })
+    }
+}
+
+impl Budget for SharedBudget {
+    fn take(
+        &self,
+        urgency: Urgency,
+    ) -> Pin<Box<dyn Future<Output = Result<(), Exhausted>> + Send + '_>> {
+        Box::pin(self.take_one(urgency))
+    }
+}
+
+/// No bound: for a provider on this machine.
+pub struct Unbounded;
+
+impl Budget for Unbounded {
+    fn take(
+        &self,
+        _urgency: Urgency,
+    ) -> Pin<Box<dyn Future<Output = Result<(), Exhausted>> + Send + '_>> {
+        Box::pin(async { Ok(()) })
+    }
+}

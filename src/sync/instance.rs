@@ -1,0 +1,96 @@
+//! Proof that the API key belongs to the instance of the provider that the table belongs to.
+//!
+//! A key of another instance knows none of our users: acted upon, that would empty the table
+//! (traps 24 and 36). So the instance is pinned in the database by the first key that proves to be
+//! right, and every later key must be of that instance.
+
+use crate::provider::{ApiError, Directory, Urgency};
+use crate::store::{Store, StoreError};
+use std::sync::Arc;
+use tokio::sync::OnceCell;
+
+/// Of how many users of the table a new key must know at least one.
+const SAMPLES: i64 = 5;
+
+/// Why the key is not trusted.
+#[derive(Debug, thiserror::Error)]
+pub enum Unproven {
+    /// The key belongs to another instance.
+    #[error(
+        "wrong_instance: the API key belongs to {found}, this table to {expected}; nothing is written back and nobody is emptied. Set CLERK_SECRET_KEY to a key of that instance"
+    )]
+    WrongInstance {
+        /// What the key belongs to.
+        found: String,
+        /// What it should belong to.
+        expected: String,
+    },
+    /// The provider could not be asked.
+    #[error(transparent)]
+    Api(#[from] ApiError),
+    /// The database could not be asked.
+    #[error(transparent)]
+    Store(#[from] StoreError),
+}
+
+/// The instance of the key, proven once in the life of the process.
+pub(super) struct Instance {
+    store: Store,
+    source: &'static str,
+    directory: Arc<dyn Directory>,
+    configured: Vec<String>,
+    proven: OnceCell<()>,
+}
+
+impl Instance {
+    pub(super) fn new(
+        store: Store,
+        source: &'static str,
+        directory: Arc<dyn Directory>,
+        configured: Vec<String>,
+    ) -> Self {
+        Self { store, source, directory, configured, proven: OnceCell::new() }
+    }
+
+    /// Passes where the key is proven, else tries to prove it now.
+    pub(super) async fn prove(&self) -> Result<(), Unproven> {
+        self.proven.get_or_try_init(|| self.try_to_prove()).await.copied()
+    }
+
+    async fn try_to_prove(&self) -> Result<(), Unproven> {
+        let found = self.directory.instances(Urgency::Background).await?;
+        let wrong = |expected: &str| Unproven::WrongInstance {
+            found: if found.is_empty() { "no known instance".into() } else { found.join(", ") },
+            expected: expected.to_owned(),
+        };
+        let configured = |id: &&String| self.configured.is_empty() || self.configured.contains(id);
+        let Some(id) = found.iter().find(configured) else {
+            return Err(wrong(&self.configured.join(", ")));
+        };
+        let pinned = match self.store.pinned_instance(self.source).await? {
+            Some(pinned) => pinned,
+            None if self.knows_our_users().await? => {
+                self.store.pin_instance(self.source, id.clone(), super::now()).await?
+            }
+            None => return Err(wrong("an instance that knows its users")),
+        };
+        if !found.contains(&pinned) {
+            return Err(wrong(&pinned));
+        }
+        tracing::info!(instance = pinned, "the API key is of this table's instance");
+        Ok(())
+    }
+
+    /// Whether the key knows a live user of the table, or there is none to know.
+    async fn knows_our_users(&self) -> Result<bool, Unproven> {
+        let samples = self.store.some_live_users(self.source, Vec::new(), SAMPLES).await?;
+        for external_id in &samples {
+            match self.directory.user(external_id, Urgency::Background).await {
+                Ok(_) => return Ok(true),
+                Err(ApiError::NotFound) => {}
+                Err(error) => return Err(error.into()),
+            }
+        }
+        Ok(samples.is_empty())
+    }
+}

@@ -1,0 +1,104 @@
+//! A user who signs in before their event came: fetched now, once, however many requests ask.
+//!
+//! Called by `http` for a valid session whose row is missing, and by the session reconcile. That
+//! the provider knows no such user is remembered for a while, which spares the call and never the
+//! look at the table.
+
+use super::refresh::RefreshError;
+use super::{Reconciler, now};
+use crate::provider::{ApiError, Urgency};
+use crate::store::StoreError;
+use crate::store::batch::Fate;
+use moka::future::Cache;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Duration;
+
+/// How long a user whom the provider did not know is not asked for again.
+const UNKNOWN_FOR: Duration = Duration::from_secs(10);
+
+/// For how long those who come late join a fetch that has just succeeded.
+const JOINED_FOR: Duration = Duration::from_secs(1);
+
+/// How many users are remembered at most, in either way.
+const MOST_REMEMBERED: u64 = 10_000;
+
+/// How old a fetch may be for the session reconcile to do without another.
+const FRESH_FOR: Duration = Duration::from_secs(60);
+
+/// How long a person waits for a write-back at most.
+const WRITE_BACK_WITHIN: Duration = Duration::from_secs(2);
+
+/// Why there is no row for a valid session.
+#[derive(Clone, Debug, thiserror::Error)]
+pub enum NotSynced {
+    /// The provider knows no such user.
+    #[error("the provider knows no such user")]
+    Unknown,
+    /// The provider could not be asked.
+    #[error("{0}")]
+    Unavailable(ApiError),
+    /// The database could not be asked or written.
+    #[error("{0}")]
+    Database(String),
+}
+
+impl From<StoreError> for NotSynced {
+    fn from(error: StoreError) -> Self {
+        Self::Database(error.to_string())
+    }
+}
+
+/// Fetches that are under way or just over, and users whom the provider did not know.
+pub(super) struct Flights {
+    joined: Cache<String, ()>,
+    unknown: Cache<String, ()>,
+}
+
+impl Default for Flights {
+    fn default() -> Self {
+        let cache = |lifetime| {
+            Cache::builder().max_capacity(MOST_REMEMBERED).time_to_live(lifetime).build()
+        };
+        Self { joined: cache(JOINED_FOR), unknown: cache(UNKNOWN_FOR) }
+    }
+}
+
+impl Reconciler {
+    /// Fetches a user whose row is missing. Returns whether this very call made the row.
+    pub async fn fetch_missing(&self, external_id: &str) -> Result<bool, NotSynced> {
+        if self.flights.unknown.contains_key(external_id) {
+            return Err(NotSynced::Unknown);
+        }
+        let created = AtomicBool::new(false);
+        let fetch = async {
+            let effect = self.refresh(external_id, Urgency::Person).await?;
+            created.store(effect.fate == Fate::Created, Ordering::Relaxed);
+            Ok::<(), RefreshError>(())
+        };
+        let joined = self.flights.joined.try_get_with_by_ref(external_id, fetch).await;
+        match joined.map_err(Arc::unwrap_or_clone) {
+            Ok(()) => Ok(created.into_inner()),
+            Err(RefreshError::Api(ApiError::NotFound)) => {
+                self.flights.unknown.insert(external_id.to_owned(), ()).await;
+                Err(NotSynced::Unknown)
+            }
+            Err(RefreshError::Api(error)) => Err(NotSynced::Unavailable(error)),
+            Err(RefreshError::Store(error)) => Err(NotSynced::Database(error)),
+        }
+    }
+
+    /// Brings the row of a signed-in user in step unless that was done a moment ago, and tries to
+    /// tell the provider what it lacks. Returns whether this very call made the row.
+    pub async fn reconcile_session(self: &Arc<Self>, external_id: &str) -> Result<bool, NotSynced> {
+        let subject = self.store.subject(self.source(), external_id.to_owned()).await?;
+        let fetched_at =
+            subject.filter(|subject| subject.is_live()).and_then(|row| row.last_fetched_at);
+        let fresh = fetched_at.is_some_and(|at| now().since(at) < FRESH_FOR);
+        let created = if fresh { false } else { self.fetch_missing(external_id).await? };
+        if self.rules.terms.write_back {
+            self.write_back_within(external_id, WRITE_BACK_WITHIN).await;
+        }
+        Ok(created)
+    }
+}

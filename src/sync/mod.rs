@@ -1,0 +1,82 @@
+//! The yard: what keeps rows and provider in step beside the webhooks.
+//!
+//! Called by `http` and `app`. Everything here asks the provider through a [`Directory`] and writes
+//! through the store's guard, so it never matters whether a webhook was faster.
+//!
+//! * [`Reconciler`] fetches a user and applies what came ([`refresh`]);
+//! * [`just_in_time`]: a user who signs in before their event came;
+//! * [`resync`]: an operator asks for some users anew;
+//! * [`write_back`]: the provider is told our id, the role and the plan;
+//! * [`absence`]: users whom the provider knows no longer, and the conditions of acting on it;
+//! * [`instance`]: proof that the API key belongs to the instance that the table belongs to;
+//! * [`budget`]: requests to the provider, shared with all replicas.
+
+mod absence;
+mod budget;
+mod instance;
+mod just_in_time;
+mod refresh;
+mod resync;
+mod write_back;
+
+pub use budget::{SharedBudget, Unbounded};
+pub use instance::Unproven;
+pub use just_in_time::NotSynced;
+pub use refresh::RefreshError;
+pub use resync::{ResyncOutcome, Resynced};
+
+use crate::provider::Directory;
+use crate::store::write_backs::Rules;
+use crate::store::{Moment, Store};
+use crate::telemetry::Metrics;
+use instance::Instance;
+use jiff::Timestamp;
+use just_in_time::Flights;
+use std::sync::Arc;
+use tokio::sync::Notify;
+
+/// Brings rows in step with what the provider says, and the provider with what rows say.
+pub struct Reconciler {
+    store: Store,
+    rules: Rules,
+    directory: Arc<dyn Directory>,
+    instance: Instance,
+    flights: Flights,
+    /// Wakes the worker: there is something to write back.
+    nudge: Notify,
+    metrics: Arc<Metrics>,
+}
+
+impl Reconciler {
+    /// A reconciler of the users whom `directory` knows. Where `instances` are given, the API key
+    /// must belong to one of them.
+    pub fn new(
+        store: Store,
+        rules: Rules,
+        directory: Arc<dyn Directory>,
+        instances: Vec<String>,
+        metrics: Arc<Metrics>,
+    ) -> Self {
+        let instance =
+            Instance::new(store.clone(), rules.terms.source, Arc::clone(&directory), instances);
+        let (flights, nudge) = (Flights::default(), Notify::new());
+        Self { store, rules, directory, instance, flights, nudge, metrics }
+    }
+
+    /// Tells the worker that there is something to write back.
+    pub fn nudge(&self) {
+        self.nudge.notify_one();
+    }
+
+    fn source(&self) -> &'static str {
+        self.rules.terms.source
+    }
+}
+
+#[expect(
+    clippy::disallowed_methods,
+    reason = "a job is an edge: here the time of its step is taken"
+)]
+fn now() -> Moment {
+    Moment::from_timestamp(Timestamp::now())
+}

@@ -1,0 +1,45 @@
+//! One user is fetched, and what came is applied.
+
+use super::{Reconciler, now};
+use crate::domain::{Change, Snapshot};
+use crate::provider::{ApiError, Urgency};
+use crate::store::StoreError;
+use crate::store::batch::Effect;
+
+/// Why a user could not be brought in step.
+#[derive(Clone, Debug, thiserror::Error)]
+pub enum RefreshError {
+    /// The provider did not give the user.
+    #[error(transparent)]
+    Api(#[from] ApiError),
+    /// The database did not take the user.
+    #[error("{0}")]
+    Store(String),
+}
+
+impl From<StoreError> for RefreshError {
+    fn from(error: StoreError) -> Self {
+        Self::Store(error.to_string())
+    }
+}
+
+impl Reconciler {
+    /// Fetches a user and applies what came.
+    pub(super) async fn refresh(
+        &self,
+        external_id: &str,
+        urgency: Urgency,
+    ) -> Result<Effect, RefreshError> {
+        let snapshot = self.directory.user(external_id, urgency).await?;
+        Ok(self.apply(snapshot).await?)
+    }
+
+    /// Applies a snapshot that was fetched.
+    pub(super) async fn apply(&self, snapshot: Snapshot) -> Result<Effect, StoreError> {
+        let change = Change::Snapshot(Box::new(snapshot));
+        let effects = self.store.apply(self.rules.terms, now(), vec![change]).await?;
+        self.nudge();
+        let nothing = || StoreError::Refused("a change had no effect that was told".into());
+        effects.into_iter().next().ok_or_else(nothing)
+    }
+}

@@ -1,0 +1,185 @@
+//! Manual resync: an operator asks for some users anew.
+//!
+//! All are fetched, what came is applied in one transaction, and those who were not found are
+//! judged together, so that the brake sees them all.
+
+use super::absence::Absent;
+use super::{Reconciler, RefreshError, now};
+use crate::domain::{Change, Snapshot};
+use crate::provider::{ApiError, Urgency};
+use crate::store::StoreError;
+use crate::store::batch::Fate;
+use serde::Serialize;
+use std::collections::{BTreeMap, HashMap};
+use std::sync::Arc;
+use tokio::task::JoinSet;
+
+/// How many users are fetched at the same time.
+const AT_ONCE: usize = 8;
+
+/// What became of one user.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct Resynced {
+    /// Our id, where there is a row.
+    pub user_id: Option<String>,
+    /// The provider's id.
+    pub external_id: String,
+    /// What became of the row.
+    pub outcome: ResyncOutcome,
+    /// Why, where the outcome alone does not say it.
+    pub reason: Option<&'static str>,
+}
+
+/// What became of a row.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum ResyncOutcome {
+    /// It is new.
+    Created,
+    /// It is changed.
+    Updated,
+    /// It was right already.
+    Unchanged,
+    /// It holds something newer than what was fetched.
+    Stale,
+    /// The user is deleted, signed by the provider.
+    Tombstoned,
+    /// The provider knows the user no longer: the row is emptied.
+    Absent,
+    /// Likewise, but the row is not emptied; the reason says why.
+    HeldBack,
+    /// Neither the provider nor the table knows the user.
+    Unknown,
+    /// The user could not be fetched; the reason says why.
+    Failed,
+}
+
+/// What a fetch brought.
+type Fetched = Result<Snapshot, ApiError>;
+
+impl Reconciler {
+    /// Fetches users and applies what came. `ids` are ours or the provider's. Where `take_over`,
+    /// our values may replace those that stand in a conflicting user's metadata.
+    pub async fn resync(
+        self: &Arc<Self>,
+        ids: Vec<String>,
+        take_over: bool,
+    ) -> Result<Vec<Resynced>, StoreError> {
+        let mut external_ids = Vec::with_capacity(ids.len());
+        for id in ids {
+            let found = self.store.find_user(id.clone()).await?;
+            let external_id = found.map_or(id, |user| user.external_id().to_owned());
+            if !external_ids.contains(&external_id) {
+                external_ids.push(external_id);
+            }
+        }
+        let mut fetched = self.fetch_all(&external_ids).await;
+        let mut told = self.apply_all(&mut fetched).await?;
+        self.tell_absent(&fetched, &mut told).await?;
+        for external_id in fetched.keys() {
+            if take_over {
+                self.store.take_over(self.source(), external_id.clone(), now()).await?;
+            }
+        }
+        self.nudge();
+        Ok(external_ids.iter().filter_map(|id| told.remove(id)).collect())
+    }
+
+    async fn fetch_all(self: &Arc<Self>, external_ids: &[String]) -> BTreeMap<String, Fetched> {
+        let mut fetched = BTreeMap::new();
+        let mut under_way = JoinSet::new();
+        for external_id in external_ids {
+            if under_way.len() == AT_ONCE {
+                fetched.extend(under_way.join_next().await.and_then(Result::ok));
+            }
+            let (reconciler, external_id) = (Arc::clone(self), external_id.clone());
+            under_way.spawn(async move {
+                let user = reconciler.directory.user(&external_id, Urgency::Person).await;
+                (external_id, user)
+            });
+        }
+        while let Some(one) = under_way.join_next().await {
+            fetched.extend(one.ok());
+        }
+        fetched
+    }
+
+    /// Applies what came, and tells what became of it.
+    async fn apply_all(
+        &self,
+        fetched: &mut BTreeMap<String, Fetched>,
+    ) -> Result<HashMap<String, Resynced>, StoreError> {
+        let came: BTreeMap<&String, &Snapshot> =
+            fetched.iter().filter_map(|(id, user)| Some((id, user.as_ref().ok()?))).collect();
+        let changes: Vec<Change> =
+            came.values().map(|snapshot| Change::Snapshot(Box::new((*snapshot).clone()))).collect();
+        let effects = self.store.apply(self.rules.terms, now(), changes).await?;
+        let told = came.keys().zip(effects).map(|(external_id, effect)| {
+            let outcome = ResyncOutcome::of(effect.fate);
+            let reason = (effect.fate == Fate::Absent).then_some("absent");
+            let (user_id, external_id) = (Some(effect.user_id), (*external_id).clone());
+            (external_id.clone(), Resynced { user_id, external_id, outcome, reason })
+        });
+        Ok(told.collect())
+    }
+
+    /// Judges those who were not found, and tells of those who could not be fetched.
+    async fn tell_absent(
+        &self,
+        fetched: &BTreeMap<String, Fetched>,
+        told: &mut HashMap<String, Resynced>,
+    ) -> Result<(), StoreError> {
+        let missing: Vec<String> = fetched
+            .iter()
+            .filter(|(_, user)| matches!(user, Err(ApiError::NotFound)))
+            .map(|(external_id, _)| external_id.clone())
+            .collect();
+        let judged = match self.judge_absent(missing, Urgency::Person).await {
+            Ok(judged) => judged,
+            Err(RefreshError::Api(error)) => {
+                tracing::warn!(code = error.code(), "absent users could not be looked for again");
+                HashMap::new()
+            }
+            Err(RefreshError::Store(error)) => return Err(StoreError::Away(error)),
+        };
+        for (external_id, user) in fetched {
+            let Err(error) = user else { continue };
+            let (outcome, reason) = match (error, judged.get(external_id)) {
+                (ApiError::NotFound, Some(absent)) => ResyncOutcome::of_absent(*absent),
+                (ApiError::NotFound, None) => (ResyncOutcome::Failed, Some("unavailable")),
+                (error, _) => (ResyncOutcome::Failed, Some(error.code())),
+            };
+            let row = self.store.subject(self.source(), external_id.clone()).await?;
+            let outcome = match row.as_ref().and_then(|row| row.deletion_kind.as_deref()) {
+                Some("signed") => ResyncOutcome::Tombstoned,
+                Some(_) if outcome == ResyncOutcome::Unknown => ResyncOutcome::Absent,
+                _ => outcome,
+            };
+            let user_id = row.map(|row| row.id);
+            let one = Resynced { user_id, external_id: external_id.clone(), outcome, reason };
+            told.insert(external_id.clone(), one);
+        }
+        Ok(())
+    }
+}
+
+impl ResyncOutcome {
+    const fn of(fate: Fate) -> Self {
+        match fate {
+            Fate::Created => Self::Created,
+            Fate::Updated => Self::Updated,
+            Fate::Unchanged => Self::Unchanged,
+            Fate::Superseded | Fate::Absent => Self::Stale,
+            Fate::Tombstoned => Self::Tombstoned,
+        }
+    }
+
+    const fn of_absent(absent: Absent) -> (Self, Option<&'static str>) {
+        match absent {
+            Absent::NoRow => (Self::Unknown, None),
+            Absent::StillThere => (Self::Unchanged, None),
+            Absent::Emptied => (Self::Absent, None),
+            Absent::HeldBack(reason) => (Self::HeldBack, Some(reason)),
+        }
+    }
+}
