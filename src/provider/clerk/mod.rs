@@ -2,8 +2,10 @@
 //!
 //! * [`Clerk`] decides by the `type` before it looks at the shape;
 //! * [`payload`] holds the JSON shapes, as loose as real payloads are;
-//! * [`profile`] maps a user payload to our columns.
+//! * [`profile`] maps a user payload to our columns;
+//! * [`api`] is the one client of the Backend API.
 
+pub mod api;
 mod payload;
 mod profile;
 
