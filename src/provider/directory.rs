@@ -20,6 +20,37 @@ pub enum Urgency {
     Background,
 }
 
+/// What is asked of a [`Directory`]: the word under which calls are counted.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Call {
+    /// [`Directory::user`]
+    User,
+    /// [`Directory::users`]
+    Users,
+    /// [`Directory::count`]
+    Count,
+    /// [`Directory::fill`]
+    Fill,
+    /// [`Directory::instances`]
+    Instances,
+}
+
+impl Call {
+    /// Every word of [`Self::as_str`].
+    pub const WORDS: [&str; 5] = ["user", "users", "count", "fill", "instances"];
+
+    /// The word that is counted and logged.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::User => "user",
+            Self::Users => "users",
+            Self::Count => "count",
+            Self::Fill => "fill",
+            Self::Instances => "instances",
+        }
+    }
+}
+
 /// The provider's users, as its API shows them.
 pub trait Directory: Send + Sync {
     /// One user as of now.
@@ -117,6 +148,10 @@ pub enum ApiError {
 }
 
 impl ApiError {
+    /// Every word of [`Self::code`].
+    pub const CODES: [&str; 6] =
+        ["not_found", "unauthorized", "rate_limited", "unavailable", "rejected", "protocol"];
+
     /// The word that is stored, counted and logged.
     pub const fn code(&self) -> &'static str {
         match self {

@@ -8,7 +8,7 @@ pub mod clerk;
 mod directory;
 
 pub use directory::{
-    Answer, ApiError, Budget, Directory, Exhausted, ListQuery, Page, Position, Urgency,
+    Answer, ApiError, Budget, Call, Directory, Exhausted, ListQuery, Page, Position, Urgency,
 };
 
 use crate::domain::{Change, Ignored, Malformed, UnixMillis};

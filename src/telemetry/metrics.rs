@@ -6,6 +6,7 @@
 
 use crate::domain::Outcome;
 use crate::ingest::Unavailable;
+use crate::provider::{ApiError, Call};
 use crate::webhook::Rejection;
 use prometheus_client::encoding::EncodeLabelSet;
 use prometheus_client::metrics::counter::Counter;
@@ -50,6 +51,15 @@ const WRITE_BACK_OUTCOMES: [&str; 12] = [
     "database",
 ];
 
+#[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct ApiCall {
+    call: &'static str,
+    outcome: &'static str,
+}
+
+/// The outcome of a call that brought what was asked for.
+const API_OK: &str = "ok";
+
 /// Everything that is counted.
 pub struct Metrics {
     registry: Registry,
@@ -58,6 +68,8 @@ pub struct Metrics {
     unavailable: Family<Reason, Counter>,
     other_instance: Counter,
     write_backs: Family<WriteBack, Counter>,
+    api_calls: Family<ApiCall, Counter>,
+    api_seconds: Histogram,
     delivery_seconds: Histogram,
     event_lag_seconds: Histogram,
     batch_size: Histogram,
@@ -76,6 +88,8 @@ impl Default for Metrics {
             unavailable: Family::default(),
             other_instance: Counter::default(),
             write_backs: Family::default(),
+            api_calls: Family::default(),
+            api_seconds: Histogram::new(exponential_buckets(0.005, 2.0, 14)),
             delivery_seconds: fast(),
             event_lag_seconds: Histogram::new(exponential_buckets(0.01, 4.0, 12)),
             batch_size: Histogram::new(exponential_buckets(1.0, 2.0, 10)),
@@ -105,6 +119,11 @@ impl Metrics {
         for reason in Unavailable::CODES {
             drop(self.unavailable.get_or_create(&Reason { reason }));
         }
+        for call in Call::WORDS {
+            for outcome in std::iter::once(API_OK).chain(ApiError::CODES) {
+                drop(self.api_calls.get_or_create(&ApiCall { call, outcome }));
+            }
+        }
     }
 
     fn register(&mut self) {
@@ -122,6 +141,14 @@ impl Metrics {
         );
         let write_backs = self.write_backs.clone();
         registry.register("write_backs", "Leases of write-backs by how they ended", write_backs);
+        let api_calls = self.api_calls.clone();
+        registry.register("api_calls", "Calls of the provider's API by outcome", api_calls);
+        registry.register_with_unit(
+            "api",
+            "From sending one request to the provider's API to the end of its answer",
+            Unit::Seconds,
+            self.api_seconds.clone(),
+        );
         registry.register_with_unit(
             "delivery",
             "From the first byte of a delivery to its durable answer",
@@ -175,6 +202,17 @@ impl Metrics {
     /// A lease on a write-back ended.
     pub fn wrote_back(&self, outcome: &'static str) {
         self.write_backs.get_or_create(&WriteBack { outcome }).inc();
+    }
+
+    /// A call of the provider's API came to its end, after as many requests as it took.
+    pub fn api_called<T>(&self, call: Call, result: &Result<T, ApiError>) {
+        let outcome = result.as_ref().map_or_else(ApiError::code, |_| API_OK);
+        self.api_calls.get_or_create(&ApiCall { call: call.as_str(), outcome }).inc();
+    }
+
+    /// How long one request to the provider's API took.
+    pub fn api_answered_after(&self, duration: Duration) {
+        self.api_seconds.observe(duration.as_secs_f64());
     }
 
     /// How long a delivery took, from its first byte to its answer.

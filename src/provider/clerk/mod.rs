@@ -4,7 +4,9 @@
 //! * [`payload`] holds the JSON shapes, as loose as real payloads are;
 //! * [`profile`] maps a user payload to our columns;
 //! * [`session`] checks session tokens.
+//! * [`api`] is the one client of the Backend API.
 
+pub mod api;
 mod payload;
 mod profile;
 pub mod session;

@@ -68,11 +68,15 @@ impl<'a> Envelope<'a> {
 
     /// Reads `data`, which must be an object with an id.
     pub(super) fn data<T: Deserialize<'a>>(&self) -> Result<T, Fault> {
-        let raw = self.data.ok_or_else(|| Fault::at(Malformed::MissingField, "data.id"))?;
-        match serde_json::from_str::<Object<T>>(raw.get()) {
-            Ok(Object(data)) => Ok(data),
-            Err(_) => Err(locate::<T>(raw)),
-        }
+        whole(self.data.ok_or_else(|| Fault::at(Malformed::MissingField, "data.id"))?)
+    }
+}
+
+/// Reads a whole object, as it stands in an event's `data` or in an answer of the API.
+pub(super) fn whole<'a, T: Deserialize<'a>>(raw: &'a RawValue) -> Result<T, Fault> {
+    match serde_json::from_str::<Object<T>>(raw.get()) {
+        Ok(Object(whole)) => Ok(whole),
+        Err(_) => Err(locate::<T>(raw)),
     }
 }
 

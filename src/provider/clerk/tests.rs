@@ -5,7 +5,7 @@ use crate::domain::{Change, Ignored, Malformed, MetadataNames, Role, RolePolicy,
 use crate::provider::{Event, Meaning, Provider as _};
 use crate::webhook::Verified;
 
-fn clerk(instances: &[&str]) -> Clerk {
+pub(super) fn clerk(instances: &[&str]) -> Clerk {
     let policy = |known: &[&str], default: &str| RolePolicy {
         known: known.iter().map(|word| Role::parse(word).unwrap()).collect(),
         default: Role::parse(default).unwrap(),

@@ -1,0 +1,254 @@
+//! What an answer means before its content is looked at: done, or missed and why.
+//!
+//! Called by [`super::sending`] with the status, the headers and the bytes. Pure. An error's
+//! body is believed as far as it can be read: proxies answer too, in HTML or not at all. Of
+//! what stands in it only the code and the trace id go further, and only if they look like
+//! that: messages quote the user.
+
+use super::limits::COME_AGAIN;
+use crate::domain::UnixMillis;
+use crate::provider::ApiError;
+use reqwest::StatusCode;
+use reqwest::header::{HeaderMap, RETRY_AFTER};
+use serde_json::Value;
+use std::time::Duration;
+
+/// Why an attempt brought nothing.
+#[derive(Debug, PartialEq, Eq)]
+pub(super) struct Miss {
+    /// What the caller is told if there is no further attempt.
+    pub(super) error: ApiError,
+    /// What the next attempt depends on.
+    pub(super) cause: Cause,
+    /// The provider's name for the request, to be quoted to its support.
+    pub(super) trace: Option<String>,
+}
+
+/// What the next attempt depends on.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Cause {
+    /// An answer for good: another attempt would bring the same.
+    Settled,
+    /// The same, but not the API's: it proves nothing about its health.
+    Foreign,
+    /// An answer that had no effect and may be another in a moment.
+    Locked,
+    /// The provider says when to come again (trap 37).
+    Paused(Duration),
+    /// A failure that certainly had no effect.
+    Unheard,
+    /// A failure that may have had its effect.
+    Lost,
+}
+
+impl Miss {
+    pub(super) const fn new(error: ApiError, cause: Cause) -> Self {
+        Self { error, cause, trace: None }
+    }
+
+    /// The provider is away; `why` holds no data.
+    pub(super) const fn unavailable(why: String, cause: Cause) -> Self {
+        let maybe_done = false;
+        Self::new(ApiError::Unavailable { why, retry_after: COME_AGAIN, maybe_done }, cause)
+    }
+
+    /// An answer that makes no sense; `why` holds no data.
+    pub(super) fn protocol(why: impl Into<String>) -> Self {
+        Self::new(ApiError::Protocol(why.into()), Cause::Settled)
+    }
+
+    /// Whether another attempt may be made of a call that has an effect, or has none.
+    pub(super) const fn may_be_repeated(&self, has_effect: bool) -> bool {
+        match self.cause {
+            Cause::Settled | Cause::Foreign => false,
+            Cause::Locked | Cause::Paused(_) | Cause::Unheard => true,
+            Cause::Lost => !has_effect,
+        }
+    }
+
+    /// Something that is not the API answered, or nothing was sent.
+    pub(super) fn foreign(why: impl Into<String>) -> Self {
+        Self { cause: Cause::Foreign, ..Self::protocol(why) }
+    }
+}
+
+/// Judges an answer by its status; `now` is what a date in `Retry-After` is measured by.
+pub(super) fn judge(
+    status: StatusCode,
+    headers: &HeaderMap,
+    body: &[u8],
+    now: Option<UnixMillis>,
+) -> Result<(), Miss> {
+    if status.is_success() {
+        return Ok(());
+    }
+    let told = Told::read(headers, body);
+    let mut miss = refusal(status, headers, &told, now);
+    miss.trace = told.trace;
+    Err(miss)
+}
+
+fn refusal(status: StatusCode, headers: &HeaderMap, told: &Told, now: Option<UnixMillis>) -> Miss {
+    let number = status.as_u16();
+    match number {
+        401 | 403 => Miss::new(ApiError::Unauthorized(number), Cause::Settled),
+        // Without the provider's own word it is a proxy's answer, or a wrong address: that
+        // must never look like a user who is gone.
+        404 if told.codes.iter().any(|code| code == "resource_not_found") => {
+            Miss::new(ApiError::NotFound, Cause::Settled)
+        }
+        404 => Miss::protocol("status 404, but not the provider's; is the API's address right?"),
+        // "Being modified by another request. Please try again."
+        409 if matches!(told.code(), "resource_locked" | "conflict") => {
+            Miss::unavailable(format!("status 409, {}", told.code()), Cause::Locked)
+        }
+        429 => slow_down(retry_after(headers, now)),
+        408 | 500..=599 => Miss::unavailable(format!("status {number}"), Cause::Lost),
+        400..=499 => {
+            let code = told.code().to_owned();
+            Miss::new(ApiError::Rejected { status: number, code }, Cause::Settled)
+        }
+        300..=399 => Miss::foreign(format!("a redirect, status {number}: none is followed")),
+        _ => Miss::foreign(format!("status {number}")),
+    }
+}
+
+/// A 429 that names no time is taken for trouble at the provider's: such come in outages.
+fn slow_down(pause: Option<Duration>) -> Miss {
+    let error = ApiError::RateLimited { retry_after: pause.unwrap_or(COME_AGAIN) };
+    Miss::new(error, pause.map_or(Cause::Unheard, Cause::Paused))
+}
+
+/// `Retry-After` in seconds, as the provider documents it, or as a date, as proxies may. What
+/// cannot be read, or lies in the past, is no advice.
+fn retry_after(headers: &HeaderMap, now: Option<UnixMillis>) -> Option<Duration> {
+    let text = headers.get(RETRY_AFTER)?.to_str().ok()?.trim();
+    let seconds = text.parse().ok().map(Duration::from_secs);
+    let pause = seconds.or_else(|| until_date(text, now?))?;
+    (!pause.is_zero()).then_some(pause)
+}
+
+fn until_date(text: &str, now: UnixMillis) -> Option<Duration> {
+    let date = jiff::fmt::rfc2822::DateTimeParser::new().parse_timestamp(text).ok()?;
+    let left_ms = date.as_millisecond().checked_sub(now.get())?;
+    u64::try_from(left_ms).ok().map(Duration::from_millis)
+}
+
+/// What an error's body tells.
+#[derive(Debug, Default)]
+struct Told {
+    codes: Vec<String>,
+    trace: Option<String>,
+}
+
+impl Told {
+    fn read(headers: &HeaderMap, body: &[u8]) -> Self {
+        let body: Value = serde_json::from_slice(body).unwrap_or(Value::Null);
+        let errors = body.get("errors").and_then(Value::as_array);
+        let code = |error: &Value| word(error.get("code")?.as_str()?);
+        let header = |name: &str| word(headers.get(name)?.to_str().ok()?);
+        Self {
+            codes: errors.into_iter().flatten().filter_map(code).collect(),
+            trace: body
+                .get("clerk_trace_id")
+                .and_then(|trace| word(trace.as_str()?))
+                .or_else(|| header("clerk-trace-id"))
+                .or_else(|| header("cf-ray")),
+        }
+    }
+
+    fn code(&self) -> &str {
+        self.codes.first().map_or("no code", String::as_str)
+    }
+}
+
+/// `text` if it is a word like codes and trace ids, which cannot be a person's.
+fn word(text: &str) -> Option<String> {
+    let of_a_word = |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'_' | b'-');
+    ((1..=64).contains(&text.len()) && text.bytes().all(of_a_word)).then(|| text.to_owned())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{Cause, Miss, judge};
+    use crate::domain::UnixMillis;
+    use crate::provider::ApiError;
+    use reqwest::StatusCode;
+    use reqwest::header::{HeaderMap, HeaderValue};
+    use std::time::Duration;
+
+    fn missed(status: u16, header: Option<(&'static str, &str)>, body: &str) -> Miss {
+        let mut headers = HeaderMap::new();
+        if let Some((name, value)) = header {
+            headers.insert(name, HeaderValue::from_str(value).unwrap());
+        }
+        // Sat, 01 Aug 2026 12:00:00 GMT
+        let now = UnixMillis::new(1_785_585_600_000);
+        let status = StatusCode::from_u16(status).unwrap();
+        judge(status, &headers, body.as_bytes(), now).unwrap_err()
+    }
+
+    fn errors(code: &str) -> String {
+        format!(
+            r#"{{"errors":[{{"message":"m","long_message":"No user ada@example.org","code":"{code}"}}],"clerk_trace_id":"t1"}}"#
+        )
+    }
+
+    #[test]
+    fn only_the_providers_own_404_says_that_a_user_is_gone() {
+        let gone = missed(404, None, &errors("resource_not_found"));
+        assert_eq!((&gone.error, gone.cause), (&ApiError::NotFound, Cause::Settled));
+        assert_eq!(gone.trace.as_deref(), Some("t1"));
+        let bodies = ["", "404 page not found", "<html>", "{}", r#"{"errors":[]}"#, "[]", "\"x\""];
+        for body in bodies.into_iter().chain([errors("other").as_str()]) {
+            assert!(matches!(missed(404, None, body).error, ApiError::Protocol(_)), "{body}");
+        }
+    }
+
+    #[test]
+    fn trap_37_retry_after_is_read_as_seconds_or_as_a_date() {
+        let paused = |text| missed(429, Some(("retry-after", text)), "").cause;
+        assert_eq!(paused("7"), Cause::Paused(Duration::from_secs(7)));
+        assert_eq!(paused("Sat, 01 Aug 2026 12:00:09 GMT"), Cause::Paused(Duration::from_secs(9)));
+        for nothing in ["0", "-1", "soon", "1.5", "", "Sat, 01 Aug 2026 11:00:00 GMT"] {
+            assert_eq!(paused(nothing), Cause::Unheard, "{nothing}");
+        }
+        assert_eq!(missed(429, None, "").cause, Cause::Unheard);
+    }
+
+    #[test]
+    fn what_may_be_repeated_depends_on_the_effect() {
+        let repeated = |status, code: &str| {
+            let miss = missed(status, None, &errors(code));
+            (miss.may_be_repeated(false), miss.may_be_repeated(true), miss.cause)
+        };
+        assert_eq!(repeated(500, "internal_clerk_error"), (true, false, Cause::Lost));
+        assert_eq!(repeated(429, "too_many_requests"), (true, true, Cause::Unheard));
+        assert_eq!(repeated(409, "resource_locked"), (true, true, Cause::Locked));
+        assert_eq!(repeated(409, "conflict"), (true, true, Cause::Locked));
+        assert_eq!(repeated(409, "user_managed_by_scim"), (false, false, Cause::Settled));
+        for status in [400, 401, 403, 404, 413, 422] {
+            assert_eq!(repeated(status, "any"), (false, false, Cause::Settled), "{status}");
+        }
+        assert_eq!(repeated(302, "any"), (false, false, Cause::Foreign));
+    }
+
+    #[test]
+    fn an_error_tells_the_status_and_the_code_and_nothing_else() {
+        let shown = |body: &str| missed(422, None, body).error.to_string();
+        let text = shown(&errors("form_param_unknown"));
+        assert_eq!(text, "the provider refuses what was sent: status 422, form_param_unknown");
+        for body in
+            [errors("ada@example.org").as_str(), "<h1>ada</h1>", r#"{"errors":[{"code":1}]}"#]
+        {
+            assert_eq!(shown(body), "the provider refuses what was sent: status 422, no code");
+        }
+    }
+
+    #[test]
+    fn the_trace_is_taken_from_a_header_where_the_body_has_none() {
+        let trace = |header| missed(500, Some(header), "<html>").trace;
+        assert_eq!(trace(("cf-ray", "8f1-FRA")).as_deref(), Some("8f1-FRA"));
+        assert_eq!(trace(("clerk-trace-id", "a b")), None);
+    }
+}

@@ -1,0 +1,95 @@
+//! Asking until there is an answer, or no further attempt.
+//!
+//! Called by the client for every call. A read is repeated after any failure; what has an
+//! effect only where it certainly had none, since the next step is else to look.
+
+use super::ClerkApi;
+use super::answer::{Cause, Miss};
+use super::request::Request;
+use super::sending::{self, Reply};
+use crate::provider::{ApiError, Call, Urgency};
+use std::time::{Duration, Instant};
+
+impl ClerkApi {
+    /// Sends until there is an answer, or no further attempt.
+    pub(super) async fn ask(
+        &self,
+        request: &Request<'_>,
+        urgency: Urgency,
+    ) -> Result<Reply, ApiError> {
+        let began = Instant::now();
+        let mut attempts = 0;
+        loop {
+            let miss = match self.attempt(request, urgency, began).await? {
+                Ok(reply) => return Ok(reply),
+                Err(miss) => miss,
+            };
+            self.log(request, &miss);
+            let delay = match miss.cause {
+                // The gate waits.
+                Cause::Paused(_) => Duration::ZERO,
+                _ => self.limits.backoff.delay(attempts, random()),
+            };
+            attempts += 1;
+            let due = began.elapsed().saturating_add(delay);
+            let has_another = self.limits.has_another(urgency, attempts, due);
+            if !(has_another && miss.may_be_repeated(request.has_effect())) {
+                return Err(last_word(miss, request.has_effect()));
+            }
+            tokio::time::sleep(delay).await;
+        }
+    }
+
+    /// Sends once, when it is the request's turn. The outer error is for want of a turn.
+    async fn attempt(
+        &self,
+        request: &Request<'_>,
+        urgency: Urgency,
+        began: Instant,
+    ) -> Result<Result<Reply, Miss>, ApiError> {
+        let turn = self.gate.turn(request, urgency).await?;
+        let sent = Instant::now();
+        let timeout = self.timeout(request, urgency, began);
+        let result = sending::send(&self.client, request, timeout).await;
+        self.metrics.api_answered_after(sent.elapsed());
+        turn.report(result.as_ref().err());
+        Ok(result)
+    }
+
+    /// How long an attempt may take: a person's attempts share the time of one call.
+    fn timeout(&self, request: &Request<'_>, urgency: Urgency, began: Instant) -> Duration {
+        match (urgency, request.call) {
+            (Urgency::Person, _) => self.limits.call.saturating_sub(began.elapsed()),
+            (Urgency::Background, Call::Users) => self.limits.page,
+            (Urgency::Background, _) => self.limits.call,
+        }
+    }
+
+    fn log(&self, request: &Request<'_>, miss: &Miss) {
+        let (call, trace) = (request.call.as_str(), miss.trace.as_deref().unwrap_or(""));
+        let is_refusal =
+            matches!(miss.error, ApiError::Unauthorized(_) | ApiError::Rejected { .. });
+        let held_back = if is_refusal { self.refusals.pass(Instant::now()) } else { None };
+        if let Some(held_back) = held_back {
+            tracing::warn!(call, trace, held_back, error = %miss.error, "the provider refuses a call");
+        } else {
+            tracing::debug!(call, trace, error = %miss.error, "a call of the provider brought nothing");
+        }
+    }
+}
+
+/// What the caller is told: whether to look before it asks again is known only here.
+fn last_word(miss: Miss, has_effect: bool) -> ApiError {
+    match (miss.error, miss.cause) {
+        (ApiError::Unavailable { why, retry_after, .. }, Cause::Lost) => {
+            ApiError::Unavailable { why, retry_after, maybe_done: has_effect }
+        }
+        (error, _) => error,
+    }
+}
+
+/// Any number, each as likely: a UUID of version 4 begins with random bits.
+fn random() -> u32 {
+    let [a, b, c, d, ..] = *uuid::Uuid::new_v4().as_bytes();
+    u32::from_be_bytes([a, b, c, d])
+}

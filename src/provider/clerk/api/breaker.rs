@@ -1,0 +1,168 @@
+//! The circuit breaker: after failures in a row calls pause, then one tries.
+//!
+//! Asked by [`super::gate`] before each attempt and told after it. Pure: the time is an
+//! argument, and what is to be logged is returned.
+
+use std::time::{Duration, Instant};
+
+/// How many failures in a row open it.
+const FAILURES: u32 = 5;
+/// How soon to look again while another call tries.
+const TRIAL_LOOK: Duration = Duration::from_millis(100);
+
+/// How long it stays open: the first time, and at most after trials that failed.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Hold {
+    pub(super) first: Duration,
+    pub(super) longest: Duration,
+}
+
+/// What is worth a line of log.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Transition {
+    Opened,
+    Closed,
+}
+
+#[derive(Debug)]
+enum State {
+    /// Calls pass.
+    Closed { failures: u32 },
+    /// None passes before `until`; then one does, and decides.
+    Open { until: Instant, held: Duration, trying: bool },
+}
+
+/// The state machine.
+#[derive(Debug)]
+pub(super) struct Breaker {
+    hold: Hold,
+    state: State,
+}
+
+impl Breaker {
+    pub(super) const fn new(hold: Hold) -> Self {
+        Self { hold, state: State::Closed { failures: 0 } }
+    }
+
+    /// Lets a call through, and says whether it is the trial that decides; or says when to come
+    /// again. A trial must end in [`Self::answered`], [`Self::failed`] or [`Self::abandoned`].
+    pub(super) fn enter(&mut self, now: Instant) -> Result<bool, Duration> {
+        match &mut self.state {
+            State::Closed { .. } => Ok(false),
+            State::Open { until, .. } if now < *until => Err(until.duration_since(now)),
+            State::Open { trying: true, .. } => Err(TRIAL_LOOK),
+            State::Open { trying, .. } => {
+                *trying = true;
+                Ok(true)
+            }
+        }
+    }
+
+    /// An answer proved that the API is alive, whoever got it.
+    pub(super) fn answered(&mut self) -> Option<Transition> {
+        let was_open = matches!(self.state, State::Open { .. });
+        self.state = State::Closed { failures: 0 };
+        was_open.then_some(Transition::Closed)
+    }
+
+    /// A call failed. While it is open only the trial counts: calls that were under way before
+    /// tell nothing new.
+    pub(super) fn failed(&mut self, trial: bool, now: Instant) -> Option<Transition> {
+        match &mut self.state {
+            State::Closed { failures } if *failures + 1 < FAILURES => {
+                *failures += 1;
+                None
+            }
+            State::Closed { .. } => {
+                self.open(self.hold.first, now);
+                Some(Transition::Opened)
+            }
+            State::Open { held, .. } if trial => {
+                let longer = held.saturating_mul(2).min(self.hold.longest);
+                self.open(longer, now);
+                None
+            }
+            State::Open { .. } => None,
+        }
+    }
+
+    /// The trial ended and proved nothing: another call may try.
+    pub(super) fn abandoned(&mut self) {
+        if let State::Open { trying, .. } = &mut self.state {
+            *trying = false;
+        }
+    }
+
+    fn open(&mut self, held: Duration, now: Instant) {
+        self.state = State::Open { until: now + held, held, trying: false };
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{Breaker, FAILURES, Hold, TRIAL_LOOK, Transition};
+    use std::time::{Duration, Instant};
+
+    const SECOND: Duration = Duration::from_secs(1);
+
+    fn opened(now: Instant) -> Breaker {
+        let mut breaker = Breaker::new(Hold { first: SECOND, longest: 30 * SECOND });
+        for _ in 1..FAILURES {
+            assert_eq!(breaker.failed(false, now), None);
+            assert_eq!(breaker.enter(now), Ok(false));
+        }
+        assert_eq!(breaker.failed(false, now), Some(Transition::Opened));
+        breaker
+    }
+
+    #[test]
+    fn an_answer_in_between_begins_the_count_anew() {
+        let now = Instant::now();
+        let mut breaker = Breaker::new(Hold { first: SECOND, longest: SECOND });
+        for _ in 0..2 * FAILURES {
+            assert_eq!(breaker.failed(false, now), None);
+            assert_eq!(breaker.answered(), None);
+        }
+    }
+
+    #[test]
+    fn five_failures_open_it_and_one_trial_decides() {
+        let now = Instant::now();
+        let mut breaker = opened(now);
+        assert_eq!(breaker.enter(now), Err(SECOND));
+        assert_eq!(breaker.enter(now + SECOND), Ok(true));
+        assert_eq!(breaker.enter(now + SECOND), Err(TRIAL_LOOK));
+        assert_eq!(breaker.answered(), Some(Transition::Closed));
+        assert_eq!(breaker.enter(now + SECOND), Ok(false));
+    }
+
+    #[test]
+    fn trials_that_fail_double_the_pause_up_to_the_longest_and_are_not_announced() {
+        let mut now = Instant::now();
+        let mut breaker = opened(now);
+        for seconds in [1, 2, 4, 8, 16, 30, 30] {
+            let held = seconds * SECOND;
+            assert_eq!(breaker.enter(now), Err(held));
+            now += held;
+            assert_eq!(breaker.enter(now), Ok(true));
+            assert_eq!(breaker.failed(true, now), None);
+        }
+    }
+
+    #[test]
+    fn a_trial_that_is_given_up_lets_another_try() {
+        let now = Instant::now();
+        let mut breaker = opened(now);
+        assert_eq!(breaker.enter(now + SECOND), Ok(true));
+        breaker.abandoned();
+        assert_eq!(breaker.enter(now + SECOND), Ok(true));
+    }
+
+    #[test]
+    fn late_failures_of_earlier_calls_do_not_lengthen_the_pause() {
+        let now = Instant::now();
+        let mut breaker = opened(now);
+        assert_eq!(breaker.failed(false, now), None);
+        assert_eq!(breaker.enter(now), Err(SECOND));
+    }
+}

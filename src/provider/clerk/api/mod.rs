@@ -1,0 +1,166 @@
+//! The one client of Clerk's Backend API.
+//!
+//! Built by the app and called by `sync` through [`Directory`]. It never writes anything but
+//! public metadata, knows no table, and its errors and log lines hold no data of a user. An
+//! answer is read as loosely as an event, and a call is repeated only where a repeat does no
+//! harm. A call passes these rooms:
+//!
+//! * [`asking`] makes attempts until there is an answer, or no further attempt;
+//! * [`gate`] waits for its turn: [`pace`], [`breaker`] and the shared budget;
+//! * [`request`] says what is asked, [`sending`] sends it once and reads up to a bound;
+//! * [`answer`] says by the status what came of it, and [`backoff`] when to try again;
+//! * [`page`] reads what a good answer holds;
+//! * [`limits`] are the numbers of all of these.
+
+mod answer;
+mod asking;
+mod backoff;
+mod breaker;
+mod gate;
+mod limits;
+mod pace;
+mod page;
+mod request;
+mod sending;
+
+pub use sending::InvalidApi;
+
+use super::Clerk;
+use crate::domain::{Fill, Snapshot};
+use crate::provider::{Answer, ApiError, Budget, Call, Directory, ListQuery, Page, Urgency};
+use crate::telemetry::{Metrics, Throttle};
+use gate::Gate;
+use limits::{Limits, READ_ASIDE_BYTES};
+use request::Request;
+use secrecy::SecretString;
+use sending::Reply;
+use std::future::Future;
+use std::sync::Arc;
+use url::Url;
+
+/// Where the API is, and who asks.
+#[derive(Clone, Debug)]
+pub struct ApiSettings {
+    /// The address in front of `/v1`; a path of its own is kept.
+    pub url: Url,
+    /// The key `sk_…`.
+    pub secret_key: SecretString,
+    /// How users are read, and under which names metadata are written.
+    pub clerk: Clerk,
+}
+
+/// The client. One is made and shared: it holds the connections, the pause and the breaker.
+pub struct ClerkApi {
+    url: Url,
+    clerk: Arc<Clerk>,
+    client: reqwest::Client,
+    limits: Limits,
+    gate: Gate,
+    metrics: Arc<Metrics>,
+    refusals: Throttle,
+}
+
+impl ClerkApi {
+    /// A client that makes no more calls than `budget` allows. Nothing is sent yet.
+    pub fn new(
+        settings: ApiSettings,
+        budget: Arc<dyn Budget>,
+        metrics: Arc<Metrics>,
+    ) -> Result<Self, InvalidApi> {
+        Self::with_limits(settings, budget, metrics, Limits::default())
+    }
+
+    fn with_limits(
+        settings: ApiSettings,
+        budget: Arc<dyn Budget>,
+        metrics: Arc<Metrics>,
+        limits: Limits,
+    ) -> Result<Self, InvalidApi> {
+        Ok(Self {
+            client: sending::client(&settings, &limits)?,
+            url: settings.url,
+            clerk: Arc::new(settings.clerk),
+            gate: Gate::new(budget, limits),
+            limits,
+            metrics,
+            refusals: Throttle::default(),
+        })
+    }
+
+    async fn look_up(&self, external_id: &str, urgency: Urgency) -> Result<Snapshot, ApiError> {
+        let reply = self.ask(&Request::user(&self.url, external_id)?, urgency).await?;
+        page::user(&reply.body, external_id, &self.clerk, reply.sent_at)
+    }
+
+    async fn list(&self, query: &ListQuery, urgency: Urgency) -> Result<Page, ApiError> {
+        let Reply { body, sent_at } = self.ask(&Request::users(&self.url, query), urgency).await?;
+        if body.len() <= READ_ASIDE_BYTES {
+            return page::page(&body, &self.clerk, sent_at);
+        }
+        let clerk = Arc::clone(&self.clerk);
+        tokio::task::spawn_blocking(move || page::page(&body, &clerk, sent_at))
+            .await
+            .unwrap_or_else(|_| Err(ApiError::Protocol("the reading was broken off".to_owned())))
+    }
+
+    async fn write(
+        &self,
+        external_id: &str,
+        fill: &Fill,
+        urgency: Urgency,
+    ) -> Result<Snapshot, ApiError> {
+        // With nothing to write a look brings the same, and causes no event (trap 26).
+        if fill.is_empty() {
+            return self.look_up(external_id, urgency).await;
+        }
+        let metadata = fill.object(&self.clerk.names);
+        let reply = self.ask(&Request::fill(&self.url, external_id, &metadata)?, urgency).await?;
+        page::user(&reply.body, external_id, &self.clerk, reply.sent_at)
+    }
+
+    fn counted<'a, T: 'a>(
+        &'a self,
+        call: Call,
+        work: impl Future<Output = Result<T, ApiError>> + Send + 'a,
+    ) -> Answer<'a, T> {
+        Box::pin(async move {
+            let result = work.await;
+            self.metrics.api_called(call, &result);
+            result
+        })
+    }
+}
+
+impl Directory for ClerkApi {
+    fn user<'a>(&'a self, external_id: &'a str, urgency: Urgency) -> Answer<'a, Snapshot> {
+        self.counted(Call::User, self.look_up(external_id, urgency))
+    }
+
+    fn users<'a>(&'a self, query: &'a ListQuery, urgency: Urgency) -> Answer<'a, Page> {
+        self.counted(Call::Users, self.list(query, urgency))
+    }
+
+    fn count(&self, urgency: Urgency) -> Answer<'_, u64> {
+        self.counted(Call::Count, async move {
+            page::count(&self.ask(&Request::count(&self.url), urgency).await?.body)
+        })
+    }
+
+    fn fill<'a>(
+        &'a self,
+        external_id: &'a str,
+        fill: &'a Fill,
+        urgency: Urgency,
+    ) -> Answer<'a, Snapshot> {
+        self.counted(Call::Fill, self.write(external_id, fill, urgency))
+    }
+
+    fn instances(&self, urgency: Urgency) -> Answer<'_, Vec<String>> {
+        self.counted(Call::Instances, async move {
+            page::instances(&self.ask(&Request::instances(&self.url), urgency).await?.body)
+        })
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,171 @@
+//! The content of good answers: bytes become users, pages, counts and ids.
+//!
+//! Called by the client. Pure. A page is not made a tree of JSON: each user is borrowed as it
+//! stands and read by itself, so that one who cannot be read does not hide the others.
+
+use crate::domain::{Origin, Snapshot, UnixMillis};
+use crate::provider::clerk::Clerk;
+use crate::provider::clerk::payload::{self, Fault};
+use crate::provider::{ApiError, Page};
+use serde::Deserialize;
+use serde_json::Value;
+use serde_json::value::RawValue;
+
+/// Tells which rule was broken and where, never the value.
+fn unreadable(what: &str, fault: &Fault) -> ApiError {
+    let (reason, path) = (fault.reason.as_str(), fault.path.as_deref().unwrap_or("data"));
+    ApiError::Protocol(format!("{what}: {reason} at {path}"))
+}
+
+fn snapshot(raw: &RawValue, clerk: &Clerk, sent_at: Option<UnixMillis>) -> Result<Snapshot, Fault> {
+    clerk.snapshot(payload::whole(raw)?, Origin::Fetch, sent_at)
+}
+
+/// One user, who must be the one that was asked for.
+pub(super) fn user(
+    body: &[u8],
+    external_id: &str,
+    clerk: &Clerk,
+    sent_at: Option<UnixMillis>,
+) -> Result<Snapshot, ApiError> {
+    let raw: &RawValue = json(body)?;
+    let snapshot = snapshot(raw, clerk, sent_at).map_err(|fault| unreadable("no user", &fault))?;
+    if snapshot.external_id == external_id {
+        Ok(snapshot)
+    } else {
+        Err(ApiError::Protocol("another user than the one asked for".to_owned()))
+    }
+}
+
+/// A list in the wrapping that other lists of the API have.
+#[derive(Deserialize)]
+struct Wrapped<'a> {
+    #[serde(borrow)]
+    data: Vec<&'a RawValue>,
+}
+
+/// A page, bare or wrapped: the documents know both (trap 38).
+pub(super) fn page(
+    body: &[u8],
+    clerk: &Clerk,
+    sent_at: Option<UnixMillis>,
+) -> Result<Page, ApiError> {
+    let raw: Vec<&RawValue> = match body.iter().find(|byte| !byte.is_ascii_whitespace()) {
+        Some(b'[') => json(body)?,
+        _ => json::<Wrapped<'_>>(body)?.data,
+    };
+    let mut page = Page { users: Vec::with_capacity(raw.len()), unreadable: 0 };
+    for raw in raw {
+        match snapshot(raw, clerk, sent_at) {
+            Ok(user) => page.users.push(user),
+            Err(fault) => {
+                tracing::debug!(path = fault.path, "a user of a page cannot be read");
+                page.unreadable += 1;
+            }
+        }
+    }
+    Ok(page)
+}
+
+/// The number in `{"total_count":N}`.
+pub(super) fn count(body: &[u8]) -> Result<u64, ApiError> {
+    #[derive(Deserialize)]
+    struct Count {
+        total_count: u64,
+    }
+    json::<Count>(body).map(|count| count.total_count)
+}
+
+/// The ids of instances among the `kid`s of a key set. Keys of other kinds are skipped.
+pub(super) fn instances(body: &[u8]) -> Result<Vec<String>, ApiError> {
+    #[derive(Deserialize)]
+    struct KeySet {
+        keys: Vec<Value>,
+    }
+    let set: KeySet = json(body)?;
+    let ids = set.keys.iter().filter_map(|key| key.get("kid")?.as_str());
+    let mut ids: Vec<String> = ids.filter(|id| id.starts_with("ins_")).map(str::to_owned).collect();
+    ids.sort_unstable();
+    ids.dedup();
+    Ok(ids)
+}
+
+fn json<'a, T: Deserialize<'a>>(body: &'a [u8]) -> Result<T, ApiError> {
+    // The parser's own text is left out: it may quote a value.
+    serde_json::from_slice(body).map_err(|error| {
+        let what = if error.is_data() { "JSON of another shape" } else { "no JSON" };
+        ApiError::Protocol(what.to_owned())
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{count, instances, page, user};
+    use crate::domain::UnixMillis;
+    use crate::provider::clerk::tests::clerk;
+    use crate::provider::{ApiError, Page};
+
+    fn read(body: &str) -> Result<Page, ApiError> {
+        page(body.as_bytes(), &clerk(&[]), UnixMillis::new(5))
+    }
+
+    fn is_protocol<T>(result: &Result<T, ApiError>) -> bool {
+        matches!(result, Err(ApiError::Protocol(_)))
+    }
+
+    #[test]
+    fn trap_38_a_page_is_read_bare_or_wrapped() {
+        for body in [
+            r#" [{"id":"user_1"},{"id":"user_2"}]"#,
+            r#"{"data":[{"id":"user_1"},{"id":"user_2"}],"total_count":2}"#,
+        ] {
+            let page = read(body).unwrap();
+            let ids: Vec<_> = page.users.iter().map(|user| user.external_id.as_str()).collect();
+            assert_eq!((ids, page.unreadable), (vec!["user_1", "user_2"], 0));
+        }
+        assert!(read("[]").unwrap().users.is_empty());
+    }
+
+    #[test]
+    fn one_broken_user_is_counted_and_hides_nobody() {
+        let page =
+            read(r#"[{"id":"user_1"},{"id":7},null,"x",{"id":"user_2","banned":"\ud800"},{"id":"user_3"}]"#)
+                .unwrap();
+        assert_eq!((page.users.len(), page.unreadable), (2, 4));
+    }
+
+    #[test]
+    fn what_is_no_list_is_no_empty_page() {
+        for body in ["", "null", "{}", r#"{"data":null}"#, r#"{"data":{}}"#, "<html>", "[", "7"] {
+            assert!(is_protocol(&read(body)), "{body}");
+        }
+    }
+
+    #[test]
+    fn a_fetched_user_is_dated_by_the_instant_of_sending() {
+        let read = |id| user(br#"{"id":"user_1"}"#, id, &clerk(&[]), UnixMillis::new(5));
+        let snapshot = read("user_1").unwrap();
+        assert_eq!((snapshot.version.seen_at_ms, snapshot.fetched_at), (5, UnixMillis::new(5)));
+        assert!(is_protocol(&read("user_2")));
+    }
+
+    #[test]
+    fn what_is_no_user_is_told_by_its_place_and_not_by_its_value() {
+        let body = br#"{"id":"user_1","username":["ada"]}"#;
+        let error = user(body, "user_1", &clerk(&[]), None).unwrap_err().to_string();
+        assert!(error.ends_with("no user: wrong_type at data.username"), "{error}");
+        for body in ["<html>ada</html>", "[]", r#""ada""#, ""] {
+            let error = user(body.as_bytes(), "user_1", &clerk(&[]), None).unwrap_err();
+            assert!(!error.to_string().contains("ada"), "{error}");
+        }
+    }
+
+    #[test]
+    fn counts_and_instances_are_read() {
+        assert_eq!(count(br#"{"object":"total_count","total_count":7}"#), Ok(7));
+        assert!(is_protocol(&count(b"[]")));
+        let keys = br#"{"keys":[{"kid":"ins_2"},{"kid":"ins_1","x":1},{"kid":"other"},{"kid":7},3,{"kid":"ins_2"}]}"#;
+        assert_eq!(instances(keys).unwrap(), ["ins_1", "ins_2"]);
+        assert!(is_protocol(&instances(b"{}")));
+    }
+}

@@ -1,0 +1,163 @@
+//! Sending a request once, and reading the answer up to a bound.
+//!
+//! Called by the client for each attempt. The only place that sends; it decides about no
+//! repeat, and follows no redirect, so that the key goes to the configured host alone.
+
+use super::ApiSettings;
+use super::answer::{self, Cause, Miss};
+use super::limits::{Limits, OTHER_BYTES};
+use super::request::Request;
+use crate::domain::UnixMillis;
+use reqwest::header::{AUTHORIZATION, CONTENT_TYPE, HeaderMap, HeaderValue, InvalidHeaderValue};
+use reqwest::{Client, ClientBuilder, Method, Response};
+use secrecy::ExposeSecret as _;
+use std::time::Duration;
+use url::{Host, Url};
+
+/// The version of the API that this client is written for. Without the header the provider's
+/// behaviour is not documented.
+const VERSION: &str = "2026-05-12";
+
+/// A good answer.
+#[derive(Debug)]
+pub(super) struct Reply {
+    pub(super) body: Vec<u8>,
+    /// Just before the request was sent, by the wall clock.
+    pub(super) sent_at: Option<UnixMillis>,
+}
+
+/// Why no client can be made of the settings.
+#[derive(Debug, thiserror::Error)]
+pub enum InvalidApi {
+    /// The key would travel in the clear, or nowhere.
+    #[error(
+        "the API's address must be https, or http to this machine (127.0.0.1, ::1, localhost), without user name, query or fragment"
+    )]
+    Address,
+    /// The key cannot stand in a header.
+    #[error("the API key holds characters that no key has; copy it whole, without line breaks")]
+    Key(#[source] InvalidHeaderValue),
+    /// TLS cannot be set up.
+    #[error("no HTTP client can be made")]
+    Client(#[source] reqwest::Error),
+}
+
+/// The HTTP client, with the headers that every request has.
+pub(super) fn client(settings: &ApiSettings, limits: &Limits) -> Result<Client, InvalidApi> {
+    let bearer = format!("Bearer {}", settings.secret_key.expose_secret());
+    let mut bearer = HeaderValue::try_from(bearer).map_err(InvalidApi::Key)?;
+    bearer.set_sensitive(true);
+    let mut headers = HeaderMap::new();
+    headers.insert(AUTHORIZATION, bearer);
+    headers.insert("clerk-api-version", HeaderValue::from_static(VERSION));
+    builder_for(&settings.url)?
+        .default_headers(headers)
+        .user_agent(concat!("usersync/", env!("CARGO_PKG_VERSION")))
+        .redirect(reqwest::redirect::Policy::none())
+        .referer(false)
+        // Repeats are ours, because each takes from the budget.
+        .retry(reqwest::retry::never())
+        .connect_timeout(limits.connect)
+        .build()
+        .map_err(InvalidApi::Client)
+}
+
+/// Only over TLS, or within this machine; a user name in the address would replace the key.
+fn builder_for(url: &Url) -> Result<ClientBuilder, InvalidApi> {
+    let bare = url.username().is_empty()
+        && url.password().is_none()
+        && url.query().is_none()
+        && url.fragment().is_none();
+    let loopback = match url.host() {
+        Some(Host::Ipv4(address)) => address.is_loopback(),
+        Some(Host::Ipv6(address)) => address.is_loopback(),
+        Some(Host::Domain(name)) => name == "localhost",
+        None => false,
+    };
+    match url.scheme() {
+        "https" if bare => Ok(Client::builder()),
+        // A proxy would see the key in the clear.
+        "http" if bare && loopback => Ok(Client::builder().no_proxy()),
+        _ => Err(InvalidApi::Address),
+    }
+}
+
+/// Sends once and reads the answer, all within `timeout`.
+pub(super) async fn send(
+    client: &Client,
+    request: &Request<'_>,
+    timeout: Duration,
+) -> Result<Reply, Miss> {
+    let method = if request.has_effect() { Method::PATCH } else { Method::GET };
+    let mut builder = client.request(method, request.url.clone()).timeout(timeout);
+    if let Some(body) = &request.body {
+        builder = builder.header(CONTENT_TYPE, "application/json").body(body.clone());
+    }
+    let sent_at = wall_clock();
+    let mut response = builder.send().await.map_err(|error| failure(&error))?;
+    let status = response.status();
+    let most_bytes = if status.is_success() { request.most_bytes() } else { OTHER_BYTES };
+    let (body, end) = read(&mut response, most_bytes).await;
+    answer::judge(status, response.headers(), &body, wall_clock())?;
+    match end {
+        End::Whole => Ok(Reply { body, sent_at }),
+        End::TooLarge => Err(Miss::protocol(format!("an answer of more than {most_bytes} bytes"))),
+        End::Broken(error) => Err(failure(&error)),
+    }
+}
+
+/// How the reading of a body ended.
+enum End {
+    Whole,
+    TooLarge,
+    Broken(reqwest::Error),
+}
+
+/// Reads no more than `most_bytes`, whatever the answer says of its length.
+async fn read(response: &mut Response, most_bytes: usize) -> (Vec<u8>, End) {
+    let mut body = Vec::new();
+    let announced = usize::try_from(response.content_length().unwrap_or(0)).unwrap_or(usize::MAX);
+    if announced > most_bytes {
+        return (body, End::TooLarge);
+    }
+    body.reserve(announced);
+    loop {
+        match response.chunk().await {
+            Ok(None) => return (body, End::Whole),
+            Ok(Some(chunk)) if chunk.len() > most_bytes - body.len() => {
+                return (body, End::TooLarge);
+            }
+            Ok(Some(chunk)) => body.extend_from_slice(&chunk),
+            Err(error) => return (body, End::Broken(error)),
+        }
+    }
+}
+
+/// Nothing was sent where no connection came about; after that, anything may have happened.
+fn failure(error: &reqwest::Error) -> Miss {
+    if error.is_connect() {
+        Miss::unavailable(format!("no connection ({})", innermost(error)), Cause::Unheard)
+    } else if error.is_builder() {
+        Miss::foreign("the request cannot be made")
+    } else if error.is_timeout() {
+        Miss::unavailable("no answer in time".to_owned(), Cause::Lost)
+    } else {
+        Miss::unavailable("the connection broke".to_owned(), Cause::Lost)
+    }
+}
+
+/// The system's or TLS's own words. The outer errors show the address, which names the user.
+fn innermost(error: &reqwest::Error) -> String {
+    let mut source = std::error::Error::source(error);
+    let mut text = String::from("unknown");
+    while let Some(error) = source {
+        text = error.to_string();
+        source = error.source();
+    }
+    text
+}
+
+#[expect(clippy::disallowed_methods, reason = "an edge: a request is sent now")]
+fn wall_clock() -> Option<UnixMillis> {
+    UnixMillis::new(jiff::Timestamp::now().as_millisecond())
+}

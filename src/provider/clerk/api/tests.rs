@@ -1,0 +1,346 @@
+//! The client against a stand-in for the API. What is pure is tested beside its code.
+
+mod stub;
+
+use super::limits::{Limits, OTHER_BYTES, READ_ASIDE_BYTES, USER_BYTES};
+use super::{ClerkApi, InvalidApi};
+use crate::domain::Fill;
+use crate::provider::Urgency::{Background, Person};
+use crate::provider::{ApiError, Directory as _, ListQuery};
+use std::io::Read as _;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+use stub::{Stub, answer, client, client_with, error, limits, settings};
+
+const USER: &str = r#"{"id":"user_1","public_metadata":{"role":"admin"},"updated_at":7}"#;
+
+fn admin() -> Fill {
+    Fill { role: Some("admin".into()), ..Fill::default() }
+}
+
+fn is_unavailable<T>(result: &Result<T, ApiError>, done: bool) -> bool {
+    matches!(result, Err(ApiError::Unavailable { maybe_done, .. }) if *maybe_done == done)
+}
+
+fn is_protocol<T>(result: &Result<T, ApiError>) -> bool {
+    matches!(result, Err(ApiError::Protocol(_)))
+}
+
+#[tokio::test]
+async fn a_request_names_the_version_the_key_and_us() {
+    let stub = Stub::new([answer(200, USER)]);
+    let client = client(&format!("{}/prefix", stub.url));
+    let user = client.api.user("user_1", Person).await.unwrap();
+    assert_eq!(user.version.updated_at_ms, 7);
+    assert!(user.fetched_at.is_some_and(|at| at.get() == user.version.seen_at_ms));
+    let seen = stub.seen().remove(0);
+    assert_eq!(seen.line, "GET /prefix/v1/users/user_1");
+    assert_eq!(seen.header("clerk-api-version"), Some("2026-05-12"));
+    assert_eq!(seen.header("authorization"), Some("Bearer sk_test_secret"));
+    let agent = format!("usersync/{}", env!("CARGO_PKG_VERSION"));
+    assert_eq!(seen.header("user-agent"), Some(agent.as_str()));
+}
+
+#[tokio::test]
+async fn the_key_goes_to_no_target_of_a_redirect() {
+    let target = Stub::new([answer(200, USER)]);
+    let location = format!("{}/v1/users/user_1", target.url);
+    for status in [301, 302, 307, 308] {
+        let stub = Stub::new([answer(status, "").with("location", location.as_str())]);
+        assert!(is_protocol(&client(&stub.url).api.user("user_1", Background).await));
+        assert_eq!(stub.count(), 1);
+    }
+    assert_eq!(target.count(), 0);
+}
+
+#[test]
+fn a_key_that_would_travel_in_the_clear_is_refused() {
+    let new = |settings| {
+        let (budget, metrics) = (Arc::new(stub::Counting::default()), Arc::default());
+        ClerkApi::new(settings, budget, metrics).err()
+    };
+    for url in [
+        "http://api.clerk.com",
+        "http://127.0.0.1.example.com",
+        "ftp://127.0.0.1",
+        "https://user@api.clerk.com",
+        "https://api.clerk.com/?x=1",
+    ] {
+        assert!(matches!(new(settings(url)), Some(InvalidApi::Address)), "{url}");
+    }
+    for url in
+        ["https://api.clerk.com", "http://127.0.0.1:1", "http://[::1]:1/p", "http://localhost"]
+    {
+        assert!(new(settings(url)).is_none(), "{url}");
+    }
+    let mut broken = settings("https://api.clerk.com");
+    broken.secret_key = "sk_live_broken\n".to_owned().into();
+    assert!(matches!(new(broken), Some(InvalidApi::Key(_))));
+    assert!(!format!("{:?}", settings("https://api.clerk.com")).contains("sk_test_secret"));
+}
+
+#[tokio::test]
+async fn a_refused_key_is_told_and_not_tried_again() {
+    for status in [401, 403] {
+        let stub = Stub::new([error(status, "clerk_key_invalid")]);
+        let result = client(&stub.url).api.user("user_1", Background).await;
+        assert_eq!(result, Err(ApiError::Unauthorized(status)));
+        assert_eq!(stub.count(), 1);
+    }
+}
+
+#[tokio::test]
+async fn a_404_of_another_server_is_no_deleted_user() {
+    let stub = Stub::new([error(404, "resource_not_found"), answer(404, "404 page not found")]);
+    let client = client(&stub.url);
+    assert_eq!(client.api.user("user_1", Person).await, Err(ApiError::NotFound));
+    assert!(is_protocol(&client.api.user("user_1", Person).await));
+    assert!(is_protocol(&client.api.fill("user_1", &admin(), Person).await));
+}
+
+#[tokio::test]
+async fn an_answer_about_another_user_is_not_taken() {
+    let stub = Stub::new([answer(200, USER)]);
+    let client = client(&stub.url);
+    assert!(is_protocol(&client.api.user("user_2", Person).await));
+    assert!(is_protocol(&client.api.fill("user_2", &admin(), Person).await));
+}
+
+#[tokio::test]
+async fn trap_28_absent_values_are_not_mentioned_and_null_is_never_sent() {
+    let stub = Stub::new([answer(200, USER)]);
+    let client = client(&stub.url);
+    client.api.fill("user_1", &admin(), Background).await.unwrap();
+    let seen = stub.seen().remove(0);
+    assert_eq!(seen.line, "PATCH /v1/users/user_1/metadata");
+    assert_eq!(seen.body, r#"{"public_metadata":{"role":"admin"}}"#);
+    assert_eq!(seen.header("content-type"), Some("application/json"));
+    client.api.fill("user_1", &Fill::default(), Background).await.unwrap();
+    assert_eq!(stub.seen()[1].line, "GET /v1/users/user_1");
+}
+
+#[tokio::test]
+async fn what_may_have_been_written_is_not_written_again() {
+    let stub = Stub::new([error(500, "internal_clerk_error")]);
+    let client = client(&stub.url);
+    assert!(is_unavailable(&client.api.fill("user_1", &admin(), Background).await, true));
+    assert_eq!(stub.count(), 1);
+
+    let limits = Limits { call: Duration::from_millis(50), ..limits() };
+    let slow = Stub::new([answer(200, USER).after(Duration::from_millis(150))]);
+    let client = client_with(&slow.url, limits);
+    assert!(is_unavailable(&client.api.fill("user_1", &admin(), Background).await, true));
+    assert_eq!(slow.count(), 1);
+}
+
+#[tokio::test]
+async fn a_connection_that_breaks_after_sending_may_have_done_it() {
+    let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    let url = format!("http://{}", listener.local_addr().unwrap());
+    let thread = std::thread::spawn(move || {
+        let (mut connection, _) = listener.accept().unwrap();
+        let mut begin = [0; 16];
+        connection.read_exact(&mut begin).unwrap();
+    });
+    let client = client(&url);
+    assert!(is_unavailable(&client.api.fill("user_1", &admin(), Background).await, true));
+    thread.join().unwrap();
+    // Nobody listens any more: nothing is sent, so that all attempts are made.
+    assert!(is_unavailable(&client.api.fill("user_2", &admin(), Person).await, false));
+    assert_eq!(client.budget.taken(), 1 + 3);
+}
+
+#[tokio::test]
+async fn what_was_not_done_is_written_again() {
+    let locked = error(409, "resource_locked");
+    let stub = Stub::new([error(429, "too_many_requests"), locked, answer(200, USER)]);
+    let client = client(&stub.url);
+    client.api.fill("user_1", &admin(), Person).await.unwrap();
+    assert_eq!((stub.count(), client.budget.taken()), (3, 3));
+}
+
+#[tokio::test]
+async fn the_eleventh_call_about_a_user_in_ten_seconds_is_not_sent() {
+    let stub = Stub::new([answer(200, USER)]);
+    let client = client(&stub.url);
+    for _ in 0..5 {
+        client.api.fill("user_1", &admin(), Background).await.unwrap();
+        client.api.user("user_1", Background).await.unwrap();
+    }
+    let refused = client.api.fill("user_1", &admin(), Background).await;
+    assert!(matches!(refused, Err(ApiError::RateLimited { .. })));
+    assert_eq!((stub.count(), client.budget.taken()), (10, 10));
+}
+
+#[tokio::test]
+async fn trap_37_repeats_take_from_the_budget_too() {
+    let stub = Stub::new([error(500, "x"), error(503, "x"), answer(200, USER)]);
+    let client = client(&stub.url);
+    client.api.user("user_1", Person).await.unwrap();
+    assert_eq!((stub.count(), client.budget.taken()), (3, 3));
+}
+
+#[tokio::test]
+async fn trap_37_every_call_waits_for_the_end_of_retry_after() {
+    let stub = Stub::new([
+        error(429, "too_many_requests").with("retry-after", "1"),
+        answer(200, r#"{"total_count":1}"#),
+    ]);
+    let client = client(&stub.url);
+    let other = async {
+        tokio::time::sleep(Duration::from_millis(200)).await;
+        client.api.count(Background).await
+    };
+    let (first, second) = tokio::join!(client.api.count(Person), other);
+    assert_eq!((first, second), (Ok(1), Ok(1)));
+    let seen = stub.seen();
+    assert_eq!((seen.len(), client.budget.taken()), (3, 3));
+    assert!(seen[1].at - seen[0].at >= Duration::from_millis(950));
+}
+
+#[tokio::test]
+async fn trap_37_a_person_is_told_of_a_long_pause_and_nothing_more_is_sent() {
+    let stub = Stub::new([error(429, "too_many_requests").with("retry-after", "7")]);
+    let client = client(&stub.url);
+    for _ in 0..2 {
+        let Err(ApiError::RateLimited { retry_after }) = client.api.user("user_1", Person).await
+        else {
+            panic!("not rate limited")
+        };
+        assert!((6..=7).contains(&retry_after.as_secs()));
+    }
+    assert_eq!((stub.count(), client.budget.taken()), (1, 1));
+}
+
+#[tokio::test]
+async fn trap_37_an_exhausted_budget_is_waited_for_or_told() {
+    let stub = Stub::new([answer(200, USER)]);
+    let client = client(&stub.url);
+    let millis = Duration::from_millis;
+    client.budget.refusals.lock().unwrap().extend([millis(20), millis(20)]);
+    client.api.user("user_1", Person).await.unwrap();
+    client.budget.refusals.lock().unwrap().push_back(millis(2100));
+    let refused = client.api.user("user_1", Person).await;
+    assert_eq!(refused, Err(ApiError::RateLimited { retry_after: millis(2100) }));
+    assert_eq!(stub.count(), 1);
+}
+
+#[tokio::test]
+async fn the_attempts_of_a_person_and_of_a_job_are_counted() {
+    for (urgency, attempts) in [(Person, 3), (Background, 6)] {
+        let stub = Stub::new([answer(502, "<html>Bad gateway</html>")]);
+        assert!(is_unavailable(&client(&stub.url).api.user("user_1", urgency).await, false));
+        assert_eq!(stub.count(), attempts);
+    }
+}
+
+#[tokio::test]
+async fn while_the_breaker_is_open_a_person_is_told_at_once() {
+    let stub = Stub::new([error(500, "x")]);
+    let hold = super::breaker::Hold { first: Duration::from_secs(20), ..limits().hold };
+    let client = client_with(&stub.url, Limits { hold, ..limits() });
+    for user in ["user_1", "user_2"] {
+        assert!(is_unavailable(&client.api.user(user, Person).await, false));
+    }
+    assert_eq!(stub.count(), 5);
+    let began = Instant::now();
+    let Err(ApiError::Unavailable { retry_after, maybe_done: false, .. }) =
+        client.api.fill("user_3", &admin(), Person).await
+    else {
+        panic!("not told")
+    };
+    assert!(retry_after > Duration::from_secs(15) && began.elapsed() < Duration::from_millis(200));
+    assert_eq!((stub.count(), client.budget.taken()), (5, 5));
+}
+
+#[tokio::test]
+async fn a_job_waits_for_the_breaker_and_one_trial_closes_it() {
+    let mut script = vec![error(500, "x"); 5];
+    script.push(answer(200, USER));
+    let stub = Stub::new(script);
+    let client = client(&stub.url);
+    client.api.user("user_1", Background).await.unwrap();
+    let seen = stub.seen();
+    assert!(seen[5].at - seen[4].at >= Duration::from_millis(45));
+    client.api.user("user_1", Person).await.unwrap();
+}
+
+#[tokio::test]
+async fn a_trial_whose_caller_goes_away_lets_the_next_call_try() {
+    let mut script = vec![error(500, "x"); 5];
+    script.push(answer(200, USER).after(Duration::from_secs(5)));
+    script.push(answer(200, USER));
+    let stub = Stub::new(script);
+    let client = client(&stub.url);
+    let given_up = client.api.user("user_1", Background);
+    assert!(tokio::time::timeout(Duration::from_millis(300), given_up).await.is_err());
+    assert_eq!(stub.count(), 6);
+    client.api.user("user_1", Person).await.unwrap();
+}
+
+#[tokio::test]
+async fn an_html_page_fails_no_path() {
+    let page = "<!doctype html><p>Ada</p>";
+    for (status, repeated) in [(200, 1), (400, 1), (404, 1), (413, 1), (422, 1), (503, 3)] {
+        let stub = Stub::new([answer(status, page).with("content-type", "text/html")]);
+        let error = client(&stub.url).api.user("user_1", Person).await.unwrap_err();
+        assert!(!error.to_string().contains("Ada"), "{error}");
+        assert_eq!(stub.count(), repeated, "{status}");
+    }
+}
+
+#[tokio::test]
+async fn no_more_of_an_answer_is_read_than_it_may_have() {
+    let large = format!(r#"{{"id":"user_1","x":"{}"}}"#, "x".repeat(USER_BYTES));
+    let stub = Stub::new([answer(200, &large), answer(200, &large).in_chunks()]);
+    let user = client(&stub.url);
+    assert!(is_protocol(&user.api.user("user_1", Background).await));
+    assert!(is_protocol(&user.api.user("user_1", Background).await));
+    assert_eq!(stub.count(), 2);
+
+    let page = " ".repeat(OTHER_BYTES + 1);
+    let stub = Stub::new([answer(422, &page), answer(422, &page).in_chunks()]);
+    let client = client(&stub.url);
+    for _ in 0..2 {
+        let error = client.api.user("user_1", Background).await.unwrap_err();
+        assert_eq!(error, ApiError::Rejected { status: 422, code: "no code".into() });
+    }
+}
+
+#[tokio::test]
+async fn a_large_page_is_read_whole_and_one_broken_user_is_counted() {
+    let filling = "x".repeat(READ_ASIDE_BYTES / 400);
+    let users: Vec<String> =
+        (0..499).map(|user| format!(r#"{{"id":"user_{user}","x":"{filling}"}}"#)).collect();
+    let body = format!(r#"[{},{{"id":null}}]"#, users.join(","));
+    let stub = Stub::new([answer(200, &body)]);
+    let query = ListQuery { limit: 500, ..ListQuery::default() };
+    let page = client(&stub.url).api.users(&query, Background).await.unwrap();
+    assert_eq!((page.users.len(), page.unreadable), (499, 1));
+    assert_eq!(stub.seen()[0].line, "GET /v1/users?limit=500&order_by=created_at");
+}
+
+#[tokio::test]
+async fn the_key_set_is_asked_for_without_budget() {
+    let stub = Stub::new([answer(200, r#"{"keys":[{"kid":"ins_1"}]}"#)]);
+    let client = client(&stub.url);
+    assert_eq!(client.api.instances(Person).await.unwrap(), ["ins_1"]);
+    assert_eq!(stub.seen()[0].line, "GET /v1/jwks");
+    assert_eq!(stub.seen()[0].header("authorization"), Some("Bearer sk_test_secret"));
+    assert_eq!(client.budget.taken(), 0);
+}
+
+#[tokio::test]
+async fn calls_are_counted_by_what_came_of_them() {
+    let stub = Stub::new([error(404, "resource_not_found")]);
+    let client = client(&stub.url);
+    client.api.user("user_1", Person).await.unwrap_err();
+    let text = client.metrics.render();
+    for line in [
+        r#"usersync_api_calls_total{call="user",outcome="not_found"} 1"#,
+        r#"usersync_api_calls_total{call="instances",outcome="ok"} 0"#,
+        "usersync_api_seconds_count 1",
+    ] {
+        assert!(text.contains(line), "{line} is missing in\n{text}");
+    }
+}
