@@ -4,10 +4,16 @@
 //! the database is still being prepared; [`App::run_until_stopped`] prepares it, serves, and
 //! stops in order.
 
-use crate::config::{Config, Migrate};
+use crate::config::{Config, Migrate, ProviderApi};
 use crate::http::{self, Phase, State};
-use crate::ingest::{Ingest, WriterThread};
+use crate::ingest::{Ingest, Terms, WriterThread};
+use crate::provider::Budget;
+use crate::provider::clerk::Clerk;
+use crate::provider::clerk::api::{ApiSettings, ClerkApi, InvalidApi};
+use crate::provider::clerk::session::Sessions;
+use crate::store::write_backs::Rules;
 use crate::store::{Store, StoreError};
+use crate::sync::{Reconciler, SharedBudget, Unbounded};
 use crate::telemetry::Metrics;
 use crate::webhook::receive::Door;
 use actix_web::dev::Server;
@@ -18,6 +24,8 @@ use std::future::Future;
 use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
+use tokio::sync::watch;
+use tokio::task::JoinSet;
 
 /// How long requests that are under way may take once stopping has begun, in seconds.
 const DRAIN_SECONDS: u64 = 20;
@@ -46,6 +54,8 @@ pub struct App {
     state: Data<State>,
     ingest: Ingest,
     writer: WriterThread,
+    /// Writes back what is due; on a replica that only answers there is none.
+    worker: Option<Arc<Reconciler>>,
     migrate: Migrate,
 }
 
@@ -58,6 +68,9 @@ pub enum AppError {
     /// The operating system refused a thread or a socket.
     #[error("the service could not run: {0}")]
     Io(#[from] std::io::Error),
+    /// The provider's API cannot be asked as it is configured.
+    #[error("the provider's API cannot be used: {0}")]
+    Api(#[from] InvalidApi),
     /// The database cannot be used as it is.
     #[error(transparent)]
     Store(#[from] StoreError),
@@ -77,11 +90,21 @@ impl App {
             ingest.clone(),
             Arc::clone(&metrics),
         );
+        let reconciler = config
+            .api
+            .map(|api| reconciler(api, &config.provider, terms, &store, &metrics))
+            .transpose()?;
+        let worker = reconciler.clone().filter(|_| config.workers && config.write_back);
         let state = Data::new(State {
             door,
             ingest: ingest.clone(),
             store,
+            source: terms.source,
             tokens: config.tokens,
+            sessions: config.sessions.map(Sessions::new),
+            redirects: config.redirects,
+            words: config.provider.words,
+            reconciler,
             metrics,
             shows_metrics: config.metrics_bind.is_none() && config.bind.ip().is_loopback(),
             phase: Phase::default(),
@@ -101,6 +124,7 @@ impl App {
             state,
             ingest,
             writer,
+            worker,
             migrate,
         })
     }
@@ -131,9 +155,14 @@ impl App {
         let metrics_handle = self.metrics_server.as_ref().map(Server::handle);
         let _metrics_server = self.metrics_server.map(tokio::spawn);
         let prepare = prepare(self.state.clone(), self.migrate);
+        let (stop_working, stopping) = watch::channel(false);
+        let mut working = JoinSet::new();
         let serving = async {
             prepare.await?;
             tracing::info!(address = %self.address, "ready");
+            if let Some(worker) = self.worker {
+                working.spawn(worker.keep_writing_back(stopping));
+            }
             std::future::pending::<Result<(), AppError>>().await
         };
         let result = tokio::select! {
@@ -145,7 +174,9 @@ impl App {
         if result.is_ok() {
             tracing::info!("stopping: new connections are refused, what is under way is finished");
         }
+        stop_working.send_replace(true);
         handle.stop(true).await;
+        while working.join_next().await.is_some() {}
         if let Some(handle) = metrics_handle {
             handle.stop(false).await;
         }
@@ -156,6 +187,27 @@ impl App {
         }
         result
     }
+}
+
+/// What keeps rows and provider in step.
+fn reconciler(
+    api: ProviderApi,
+    provider: &Clerk,
+    terms: Terms,
+    store: &Store,
+    metrics: &Arc<Metrics>,
+) -> Result<Arc<Reconciler>, InvalidApi> {
+    let budget: Arc<dyn Budget> = match api.requests_per_10_seconds {
+        Some(requests) => Arc::new(SharedBudget::new(store.clone(), terms.source, requests)),
+        None => Arc::new(Unbounded),
+    };
+    let settings =
+        ApiSettings { url: api.url, secret_key: api.secret_key, clerk: provider.clone() };
+    let directory = Arc::new(ClerkApi::new(settings, budget, Arc::clone(metrics))?);
+    let rules = Rules { terms, words: provider.words.clone(), names: provider.names.clone() };
+    let instances = provider.instances.clone();
+    let metrics = Arc::clone(metrics);
+    Ok(Arc::new(Reconciler::new(store.clone(), rules, directory, instances, metrics)))
 }
 
 /// Listens on `bind`, which `variable` gave; returns the server and the address it got.

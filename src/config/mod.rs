@@ -7,6 +7,7 @@
 mod database;
 mod provider;
 mod reading;
+mod sessions;
 mod source;
 mod variables;
 
@@ -19,6 +20,7 @@ use crate::access::{Redirects, Tokens};
 use crate::ingest::Terms;
 use crate::provider::Provider as _;
 use crate::provider::clerk::Clerk;
+use crate::provider::clerk::session::SessionSettings;
 use crate::webhook::SigningSecrets;
 use reading::Reading;
 use std::net::SocketAddr;
@@ -38,6 +40,8 @@ pub struct Config {
     pub provider: Clerk,
     /// The provider's API, where there is a key for it.
     pub api: Option<ProviderApi>,
+    /// How session tokens are checked, where enough is set to check any.
+    pub sessions: Option<SessionSettings>,
     /// Whether the provider is told what it lacks.
     pub write_back: bool,
     /// Whether this replica does background work.
@@ -105,17 +109,20 @@ impl Config {
         let mut reading = Reading::new(source);
         let api = reading.provider_api();
         let write_back = reading.write_back(api.as_ref());
+        let signing_secrets = reading.signing_secrets(needs);
+        reading.refuse_emulators_secret(&signing_secrets);
         let config = Self {
             database: reading.database(),
             bind: reading.bind(),
             metrics_bind: reading.address("USERSYNC_METRICS_BIND"),
-            signing_secrets: reading.signing_secrets(needs),
+            signing_secrets,
             provider: Clerk {
                 instances: reading.instances(),
                 words: reading.words(),
                 names: reading.metadata_names(),
             },
             api,
+            sessions: reading.sessions(),
             write_back,
             workers: reading.workers(),
             redirects: reading.redirects(),

@@ -3,6 +3,7 @@
 use super::reading::Reading;
 use crate::access::Redirects;
 use crate::domain::MetadataNames;
+use crate::webhook::SigningSecrets;
 use secrecy::SecretString;
 use std::net::IpAddr;
 use std::sync::LazyLock;
@@ -52,6 +53,14 @@ impl Reading<'_> {
         let default = if test { TEST_BUDGET } else { LIVE_BUDGET };
         let requests_per_10_seconds = self.budget(&url, default);
         key.map(|key| ProviderApi { url, secret_key: key.into(), requests_per_10_seconds })
+    }
+
+    /// Refuses the emulator's signing secret, unless the emulator is what we talk to.
+    pub(super) fn refuse_emulators_secret(&mut self, secrets: &SigningSecrets) {
+        let emulators = secrets.active.iter().any(|secret| secret.holds(EMULATORS.as_bytes()));
+        if emulators && !self.text("CLERK_API_URL").is_some_and(|text| is_loopback_address(&text)) {
+            self.emulators("CLERK_WEBHOOK_SIGNING_SECRET");
+        }
     }
 
     /// Notes that a key of the emulator would be used for real.
@@ -182,6 +191,10 @@ pub(super) fn is_safe(url: &Url) -> bool {
     let plain = url.username().is_empty() && url.password().is_none();
     plain
         && (url.scheme() == "https" && url.has_host() || url.scheme() == "http" && is_loopback(url))
+}
+
+fn is_loopback_address(text: &str) -> bool {
+    Url::parse(text).is_ok_and(|url| is_loopback(&url))
 }
 
 /// Whether a URL's host is this machine.

@@ -39,6 +39,15 @@ impl<'a> Reading<'a> {
         self.problems.push(format!("{name} {what}"));
     }
 
+    pub(super) fn warn(&mut self, warning: &str) {
+        self.warnings.push(warning.to_owned());
+    }
+
+    /// How much is wrong so far.
+    pub(super) fn problem_count(&self) -> usize {
+        self.problems.len()
+    }
+
     pub(super) fn text(&mut self, name: &str) -> Option<String> {
         self.source.get(name).unwrap_or_else(|what| {
             self.problem(name, what);

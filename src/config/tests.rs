@@ -53,7 +53,7 @@ fn every_wrong_variable_is_reported_at_once_each_with_what_to_do() {
         ("USERSYNC_DEFAULT_PLAN", "fr ee", "letters"),
         ("USERSYNC_USER_ID", "serial", "`uuid` or `external`"),
         ("USERSYNC_WRITE_BACK", "maybe", "`on` or `off`"),
-        ("USERSYNC_METADATA_ID", "role", "three different names"),
+        ("USERSYNC_METADATA_ID", "db id", "1 to 64"),
         ("USERSYNC_METADATA_ROLE", "ro\0le", "1 to 64"),
         ("USERSYNC_METADATA_PLAN", "my plan", "1 to 64"),
         ("USERSYNC_PUBLIC_URL", "app.example.com", "origin"),
@@ -166,4 +166,77 @@ fn secrets_have_no_flag() {
             .any(|word| variable.name.contains(word));
         assert_eq!(secret, variable.given == Given::Secret, "{}", variable.name);
     }
+}
+
+/// Loads with a signing secret and these.
+fn with(pairs: &[(&str, &str)]) -> Result<Config, ConfigError> {
+    let mut all = vec![("CLERK_WEBHOOK_SIGNING_SECRET", SECRET)];
+    all.extend_from_slice(pairs);
+    load(&all)
+}
+
+#[test]
+fn two_values_in_the_metadata_cannot_have_one_name() {
+    let error = with(&[("USERSYNC_METADATA_ID", "role")]).unwrap_err();
+    assert!(error.0[0].contains("three different names"), "{error}");
+}
+
+#[test]
+fn write_back_is_on_with_a_secret_key_and_refused_without_one() {
+    assert!(!with(&[]).unwrap().write_back);
+    let key = ("CLERK_SECRET_KEY", "sk_live_0123456789");
+    assert!(with(&[key]).unwrap().write_back);
+    assert!(!with(&[key, ("USERSYNC_WRITE_BACK", "off")]).unwrap().write_back);
+    let error = with(&[("USERSYNC_WRITE_BACK", "on")]).unwrap_err();
+    assert!(error.0[0].contains("CLERK_SECRET_KEY"), "{error}");
+}
+
+#[test]
+fn trap_37_the_budget_leaves_half_of_the_providers_limit_to_the_application() {
+    let budget = |key: &str, more: &[(&str, &str)]| {
+        let mut pairs = vec![("CLERK_SECRET_KEY", key)];
+        pairs.extend_from_slice(more);
+        with(&pairs).map(|config| config.api.unwrap().requests_per_10_seconds)
+    };
+    assert_eq!(budget("sk_live_0123456789", &[]).unwrap(), Some(500));
+    assert_eq!(budget("sk_test_0123456789", &[]).unwrap(), Some(50));
+    assert_eq!(budget("sk_test_1", &[("USERSYNC_API_BUDGET", "7")]).unwrap(), Some(7));
+    assert!(budget("sk_test_1", &[("USERSYNC_API_BUDGET", "off")]).is_err());
+    let here = [("USERSYNC_API_BUDGET", "off"), ("CLERK_API_URL", "http://127.0.0.1:8081")];
+    assert_eq!(budget("sk_test_1", &here).unwrap(), None);
+}
+
+#[test]
+fn keys_of_the_emulator_are_refused_unless_it_is_what_we_talk_to() {
+    let secret = "whsec_dXNlcnN5bmNfZW11bGF0b3IwMTIzNDU2Nzg5";
+    let publishable = "pk_test_dXNlcnN5bmMtZW11bGF0b3IubG9jYWxob3N0JA";
+    let keys = [
+        ("CLERK_WEBHOOK_SIGNING_SECRET", secret),
+        ("CLERK_SECRET_KEY", "sk_test_usersync_emulator_0123456789"),
+        ("CLERK_PUBLISHABLE_KEY", publishable),
+    ];
+    for key in keys {
+        let error = with(&[key]).unwrap_err();
+        assert!(error.0[0].starts_with(key.0) && error.0[0].contains("emulator"), "{error}");
+    }
+    let mut here = keys.to_vec();
+    here.push(("CLERK_API_URL", "http://localhost:8081"));
+    let config = load(&here).unwrap();
+    let keys = format!("{:?}", config.sessions.unwrap().keys);
+    assert!(keys.contains("/v1/jwks") && !keys.contains("sk_test"), "{keys}");
+}
+
+#[test]
+fn session_tokens_need_a_known_issuer_and_a_key() {
+    let jwks = ("CLERK_JWKS_URL", "https://clerk.example.com/.well-known/jwks.json");
+    let issuer = ("CLERK_ISSUER", "https://clerk.example.com/");
+    assert!(with(&[]).unwrap().sessions.is_none());
+    assert!(with(&[jwks]).unwrap_err().0[0].contains("CLERK_ISSUER is not set"));
+    assert!(with(&[issuer]).unwrap_err().0[0].contains("no key"));
+    let sessions = with(&[jwks, issuer]).unwrap().sessions.unwrap();
+    assert_eq!(sessions.issuer, "https://clerk.example.com");
+    let publishable = ("NEXT_PUBLIC_CLERK_PUBLISHABLE_KEY", "pk_test_Y2xlcmsuY2xlcmsuZGV2JA");
+    let sessions = with(&[publishable]).unwrap().sessions.unwrap();
+    assert_eq!(sessions.issuer, "https://clerk.clerk.dev");
+    assert_eq!(sessions.cookie_suffix.as_deref(), Some("QvfNY2dr"));
 }

@@ -15,6 +15,9 @@ const SECONDS_BELOW: i64 = 100_000_000_000;
 pub struct UnixMillis(i64);
 
 impl UnixMillis {
+    /// 1970-01-01T00:00:00Z.
+    pub const EPOCH: Self = Self(0);
+
     /// Takes milliseconds; `None` when no database could hold the instant.
     pub fn new(milliseconds: i64) -> Option<Self> {
         RANGE_MS.contains(&milliseconds).then_some(Self(milliseconds))

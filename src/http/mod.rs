@@ -5,19 +5,29 @@
 //! becomes an HTTP status.
 
 mod authorization;
+mod body;
+mod choice;
 mod health;
+mod me;
 mod metrics;
+mod page;
 pub mod problem;
+mod reconcile;
 mod request_id;
+mod session;
+mod session_reconcile;
 mod users;
 mod webhooks;
 
 pub use problem::Problem;
 pub use request_id::tag;
 
-use crate::access::Tokens;
+use crate::access::{Redirects, Tokens};
+use crate::domain::Words;
 use crate::ingest::Ingest;
+use crate::provider::clerk::session::Sessions;
 use crate::store::Store;
+use crate::sync::Reconciler;
 use crate::telemetry::Metrics;
 use crate::webhook::receive::Door;
 use actix_web::web::{self, ServiceConfig};
@@ -33,8 +43,18 @@ pub struct State {
     pub ingest: Ingest,
     /// Where users are read.
     pub store: Store,
+    /// The provider's name.
+    pub source: &'static str,
     /// Who may ask.
     pub tokens: Tokens,
+    /// Whose sessions there are, where their tokens can be checked.
+    pub sessions: Option<Sessions>,
+    /// Where browsers may be sent.
+    pub redirects: Redirects,
+    /// Known roles and plans.
+    pub words: Words,
+    /// What keeps rows and provider in step, where there is a key to its API.
+    pub reconciler: Option<Arc<Reconciler>>,
     /// What is counted.
     pub metrics: Arc<Metrics>,
     /// Whether this listener shows metrics: it is loopback, and no other one was asked for.
@@ -82,13 +102,25 @@ pub fn routes(config: &mut ServiceConfig) {
         );
     }
     config
+        .service(
+            web::resource(session_reconcile::PATH).route(looks().to(session_reconcile::reconcile)),
+        )
         .service(web::resource("/healthz").route(looks().to(health::alive)))
         .service(web::resource("/readyz").route(looks().to(health::ready)))
         .service(web::resource("/metrics").route(looks().to(metrics::public)))
         .service(
             web::scope("/v1")
+                .service(web::resource("/me").route(looks().to(me::show)))
                 .service(web::resource("/users").route(looks().to(users::list)))
-                .service(web::resource("/users/{id}").route(looks().to(users::get)))
+                .service(
+                    web::resource("/users/{id}")
+                        .route(looks().to(users::get))
+                        .route(web::patch().to(choice::choose)),
+                )
+                .service(web::resource("/reconcile").route(web::post().to(reconcile::resync)))
+                .service(
+                    web::resource("/write-backs").route(looks().to(reconcile::list_write_backs)),
+                )
                 .default_service(web::to(problem::nothing_for_you)),
         )
         .default_service(web::to(problem::no_such_route));

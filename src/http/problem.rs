@@ -8,6 +8,7 @@ use super::State;
 use super::authorization::require;
 use crate::access::{Access, Denied};
 use crate::ingest::Unavailable;
+use crate::provider::clerk::session::{Refused, TokenFault};
 use crate::store::StoreError;
 use crate::webhook::Rejection;
 use crate::webhook::receive::Refusal;
@@ -20,7 +21,7 @@ use std::borrow::Cow;
 
 /// How soon to come again after a 503, in seconds: the provider's own second attempt comes
 /// after five.
-const RETRY_AFTER_SECONDS: u32 = 5;
+pub(super) const RETRY_AFTER_SECONDS: u32 = 5;
 
 /// An error on its way out.
 #[derive(Debug, thiserror::Error)]
@@ -60,6 +61,11 @@ impl Problem {
         Self::new(StatusCode::BAD_REQUEST, code, detail)
     }
 
+    /// The same, with what the log should say and the answer must not.
+    pub fn because(self, cause: impl Into<String>) -> Self {
+        Self { cause: Some(cause.into()), ..self }
+    }
+
     /// The service cannot answer now.
     pub fn unavailable(code: &'static str, detail: impl Into<Cow<'static, str>>) -> Self {
         Self::new(StatusCode::SERVICE_UNAVAILABLE, code, detail)
@@ -97,14 +103,29 @@ impl From<StoreError> for Problem {
     fn from(error: StoreError) -> Self {
         match error {
             StoreError::Away(_) | StoreError::Unusable(_) => {
-                Self { cause: Some(error.to_string()), ..Unavailable::DatabaseAway.into() }
+                Self::from(Unavailable::DatabaseAway).because(error.to_string())
             }
             StoreError::Refused(_) => {
                 let detail = "something went wrong here; the log says what, under this request id";
-                let problem = Self::new(StatusCode::INTERNAL_SERVER_ERROR, "internal", detail);
-                Self { cause: Some(error.to_string()), ..problem }
+                let status = StatusCode::INTERNAL_SERVER_ERROR;
+                Self::new(status, "internal", detail).because(error.to_string())
             }
         }
+    }
+}
+
+impl From<Refused> for Problem {
+    fn from(refused: Refused) -> Self {
+        match refused {
+            Refused::Token(fault) => fault.into(),
+            Refused::KeysUnavailable => Self::unavailable("keys_unavailable", refused.to_string()),
+        }
+    }
+}
+
+impl From<TokenFault> for Problem {
+    fn from(fault: TokenFault) -> Self {
+        Self::new(StatusCode::UNAUTHORIZED, fault.code(), fault.to_string())
     }
 }
 
@@ -126,6 +147,16 @@ impl From<Denied> for Problem {
 }
 
 impl Problem {
+    /// The status that it is answered with.
+    pub(super) fn status(&self) -> StatusCode {
+        self.status
+    }
+
+    /// What is wrong and what to do about it.
+    pub(super) fn detail(&self) -> &str {
+        &self.detail
+    }
+
     /// What the log should say, where the answer does not say it all.
     pub(super) fn cause(&self) -> Option<&str> {
         self.cause.as_deref()
@@ -170,8 +201,7 @@ impl ResponseError for Problem {
 
 /// Answers what no route matches.
 pub(super) async fn no_such_route() -> Result<HttpResponse, Problem> {
-    let detail =
-        "there is nothing here; deliveries go to POST /webhooks/clerk, users are at GET /v1/users";
+    let detail = "there is nothing here; deliveries go to POST /webhooks/clerk, users are at GET /v1/users, and GET /v1/me says who is asking";
     Err(Problem::new(StatusCode::NOT_FOUND, "not_found", detail))
 }
 

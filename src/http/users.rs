@@ -25,10 +25,11 @@ const PARAMETERS: [&str; 6] = ["limit", "cursor", "status", "role", "plan", "ema
 /// What a user's status may be.
 const STATUSES: [&str; 4] = ["active", "banned", "locked", "deleted"];
 
+/// A page of a list.
 #[derive(Serialize)]
-struct Page {
-    data: Vec<UserRecord>,
-    next_cursor: Option<String>,
+pub(super) struct Page<T> {
+    pub(super) data: Vec<T>,
+    pub(super) next_cursor: Option<String>,
 }
 
 pub(super) async fn get(
@@ -40,12 +41,14 @@ pub(super) async fn get(
     let id = id.into_inner();
     // No database holds a NUL, and PostgreSQL refuses to be asked for one.
     let found = if id.contains('\0') { None } else { state.store.find_user(id).await? };
-    let user = found.ok_or_else(|| {
-        let detail =
-            "no user has this id, neither ours nor the provider's as far as events have come";
-        Problem::new(StatusCode::NOT_FOUND, "user_not_found", detail)
-    })?;
+    let user = found.ok_or_else(not_found)?;
     Ok(HttpResponse::Ok().insert_header((CACHE_CONTROL, "no-store")).json(user))
+}
+
+/// Says that there is no such user.
+pub(super) fn not_found() -> Problem {
+    let detail = "no user has this id, neither ours nor the provider's as far as events have come";
+    Problem::new(StatusCode::NOT_FOUND, "user_not_found", detail)
 }
 
 pub(super) async fn list(
@@ -54,38 +57,24 @@ pub(super) async fn list(
 ) -> Result<HttpResponse, Problem> {
     require(&state, &request, Access::ReadUsers)?;
     let query = Query::parse(request.query_string())?;
-    let mut data = state.store.list_users(query.filter, query.after, query.limit + 1).await?;
-    let full = i64::try_from(data.len()).unwrap_or(i64::MAX) > query.limit;
-    let next_cursor = full.then(|| {
-        data.pop();
-        data.last().map(|last| URL_SAFE_NO_PAD.encode(last.id()))
-    });
-    let page = Page { data, next_cursor: next_cursor.flatten() };
+    let Paging { limit, after } = query.paging;
+    let mut data = state.store.list_users(query.filter, after, limit + 1).await?;
+    let next_cursor = next_cursor(&mut data, limit, UserRecord::id);
+    let page = Page { data, next_cursor };
     Ok(HttpResponse::Ok().insert_header((CACHE_CONTROL, "no-store")).json(page))
 }
 
-struct Query {
-    filter: UserFilter,
-    after: Option<String>,
-    limit: i64,
+/// Which part of a list is asked for.
+pub(super) struct Paging {
+    /// How many at most.
+    pub(super) limit: i64,
+    /// Behind which id.
+    pub(super) after: Option<String>,
 }
 
-impl Query {
-    fn parse(text: &str) -> Result<Self, Problem> {
-        let pairs: HashMap<String, String> = form(text);
-        if let Some(unknown) = pairs.keys().find(|name| !PARAMETERS.contains(&name.as_str())) {
-            let detail = format!(
-                "there is no parameter `{}`; there are {}",
-                printable(unknown),
-                PARAMETERS.join(", ")
-            );
-            return Err(Problem::bad_request("unknown_parameter", detail));
-        }
-        if pairs.values().any(|value| value.contains('\0')) {
-            let detail = "a parameter holds a NUL character, which no user has";
-            return Err(Problem::bad_request("invalid_parameter", detail));
-        }
-        let text = |name: &str| pairs.get(name).filter(|value| !value.is_empty()).cloned();
+impl Paging {
+    /// Reads `limit` and `cursor`.
+    pub(super) fn parse(pairs: &HashMap<String, String>) -> Result<Self, Problem> {
         let limit = match pairs.get("limit") {
             None => DEFAULT_LIMIT,
             Some(text) => {
@@ -94,15 +83,61 @@ impl Query {
                 })?
             }
         };
+        let cursor = pairs.get("cursor").filter(|cursor| !cursor.is_empty());
+        let after = cursor.map(|cursor| decode(cursor)).transpose()?;
+        Ok(Self { limit, after })
+    }
+}
+
+/// Takes the one that is too many off a page, and says where the next page begins.
+pub(super) fn next_cursor<T>(
+    data: &mut Vec<T>,
+    limit: i64,
+    id: impl Fn(&T) -> &str,
+) -> Option<String> {
+    if i64::try_from(data.len()).unwrap_or(i64::MAX) <= limit {
+        return None;
+    }
+    data.pop();
+    data.last().map(|last| URL_SAFE_NO_PAD.encode(id(last)))
+}
+
+/// The parameters of a query, which may have these names and no others.
+pub(super) fn query_pairs(text: &str, names: &[&str]) -> Result<HashMap<String, String>, Problem> {
+    let pairs: HashMap<String, String> = form(text);
+    if let Some(unknown) = pairs.keys().find(|name| !names.contains(&name.as_str())) {
+        let detail = format!(
+            "there is no parameter `{}`; there are {}",
+            printable(unknown),
+            names.join(", ")
+        );
+        return Err(Problem::bad_request("unknown_parameter", detail));
+    }
+    if pairs.values().any(|value| value.contains('\0')) {
+        let detail = "a parameter holds a NUL character, which nobody has";
+        return Err(Problem::bad_request("invalid_parameter", detail));
+    }
+    Ok(pairs)
+}
+
+struct Query {
+    filter: UserFilter,
+    paging: Paging,
+}
+
+impl Query {
+    fn parse(text: &str) -> Result<Self, Problem> {
+        let pairs = query_pairs(text, &PARAMETERS)?;
+        let text = |name: &str| pairs.get(name).filter(|value| !value.is_empty()).cloned();
+        let paging = Paging::parse(&pairs)?;
         let status = text("status");
         if status.as_ref().is_some_and(|status| !STATUSES.contains(&status.as_str())) {
             let detail = "`status` is one of active, banned, locked, deleted";
             return Err(Problem::bad_request("invalid_status", detail));
         }
-        let after = text("cursor").map(|cursor| decode(&cursor)).transpose()?;
         let email_lower = text("email").map(|email| email.to_lowercase());
         let filter = UserFilter { role: text("role"), plan: text("plan"), status, email_lower };
-        Ok(Self { filter, after, limit })
+        Ok(Self { filter, paging })
     }
 }
 

@@ -30,6 +30,7 @@ mod users;
 pub mod write_backs;
 mod writer;
 
+pub use changes::ChoiceError;
 pub use error::StoreError;
 pub use postgres::LOCK_TIMEOUT;
 pub use types::Moment;
@@ -121,6 +122,15 @@ impl Store {
         limit: i64,
     ) -> Result<Vec<UserRecord>, StoreError> {
         self.read(move |connection| users::list(connection, &filter, after.as_deref(), limit)).await
+    }
+
+    /// The user of the provider's id.
+    pub async fn find_external(
+        &self,
+        source: &'static str,
+        external_id: String,
+    ) -> Result<Option<UserRecord>, StoreError> {
+        self.read(move |connection| users::find_external(connection, source, &external_id)).await
     }
 
     /// The user of the provider's id, as far as write-back looks at it.

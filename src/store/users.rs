@@ -17,16 +17,16 @@ pub struct UserRecord {
     source: String,
     external_id: String,
     source_external_id: Option<String>,
-    email: Option<String>,
+    pub(crate) email: Option<String>,
     email_verified: bool,
     phone: Option<String>,
     username: Option<String>,
     first_name: Option<String>,
     last_name: Option<String>,
-    name: Option<String>,
-    image_url: Option<String>,
-    role: Option<String>,
-    plan: Option<String>,
+    pub(crate) name: Option<String>,
+    pub(crate) image_url: Option<String>,
+    pub(crate) role: Option<String>,
+    pub(crate) plan: Option<String>,
     public_metadata: Json,
     status: String,
     last_sign_in_at: Option<Moment>,
@@ -135,6 +135,19 @@ pub(super) fn find(
     Ok(both!(connection, |inner| users::table
         .filter(users::external_id.eq(id))
         .order(users::id)
+        .select(UserRecord::as_select())
+        .first(inner)
+        .optional())?)
+}
+
+/// The user of the provider's id.
+pub(super) fn find_external(
+    connection: &mut AnyConnection,
+    source: &str,
+    external_id: &str,
+) -> Result<Option<UserRecord>, StoreError> {
+    Ok(both!(connection, |inner| users::table
+        .filter(users::external_id.eq(external_id).and(users::source.eq(source)))
         .select(UserRecord::as_select())
         .first(inner)
         .optional())?)

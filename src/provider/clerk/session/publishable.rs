@@ -26,13 +26,13 @@ impl PublishableKey {
         let text = text.trim();
         if text.starts_with("sk_") {
             return Err(
-                "is a secret key: this one starts with `pk_`, and the secret key belongs in CLERK_SECRET_KEY",
+                "is a secret key, which belongs in CLERK_SECRET_KEY; this one starts with `pk_live_` or `pk_test_`",
             );
         }
-        let encoded =
-            text.strip_prefix("pk_test_").or_else(|| text.strip_prefix("pk_live_")).ok_or(
-                "starts neither with `pk_test_` nor with `pk_live_`: copy the publishable key",
-            )?;
+        let encoded = text
+            .strip_prefix("pk_test_")
+            .or_else(|| text.strip_prefix("pk_live_"))
+            .ok_or("does not start with `pk_live_` or `pk_test_`: copy the publishable key")?;
         let host = host(encoded)
             .ok_or("names no host after its prefix: copy the publishable key whole")?;
         Ok(Self { text: text.to_owned(), host })
@@ -114,9 +114,9 @@ mod tests {
     #[test]
     fn what_is_no_publishable_key_is_refused_with_what_to_do() {
         for (text, told) in [
-            ("", "starts neither"),
+            ("", "does not start"),
             ("sk_test_Y2xlcmsuY2xlcmsuZGV2JA", "secret key"),
-            ("pk_prod_Y2xlcmsuY2xlcmsuZGV2JA", "starts neither"),
+            ("pk_prod_Y2xlcmsuY2xlcmsuZGV2JA", "does not start"),
             ("pk_test_", "names no host"),
             ("pk_test_Y2xlcmsuY2xlcmsuZGV2", "names no host"), // no `$`
             ("pk_test_Y2xlcmsuY2xlcmsuZGV2JCQ", "names no host"), // `$$`

@@ -1,0 +1,123 @@
+//! How session tokens are checked: whose, by which keys.
+
+use super::provider::{AN_ORIGIN, is_loopback, is_safe, origin};
+use super::reading::Reading;
+use crate::provider::clerk::session::{
+    JwksAddress, KeySource, PublicKey, PublishableKey, SessionSettings,
+};
+use secrecy::SecretString;
+use url::Url;
+
+impl Reading<'_> {
+    /// How tokens are checked, where enough is set to know their keys and their issuer.
+    pub(super) fn sessions(&mut self) -> Option<SessionSettings> {
+        let before = self.problem_count();
+        let publishable = self.publishable_key();
+        let keys = self.key_source(publishable.as_ref());
+        let issuer = self.issuer(publishable.as_ref());
+        let authorized_parties = self.authorized_parties();
+        if self.problem_count() > before {
+            return None;
+        }
+        match (keys, issuer) {
+            (Some(keys), Some(issuer)) => {
+                let cookie_suffix = publishable.map(|key| key.cookie_suffix());
+                Some(SessionSettings { keys, issuer, authorized_parties, cookie_suffix })
+            }
+            (Some(_), None) => {
+                self.problem(
+                    "CLERK_ISSUER",
+                    "is not set, and neither is CLERK_PUBLISHABLE_KEY, which gives it; without a known issuer no session token can be accepted",
+                );
+                None
+            }
+            (None, Some(_)) => {
+                self.problem(
+                    "CLERK_ISSUER",
+                    "is set, but no key to check session tokens with: set CLERK_PUBLISHABLE_KEY, CLERK_JWT_KEY or CLERK_JWKS_URL",
+                );
+                None
+            }
+            (None, None) => None,
+        }
+    }
+
+    fn publishable_key(&mut self) -> Option<PublishableKey> {
+        let name = "CLERK_PUBLISHABLE_KEY";
+        let text = self.text(name).or_else(|| self.text("NEXT_PUBLIC_CLERK_PUBLISHABLE_KEY"))?;
+        match PublishableKey::parse(&text) {
+            Ok(key) => Some(key),
+            Err(what) => {
+                self.problem(name, what);
+                None
+            }
+        }
+    }
+
+    /// A PEM before an address, a given address before that of the publishable key.
+    fn key_source(&mut self, publishable: Option<&PublishableKey>) -> Option<KeySource> {
+        if let Some(pem) = self.text("CLERK_JWT_KEY") {
+            if self.jwks_address().is_some() {
+                self.warn("CLERK_JWKS_URL is not used, because CLERK_JWT_KEY is set; remove it");
+            }
+            let key = PublicKey::parse(&pem);
+            return key
+                .map_err(|what| self.problem("CLERK_JWT_KEY", what))
+                .ok()
+                .map(KeySource::Pem);
+        }
+        if let Some(url) = self.jwks_address() {
+            return Some(KeySource::Jwks(JwksAddress { url, secret_key: None }));
+        }
+        let publishable = publishable?;
+        if publishable.is_emulator() {
+            return self.emulators_keys();
+        }
+        let url = Url::parse(&publishable.jwks_url()).ok()?;
+        Some(KeySource::Jwks(JwksAddress { url, secret_key: None }))
+    }
+
+    fn jwks_address(&mut self) -> Option<Url> {
+        let text = self.text("CLERK_JWKS_URL")?;
+        let url = Url::parse(&text).ok().filter(is_safe);
+        if url.is_none() {
+            self.problem(
+                "CLERK_JWKS_URL",
+                "is no URL with https (http only on a loopback address), as in `https://clerk.example.com/.well-known/jwks.json`",
+            );
+        }
+        url
+    }
+
+    /// The emulator has no frontend host; its keys are at its API.
+    fn emulators_keys(&mut self) -> Option<KeySource> {
+        let mut url = self.api_url();
+        if !is_loopback(&url) {
+            self.emulators("CLERK_PUBLISHABLE_KEY");
+            return None;
+        }
+        url.set_path("/v1/jwks");
+        let secret_key = self.text("CLERK_SECRET_KEY").map(SecretString::from);
+        Some(KeySource::Jwks(JwksAddress { url, secret_key }))
+    }
+
+    fn issuer(&mut self, publishable: Option<&PublishableKey>) -> Option<String> {
+        let Some(text) = self.text("CLERK_ISSUER") else {
+            return publishable.map(PublishableKey::issuer);
+        };
+        // Tokens name it without a slash at the end.
+        let issuer = text.trim_end_matches('/');
+        if !Url::parse(issuer).is_ok_and(|url| is_safe(&url)) {
+            self.problem("CLERK_ISSUER", "is no URL with https, as in `https://clerk.example.com`");
+        }
+        Some(issuer.to_owned())
+    }
+
+    fn authorized_parties(&mut self) -> Vec<String> {
+        let parties = self.list("CLERK_AUTHORIZED_PARTIES");
+        if parties.iter().any(|party| origin(party).is_none()) {
+            self.problem("CLERK_AUTHORIZED_PARTIES", AN_ORIGIN);
+        }
+        parties
+    }
+}

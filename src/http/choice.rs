@@ -1,0 +1,121 @@
+//! `PATCH /v1/users/{id}`: an operator chooses a role or a plan.
+//!
+//! A value is written here and sent to the provider; `null` drops a choice that the provider has
+//! not taken over yet. Everything else about a user is the provider's.
+
+use super::authorization::require;
+use super::{Problem, State, body};
+use crate::access::Access;
+use crate::domain::RolePolicy;
+use crate::store::{Choice, ChoiceError, Moment};
+use actix_web::http::StatusCode;
+use actix_web::http::header::CACHE_CONTROL;
+use actix_web::web::{Data, Path, Payload};
+use actix_web::{HttpRequest, HttpResponse};
+use serde_json::{Map, Value};
+
+/// What a user's object has besides, and only the provider or this service changes.
+const OWNED: [&str; 21] = [
+    "id",
+    "source",
+    "external_id",
+    "source_external_id",
+    "email",
+    "email_verified",
+    "phone",
+    "username",
+    "first_name",
+    "last_name",
+    "name",
+    "image_url",
+    "public_metadata",
+    "status",
+    "last_sign_in_at",
+    "source_created_at",
+    "source_updated_at",
+    "created_at",
+    "updated_at",
+    "synced_at",
+    "deleted_at",
+];
+
+pub(super) async fn choose(
+    state: Data<State>,
+    request: HttpRequest,
+    id: Path<String>,
+    payload: Payload,
+) -> Result<HttpResponse, Problem> {
+    let holder = require(&state, &request, Access::Administer)?;
+    let id = id.into_inner();
+    let body = body::read(payload).await?;
+    let choice = parse(&state, &body)?;
+    if id.contains('\0') {
+        return Err(ChoiceError::NotFound.into());
+    }
+    let now = Moment::from_millis(super::session::now().get());
+    let Some(now) = now else {
+        return Err(Problem::unavailable("not_running", "this machine's clock is not set"));
+    };
+    let words = state.words.clone();
+    let user = state.store.choose(id, words, choice.clone(), now).await?;
+    let role = choice.role.as_ref().map(|role| role.as_deref().unwrap_or("(dropped)"));
+    let plan = choice.plan.as_ref().map(|plan| plan.as_deref().unwrap_or("(dropped)"));
+    tracing::info!(token = holder.0, user.id = user.id(), role, plan, "an operator's choice");
+    if let Some(reconciler) = &state.reconciler {
+        reconciler.nudge();
+    }
+    Ok(HttpResponse::Ok().insert_header((CACHE_CONTROL, "no-store")).json(user))
+}
+
+fn parse(state: &State, body: &[u8]) -> Result<Choice, Problem> {
+    let fields: Map<String, Value> = serde_json::from_slice(body).map_err(|_| {
+        let detail = "send a JSON object with `role`, `plan` or both, each a word or null";
+        Problem::bad_request("invalid_body", detail)
+    })?;
+    let refuse =
+        |code, detail: String| Problem::new(StatusCode::UNPROCESSABLE_ENTITY, code, detail);
+    if let Some(owned) = fields.keys().find(|name| OWNED.contains(&name.as_str())) {
+        let detail =
+            format!("`{owned}` is the provider's; change it there, and it comes here by itself");
+        return Err(refuse("provider_owned", detail));
+    }
+    if fields.is_empty() || fields.keys().any(|name| name != "role" && name != "plan") {
+        return Err(refuse(
+            "unknown_field",
+            "there are `role` and `plan`, and nothing else".into(),
+        ));
+    }
+    Ok(Choice {
+        role: word(&fields, "role", &state.words.roles)?,
+        plan: word(&fields, "plan", &state.words.plans)?,
+    })
+}
+
+fn word(
+    fields: &Map<String, Value>,
+    name: &str,
+    known: &RolePolicy,
+) -> Result<Option<Option<String>>, Problem> {
+    match fields.get(name) {
+        None => Ok(None),
+        Some(Value::Null) => Ok(Some(None)),
+        Some(Value::String(word)) if known.knows(word) => Ok(Some(Some(word.clone()))),
+        Some(_) => {
+            let detail =
+                format!("`{name}` is null or a word that USERSYNC_{}S knows", name.to_uppercase());
+            Err(Problem::new(StatusCode::UNPROCESSABLE_ENTITY, "unknown_word", detail))
+        }
+    }
+}
+
+impl From<ChoiceError> for Problem {
+    fn from(error: ChoiceError) -> Self {
+        match error {
+            ChoiceError::NotFound => super::users::not_found(),
+            ChoiceError::Deleted => {
+                Self::new(StatusCode::CONFLICT, "user_deleted", "this user is deleted")
+            }
+            ChoiceError::Store(error) => error.into(),
+        }
+    }
+}

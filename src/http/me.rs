@@ -1,0 +1,61 @@
+//! `GET /v1/me`: who is asking?
+
+use super::session::{session, user_of};
+use super::{Problem, State};
+use crate::provider::clerk::session::Session;
+use crate::store::{Moment, UserRecord};
+use actix_web::http::header::CACHE_CONTROL;
+use actix_web::web::Data;
+use actix_web::{HttpRequest, HttpResponse};
+use serde::Serialize;
+
+/// The answer to whoever asks who they are.
+#[derive(Serialize)]
+pub(super) struct Me {
+    user: Person,
+    external_id: String,
+    session_id: String,
+    expires_at: Option<Moment>,
+    /// Whether this very request made the row.
+    created: bool,
+}
+
+#[derive(Serialize)]
+struct Person {
+    id: String,
+    email: Option<String>,
+    name: Option<String>,
+    image: Option<String>,
+    plan: Option<String>,
+    role: Option<String>,
+}
+
+impl Me {
+    pub(super) fn new(user: &UserRecord, session: &Session, created: bool) -> Self {
+        let user = Person {
+            id: user.id().to_owned(),
+            email: user.email.clone(),
+            name: user.name.clone(),
+            image: user.image_url.clone(),
+            plan: user.plan.clone(),
+            role: user.role.clone(),
+        };
+        Self {
+            user,
+            external_id: session.external_id.clone(),
+            session_id: session.session_id.clone(),
+            expires_at: Moment::from_millis(session.expires_at_seconds.saturating_mul(1000)),
+            created,
+        }
+    }
+}
+
+pub(super) async fn show(
+    state: Data<State>,
+    request: HttpRequest,
+) -> Result<HttpResponse, Problem> {
+    let session = session(&state, &request).await?;
+    let (user, created) = user_of(&state, &session).await?;
+    let me = Me::new(&user, &session, created);
+    Ok(HttpResponse::Ok().insert_header((CACHE_CONTROL, "no-store")).json(me))
+}

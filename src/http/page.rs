@@ -1,0 +1,60 @@
+//! A short page for people: a sentence, and where it goes on.
+
+use actix_web::HttpResponse;
+use actix_web::http::StatusCode;
+use actix_web::http::header::{
+    CACHE_CONTROL, CONTENT_SECURITY_POLICY, REFERRER_POLICY, RETRY_AFTER,
+};
+
+/// A page that says `text`, and goes on to a location after some seconds.
+pub(super) fn page(status: StatusCode, text: &str, goes_on: Option<(i64, &str)>) -> HttpResponse {
+    let (refresh, link) = goes_on.map_or_else(Default::default, |(seconds, location)| {
+        let location = escape(location);
+        (
+            format!("<meta http-equiv=\"refresh\" content=\"{seconds};url={location}\">"),
+            format!("<p><a href=\"{location}\">Go on now</a></p>"),
+        )
+    });
+    let body = format!(
+        "<!doctype html><html lang=\"en\"><head><meta charset=\"utf-8\">\
+         <meta name=\"viewport\" content=\"width=device-width\">{refresh}\
+         <title>One moment</title></head><body><p>{}</p>{link}</body></html>",
+        escape(text)
+    );
+    let mut response = HttpResponse::build(status);
+    response
+        .content_type("text/html; charset=utf-8")
+        .insert_header((CACHE_CONTROL, "no-store"))
+        .insert_header((CONTENT_SECURITY_POLICY, "default-src 'none'; frame-ancestors 'none'"))
+        .insert_header((REFERRER_POLICY, "no-referrer"));
+    if status == StatusCode::SERVICE_UNAVAILABLE {
+        response.insert_header((RETRY_AFTER, super::problem::RETRY_AFTER_SECONDS));
+    }
+    response.body(body)
+}
+
+/// Text as it may stand in HTML, between tags and in quotes.
+fn escape(text: &str) -> String {
+    let mut escaped = String::with_capacity(text.len());
+    for character in text.chars() {
+        match character {
+            '&' => escaped.push_str("&amp;"),
+            '<' => escaped.push_str("&lt;"),
+            '>' => escaped.push_str("&gt;"),
+            '"' => escaped.push_str("&quot;"),
+            '\'' => escaped.push_str("&#39;"),
+            other => escaped.push(other),
+        }
+    }
+    escaped
+}
+
+#[cfg(test)]
+mod tests {
+    use super::escape;
+
+    #[test]
+    fn nothing_breaks_out_of_an_attribute() {
+        assert_eq!(escape("/a?b=c&d='\"><x>"), "/a?b=c&amp;d=&#39;&quot;&gt;&lt;x&gt;");
+    }
+}

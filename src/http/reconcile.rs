@@ -1,0 +1,79 @@
+//! `POST /v1/reconcile`: an operator has users fetched anew. `GET /v1/write-backs`: what the
+//! provider is still to be told, and what stands in the way.
+
+use super::authorization::require;
+use super::users::{Paging, next_cursor, query_pairs};
+use super::{Problem, State, body};
+use crate::access::Access;
+use crate::sync::Resynced;
+use actix_web::http::StatusCode;
+use actix_web::http::header::CACHE_CONTROL;
+use actix_web::web::{Data, Payload};
+use actix_web::{HttpRequest, HttpResponse};
+use serde::{Deserialize, Serialize};
+
+/// How many users one request may name.
+const MOST_USERS: usize = 100;
+
+/// What a write-back's state may be.
+const STATES: [&str; 5] = ["due", "conflict_id", "conflict_role", "rejected", "held_back"];
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Wanted {
+    user_ids: Vec<String>,
+    /// Lets our values replace those that stand in a conflicting user's metadata.
+    #[serde(default)]
+    take_over: bool,
+}
+
+#[derive(Serialize)]
+struct Answer {
+    data: Vec<Resynced>,
+}
+
+pub(super) async fn resync(
+    state: Data<State>,
+    request: HttpRequest,
+    payload: Payload,
+) -> Result<HttpResponse, Problem> {
+    let holder = require(&state, &request, Access::Administer)?;
+    let wanted: Wanted =
+        serde_json::from_slice(&body::read(payload).await?).map_err(|_| invalid())?;
+    let named = wanted.user_ids.iter().all(|id| !id.is_empty() && !id.contains('\0'));
+    if wanted.user_ids.is_empty() || wanted.user_ids.len() > MOST_USERS || !named {
+        return Err(invalid());
+    }
+    let Some(reconciler) = &state.reconciler else {
+        let detail = "the provider cannot be asked: CLERK_SECRET_KEY is not set";
+        return Err(Problem::unavailable("api_not_configured", detail));
+    };
+    let users = wanted.user_ids.len();
+    tracing::info!(token = holder.0, users, wanted.take_over, "a manual resync");
+    let data = reconciler.resync(wanted.user_ids, wanted.take_over).await?;
+    Ok(HttpResponse::Ok().insert_header((CACHE_CONTROL, "no-store")).json(Answer { data }))
+}
+
+fn invalid() -> Problem {
+    let detail = "send `{\"user_ids\":[\"…\"]}` with 1 to 100 ids, ours or the provider's; `\"take_over\":true` settles conflicts";
+    Problem::bad_request("invalid_body", detail)
+}
+
+pub(super) async fn list_write_backs(
+    state: Data<State>,
+    request: HttpRequest,
+) -> Result<HttpResponse, Problem> {
+    require(&state, &request, Access::Administer)?;
+    let pairs = query_pairs(request.query_string(), &["limit", "cursor", "state"])?;
+    let Paging { limit, after } = Paging::parse(&pairs)?;
+    let wanted = pairs.get("state").filter(|state| !state.is_empty()).cloned();
+    if wanted.as_ref().is_some_and(|wanted| !STATES.contains(&wanted.as_str())) {
+        let detail = format!("`state` is one of {}", STATES.join(", "));
+        return Err(Problem::new(StatusCode::BAD_REQUEST, "invalid_state", detail));
+    }
+    let store = &state.store;
+    let mut data = store.list_write_backs(state.source, wanted, after, limit + 1).await?;
+    let next_cursor = next_cursor(&mut data, limit, |last| last.external_id());
+    let page = super::users::Page { data, next_cursor };
+    Ok(HttpResponse::Ok().insert_header((CACHE_CONTROL, "no-store")).json(page))
+}

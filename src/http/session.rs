@@ -1,0 +1,100 @@
+//! Asks the desk whose session a request belongs to, and finds the row.
+//!
+//! The row is read for every request: a token says who somebody was when it was signed, the table
+//! whether they may still come in.
+
+use super::{Problem, State};
+use crate::provider::clerk::session::{Session, TokenFault};
+use crate::store::UserRecord;
+use crate::sync::NotSynced;
+use actix_web::HttpRequest;
+use actix_web::http::header::{AUTHORIZATION, COOKIE, HeaderValue};
+use actix_web::http::{Method, StatusCode};
+use jiff::Timestamp;
+
+/// The session of a request; cookies count only where nothing is changed.
+pub(super) async fn session(state: &State, request: &HttpRequest) -> Result<Session, Problem> {
+    let Some(sessions) = &state.sessions else {
+        let detail = "session tokens cannot be checked here; set CLERK_PUBLISHABLE_KEY, or CLERK_JWT_KEY and CLERK_ISSUER";
+        return Err(Problem::new(StatusCode::UNAUTHORIZED, "sessions_not_configured", detail));
+    };
+    let headers = request.headers();
+    let authorization = headers.get(AUTHORIZATION).map(HeaderValue::as_bytes);
+    let cookies = headers.get_all(COOKIE).map(HeaderValue::as_bytes);
+    let looks = matches!(*request.method(), Method::GET | Method::HEAD);
+    let token = sessions.token_of(authorization, cookies, looks).ok_or(TokenFault::Missing)?;
+    let session = sessions.verify(&token, now()).await?;
+    if let Some(actor) = &session.impersonated_by {
+        tracing::info!(user.external_id = session.external_id, actor, "an impersonated session");
+    }
+    Ok(session)
+}
+
+/// The row of a session's user, made now where it is missing, and whether this very request made
+/// it. A user who is refused has a row and no way in.
+pub(super) async fn user_of(
+    state: &State,
+    session: &Session,
+) -> Result<(UserRecord, bool), Problem> {
+    if let Some(user) = admitted(find(state, session).await?)? {
+        return Ok((user, false));
+    }
+    let Some(reconciler) = &state.reconciler else {
+        let detail = "this user has no row yet, and without CLERK_SECRET_KEY the provider cannot be asked; the row comes with the user's first event";
+        return Err(not_synced(detail));
+    };
+    let created = reconciler.fetch_missing(&session.external_id).await?;
+    match admitted(find(state, session).await?)? {
+        Some(user) => Ok((user, created)),
+        None => Err(not_synced("this user's row is being made; try again in a moment")),
+    }
+}
+
+/// The row of a session's user, whatever its state.
+pub(super) async fn find(state: &State, session: &Session) -> Result<Option<UserRecord>, Problem> {
+    Ok(state.store.find_external(state.source, session.external_id.clone()).await?)
+}
+
+/// The user who may come in; `None` where the row is missing or only seems absent.
+pub(super) fn admitted(found: Option<UserRecord>) -> Result<Option<UserRecord>, Problem> {
+    let refused = |code, detail| Err(Problem::new(StatusCode::FORBIDDEN, code, detail));
+    let Some(user) = found else {
+        return Ok(None);
+    };
+    match user.deletion_kind() {
+        Some("signed") => refused("user_deleted", "this user is deleted"),
+        Some(_) => Ok(None),
+        None if user.status() == "banned" => refused("user_banned", "this user is banned"),
+        None => Ok(Some(user)),
+    }
+}
+
+fn not_synced(detail: &'static str) -> Problem {
+    Problem::unavailable("user_not_synced", detail)
+}
+
+impl From<NotSynced> for Problem {
+    fn from(error: NotSynced) -> Self {
+        match error {
+            NotSynced::Unknown => Self::new(
+                StatusCode::FORBIDDEN,
+                "user_unknown",
+                "the session is valid, but the provider knows no such user (any more)",
+            ),
+            NotSynced::Unavailable(error) => not_synced(
+                "this user's row cannot be made at this moment, because the provider's API does not answer; try again",
+            )
+            .because(format!("the provider could not be asked for a user: {error}")),
+            NotSynced::Database(error) => {
+                Self::from(crate::ingest::Unavailable::DatabaseAway).because(error)
+            }
+        }
+    }
+}
+
+#[expect(clippy::disallowed_methods, reason = "a request is an edge: here its time is taken")]
+pub(super) fn now() -> crate::domain::UnixMillis {
+    let now = Timestamp::now().as_millisecond();
+    // The clock of a machine that runs this stands within years 1 to 9999.
+    crate::domain::UnixMillis::new(now).unwrap_or(crate::domain::UnixMillis::EPOCH)
+}

@@ -1,0 +1,123 @@
+//! `GET /api/clerk/syncUsers`: the signed-in user's own row is brought in step, then the browser
+//! goes on.
+//!
+//! An application sends a browser here when the session token lacks our id. The browser comes
+//! back with a mark; where the mark comes here again, because the token is up to a minute old, a
+//! short page waits until that token is over, so that there is no loop of redirects.
+
+use super::me::Me;
+use super::page::page;
+use super::session::{admitted, find, now, session};
+use super::{Problem, State};
+use crate::access::Target;
+use crate::provider::clerk::session::Session;
+use actix_web::http::StatusCode;
+use actix_web::http::header::{ACCEPT, CACHE_CONTROL, HeaderValue, LOCATION, REFERER};
+use actix_web::web::{Data, Query};
+use actix_web::{HttpRequest, HttpResponse};
+use std::collections::HashMap;
+
+/// The path of this route.
+pub(super) const PATH: &str = "/api/clerk/syncUsers";
+
+/// What the caller can be answered with.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Caller {
+    /// A person, who can sign in, read a page and be sent on.
+    Browser,
+    /// A program that reads JSON.
+    Program,
+    /// A program that only follows redirects.
+    Other,
+}
+
+pub(super) async fn reconcile(
+    state: Data<State>,
+    request: HttpRequest,
+) -> Result<HttpResponse, Problem> {
+    let caller = caller(&request);
+    let target = target(&state, &request);
+    match answer(&state, &request, caller, &target).await {
+        Ok(response) => Ok(response),
+        // Once: a page that sends everybody back here would go round for ever.
+        Err(problem)
+            if caller == Caller::Browser
+                && problem.status() == StatusCode::UNAUTHORIZED
+                && !target.returned =>
+        {
+            Ok(redirect(&state.redirects.sign_in(&target)))
+        }
+        Err(problem) if caller == Caller::Browser => {
+            if let Some(cause) = problem.cause() {
+                tracing::error!("{problem}: {cause}");
+            }
+            Ok(page(problem.status(), problem.detail(), None))
+        }
+        Err(problem) => Err(problem),
+    }
+}
+
+async fn answer(
+    state: &State,
+    request: &HttpRequest,
+    caller: Caller,
+    target: &Target,
+) -> Result<HttpResponse, Problem> {
+    let session = session(state, request).await?;
+    admitted(find(state, &session).await?)?;
+    let Some(reconciler) = &state.reconciler else {
+        let detail = "the provider cannot be asked for this user: CLERK_SECRET_KEY is not set";
+        return Err(Problem::unavailable("api_not_configured", detail));
+    };
+    let created = reconciler.reconcile_session(&session.external_id).await?;
+    let Some(user) = admitted(find(state, &session).await?)? else {
+        let detail = "this user's row is being made; try again in a moment";
+        return Err(Problem::unavailable("user_not_synced", detail));
+    };
+    Ok(match caller {
+        Caller::Program => HttpResponse::Ok()
+            .insert_header((CACHE_CONTROL, "no-store"))
+            .json(Me::new(&user, &session, created)),
+        _ if target.returned => {
+            let text = "Your account is ready. This page goes on by itself in a moment.";
+            page(StatusCode::OK, text, Some((seconds_left(&session), &target.location)))
+        }
+        _ => redirect(&target.location),
+    })
+}
+
+/// How long the session's token is still valid, and a second more: then the application gets a
+/// fresh one, with the claims of now. A token lives a minute.
+fn seconds_left(session: &Session) -> i64 {
+    (session.expires_at_seconds - now().get().div_euclid(1000) + 1).clamp(1, 60)
+}
+
+fn redirect(location: &str) -> HttpResponse {
+    HttpResponse::SeeOther()
+        .insert_header((CACHE_CONTROL, "no-store"))
+        .insert_header((LOCATION, location))
+        .finish()
+}
+
+fn caller(request: &HttpRequest) -> Caller {
+    let accepts = |kind: &str| {
+        let mut values = request.headers().get_all(ACCEPT);
+        values
+            .any(|value| value.to_str().is_ok_and(|text| text.to_ascii_lowercase().contains(kind)))
+    };
+    if accepts("text/html") {
+        Caller::Browser
+    } else if accepts("application/json") {
+        Caller::Program
+    } else {
+        Caller::Other
+    }
+}
+
+fn target(state: &State, request: &HttpRequest) -> Target {
+    let query = Query::<HashMap<String, String>>::from_query(request.query_string());
+    let asked = query.ok().and_then(|mut query| query.remove("redirect_url"));
+    let referer = request.headers().get(REFERER).map(HeaderValue::to_str);
+    let referer = referer.and_then(Result::ok);
+    state.redirects.target(asked.as_deref(), referer, PATH)
+}
