@@ -74,6 +74,17 @@ pub enum Faults {
     Heavy,
 }
 
+impl Faults {
+    /// The schedule of deliveries that goes with them: where things go wrong on purpose,
+    /// nobody waits five minutes to see the outcome.
+    pub fn retries(self) -> Retries {
+        match self {
+            Self::None => Retries::standard(),
+            Self::Light | Self::Heavy => Retries::short(),
+        }
+    }
+}
+
 /// What the Backend API answers instead of the truth.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum Outage {

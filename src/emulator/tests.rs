@@ -188,11 +188,11 @@ async fn metadata_is_merged_and_an_unchanged_merge_changes_nothing() {
     emulator.deliver_to(Some(url));
     let id = user["id"].as_str().unwrap();
     let path = format!("/v1/users/{id}/metadata");
-    let patch = |value: Value| call(&emulator, Method::PATCH, &path, Some(value));
+    let merge = |value: Value| call(&emulator, Method::PATCH, &path, Some(value));
 
-    let same = patch(json!({"public_metadata": {"a": {"b": 1}, "gone": null}})).await.1;
+    let same = merge(json!({"public_metadata": {"a": {"b": 1}, "gone": null}})).await.1;
     assert_eq!(same, user);
-    let changed = patch(json!({"public_metadata": {"a": {"b": null}, "dbId": "7"}})).await.1;
+    let changed = merge(json!({"public_metadata": {"a": {"b": null}, "dbId": "7"}})).await.1;
     assert_eq!(changed["public_metadata"], json!({"a": {"c": 2}, "dbId": "7"}));
     assert!(changed["updated_at"].as_i64() > user["updated_at"].as_i64());
     let put = Some(json!({"private_metadata": {"x": 1}, "public_metadata": {}}));
@@ -258,8 +258,9 @@ async fn faults_repeat_duplicate_and_drop_and_spare_what_is_not_about_users() {
         events.iter().map(|event| event["data"]["id"].as_str().unwrap()).collect();
     let counts = emulator.counts();
     assert!(counts.faults_of("reordered") > 0 && counts.faults_of("dropped") > 0);
-    assert_eq!(seen.len() as u64, 200 - counts.faults_of("dropped"));
-    assert_eq!(events.len() as u64, seen.len() as u64 + counts.faults_of("duplicated"));
+    let count = |kind: &str| usize::try_from(counts.faults_of(kind)).unwrap();
+    assert_eq!(seen.len(), 200 - count("dropped"));
+    assert_eq!(events.len(), seen.len() + count("duplicated"));
 
     let mut statuses = HashSet::new();
     for _ in 0..100 {
@@ -273,6 +274,19 @@ async fn faults_repeat_duplicate_and_drop_and_spare_what_is_not_about_users() {
     let before = emulator.counts().faults;
     assert_eq!(get(&emulator, "/v1/users/count").await.0, 200);
     assert_eq!(emulator.counts().faults, before);
+}
+
+#[tokio::test]
+async fn a_lost_answer_is_lost_behind_the_work() {
+    let emulator = start(|settings| settings.faults = Faults::Heavy);
+    let mut answered = 0;
+    for _ in 0..150 {
+        let response = send(&emulator, Method::POST, "/v1/users", Some(json!({}))).await;
+        answered += u64::from(response.status().is_success());
+    }
+    let lost = emulator.counts().faults_of("answer_lost");
+    assert!(lost > 0);
+    assert_eq!(u64::try_from(emulator.users().len()).unwrap(), answered + lost);
 }
 
 #[tokio::test]
@@ -303,8 +317,8 @@ async fn rate_limits_hold_where_they_are_switched_on() {
     });
     let path = format!("/v1/users/{}/metadata", emulator.issued_ids()[0]);
     for number in 0..11 {
-        let patch = Some(json!({"public_metadata": {"n": number}}));
-        let response = send(&emulator, Method::PATCH, &path, patch).await;
+        let fields = Some(json!({"public_metadata": {"n": number}}));
+        let response = send(&emulator, Method::PATCH, &path, fields).await;
         assert_eq!(response.status(), if number < 10 { 200 } else { 429 });
         if number == 10 {
             let wait = response.headers().get("retry-after").unwrap().to_str().unwrap();

@@ -72,8 +72,9 @@ impl Sessions {
         self.by_id.insert(session.id.clone(), session);
         if self.order.len() > MOST_SESSIONS {
             let oldest = self.order.pop_front().and_then(|id| self.by_id.remove(&id));
+            let oldest = oldest.filter(|old| self.latest.get(&old.user_id) == Some(&old.id));
             if let Some(oldest) = oldest {
-                self.latest.retain(|user, id| *user != oldest.user_id || *id != oldest.id);
+                self.latest.remove(&oldest.user_id);
             }
         }
     }

@@ -3,22 +3,22 @@
 //! Every change goes through here, from the routes and from the library's own methods alike,
 //! behind one lock that is never held across an await. A change that changes nothing is none.
 
-use super::chance::Chance;
-use super::clock;
-use super::counts::Counts;
-use super::deliveries::{Parcel, PostOffice};
-use super::directory::Directory;
-use super::errors::Refusal;
-use super::faults::{self, Fate};
-use super::key::Key;
-use super::rates::Rates;
-use super::saved::Kept;
-use super::sessions::tokens::{self, Asked};
-use super::sessions::{Session, Sessions};
-use super::settings::{Credentials, Faults, Outage};
-use super::user::{Ids, User, fields};
-use super::{event, sample};
-use serde_json::Value;
+mod sign_in;
+mod telling;
+
+use crate::emulator::chance::Chance;
+use crate::emulator::clock;
+use crate::emulator::counts::Counts;
+use crate::emulator::deliveries::PostOffice;
+use crate::emulator::directory::Directory;
+use crate::emulator::errors::Refusal;
+use crate::emulator::key::Key;
+use crate::emulator::rates::Rates;
+use crate::emulator::saved::Kept;
+use crate::emulator::sessions::Sessions;
+use crate::emulator::settings::{Credentials, Faults, Outage};
+use crate::emulator::user::{Ids, User, fields};
+use crate::emulator::{event, sample};
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use tokio::sync::Notify;
@@ -27,7 +27,7 @@ use tokio::sync::Notify;
 const MOST_WRITERS: usize = 1_000_000;
 
 /// The instance.
-pub(super) struct World {
+pub(in crate::emulator) struct World {
     credentials: Credentials,
     chance: Chance,
     key: Key,
@@ -38,7 +38,7 @@ pub(super) struct World {
 
 /// What changes.
 #[derive(Default)]
-pub(super) struct State {
+pub(in crate::emulator) struct State {
     pub directory: Directory,
     pub sessions: Sessions,
     pub counts: Counts,
@@ -54,7 +54,7 @@ pub(super) struct State {
 }
 
 /// What is saved.
-pub(super) struct Snapshot {
+pub(in crate::emulator) struct Snapshot {
     pub users: Vec<Arc<User>>,
     pub issued: Vec<String>,
     pub ids: u64,
@@ -62,7 +62,7 @@ pub(super) struct Snapshot {
 }
 
 impl World {
-    pub(super) fn new(
+    pub(in crate::emulator) fn new(
         credentials: Credentials,
         chance: Chance,
         key: Key,
@@ -73,33 +73,33 @@ impl World {
         Self { credentials, chance, key, office, changed, state }
     }
 
-    pub(super) fn lock(&self) -> MutexGuard<'_, State> {
+    pub(in crate::emulator) fn lock(&self) -> MutexGuard<'_, State> {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    pub(super) fn credentials(&self) -> &Credentials {
+    pub(in crate::emulator) fn credentials(&self) -> &Credentials {
         &self.credentials
     }
 
-    pub(super) fn chance(&self) -> &Chance {
+    pub(in crate::emulator) fn chance(&self) -> &Chance {
         &self.chance
     }
 
-    pub(super) fn key(&self) -> &Key {
+    pub(in crate::emulator) fn key(&self) -> &Key {
         &self.key
     }
 
-    pub(super) fn office(&self) -> &PostOffice {
+    pub(in crate::emulator) fn office(&self) -> &PostOffice {
         &self.office
     }
 
     /// Completes once something changed that should be saved.
-    pub(super) async fn changed(&self) {
+    pub(in crate::emulator) async fn changed(&self) {
         self.changed.notified().await;
     }
 
     /// Signs up a user, whom `fill` describes.
-    pub(super) fn create(
+    pub(in crate::emulator) fn create(
         &self,
         fill: impl FnOnce(&mut User, &mut Ids<'_>) -> Result<(), Refusal>,
     ) -> Result<Arc<User>, Refusal> {
@@ -111,7 +111,7 @@ impl World {
     }
 
     /// Adds invented users of whom no event tells, the newest of them created just now.
-    pub(super) fn seed(&self, count: usize) {
+    pub(in crate::emulator) fn seed(&self, count: usize) {
         let now = clock::now();
         let mut state = self.lock();
         for number in 0..count {
@@ -141,7 +141,7 @@ impl World {
     }
 
     /// Changes a user. An unchanged one keeps its `updated_at`, and nobody is told.
-    pub(super) fn change(
+    pub(in crate::emulator) fn change(
         &self,
         id: &str,
         apply: impl FnOnce(&mut User, &mut Ids<'_>) -> Result<(), Refusal>,
@@ -166,7 +166,7 @@ impl World {
     }
 
     /// Deletes a user, and ends its sessions.
-    pub(super) fn delete(&self, id: &str) -> Option<Arc<User>> {
+    pub(in crate::emulator) fn delete(&self, id: &str) -> Option<Arc<User>> {
         let now = clock::now();
         let mut state = self.lock();
         let user = state.directory.remove(id)?;
@@ -176,31 +176,8 @@ impl World {
         Some(user)
     }
 
-    /// Hands an event to the post office, or lets a fault have it.
-    fn tell(&self, state: &mut State, kind: &str, data: &Value, now: i64) {
-        if !self.office.has_address() {
-            return;
-        }
-        state.events += 1;
-        let number = state.events;
-        self.office.count_event();
-        let fate = faults::fate(state.faults, &self.chance, number);
-        count_fate(&mut state.counts, fate);
-        if fate.dropped {
-            return;
-        }
-        let id = format!("msg_{}", self.chance.draw("message", number).letters(27));
-        let body = event::body(kind, data, &self.credentials.instance_id, now);
-        let Fate { behind, delay, .. } = fate;
-        let parcel = Parcel { number, id, body, behind, delay, failures: 0 };
-        if fate.duplicated {
-            self.office.post(Parcel { behind: None, delay: None, ..parcel.clone() });
-        }
-        self.office.post(parcel);
-    }
-
     /// Remembers that metadata of a user was written, whether that changed it or not.
-    pub(super) fn count_metadata_write(&self, id: &str) {
+    pub(in crate::emulator) fn count_metadata_write(&self, id: &str) {
         let mut state = self.lock();
         if state.metadata_writes.len() >= MOST_WRITERS {
             state.metadata_writes.clear();
@@ -208,36 +185,11 @@ impl World {
         *state.metadata_writes.entry(id.to_owned()).or_default() += 1;
     }
 
-    pub(super) fn metadata_writes(&self, id: &str) -> usize {
+    pub(in crate::emulator) fn metadata_writes(&self, id: &str) -> usize {
         self.lock().metadata_writes.get(id).copied().unwrap_or(0)
     }
 
-    /// Signs a user in.
-    pub(super) fn new_session(&self, user_id: &str) -> Session {
-        let now = clock::now();
-        let mut state = self.lock();
-        let mut ids = Ids { chance: &self.chance, next: &mut state.ids };
-        let (id, client) = (ids.issue("sess"), ids.issue("client"));
-        let session = Session::new(id, client, user_id, now);
-        state.sessions.add(session.clone());
-        session
-    }
-
-    /// A signed token of a session.
-    pub(super) fn token(&self, session: &Session, asked: &Asked) -> String {
-        let now = clock::now() / 1_000;
-        let (user, id) = {
-            let mut state = self.lock();
-            state.ids += 1;
-            let id = self.chance.draw("token", state.ids).letters(20);
-            (state.directory.get(&session.user_id).cloned(), id)
-        };
-        let by = (self.credentials.instance_id.as_str(), self.credentials.issuer.as_str());
-        let (header, claims) = tokens::token(by, session, user.as_deref(), asked, (now, id));
-        self.key.sign(&header, &claims)
-    }
-
-    pub(super) fn snapshot(&self) -> Snapshot {
+    pub(in crate::emulator) fn snapshot(&self) -> Snapshot {
         let state = self.lock();
         Snapshot {
             users: state.directory.all().cloned().collect(),
@@ -250,24 +202,12 @@ impl World {
 
 impl State {
     /// The state that an earlier run left, or an empty one.
-    pub(super) fn restored(kept: Option<Kept>) -> Self {
+    pub(in crate::emulator) fn restored(kept: Option<Kept>) -> Self {
         let mut state = Self::default();
         if let Some(kept) = kept {
             state.directory.restore(kept.users, kept.issued);
             (state.ids, state.events) = (kept.ids, kept.events);
         }
         state
-    }
-}
-
-fn count_fate(counts: &mut Counts, fate: Fate) {
-    let happened = [
-        ("dropped", fate.dropped),
-        ("duplicated", fate.duplicated),
-        ("reordered", fate.behind.is_some()),
-        ("delayed", fate.behind.is_none() && fate.delay.is_some()),
-    ];
-    for (kind, _) in happened.into_iter().filter(|(_, happened)| *happened) {
-        counts.fault(kind);
     }
 }
