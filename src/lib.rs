@@ -14,13 +14,15 @@
 //! whom an operator names; and it tells the provider our id and the role.
 //!
 //! [`access`] decides who may ask, [`telemetry`] tells what happened, [`config`] and [`app`]
-//! put it all together, and [`cli`] is how it is started.
+//! put it all together, and [`cli`] is how it is started. [`emulator`] is a provider in a box, to
+//! try all of it on.
 
 pub mod access;
 pub mod app;
 pub mod cli;
 pub mod config;
 pub mod domain;
+pub mod emulator;
 pub mod http;
 pub mod ingest;
 pub mod provider;

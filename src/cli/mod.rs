@@ -4,6 +4,7 @@
 //! calls into the library and says what happened. Exit status 0 only on success.
 
 mod dev;
+mod emulate;
 mod migrate;
 mod output;
 mod replay;
@@ -46,6 +47,7 @@ pub fn run(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
     };
     let result = match matches.subcommand() {
         Some(("dev", matches)) => dev::run(matches),
+        Some(("emulate", matches)) => emulate::run(matches),
         Some(("send", matches)) => send::run(matches),
         Some(("migrate", matches)) => migrate::run(matches),
         Some(("replay", matches)) => replay::run(matches),
@@ -70,6 +72,7 @@ fn command() -> Command {
         .args_conflicts_with_subcommands(true)
         .subcommand(serve::command())
         .subcommand(dev::command())
+        .subcommand(emulate::command())
         .subcommand(send::command())
         .subcommand(migrate::command())
         .subcommand(replay::command())

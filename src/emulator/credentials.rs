@@ -1,0 +1,64 @@
+//! Makes the credentials of an instance: kept ones, or new ones derived from the seed.
+//!
+//! Every one of them says what it is, so that a service refuses it in earnest: the keys hold
+//! `usersync_emulator`, the webhook secret holds it in its decoded bytes.
+
+use super::chance::Chance;
+use super::key::Key;
+use super::settings::{Credentials, ISSUER};
+use super::{EmulatorError, Settings};
+use crate::webhook::SigningSecret;
+use base64::Engine as _;
+use base64::engine::general_purpose::{STANDARD, STANDARD_NO_PAD};
+use std::net::SocketAddr;
+
+/// What marks a key as an emulator's.
+const MARK: &str = "usersync_emulator";
+
+/// How many bytes of a webhook secret are derived: with the mark it has 32.
+const DERIVED_BYTES: usize = 15;
+
+/// The credentials, and the webhook secret ready for signing.
+pub(super) fn credentials(
+    settings: &Settings,
+    address: SocketAddr,
+    key: &Key,
+) -> Result<(Credentials, SigningSecret), EmulatorError> {
+    let chance = Chance::new(settings.seed, &settings.instance_id);
+    let kept = settings.credentials.as_ref();
+    let secret_key = kept.map_or_else(|| secret_key(&chance), |kept| kept.secret_key.clone());
+    let webhook_secret =
+        kept.map_or_else(|| webhook_secret(&chance), |kept| kept.webhook_secret.clone());
+    let signing = SigningSecret::parse(&webhook_secret)
+        .map_err(|error| EmulatorError::Keys(format!("the webhook secret {error}")))?;
+    let credentials = Credentials {
+        api_url: format!("http://{address}"),
+        secret_key,
+        publishable_key: publishable_key(),
+        jwt_key: key.public_pem().to_owned(),
+        webhook_secret,
+        instance_id: instance_id(settings).to_owned(),
+        issuer: ISSUER.to_owned(),
+    };
+    Ok((credentials, signing))
+}
+
+/// The instance of kept credentials goes before the one of the settings.
+pub(super) fn instance_id(settings: &Settings) -> &str {
+    settings.credentials.as_ref().map_or(&settings.instance_id, |kept| &kept.instance_id)
+}
+
+fn secret_key(chance: &Chance) -> String {
+    format!("sk_test_{MARK}_{}", chance.draw("secret key", 0).letters(24))
+}
+
+fn webhook_secret(chance: &Chance) -> String {
+    let derived = chance.draw("webhook secret", 0).bytes().into_iter().take(DERIVED_BYTES);
+    let bytes: Vec<u8> = MARK.bytes().chain(derived).collect();
+    format!("whsec_{}", STANDARD.encode(bytes))
+}
+
+fn publishable_key() -> String {
+    let host = ISSUER.trim_start_matches("https://");
+    format!("pk_test_{}", STANDARD_NO_PAD.encode(format!("{host}$")))
+}

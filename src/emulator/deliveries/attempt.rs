@@ -1,0 +1,52 @@
+//! One attempt: a signed request, and how it was answered.
+
+use super::{Desk, Parcel};
+use crate::emulator::clock;
+use reqwest::header::{CONTENT_TYPE, RETRY_AFTER, USER_AGENT};
+use std::time::Duration;
+
+/// How long a receiver may take.
+const TIMEOUT: Duration = Duration::from_secs(15);
+
+/// How an attempt ended.
+pub(super) enum Outcome {
+    /// With a 2xx.
+    Acknowledged,
+    /// Otherwise; the receiver may have said when to come again.
+    Failed(Option<Duration>),
+    /// There is nobody to tell any more.
+    NoAddress,
+}
+
+/// A client that follows no redirects and heeds no proxy of the environment.
+pub(super) fn client() -> Result<reqwest::Client, reqwest::Error> {
+    let client = reqwest::Client::builder().timeout(TIMEOUT).no_proxy();
+    client.redirect(reqwest::redirect::Policy::none()).build()
+}
+
+/// Posts a parcel, signed anew: the id stays, the timestamp does not.
+pub(super) async fn attempt(client: &reqwest::Client, desk: &Desk, parcel: &Parcel) -> Outcome {
+    let Some(address) = desk.address() else {
+        return Outcome::NoAddress;
+    };
+    let timestamp = (clock::now() / 1_000).to_string();
+    let signature = desk.secret.signature(&parcel.id, &timestamp, &parcel.body);
+    let request = client
+        .post(address)
+        .header(CONTENT_TYPE, "application/json")
+        .header(USER_AGENT, "Svix-Webhooks/1.0 (usersync-emulator)")
+        .header("svix-id", &parcel.id)
+        .header("svix-timestamp", timestamp)
+        .header("svix-signature", signature)
+        .body(parcel.body.clone());
+    desk.count(|counts| counts.sent += 1);
+    match request.send().await {
+        Err(_) => Outcome::Failed(None),
+        Ok(answer) if answer.status().is_success() => Outcome::Acknowledged,
+        Ok(answer) => {
+            let asked = answer.headers().get(RETRY_AFTER).and_then(|value| value.to_str().ok());
+            let seconds = asked.and_then(|text| text.trim().parse().ok());
+            Outcome::Failed(seconds.map(Duration::from_secs))
+        }
+    }
+}

@@ -1,0 +1,67 @@
+//! When a delivery that failed is tried again.
+
+use std::time::Duration;
+
+/// The shortest upper bound of what a receiver may ask for with `Retry-After`.
+const RETRY_AFTER: Duration = Duration::from_secs(1);
+
+/// One delay behind each attempt that failed; after the last one a delivery is given up.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Retries(Vec<Duration>);
+
+impl Retries {
+    /// The provider's own schedule: 8 attempts over more than a day.
+    pub fn standard() -> Self {
+        Self([5, 300, 1_800, 7_200, 18_000, 36_000, 36_000].map(Duration::from_secs).to_vec())
+    }
+
+    /// 30 attempts, at most a second apart: for runs that should end.
+    pub fn short() -> Self {
+        let delay = |doublings: u32| Duration::from_millis((50 << doublings.min(5)).min(1_000));
+        Self((0..29).map(delay).collect())
+    }
+
+    /// No second attempt.
+    pub fn never() -> Self {
+        Self(Vec::new())
+    }
+
+    /// A schedule of one's own.
+    pub fn after(delays: Vec<Duration>) -> Self {
+        Self(delays)
+    }
+
+    /// How long to wait after so many failures, the last of which may have asked for a delay
+    /// of its own: that is heard within the bounds of once and twice the schedule's.
+    pub(super) fn delay(&self, failures: usize, asked: Option<Duration>) -> Option<Duration> {
+        let delay = *self.0.get(failures.checked_sub(1)?)?;
+        let longest = RETRY_AFTER.max(delay * 2);
+        Some(asked.map_or(delay, |asked| asked.clamp(delay, longest)))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::Retries;
+    use std::time::Duration;
+
+    #[test]
+    fn the_short_schedule_ends_and_hears_a_receiver_within_a_second() {
+        let short = Retries::short();
+        let seconds = Duration::from_secs;
+        assert_eq!(short.delay(1, None), Some(Duration::from_millis(50)));
+        assert_eq!(short.delay(29, None), Some(seconds(1)));
+        assert_eq!(short.delay(30, None), None);
+        assert_eq!(short.delay(1, Some(seconds(60))), Some(seconds(1)));
+    }
+
+    #[test]
+    fn the_standard_schedule_is_the_provider_s() {
+        let standard = Retries::standard();
+        let seconds = Duration::from_secs;
+        assert_eq!(standard.delay(1, None), Some(seconds(5)));
+        assert_eq!(standard.delay(2, Some(seconds(1))), Some(seconds(300)));
+        assert_eq!(standard.delay(2, Some(seconds(9_999))), Some(seconds(600)));
+        assert_eq!(standard.delay(8, None), None);
+    }
+}

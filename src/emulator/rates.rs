@@ -1,0 +1,71 @@
+//! The provider's rate limits, for who wants to be held to them.
+//!
+//! Asked by the gate before anything else is done for a request. Takes the time as an argument.
+
+use std::collections::{HashMap, VecDeque};
+
+/// The window, in milliseconds.
+const WINDOW: i64 = 10_000;
+
+/// How many requests a development instance answers in a window.
+const INSTANCE: usize = 100;
+
+/// How many times one user is changed in a window.
+const USER: usize = 10;
+
+/// The requests of the last window.
+#[derive(Debug, Default)]
+pub(super) struct Rates {
+    instance: VecDeque<i64>,
+    users: HashMap<String, VecDeque<i64>>,
+}
+
+impl Rates {
+    /// Lets a request pass, or says after how many seconds to come again. `changed` is the
+    /// user whom it would change.
+    pub(super) fn pass(&mut self, changed: Option<&str>, now: i64) -> Result<(), u64> {
+        self.users.retain(|_, times| times.back().is_some_and(|last| now - last < WINDOW));
+        let user = changed.map(|id| self.users.entry(id.to_owned()).or_default());
+        let limits = [(Some(&mut self.instance), INSTANCE), (user, USER)];
+        let mut limits: Vec<_> =
+            limits.into_iter().filter_map(|(times, most)| Some((times?, most))).collect();
+        for (times, most) in &mut limits {
+            while times.front().is_some_and(|first| now - first >= WINDOW) {
+                times.pop_front();
+            }
+            if let Some(first) = times.front().filter(|_| times.len() >= *most) {
+                let left = u64::try_from(first + WINDOW - now).unwrap_or(0);
+                return Err(left.div_ceil(1_000));
+            }
+        }
+        for (times, _) in limits {
+            times.push_back(now);
+        }
+        Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::Rates;
+
+    #[test]
+    fn an_eleventh_change_of_a_user_waits_for_the_first_to_leave_the_window() {
+        let mut rates = Rates::default();
+        for now in 0..10 {
+            assert_eq!(rates.pass(Some("u1"), now * 100), Ok(()));
+        }
+        assert_eq!(rates.pass(Some("u1"), 1_000), Err(9));
+        assert_eq!(rates.pass(Some("u2"), 1_000), Ok(()));
+        assert_eq!(rates.pass(None, 1_000), Ok(()));
+        assert_eq!(rates.pass(Some("u1"), 10_000), Ok(()));
+    }
+
+    #[test]
+    fn the_hundred_and_first_request_waits() {
+        let mut rates = Rates::default();
+        assert!((0..100).all(|_| rates.pass(None, 0).is_ok()));
+        assert_eq!(rates.pass(None, 9_500), Err(1));
+        assert_eq!(rates.pass(None, 10_000), Ok(()));
+    }
+}

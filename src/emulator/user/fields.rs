@@ -1,0 +1,198 @@
+//! What a request may say of a user, and what it then is.
+//!
+//! Called by the routes that create and update, and by the library's own methods. Refuses what
+//! the provider refuses: keys that it does not know, and values of another kind.
+
+use super::contact::{EmailAddress, PhoneNumber};
+use super::metadata::{self, KINDS};
+use super::{Ids, User};
+use crate::emulator::errors::Refusal;
+use jiff::Timestamp;
+use serde_json::{Map, Value};
+
+/// Accepted, and without a trace in the user object.
+const WITHOUT_TRACE: [&str; 12] = [
+    "password_digest",
+    "password_hasher",
+    "skip_password_checks",
+    "skip_password_requirement",
+    "skip_legal_checks",
+    "skip_user_requirement",
+    "totp_secret",
+    "backup_codes",
+    "web3_wallet",
+    "notify_primary_email_address_changed",
+    "sign_out_of_other_sessions",
+    "profile_image_id",
+];
+
+/// What a request may say when it creates a user.
+pub(in crate::emulator) fn fill(
+    user: &mut User,
+    fields: &Value,
+    ids: &mut Ids<'_>,
+) -> Result<(), Refusal> {
+    for (key, value) in object(fields)? {
+        match key.as_str() {
+            "email_address" => set_emails(user, texts(key, value)?, ids),
+            "phone_number" => set_phones(user, texts(key, value)?, ids),
+            kind if KINDS.contains(&kind) => set_metadata(user, kind, value)?,
+            _ => set(user, key, value)?,
+        }
+    }
+    metadata::check_size(user)
+}
+
+/// What a request may say when it updates a user: no metadata, which has routes of its own.
+pub(in crate::emulator) fn update(user: &mut User, fields: &Value) -> Result<(), Refusal> {
+    for (key, value) in object(fields)? {
+        match key.as_str() {
+            "primary_email_address_id" => {
+                let known = |id: &str| user.email_addresses.iter().any(|email| email.id == id);
+                user.primary_email_address_id = Some(one_of(key, value, known)?);
+            }
+            "primary_phone_number_id" => {
+                let known = |id: &str| user.phone_numbers.iter().any(|phone| phone.id == id);
+                user.primary_phone_number_id = Some(one_of(key, value, known)?);
+            }
+            "primary_web3_wallet_id" => {
+                user.primary_web3_wallet_id = Some(one_of(key, value, |_| false)?);
+            }
+            _ => set(user, key, value)?,
+        }
+    }
+    Ok(())
+}
+
+/// What the library may say: all of the above, and any field of the object as it is.
+pub(in crate::emulator) fn overlay(
+    user: &mut User,
+    fields: &Value,
+    ids: &mut Ids<'_>,
+) -> Result<(), Refusal> {
+    let mut shape = user.to_value();
+    for (key, value) in object(fields)? {
+        match (key.as_str(), shape.get_mut(key)) {
+            ("created_at" | "legal_accepted_at", _) | (_, None) => {}
+            (_, Some(place)) => *place = value.clone(),
+        }
+    }
+    let id = user.id.clone();
+    *user = serde_json::from_value(shape).map_err(|_| {
+        Refusal::invalid("body", "holds a field of another kind than it should be.")
+    })?;
+    user.id = id;
+    let known = user.to_value();
+    let rest = object(fields)?.iter().filter(|(key, _)| {
+        known.get(key.as_str()).is_none()
+            || ["created_at", "legal_accepted_at"].contains(&key.as_str())
+    });
+    fill(user, &rest.map(|(key, value)| (key.clone(), value.clone())).collect(), ids)
+}
+
+fn set(user: &mut User, key: &str, value: &Value) -> Result<(), Refusal> {
+    let known = set_text(user, key, value)?
+        || set_switch(user, key, value)?
+        || set_other(user, key, value)?
+        || WITHOUT_TRACE.contains(&key);
+    if known { Ok(()) } else { Err(Refusal::unknown(key)) }
+}
+
+fn set_text(user: &mut User, key: &str, value: &Value) -> Result<bool, Refusal> {
+    let place = match key {
+        "external_id" => &mut user.external_id,
+        "username" => &mut user.username,
+        "first_name" => &mut user.first_name,
+        "last_name" => &mut user.last_name,
+        "locale" => &mut user.locale,
+        _ => return Ok(false),
+    };
+    *place = match value {
+        Value::Null => None,
+        // An emptied field of a form is no value.
+        Value::String(text) => Some(text.clone()).filter(|text| !text.is_empty()),
+        _ => return Err(Refusal::invalid(key, "must be a string.")),
+    };
+    Ok(true)
+}
+
+fn set_switch(user: &mut User, key: &str, value: &Value) -> Result<bool, Refusal> {
+    let place = match key {
+        "delete_self_enabled" => &mut user.delete_self_enabled,
+        "create_organization_enabled" => &mut user.create_organization_enabled,
+        "bypass_client_trust" => &mut user.bypass_client_trust,
+        _ => return Ok(false),
+    };
+    if !value.is_null() {
+        *place = value.as_bool().ok_or_else(|| Refusal::invalid(key, "must be a boolean."))?;
+    }
+    Ok(true)
+}
+
+fn set_other(user: &mut User, key: &str, value: &Value) -> Result<bool, Refusal> {
+    match key {
+        "created_at" if value.is_null() => {}
+        "created_at" => user.created_at = time(key, value)?,
+        "legal_accepted_at" if value.is_null() => user.legal_accepted_at = None,
+        "legal_accepted_at" => user.legal_accepted_at = Some(time(key, value)?),
+        "create_organizations_limit" => user.create_organizations_limit = value.as_i64(),
+        "password" => user.password_enabled = value.is_string(),
+        _ => return Ok(false),
+    }
+    Ok(true)
+}
+
+/// RFC 3339, as the provider wants it; milliseconds are taken too.
+fn time(key: &str, value: &Value) -> Result<i64, Refusal> {
+    let text = value.as_str().and_then(|text| text.parse::<Timestamp>().ok());
+    text.map(Timestamp::as_millisecond).or_else(|| value.as_i64()).ok_or_else(|| {
+        let message = "must be a valid RFC 3339 timestamp.";
+        Refusal::parameter("form_param_format_invalid", message, key)
+    })
+}
+
+fn set_emails(user: &mut User, emails: Vec<String>, ids: &mut Ids<'_>) {
+    let now = user.created_at;
+    let new = |email: String| EmailAddress::verified(ids.issue("idn"), email, now);
+    user.email_addresses = emails.into_iter().map(new).collect();
+    user.primary_email_address_id = user.email_addresses.first().map(|email| email.id.clone());
+}
+
+fn set_phones(user: &mut User, phones: Vec<String>, ids: &mut Ids<'_>) {
+    let now = user.created_at;
+    let new = |phone: String| PhoneNumber::verified(ids.issue("idn"), phone, now);
+    user.phone_numbers = phones.into_iter().map(new).collect();
+    user.primary_phone_number_id = user.phone_numbers.first().map(|phone| phone.id.clone());
+}
+
+fn set_metadata(user: &mut User, kind: &str, value: &Value) -> Result<(), Refusal> {
+    let Some(place) = metadata::of_kind(user, kind) else {
+        return Err(Refusal::unknown(kind));
+    };
+    match value {
+        Value::Null => {}
+        Value::Object(_) => *place = value.clone(),
+        _ => return Err(Refusal::invalid(kind, "must be an object.")),
+    }
+    Ok(())
+}
+
+fn object(fields: &Value) -> Result<&Map<String, Value>, Refusal> {
+    fields.as_object().ok_or_else(|| Refusal::invalid("body", "must be an object."))
+}
+
+fn texts(key: &str, value: &Value) -> Result<Vec<String>, Refusal> {
+    let wrong = || Refusal::invalid(key, "must be an array of strings.");
+    let text = |value: &Value| value.as_str().map(str::to_owned).ok_or_else(wrong);
+    match value {
+        Value::Null => Ok(Vec::new()),
+        Value::Array(values) => values.iter().map(text).collect(),
+        Value::String(text) => Ok(vec![text.clone()]),
+        _ => Err(wrong()),
+    }
+}
+
+fn one_of(key: &str, value: &Value, known: impl Fn(&str) -> bool) -> Result<String, Refusal> {
+    let id = value.as_str().filter(|id| known(id));
+    id.map(str::to_owned).ok_or_else(|| Refusal::invalid(key, "does not match an identification."))
+}

@@ -1,0 +1,166 @@
+//! The user object, with all the fields that the provider sends, in its order.
+//!
+//! Made and changed by [`fields`] and [`metadata`], kept by `directory`, sent as it is by the
+//! routes and, with its keys sorted, in events. Knows neither time nor other users.
+
+pub(super) mod contact;
+pub(super) mod fields;
+pub(super) mod metadata;
+
+use super::chance::Chance;
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD_NO_PAD;
+use contact::{EmailAddress, PhoneNumber};
+use serde::{Deserialize, Serialize};
+use serde_json::{Value, json};
+
+/// A user as the provider shows it. All times are milliseconds since 1970.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[expect(clippy::struct_excessive_bools, reason = "the provider's object has them")]
+pub(super) struct User {
+    pub id: String,
+    pub object: String,
+    pub external_id: Option<String>,
+    pub primary_email_address_id: Option<String>,
+    pub primary_phone_number_id: Option<String>,
+    pub primary_web3_wallet_id: Option<String>,
+    pub username: Option<String>,
+    pub first_name: Option<String>,
+    pub last_name: Option<String>,
+    pub locale: Option<String>,
+    pub profile_image_url: String,
+    pub image_url: String,
+    pub has_image: bool,
+    pub public_metadata: Value,
+    pub private_metadata: Value,
+    pub unsafe_metadata: Value,
+    pub email_addresses: Vec<EmailAddress>,
+    pub phone_numbers: Vec<PhoneNumber>,
+    pub web3_wallets: Vec<Value>,
+    pub passkeys: Vec<Value>,
+    pub external_accounts: Vec<Value>,
+    pub saml_accounts: Vec<Value>,
+    pub enterprise_accounts: Vec<Value>,
+    pub organization_memberships: Vec<Value>,
+    pub password_enabled: bool,
+    pub two_factor_enabled: bool,
+    pub totp_enabled: bool,
+    pub backup_code_enabled: bool,
+    pub password_last_updated_at: Option<i64>,
+    pub mfa_enabled_at: Option<i64>,
+    pub mfa_disabled_at: Option<i64>,
+    pub last_sign_in_at: Option<i64>,
+    pub last_active_at: Option<i64>,
+    pub banned: bool,
+    pub locked: bool,
+    pub deprovisioned: bool,
+    pub lockout_expires_in_seconds: Option<i64>,
+    pub verification_attempts_remaining: Option<i64>,
+    pub created_at: i64,
+    pub updated_at: i64,
+    pub delete_self_enabled: bool,
+    pub create_organization_enabled: bool,
+    pub create_organizations_limit: Option<i64>,
+    pub legal_accepted_at: Option<i64>,
+    pub bypass_client_trust: bool,
+    pub scim: Option<Value>,
+    pub requires_password_reset: bool,
+    pub gender: String,
+    pub birthday: String,
+}
+
+/// How many wrong passwords a new user may still give.
+const VERIFICATION_ATTEMPTS: i64 = 100;
+
+/// How long a locked user stays so, in seconds.
+const LOCKOUT_SECONDS: i64 = 3_600;
+
+impl User {
+    /// A user of whom nothing is known yet.
+    pub(super) fn new(id: String, instance: &str, now: i64) -> Self {
+        let image_url = default_image(&id, instance);
+        let (none, object) = (|| json!({}), "user".to_owned());
+        Self {
+            id,
+            object,
+            external_id: None,
+            primary_email_address_id: None,
+            primary_phone_number_id: None,
+            primary_web3_wallet_id: None,
+            username: None,
+            first_name: None,
+            last_name: None,
+            locale: None,
+            profile_image_url: image_url.clone(),
+            image_url,
+            has_image: false,
+            public_metadata: none(),
+            private_metadata: none(),
+            unsafe_metadata: none(),
+            email_addresses: Vec::new(),
+            phone_numbers: Vec::new(),
+            web3_wallets: Vec::new(),
+            passkeys: Vec::new(),
+            external_accounts: Vec::new(),
+            saml_accounts: Vec::new(),
+            enterprise_accounts: Vec::new(),
+            organization_memberships: Vec::new(),
+            password_enabled: false,
+            two_factor_enabled: false,
+            totp_enabled: false,
+            backup_code_enabled: false,
+            password_last_updated_at: None,
+            mfa_enabled_at: None,
+            mfa_disabled_at: None,
+            last_sign_in_at: None,
+            last_active_at: None,
+            banned: false,
+            locked: false,
+            deprovisioned: false,
+            lockout_expires_in_seconds: None,
+            verification_attempts_remaining: Some(VERIFICATION_ATTEMPTS),
+            created_at: now,
+            updated_at: now,
+            delete_self_enabled: true,
+            create_organization_enabled: true,
+            create_organizations_limit: None,
+            legal_accepted_at: None,
+            bypass_client_trust: false,
+            scim: None,
+            requires_password_reset: false,
+            gender: String::new(),
+            birthday: String::new(),
+        }
+    }
+
+    /// The object, as a value.
+    pub(super) fn to_value(&self) -> Value {
+        serde_json::to_value(self).unwrap_or_default()
+    }
+
+    /// Locks the user out, or lets it in again.
+    pub(super) fn lock(&mut self, locked: bool) {
+        self.locked = locked;
+        self.lockout_expires_in_seconds = locked.then_some(LOCKOUT_SECONDS);
+    }
+}
+
+/// Ids of identifications: those of a user's addresses.
+pub(super) struct Ids<'a> {
+    pub chance: &'a Chance,
+    pub next: &'a mut u64,
+}
+
+impl Ids<'_> {
+    /// A new id with the given prefix, never issued before.
+    pub(super) fn issue(&mut self, prefix: &str) -> String {
+        *self.next += 1;
+        format!("{prefix}_{}", self.chance.draw(prefix, *self.next).letters(27))
+    }
+}
+
+/// Every user has an image, also one that nobody uploaded.
+fn default_image(id: &str, instance: &str) -> String {
+    let told = json!({"type": "default", "iid": instance, "rid": id});
+    format!("https://img.clerk.com/{}", STANDARD_NO_PAD.encode(told.to_string()))
+}

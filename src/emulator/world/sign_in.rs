@@ -1,0 +1,34 @@
+//! Signing in: sessions, and the tokens of them.
+
+use super::World;
+use crate::emulator::clock;
+use crate::emulator::sessions::Session;
+use crate::emulator::sessions::tokens::{self, Asked};
+use crate::emulator::user::Ids;
+
+impl World {
+    /// Signs a user in.
+    pub(in crate::emulator) fn new_session(&self, user_id: &str) -> Session {
+        let now = clock::now();
+        let mut state = self.lock();
+        let mut ids = Ids { chance: &self.chance, next: &mut state.ids };
+        let (id, client) = (ids.issue("sess"), ids.issue("client"));
+        let session = Session::new(id, client, user_id, now);
+        state.sessions.add(session.clone());
+        session
+    }
+
+    /// A signed token of a session.
+    pub(in crate::emulator) fn token(&self, session: &Session, asked: &Asked) -> String {
+        let now = clock::now() / 1_000;
+        let (user, id) = {
+            let mut state = self.lock();
+            state.ids += 1;
+            let id = self.chance.draw("token", state.ids).letters(20);
+            (state.directory.get(&session.user_id).cloned(), id)
+        };
+        let by = (self.credentials.instance_id.as_str(), self.credentials.issuer.as_str());
+        let (header, claims) = tokens::token(by, session, user.as_deref(), asked, (now, id));
+        self.key.sign(&header, &claims)
+    }
+}
