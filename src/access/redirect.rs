@@ -88,11 +88,11 @@ impl Redirects {
         let path = url.path();
         let itself = path.trim_end_matches('/').eq_ignore_ascii_case(own_path);
         let sign_in = self.sign_in.path().trim_end_matches('/');
-        let signs_in = origin == self.sign_in.origin()
+        let is_sign_in = origin == self.sign_in.origin()
             && path
                 .strip_prefix(sign_in)
                 .is_some_and(|rest| rest.is_empty() || rest.starts_with('/'));
-        (known && plain && is_one_slash(path) && !itself && !signs_in).then_some(url)
+        (known && plain && is_one_slash(path) && !itself && !is_sign_in).then_some(url)
     }
 
     /// Our own origin is left out, so that it is right whatever name the browser knows us by.

@@ -76,13 +76,10 @@ impl Reading<'_> {
         let Some(text) = self.text("CLERK_API_URL") else {
             return DEFAULT_API.clone();
         };
-        match Url::parse(&text).ok().filter(is_safe) {
-            Some(url) => url,
-            None => {
+        Url::parse(&text).ok().filter(is_safe).unwrap_or_else(|| {
                 self.problem("CLERK_API_URL", "is no URL with https (http only on a loopback address), as in `https://api.clerk.com`");
                 DEFAULT_API.clone()
-            }
-        }
+        })
     }
 
     fn budget(&mut self, url: &Url, default: u32) -> Option<u32> {

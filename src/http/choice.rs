@@ -7,7 +7,7 @@ use super::authorization::require;
 use super::{Problem, State, body};
 use crate::access::Access;
 use crate::domain::RolePolicy;
-use crate::store::{Choice, ChoiceError, Moment};
+use crate::store::{Choice, ChoiceError, Chosen, Moment};
 use actix_web::http::StatusCode;
 use actix_web::http::header::CACHE_CONTROL;
 use actix_web::web::{Data, Path, Payload};
@@ -57,9 +57,8 @@ pub(super) async fn choose(
         return Err(Problem::unavailable("not_running", "this machine's clock is not set"));
     };
     let words = state.words.clone();
-    let user = state.store.choose(id, words, choice.clone(), now).await?;
-    let role = choice.role.as_ref().map(|role| role.as_deref().unwrap_or("(dropped)"));
-    let plan = choice.plan.as_ref().map(|plan| plan.as_deref().unwrap_or("(dropped)"));
+    let (role, plan) = (format!("{:?}", choice.role), format!("{:?}", choice.plan));
+    let user = state.store.choose(id, words, choice, now).await?;
     tracing::info!(token = holder.0, user.id = user.id(), role, plan, "an operator's choice");
     if let Some(reconciler) = &state.reconciler {
         reconciler.nudge();
@@ -91,15 +90,11 @@ fn parse(state: &State, body: &[u8]) -> Result<Choice, Problem> {
     })
 }
 
-fn word(
-    fields: &Map<String, Value>,
-    name: &str,
-    known: &RolePolicy,
-) -> Result<Option<Option<String>>, Problem> {
+fn word(fields: &Map<String, Value>, name: &str, known: &RolePolicy) -> Result<Chosen, Problem> {
     match fields.get(name) {
-        None => Ok(None),
-        Some(Value::Null) => Ok(Some(None)),
-        Some(Value::String(word)) if known.knows(word) => Ok(Some(Some(word.clone()))),
+        None => Ok(Chosen::AsItIs),
+        Some(Value::Null) => Ok(Chosen::Nothing),
+        Some(Value::String(word)) if known.knows(word) => Ok(Chosen::Word(word.clone())),
         Some(_) => {
             let detail =
                 format!("`{name}` is null or a word that USERSYNC_{}S knows", name.to_uppercase());

@@ -62,6 +62,7 @@ impl Problem {
     }
 
     /// The same, with what the log should say and the answer must not.
+    #[must_use]
     pub fn because(self, cause: impl Into<String>) -> Self {
         Self { cause: Some(cause.into()), ..self }
     }

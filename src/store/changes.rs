@@ -55,10 +55,10 @@ impl Store {
             };
             let (source, external_id) = (found.source(), found.external_id());
             let locked = users::lock(connection, source, external_id)?;
-            let Some(subject) = locked.filter(users::Subject::is_live) else {
+            let Some(mut subject) = locked.filter(users::Subject::is_live) else {
                 return Ok(Err(ChoiceError::Deleted));
             };
-            users::choose(connection, &subject, &words, &choice, now)?;
+            users::choose(connection, &mut subject, &words, &choice, now)?;
             write_backs::note_choice(connection, source, external_id, now)?;
             let user = users::find(connection, &subject.id)?;
             Ok(user.ok_or(ChoiceError::NotFound))

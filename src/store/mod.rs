@@ -34,7 +34,7 @@ pub use changes::ChoiceError;
 pub use error::StoreError;
 pub use postgres::LOCK_TIMEOUT;
 pub use types::Moment;
-pub use users::{Choice, Subject, UserFilter, UserRecord};
+pub use users::{Choice, Chosen, Subject, UserFilter, UserRecord};
 pub use writer::Writer;
 
 use crate::config::Database;

@@ -47,11 +47,13 @@ impl Moment {
 
     /// The same instant, later by `duration`; the last instant that there is where that is
     /// beyond it.
+    #[must_use]
     pub fn plus(self, duration: Duration) -> Self {
         Self(self.0.checked_add(duration).unwrap_or(Timestamp::MAX))
     }
 
     /// The same instant, earlier by `duration`.
+    #[must_use]
     pub fn minus(self, duration: Duration) -> Self {
         Self(self.0.checked_sub(duration).unwrap_or(Timestamp::MIN))
     }

@@ -226,33 +226,56 @@ pub(super) fn lock(
     }
 }
 
-/// What an operator chooses for a user: `None` leaves a choice alone, `Some(None)` drops it.
+/// What an operator chooses for a user.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Choice {
     /// The role.
-    pub role: Option<Option<String>>,
+    pub role: Chosen,
     /// The plan.
-    pub plan: Option<Option<String>>,
+    pub plan: Chosen,
+}
+
+/// What happens to a word that an operator may choose.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub enum Chosen {
+    /// It stays as it is, chosen or not.
+    #[default]
+    AsItIs,
+    /// No word is chosen any more.
+    Nothing,
+    /// This word is chosen.
+    Word(String),
+}
+
+impl Chosen {
+    /// What is chosen afterwards, of what was before.
+    fn after(&self, before: Option<&str>) -> Option<String> {
+        match self {
+            Self::AsItIs => before.map(str::to_owned),
+            Self::Nothing => None,
+            Self::Word(word) => Some(word.clone()),
+        }
+    }
 }
 
 /// Writes an operator's choices, and with them the effective words.
 pub(super) fn choose(
     connection: &mut AnyConnection,
-    subject: &Subject,
+    subject: &mut Subject,
     words: &Words,
     choice: &Choice,
     now: Moment,
 ) -> Result<(), StoreError> {
-    let set_role = choice.role.as_ref().unwrap_or(&subject.set_role);
-    let set_plan = choice.plan.as_ref().unwrap_or(&subject.set_plan);
-    let role =
-        set_role.clone().unwrap_or_else(|| words.roles.effective(subject.source_role.as_deref()));
-    let plan =
-        set_plan.clone().unwrap_or_else(|| words.plans.effective(subject.source_plan.as_deref()));
+    subject.set_role = choice.role.after(subject.set_role.as_deref());
+    subject.set_plan = choice.plan.after(subject.set_plan.as_deref());
+    let (source_role, source_plan) =
+        (subject.source_role.as_deref(), subject.source_plan.as_deref());
+    let role = subject.set_role.clone().unwrap_or_else(|| words.roles.effective(source_role));
+    let plan = subject.set_plan.clone().unwrap_or_else(|| words.plans.effective(source_plan));
     both!(connection, |inner| diesel::update(users::table.find(&subject.id))
         .set((
-            users::set_role.eq(set_role),
-            users::set_plan.eq(set_plan),
+            users::set_role.eq(&subject.set_role),
+            users::set_plan.eq(&subject.set_plan),
             users::role.eq(role),
             users::plan.eq(plan),
             users::updated_at.eq(now),

@@ -11,7 +11,7 @@ use super::connection::{AnyConnection, both};
 use super::error::StoreError;
 use super::schema::write_backs;
 use super::types::Moment;
-use super::users::{self, Choice, Subject};
+use super::users::{self, Choice, Chosen, Subject};
 use crate::domain::write_back::{self, Due};
 use crate::domain::{Change, Fill, MetadataNames, Snapshot, Version, Words};
 use crate::ingest::Terms;
@@ -254,9 +254,10 @@ fn claim(
             }
         }};
     }
-    let mut claims: Vec<Claim> = match only {
-        Some(only) => claimable!(write_backs::external_id.eq(only)),
-        None => claimable!(write_backs::next_try_at.le(now)),
+    let mut claims: Vec<Claim> = if let Some(only) = only {
+        claimable!(write_backs::external_id.eq(only))
+    } else {
+        claimable!(write_backs::next_try_at.le(now))
     };
     for claim in &mut claims {
         claim.fence += 1;
@@ -296,9 +297,7 @@ fn settle(
     };
     let choice = acknowledged(&subject, answer.as_ref(), held.chosen_at);
     if choice != Choice::default() {
-        users::choose(connection, &subject, &rules.words, &choice, now)?;
-        subject.set_role = choice.role.unwrap_or(subject.set_role);
-        subject.set_plan = choice.plan.unwrap_or(subject.set_plan);
+        users::choose(connection, &mut subject, &rules.words, &choice, now)?;
     }
     let due = rules.due(&subject, held.take_over);
     // A choice that stands was not acknowledged: the row shows it by too old a snapshot.
@@ -346,7 +345,7 @@ fn acknowledged(
             Some(sent) if sent == set => shows || overtaken,
             _ => shows && looked,
         });
-        done.then_some(None)
+        if done { Chosen::Nothing } else { Chosen::AsItIs }
     };
     Choice {
         role: ends(

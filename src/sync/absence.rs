@@ -8,6 +8,7 @@
 use super::{Reconciler, RefreshError, Unproven, now};
 use crate::domain::Judged;
 use crate::provider::{ApiError, Urgency};
+use crate::store::Subject;
 use crate::store::absences::{Absence, Verdict};
 use std::collections::HashMap;
 
@@ -64,7 +65,7 @@ impl Reconciler {
         urgency: Urgency,
     ) -> Result<Result<Absence, Absent>, RefreshError> {
         let subject = self.store.subject(self.source(), external_id.to_owned()).await?;
-        let Some(subject) = subject.filter(|subject| subject.is_live()) else {
+        let Some(subject) = subject.filter(Subject::is_live) else {
             return Ok(Err(Absent::NoRow));
         };
         let sent_at_ms = now().as_millis();

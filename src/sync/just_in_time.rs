@@ -7,8 +7,8 @@
 use super::refresh::RefreshError;
 use super::{Reconciler, now};
 use crate::provider::{ApiError, Urgency};
-use crate::store::StoreError;
 use crate::store::batch::Fate;
+use crate::store::{StoreError, Subject};
 use moka::future::Cache;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -92,8 +92,7 @@ impl Reconciler {
     /// tell the provider what it lacks. Returns whether this very call made the row.
     pub async fn reconcile_session(self: &Arc<Self>, external_id: &str) -> Result<bool, NotSynced> {
         let subject = self.store.subject(self.source(), external_id.to_owned()).await?;
-        let fetched_at =
-            subject.filter(|subject| subject.is_live()).and_then(|row| row.last_fetched_at);
+        let fetched_at = subject.filter(Subject::is_live).and_then(|row| row.last_fetched_at);
         let fresh = fetched_at.is_some_and(|at| now().since(at) < FRESH_FOR);
         let created = if fresh { false } else { self.fetch_missing(external_id).await? };
         if self.rules.terms.write_back {

@@ -60,9 +60,10 @@ impl Reconciler {
         let mut pauses = Pauses::default();
         while !*stopping.borrow() {
             let free = AT_ONCE - under_way.len();
-            let claimed = match pauses.are_over() && free > 0 {
-                true => self.claim_some(free, &mut pauses).await,
-                false => Vec::new(),
+            let claimed = if pauses.are_over() && free > 0 {
+                self.claim_some(free, &mut pauses).await
+            } else {
+                Vec::new()
             };
             let all_busy = claimed.len() == free;
             for claim in claimed {

@@ -36,3 +36,4 @@ mod schema;
 mod survival;
 mod together;
 mod users_api;
+mod write_back;
