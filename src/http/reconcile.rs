@@ -5,6 +5,7 @@ use super::authorization::require;
 use super::users::{Paging, next_cursor, query_pairs};
 use super::{Problem, State, body};
 use crate::access::Access;
+use crate::store::write_backs::STATES;
 use crate::sync::Resynced;
 use actix_web::http::StatusCode;
 use actix_web::http::header::CACHE_CONTROL;
@@ -14,9 +15,6 @@ use serde::{Deserialize, Serialize};
 
 /// How many users one request may name.
 const MOST_USERS: usize = 100;
-
-/// What a write-back's state may be.
-const STATES: [&str; 5] = ["due", "conflict_id", "conflict_role", "rejected", "held_back"];
 
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]

@@ -20,6 +20,9 @@ use serde::Serialize;
 use serde_json::{Map, Value};
 use std::time::Duration;
 
+/// What a write-back's state can be: due, or why it rests.
+pub const STATES: [&str; 5] = ["due", "conflict_id", "conflict_role", "rejected", "held_back"];
+
 /// A lease on one user's write-back.
 #[derive(Clone, Debug, PartialEq, Eq, Queryable)]
 pub struct Claim {
