@@ -10,8 +10,8 @@ use super::changes::apply;
 use super::connection::{AnyConnection, both};
 use super::error::StoreError;
 use super::schema::write_backs;
+use super::subject::{self, Choice, Chosen, Subject};
 use super::types::Moment;
-use super::users::{self, Choice, Chosen, Subject};
 use crate::domain::write_back::{self, Due};
 use crate::domain::{Change, Fill, MetadataNames, Snapshot, Version, Words};
 use crate::ingest::Terms;
@@ -291,7 +291,7 @@ fn settle(
     if let Some((change, _)) = &answer {
         apply(connection, rules.terms, now, std::slice::from_ref(change))?;
     }
-    let subject = users::lock(connection, source, &claim.external_id)?;
+    let subject = subject::lock(connection, source, &claim.external_id)?;
     let Some(held) = hold(connection, source, claim)? else {
         return Ok(Settlement::Lost);
     };
@@ -300,7 +300,7 @@ fn settle(
     };
     let choice = acknowledged(&subject, answer.as_ref(), held.chosen_at);
     if choice != Choice::default() {
-        users::choose(connection, &mut subject, &rules.words, &choice, now)?;
+        subject::choose(connection, &mut subject, &rules.words, &choice, now)?;
     }
     let due = rules.due(&subject, held.take_over);
     // A choice that stands was not acknowledged: the row shows it by too old a snapshot.
