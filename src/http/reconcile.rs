@@ -47,7 +47,7 @@ pub(super) async fn resync(
         return Err(Problem::unavailable("api_not_configured", detail));
     };
     let users = wanted.user_ids.len();
-    tracing::info!(token = holder.0, users, wanted.take_over, "a manual resync");
+    tracing::info!(token = holder.0, users, take_over = wanted.take_over, "a manual resync");
     let data = reconciler.resync(wanted.user_ids, wanted.take_over).await?;
     Ok(HttpResponse::Ok().insert_header((CACHE_CONTROL, "no-store")).json(Answer { data }))
 }
