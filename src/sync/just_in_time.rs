@@ -67,22 +67,23 @@ impl Default for Flights {
 impl Reconciler {
     /// Fetches a user whose row is missing. Returns whether this very call made the row.
     pub async fn fetch_missing(&self, external_id: &str) -> Result<bool, NotSynced> {
-        if self.flights.unknown.contains_key(external_id) {
-            return Err(NotSynced::Unknown);
-        }
         let created = AtomicBool::new(false);
         let fetch = async {
-            let effect = self.refresh(external_id, Urgency::Person).await?;
-            created.store(effect.fate == Fate::Created, Ordering::Relaxed);
-            Ok::<(), RefreshError>(())
+            if self.flights.unknown.contains_key(external_id) {
+                return Err(RefreshError::Api(ApiError::NotFound));
+            }
+            let fetched = self.refresh(external_id, Urgency::Person).await;
+            // Noted before the fetch counts as over: whoever comes too late to join it finds this.
+            if matches!(fetched, Err(RefreshError::Api(ApiError::NotFound))) {
+                self.flights.unknown.insert(external_id.to_owned(), ()).await;
+            }
+            created.store(fetched?.fate == Fate::Created, Ordering::Relaxed);
+            Ok(())
         };
         let joined = self.flights.joined.try_get_with_by_ref(external_id, fetch).await;
         match joined.map_err(Arc::unwrap_or_clone) {
             Ok(()) => Ok(created.into_inner()),
-            Err(RefreshError::Api(ApiError::NotFound)) => {
-                self.flights.unknown.insert(external_id.to_owned(), ()).await;
-                Err(NotSynced::Unknown)
-            }
+            Err(RefreshError::Api(ApiError::NotFound)) => Err(NotSynced::Unknown),
             Err(RefreshError::Api(error)) => Err(NotSynced::Unavailable(error)),
             Err(RefreshError::Store(error)) => Err(NotSynced::Database(error)),
         }
