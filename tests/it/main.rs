@@ -33,6 +33,7 @@ mod profile;
 mod quarantine;
 mod routes;
 mod schema;
+mod sessions;
 mod survival;
 mod together;
 mod users_api;
