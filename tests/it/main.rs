@@ -26,6 +26,7 @@ mod fixtures;
 mod identity;
 mod load_shedding;
 mod logs;
+mod me;
 mod observability;
 mod outcomes;
 mod poison;
