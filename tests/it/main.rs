@@ -16,6 +16,7 @@
 mod support;
 
 mod body;
+mod choice;
 mod command_line;
 mod convergence;
 mod delivery;
