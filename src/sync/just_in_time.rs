@@ -67,8 +67,36 @@ impl Default for Flights {
 impl Reconciler {
     /// Fetches a user whose row is missing. Returns whether this very call made the row.
     pub async fn fetch_missing(&self, external_id: &str) -> Result<bool, NotSynced> {
+        self.fetch_unless(external_id, |_| true).await
+    }
+
+    /// Brings the row of a signed-in user in step unless that was done a moment ago, and tries to
+    /// tell the provider what it lacks. Returns whether this very call made the row.
+    pub async fn reconcile_session(self: &Arc<Self>, external_id: &str) -> Result<bool, NotSynced> {
+        let is_fresh =
+            |row: &Subject| row.last_fetched_at.is_some_and(|at| now().since(at) < FRESH_FOR);
+        let created = self.fetch_unless(external_id, is_fresh).await?;
+        if self.rules.terms.write_back {
+            self.write_back_within(external_id, WRITE_BACK_WITHIN).await;
+        }
+        Ok(created)
+    }
+
+    /// Fetches a user, unless there is a live row that will do. Returns whether this very call
+    /// made the row.
+    async fn fetch_unless(
+        &self,
+        external_id: &str,
+        will_do: impl Fn(&Subject) -> bool,
+    ) -> Result<bool, NotSynced> {
         let created = AtomicBool::new(false);
         let fetch = async {
+            // The table is read within the flight, too: whoever read it before the last one
+            // ended, and is late, must not fetch again.
+            let row = self.store.subject(self.source(), external_id.to_owned()).await?;
+            if row.filter(Subject::is_live).is_some_and(|row| will_do(&row)) {
+                return Ok(());
+            }
             if self.flights.unknown.contains_key(external_id) {
                 return Err(RefreshError::Api(ApiError::NotFound));
             }
@@ -87,18 +115,5 @@ impl Reconciler {
             Err(RefreshError::Api(error)) => Err(NotSynced::Unavailable(error)),
             Err(RefreshError::Store(error)) => Err(NotSynced::Database(error)),
         }
-    }
-
-    /// Brings the row of a signed-in user in step unless that was done a moment ago, and tries to
-    /// tell the provider what it lacks. Returns whether this very call made the row.
-    pub async fn reconcile_session(self: &Arc<Self>, external_id: &str) -> Result<bool, NotSynced> {
-        let subject = self.store.subject(self.source(), external_id.to_owned()).await?;
-        let fetched_at = subject.filter(Subject::is_live).and_then(|row| row.last_fetched_at);
-        let fresh = fetched_at.is_some_and(|at| now().since(at) < FRESH_FOR);
-        let created = if fresh { false } else { self.fetch_missing(external_id).await? };
-        if self.rules.terms.write_back {
-            self.write_back_within(external_id, WRITE_BACK_WITHIN).await;
-        }
-        Ok(created)
     }
 }
