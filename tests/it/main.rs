@@ -16,6 +16,7 @@
 mod support;
 
 mod body;
+mod choice;
 mod command_line;
 mod convergence;
 mod delivery;
@@ -26,6 +27,7 @@ mod fixtures;
 mod identity;
 mod load_shedding;
 mod logs;
+mod me;
 mod observability;
 mod outcomes;
 mod poison;
@@ -33,6 +35,7 @@ mod profile;
 mod quarantine;
 mod routes;
 mod schema;
+mod sessions;
 mod survival;
 mod together;
 mod users_api;

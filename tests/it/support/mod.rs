@@ -11,6 +11,7 @@ mod emulated;
 mod event;
 mod hold;
 mod metrics;
+mod mint;
 mod one_batch;
 mod process;
 mod program;
@@ -18,6 +19,7 @@ mod raw;
 mod replica;
 mod sender;
 mod signed;
+mod signer;
 mod until;
 
 pub use app::{ADMIN_TOKEN, READ_TOKEN, TestApp, configuration};
@@ -29,12 +31,14 @@ pub use database::{Engine, TestDatabase};
 pub use emulated::{Emulated, emulator, provider_variables};
 pub use event::{deleted, user, user_id};
 pub use hold::Hold;
+pub use mint::{Mint, PARTY};
 pub use process::Service;
 pub use program::{Program, Running};
 pub use raw::exchange;
 pub use replica::Replica;
 pub use sender::{Answer, SECRET, Sender, message_id, now_seconds};
 pub use signed::Signed;
+pub use signer::Signer;
 pub use until::until;
 
 /// Writes a test once and runs it on both engines:
