@@ -31,6 +31,7 @@ mod outcomes;
 mod poison;
 mod profile;
 mod quarantine;
+mod resync;
 mod routes;
 mod schema;
 mod survival;
