@@ -34,6 +34,7 @@ mod quarantine;
 mod resync;
 mod routes;
 mod schema;
+mod session_reconcile;
 mod survival;
 mod together;
 mod users_api;

@@ -20,6 +20,7 @@ mod replica;
 mod sender;
 mod signed;
 mod until;
+mod wire;
 
 pub use app::{ADMIN_TOKEN, READ_TOKEN, TestApp, configuration};
 pub use chance::Chance;
@@ -38,6 +39,7 @@ pub use replica::Replica;
 pub use sender::{Answer, SECRET, Sender, message_id, now_seconds};
 pub use signed::Signed;
 pub use until::until;
+pub use wire::Wire;
 
 /// Writes a test once and runs it on both engines:
 /// `both_engines! { async fn name(engine) { … } }`.
