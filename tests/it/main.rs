@@ -15,6 +15,7 @@
 
 mod support;
 
+mod absence;
 mod body;
 mod command_line;
 mod convergence;

@@ -11,7 +11,7 @@ const READY_WITHIN: Duration = Duration::from_secs(60);
 
 pub struct Replica {
     pub sender: Sender,
-    origin: String,
+    pub origin: String,
     stop: oneshot::Sender<()>,
     task: JoinHandle<Result<(), AppError>>,
 }
@@ -20,15 +20,22 @@ impl Replica {
     /// Starts replicas at the same moment, so that all of them find an empty database, and
     /// waits until all are ready.
     pub async fn start_many(count: usize, database: &TestDatabase) -> Vec<Self> {
-        let replicas: Vec<Self> = (0..count).map(|_| Self::launch(database)).collect();
+        let replicas: Vec<Self> = (0..count).map(|_| Self::launch(database, &[])).collect();
         for replica in &replicas {
             replica.until_ready().await;
         }
         replicas
     }
 
-    fn launch(database: &TestDatabase) -> Self {
-        let app = App::build(configuration(database, &[])).unwrap();
+    /// Starts one replica with these variables besides, and waits until it is ready.
+    pub async fn start_with(database: &TestDatabase, variables: &[(&str, &str)]) -> Self {
+        let replica = Self::launch(database, variables);
+        replica.until_ready().await;
+        replica
+    }
+
+    fn launch(database: &TestDatabase, variables: &[(&str, &str)]) -> Self {
+        let app = App::build(configuration(database, variables)).unwrap();
         let origin = format!("http://{}", app.address());
         let sender =
             Sender { client: reqwest::Client::new(), url: format!("{origin}/webhooks/clerk") };
