@@ -64,12 +64,17 @@ async fn answer(
     target: &Target,
 ) -> Result<HttpResponse, Problem> {
     let session = session(state, request).await?;
-    admitted(find(state, &session).await?)?;
-    let Some(reconciler) = &state.reconciler else {
+    let before = find(state, &session).await?;
+    // A ban may be over without our having been told; a signed deletion is final.
+    let is_banned = before.as_ref().is_some_and(|user| user.status() == "banned");
+    let refusal = admitted(before).err();
+    let may_ask = refusal.is_none() || is_banned;
+    let Some(reconciler) = state.reconciler.as_ref().filter(|_| may_ask) else {
         let detail = "the provider cannot be asked for this user: CLERK_SECRET_KEY is not set";
-        return Err(Problem::unavailable("api_not_configured", detail));
+        return Err(refusal.unwrap_or_else(|| Problem::unavailable("api_not_configured", detail)));
     };
-    let created = reconciler.reconcile_session(&session.external_id).await?;
+    let asked = reconciler.reconcile_session(&session.external_id).await;
+    let created = asked.map_err(|error| refusal.unwrap_or_else(|| error.into()))?;
     let Some(user) = admitted(find(state, &session).await?)? else {
         let detail = "this user's row is being made; try again in a moment";
         return Err(Problem::unavailable("user_not_synced", detail));

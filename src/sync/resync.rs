@@ -150,10 +150,12 @@ impl Reconciler {
                 (error, _) => (ResyncOutcome::Failed, Some(error.code())),
             };
             let row = self.store.subject(self.source(), external_id.clone()).await?;
-            let outcome = match row.as_ref().and_then(|row| row.deletion_kind.as_deref()) {
-                Some("signed") => ResyncOutcome::Tombstoned,
-                Some(_) if outcome == ResyncOutcome::Unknown => ResyncOutcome::Absent,
-                _ => outcome,
+            let deletion_kind = row.as_ref().and_then(|row| row.deletion_kind.as_deref());
+            let (outcome, reason) = match deletion_kind {
+                // Whatever became of the call: it would change nothing.
+                Some("signed") => (ResyncOutcome::Tombstoned, None),
+                Some(_) if outcome == ResyncOutcome::Unknown => (ResyncOutcome::Absent, None),
+                _ => (outcome, reason),
             };
             let user_id = row.map(|row| row.id);
             let one = Resynced { user_id, external_id: external_id.clone(), outcome, reason };

@@ -15,6 +15,7 @@
 
 mod support;
 
+mod absence;
 mod body;
 mod choice;
 mod command_line;
@@ -33,8 +34,10 @@ mod outcomes;
 mod poison;
 mod profile;
 mod quarantine;
+mod resync;
 mod routes;
 mod schema;
+mod session_reconcile;
 mod sessions;
 mod survival;
 mod together;

@@ -9,6 +9,7 @@ mod database;
 mod dump;
 mod emulated;
 mod event;
+mod hearing;
 mod hold;
 mod metrics;
 mod mint;
@@ -21,6 +22,7 @@ mod sender;
 mod signed;
 mod signer;
 mod until;
+mod wire;
 
 pub use app::{ADMIN_TOKEN, READ_TOKEN, TestApp, configuration};
 pub use chance::Chance;
@@ -30,6 +32,7 @@ pub use crowd::Crowd;
 pub use database::{Engine, TestDatabase};
 pub use emulated::{Emulated, emulator, provider_variables};
 pub use event::{deleted, user, user_id};
+pub use hearing::{NO_WRITE_BACK, outcomes};
 pub use hold::Hold;
 pub use mint::{Mint, PARTY};
 pub use process::Service;
@@ -40,6 +43,7 @@ pub use sender::{Answer, SECRET, Sender, message_id, now_seconds};
 pub use signed::Signed;
 pub use signer::Signer;
 pub use until::until;
+pub use wire::Wire;
 
 /// Writes a test once and runs it on both engines:
 /// `both_engines! { async fn name(engine) { … } }`.
