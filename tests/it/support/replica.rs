@@ -27,7 +27,7 @@ impl Replica {
         replicas
     }
 
-    /// One more replica, with these variables besides, ready.
+    /// Starts one replica with these variables besides, and waits until it is ready.
     pub async fn start_with(database: &TestDatabase, variables: &[(&str, &str)]) -> Self {
         let replica = Self::launch(database, variables);
         replica.until_ready().await;
