@@ -1,7 +1,7 @@
 //! What webhooks missed, and what two sides disagree on.
 
 use crate::both_engines;
-use crate::support::{ADMIN_TOKEN, Emulated, outcomes};
+use crate::support::{ADMIN_TOKEN, Emulated, NO_WRITE_BACK, outcomes};
 use reqwest::Method;
 use serde_json::json;
 
@@ -32,7 +32,7 @@ both_engines! {
     }
 
     async fn a_ban_that_was_lost_keeps_the_user_out_once_it_is_fetched(engine) {
-        let both = Emulated::start_hearing(engine, &[]).await;
+        let both = Emulated::start_hearing(engine, &[NO_WRITE_BACK]).await;
         let id = both.sign_up("Ada");
         both.send(&both.event_of(&id)).await;
         both.emulator.ban(&id, true);

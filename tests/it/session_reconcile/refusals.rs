@@ -2,7 +2,9 @@
 
 use super::{HTML, JSON, PATH, Visitor};
 use crate::both_engines;
-use crate::support::{Emulated, TestApp, TestDatabase, Wire, deleted, emulator, until};
+use crate::support::{
+    Emulated, NO_WRITE_BACK, TestApp, TestDatabase, Wire, deleted, emulator, until,
+};
 use serde_json::json;
 use std::time::{Duration, Instant};
 use usersync::emulator::{ISSUER, Outage};
@@ -42,7 +44,7 @@ both_engines! {
     }
 
     async fn while_the_provider_is_down_nothing_changes_and_everybody_is_told(engine) {
-        let both = Emulated::start_hearing(engine, &[]).await;
+        let both = Emulated::start_hearing(engine, &[NO_WRITE_BACK]).await;
         let (known, new) = (both.sign_up("Ada"), both.sign_up("Grace"));
         both.send(&both.event_of(&known)).await;
         both.emulator.set_outage(Outage::Unavailable);
@@ -93,7 +95,7 @@ both_engines! {
     }
 
     async fn a_banned_user_is_refused_as_soon_as_the_provider_says_so(engine) {
-        let both = Emulated::start_hearing(engine, &[]).await;
+        let both = Emulated::start_hearing(engine, &[NO_WRITE_BACK]).await;
         let id = both.sign_up("Ada");
         both.send(&both.event_of(&id)).await;
         both.emulator.ban(&id, true);
@@ -103,7 +105,7 @@ both_engines! {
     }
 
     async fn a_ban_whose_end_was_not_told_is_over_for_whoever_signs_in_again(engine) {
-        let both = Emulated::start_hearing(engine, &[]).await;
+        let both = Emulated::start_hearing(engine, &[NO_WRITE_BACK]).await;
         let id = both.sign_up("Ada");
         both.emulator.ban(&id, true);
         both.send(&both.event_of(&id)).await;
@@ -130,7 +132,8 @@ both_engines! {
     async fn a_provider_that_leaves_a_write_unanswered_holds_the_browser_for_two_seconds(engine) {
         let emulator = emulator();
         let wire = Wire::to(&emulator.credentials().api_url);
-        let variables = [("CLERK_API_URL", wire.url.as_str())];
+        // No worker takes the write-back out of the request's hands.
+        let variables = [("CLERK_API_URL", wire.url.as_str()), ("USERSYNC_WORKERS", "off")];
         let database = TestDatabase::new(engine);
         let both = Emulated::start_hearing_on(database, emulator, &variables).await;
         let id = both.sign_up("Ada");
