@@ -5,6 +5,7 @@ use super::connection::{AnyConnection, both};
 use super::error::StoreError;
 use super::schema::users;
 use super::types::{Json, Moment};
+use crate::domain::Change;
 use diesel::prelude::*;
 use serde::ser::{Serialize, SerializeStruct as _, Serializer};
 
@@ -197,6 +198,25 @@ pub(super) fn raise_last_sign_in(
         .filter(users::deletion_kind.is_null().or(users::deletion_kind.ne("signed")))
         .filter(users::last_sign_in_at.is_null().or(users::last_sign_in_at.lt(latest)))
         .set(users::last_sign_in_at.eq(latest))
+        .execute(inner))?;
+    Ok(())
+}
+
+/// Raises the last fetch of a row that keeps what it holds: it was asked about all the same.
+pub(super) fn raise_last_fetched(
+    connection: &mut AnyConnection,
+    source: &str,
+    user: &UserWrite<'_>,
+) -> Result<(), StoreError> {
+    let Change::Snapshot(snapshot) = user.merged.winner else {
+        return Ok(());
+    };
+    let latest = snapshot.fetched_at.and_then(|at| Moment::from_millis(at.get()));
+    both!(connection, |inner| diesel::update(users::table)
+        .filter(users::external_id.eq(&snapshot.external_id).and(users::source.eq(source)))
+        .filter(users::deletion_kind.is_null().or(users::deletion_kind.ne("signed")))
+        .filter(users::last_fetched_at.is_null().or(users::last_fetched_at.lt(latest)))
+        .set(users::last_fetched_at.eq(latest))
         .execute(inner))?;
     Ok(())
 }

@@ -94,10 +94,12 @@ impl Reconciler {
             // The table is read within the flight, too: whoever read it before the last one
             // ended, and is late, must not fetch again.
             let row = self.store.subject(self.source(), external_id.to_owned()).await?;
-            if row.filter(Subject::is_live).is_some_and(|row| will_do(&row)) {
+            let row = row.filter(Subject::is_live);
+            if row.as_ref().is_some_and(&will_do) {
                 return Ok(());
             }
-            if self.flights.unknown.contains_key(external_id) {
+            // Whoever has a row by now is known.
+            if row.is_none() && self.flights.unknown.contains_key(external_id) {
                 return Err(RefreshError::Api(ApiError::NotFound));
             }
             let fetched = self.refresh(external_id, Urgency::Person).await;

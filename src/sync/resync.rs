@@ -76,7 +76,7 @@ impl Reconciler {
         let mut fetched = self.fetch_all(&external_ids).await;
         let mut told = self.apply_all(&mut fetched).await?;
         self.tell_absent(&fetched, &mut told).await?;
-        for external_id in fetched.keys() {
+        for (external_id, _) in fetched.iter().filter(|(_, user)| user.is_ok()) {
             if take_over {
                 self.store.take_over(self.source(), external_id.clone(), now()).await?;
             }
@@ -155,6 +155,8 @@ impl Reconciler {
                 // Whatever became of the call: it would change nothing.
                 Some("signed") => (ResyncOutcome::Tombstoned, None),
                 Some(_) if outcome == ResyncOutcome::Unknown => (ResyncOutcome::Absent, None),
+                // Something newer came between the second look-up and the emptying.
+                None if outcome == ResyncOutcome::Absent => (ResyncOutcome::Stale, None),
                 _ => (outcome, reason),
             };
             let user_id = row.map(|row| row.id);

@@ -103,17 +103,19 @@ struct Visitor<'a> {
     token: Option<&'a str>,
     accept: Option<&'a str>,
     referer: Option<&'a str>,
+    /// A cookie of this route, besides.
+    cookie: Option<&'a str>,
 }
 
 impl<'a> Visitor<'a> {
     /// A browser with a session in its cookie.
     fn browser(app: &'a TestApp, token: &'a str) -> Self {
-        Self { app, token: Some(token), accept: Some(HTML), referer: None }
+        Self { app, token: Some(token), accept: Some(HTML), referer: None, cookie: None }
     }
 
     /// A browser without a session.
     fn stranger(app: &'a TestApp) -> Self {
-        Self { app, token: None, accept: Some(HTML), referer: None }
+        Self { app, token: None, accept: Some(HTML), referer: None, cookie: None }
     }
 
     fn accepting(self, accept: Option<&'a str>) -> Self {
@@ -122,6 +124,12 @@ impl<'a> Visitor<'a> {
 
     fn coming_from(self, referer: &'a str) -> Self {
         Self { referer: Some(referer), ..self }
+    }
+
+    /// With the cookie that an earlier answer set, as `name=value`.
+    fn keeping(self, page: &'a Page) -> Self {
+        let cookie = page.header("set-cookie").map(|cookie| cookie.split(';').next().unwrap());
+        Self { cookie, ..self }
     }
 
     /// Goes to the route, asking to be sent on to `redirect_url`.
@@ -140,7 +148,10 @@ impl<'a> Visitor<'a> {
         let client = Client::builder().redirect(Policy::none()).build().unwrap();
         let mut request = client.request(method, format!("{}{path}", self.app.origin));
         if let Some(token) = self.token {
-            request = request.header("cookie", format!("theme=dark; __session={token}"));
+            let cookie = self.cookie.unwrap_or("theme=dark");
+            request = request.header("cookie", format!("{cookie}; __session={token}"));
+        } else if let Some(cookie) = self.cookie {
+            request = request.header("cookie", cookie);
         }
         for (name, value) in [("accept", self.accept), ("referer", self.referer)] {
             if let Some(value) = value {

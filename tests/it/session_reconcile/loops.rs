@@ -86,4 +86,34 @@ both_engines! {
         }
         assert_eq!(both.emulator.counts().all_requests(), 0);
     }
+
+    async fn an_application_that_drops_the_mark_ends_in_a_page_that_waits_too(engine) {
+        let both = Emulated::start_hearing(engine, &[]).await;
+        let id = both.sign_up("Ada");
+        let token = both.emulator.session_token(&id);
+        let browser = Visitor::browser(&both, &token);
+        let first = browser.asks_for("/dashboard").await;
+        assert_eq!(first.location(), "/dashboard?usersync=1");
+        let cookie = first.header("set-cookie").unwrap();
+        assert!(cookie.contains("HttpOnly") && cookie.contains("Path=/api/clerk/syncUsers;"), "{cookie}");
+        let second = browser.keeping(&first).asks_for("/dashboard").await;
+        assert_eq!(second.html().0, 200);
+        assert_eq!(second.goes_on().unwrap().1, "/dashboard?usersync=1");
+    }
+
+    async fn a_sign_in_page_that_sends_straight_back_is_gone_to_once(engine) {
+        let both = Emulated::start_hearing(engine, &[]).await;
+        let stranger = Visitor::stranger(&both);
+        let first = stranger.asks_for("/dashboard").await;
+        assert!(first.location().starts_with("/sign-in?"));
+        let second = stranger.keeping(&first).asks_for("/dashboard").await;
+        let (status, text) = second.html();
+        assert_eq!(status, 401);
+        assert!(text.contains("<a href=\"/sign-in?redirect_url="), "{text}");
+        // Whoever has signed in meanwhile goes on at once.
+        let id = both.sign_up("Ada");
+        let token = both.emulator.session_token(&id);
+        let third = Visitor::browser(&both, &token).keeping(&first).asks_for("/dashboard").await;
+        assert_eq!(third.location(), "/dashboard?usersync=1");
+    }
 }
