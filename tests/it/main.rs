@@ -19,6 +19,7 @@ mod body;
 mod command_line;
 mod convergence;
 mod delivery;
+mod demo;
 mod dev;
 mod door;
 mod erasure;

@@ -30,7 +30,7 @@ pub use emulated::{Emulated, emulator, provider_variables};
 pub use event::{deleted, user, user_id};
 pub use hold::Hold;
 pub use process::Service;
-pub use program::{Program, Running};
+pub use program::{Program, Running, shell};
 pub use raw::exchange;
 pub use replica::Replica;
 pub use sender::{Answer, SECRET, Sender, message_id, now_seconds};
