@@ -21,6 +21,7 @@ mod choice;
 mod command_line;
 mod convergence;
 mod delivery;
+mod demo;
 mod dev;
 mod door;
 mod erasure;

@@ -36,7 +36,7 @@ pub use hearing::{NO_WRITE_BACK, outcomes};
 pub use hold::Hold;
 pub use mint::{Mint, PARTY};
 pub use process::Service;
-pub use program::{Program, Running};
+pub use program::{Program, Running, shell};
 pub use raw::exchange;
 pub use replica::Replica;
 pub use sender::{Answer, SECRET, Sender, message_id, now_seconds};
