@@ -10,15 +10,20 @@ use super::changes::apply;
 use super::connection::{AnyConnection, both};
 use super::error::StoreError;
 use super::schema::write_backs;
-use super::types::Moment;
+use super::types::{Moment, Utc};
 use super::users::{self, Choice, Chosen, Subject};
 use crate::domain::write_back::{self, Due};
-use crate::domain::{Change, Fill, MetadataNames, Snapshot, Version, Words};
+use crate::domain::{Change, Fill, MetadataNames, Snapshot, Words};
 use crate::ingest::Terms;
+use diesel::dsl::{case_when, sql};
 use diesel::prelude::*;
+use diesel::sql_types::{Bool, Text};
 use serde::Serialize;
 use serde_json::{Map, Value};
 use std::time::Duration;
+
+/// When a claim is tried again that could not be settled, but was noted meanwhile.
+const NOTED_AGAIN: Duration = Duration::from_secs(1);
 
 /// A lease on one user's write-back.
 #[derive(Clone, Debug, PartialEq, Eq, Queryable)]
@@ -116,8 +121,8 @@ pub enum Settlement {
     Done,
     /// A conflict stands in the way.
     Conflict(write_back::Conflict),
-    /// There is more to tell, now.
-    More,
+    /// There is more to tell, now; the claim as it stands after all that was noted meanwhile.
+    More(Claim),
     /// Another worker holds the lease.
     Lost,
 }
@@ -131,7 +136,8 @@ pub struct Postponement {
     pub why: &'static str,
     /// Whether a call may have had its effect.
     pub unsure: bool,
-    /// Whether it rests until something changes; else it stays due.
+    /// Whether it rests until something changes; else it stays due. What changed while the claim
+    /// was held counts too.
     pub rests: bool,
 }
 
@@ -214,6 +220,17 @@ impl Store {
         .await
     }
 
+    /// Whether any write-back is due that nobody holds.
+    pub async fn is_any_write_back_due(&self, source: &'static str) -> Result<bool, StoreError> {
+        self.read(move |connection| {
+            let now = connection.now()?;
+            let due = claimable(source, now).filter(write_backs::next_try_at.le(now));
+            Ok(both!(connection, |inner| diesel::select(diesel::dsl::exists(due))
+                .get_result(inner))?)
+        })
+        .await
+    }
+
     /// How many write-backs there are of each state.
     pub async fn count_write_backs(
         &self,
@@ -230,6 +247,17 @@ impl Store {
     }
 }
 
+/// What is due and held by nobody. The state is a literal, because the index of what is due is
+/// only considered for it.
+#[diesel::dsl::auto_type(no_type_alias)]
+fn claimable<'a>(source: &'a str, now: Moment) -> _ {
+    let is_due: diesel::expression::SqlLiteral<Bool> = sql::<Bool>("state = 'due'");
+    write_backs::table
+        .filter(is_due)
+        .filter(write_backs::source.eq(source))
+        .filter(write_backs::leased_until.is_null().or(write_backs::leased_until.lt(now)))
+}
+
 fn claim(
     connection: &mut AnyConnection,
     source: &str,
@@ -239,12 +267,10 @@ fn claim(
 ) -> Result<Vec<Claim>, StoreError> {
     let now = connection.now()?;
     // What another worker holds is passed over; on SQLite nobody else is in a transaction.
-    macro_rules! claimable {
+    macro_rules! found {
         ($which:expr) => {{
-            let found = write_backs::table
-                .filter($which.and(write_backs::source.eq(source)))
-                .filter(write_backs::state.eq("due"))
-                .filter(write_backs::leased_until.is_null().or(write_backs::leased_until.lt(now)))
+            let found = claimable(source, now)
+                .filter($which)
                 .order(write_backs::next_try_at)
                 .limit(most)
                 .select(CLAIM);
@@ -254,16 +280,18 @@ fn claim(
             }
         }};
     }
-    let mut claims: Vec<Claim> = if let Some(only) = only {
-        claimable!(write_backs::external_id.eq(only))
-    } else {
-        claimable!(write_backs::next_try_at.le(now))
+    let mut claims: Vec<Claim> = match only {
+        Some(only) => found!(write_backs::external_id.eq(only)),
+        None => found!(write_backs::next_try_at.le(now)),
     };
+    let until = now.plus(lease);
     for claim in &mut claims {
         claim.fence += 1;
+        // An earlier next try than the lease's end tells of a change that was noted meanwhile.
         let lease = (
             write_backs::fence.eq(claim.fence),
-            write_backs::leased_until.eq(now.plus(lease)),
+            write_backs::leased_until.eq(until),
+            write_backs::next_try_at.eq(until),
             write_backs::unsure.eq(true),
         );
         both!(connection, |inner| diesel::update(
@@ -295,14 +323,14 @@ fn settle(
     let Some(mut subject) = subject.filter(Subject::is_live) else {
         return complete(connection, source, claim);
     };
-    let choice = acknowledged(&subject, answer.as_ref(), held.chosen_at);
+    let choice = acknowledged(&subject, answer.as_ref(), held.chosen_at == claim.chosen_at);
     if choice != Choice::default() {
         users::choose(connection, &mut subject, &rules.words, &choice, now)?;
     }
     let due = rules.due(&subject, held.take_over);
-    // A choice that stands was not acknowledged: the row shows it by too old a snapshot.
+    // A choice that stands was not acknowledged: nobody has looked since it was made.
     if !due.fill.is_empty() || subject.set_role.is_some() || subject.set_plan.is_some() {
-        return Ok(Settlement::More);
+        return go_on(connection, source, held);
     }
     let Some(conflict) = due.conflict else {
         return complete(connection, source, claim);
@@ -311,54 +339,55 @@ fn settle(
     Ok(Settlement::Conflict(conflict))
 }
 
-/// The row as it stands now, where the claim still holds it.
+/// The row as it stands now, where the claim still holds it; on PostgreSQL nobody else changes it
+/// until the transaction ends. After the user: everybody locks in that order.
 fn hold(
     connection: &mut AnyConnection,
     source: &str,
     claim: &Claim,
 ) -> Result<Option<Claim>, StoreError> {
-    Ok(both!(connection, |inner| write_backs::table
+    let held = write_backs::table
         .find((&claim.external_id, source))
         .filter(write_backs::fence.eq(claim.fence))
-        .select(CLAIM)
-        .first(inner)
-        .optional())?)
+        .select(CLAIM);
+    Ok(match connection {
+        AnyConnection::Postgres(inner) => held.for_update().first(inner).optional()?,
+        AnyConnection::Sqlite(inner) => held.first(inner).optional()?,
+    })
 }
 
 /// Which choices of an operator the provider has taken over. After sending, the row shows the
-/// value, or something later than the answer; after a look that came later than the choice, it
-/// shows the value. A choice that changed meanwhile stays.
-fn acknowledged(
-    subject: &Subject,
-    answer: Option<&(Change, Fill)>,
-    chosen_at: Option<Moment>,
-) -> Choice {
-    let sent = answer.map(|(_, sent)| sent);
-    let answered_at = answer.map(|(change, _)| change.updated_at_ms());
-    let overtaken = answered_at.is_some_and(|at| subject.version_updated_at > at);
-    let chosen_at_ms = chosen_at.map_or(0, Moment::as_millis);
-    let looked =
-        subject.version_kind == Version::KIND_FETCHED && subject.version_seen_at >= chosen_at_ms;
-    let ends = |set: &Option<String>, sent: Option<&String>, shown: &Option<String>| {
+/// value, or something later than the answer; after a look, it shows the value. An answer tells of
+/// the choice only where that `stood` when the provider was asked.
+fn acknowledged(subject: &Subject, answer: Option<&(Change, Fill)>, stood: bool) -> Choice {
+    let Some((answered, sent)) = answer else {
+        return Choice::default();
+    };
+    let overtaken = subject.version_updated_at > answered.updated_at_ms();
+    let ends = |set: &Option<String>, sent: &Option<String>, shown: &Option<String>| {
         let shows = set == shown;
-        let done = set.as_ref().is_some_and(|set| match sent {
-            Some(sent) if sent == set => shows || overtaken,
-            _ => shows && looked,
-        });
-        if done { Chosen::Nothing } else { Chosen::AsItIs }
+        let done = if set == sent { shows || overtaken } else { shows && stood };
+        if set.is_some() && done { Chosen::Nothing } else { Chosen::AsItIs }
     };
     Choice {
-        role: ends(
-            &subject.set_role,
-            sent.and_then(|sent| sent.role.as_ref()),
-            &subject.source_role,
-        ),
-        plan: ends(
-            &subject.set_plan,
-            sent.and_then(|sent| sent.plan.as_ref()),
-            &subject.source_plan,
-        ),
+        role: ends(&subject.set_role, &sent.role, &subject.source_role),
+        plan: ends(&subject.set_plan, &sent.plan, &subject.source_plan),
     }
+}
+
+/// Keeps the claim: all that was noted so far is known now, and an answer was seen.
+fn go_on(
+    connection: &mut AnyConnection,
+    source: &str,
+    held: Claim,
+) -> Result<Settlement, StoreError> {
+    let lease_end = write_backs::leased_until.assume_not_null();
+    both!(connection, |inner| diesel::update(
+        write_backs::table.find((&held.external_id, source))
+    )
+    .set(write_backs::next_try_at.eq(lease_end))
+    .execute(inner))?;
+    Ok(Settlement::More(Claim { unsure: false, ..held }))
 }
 
 fn complete(
@@ -401,51 +430,64 @@ fn postpone(
 ) -> Result<(), StoreError> {
     let now = connection.now()?;
     let state = if postponement.rests { postponement.why } else { "due" };
+    let noted = || write_backs::next_try_at.nullable().lt(write_backs::leased_until);
     both!(connection, |inner| diesel::update(
         write_backs::table.find((&claim.external_id, source))
     )
     .filter(write_backs::fence.eq(claim.fence))
     .set((
-        write_backs::state.eq(state),
+        write_backs::state.eq(case_when(noted(), "due".into_sql::<Text>()).otherwise(state)),
         write_backs::leased_until.eq(None::<Moment>),
         write_backs::unsure.eq(postponement.unsure),
         write_backs::attempts.eq(write_backs::attempts + 1),
-        write_backs::next_try_at.eq(now.plus(postponement.after)),
+        write_backs::next_try_at.eq(case_when(noted(), now.plus(NOTED_AGAIN).into_sql::<Utc>())
+            .otherwise(now.plus(postponement.after))),
         write_backs::last_error.eq(postponement.why),
     ))
     .execute(inner))?;
     Ok(())
 }
 
-/// Notes that the provider may have to be told about a user.
+/// Notes that the provider may have to be told about a user. A note never puts off what is due
+/// earlier, else a user who changes often would never come first.
 fn note(
     connection: &mut AnyConnection,
     source: &str,
     external_id: &str,
-    now: Moment,
+    created_at: Moment,
 ) -> Result<(), StoreError> {
+    let now = connection.now()?;
     both!(connection, |inner| diesel::insert_into(write_backs::table)
         .values((
             write_backs::source.eq(source),
             write_backs::external_id.eq(external_id),
             write_backs::next_try_at.eq(now),
-            write_backs::created_at.eq(now),
+            write_backs::created_at.eq(created_at),
         ))
         .on_conflict((write_backs::external_id, write_backs::source))
         .do_update()
-        .set((write_backs::state.eq("due"), write_backs::next_try_at.eq(now)))
+        .set((write_backs::state.eq("due"), write_backs::next_try_at.eq(earlier(now))))
         .execute(inner))?;
     Ok(())
 }
 
-/// Likewise, because an operator chose something.
+/// The next try that stands, or `at` where that is earlier.
+#[diesel::dsl::auto_type(no_type_alias)]
+pub(super) fn earlier(at: Moment) -> _ {
+    let at = at.into_sql::<Utc>();
+    case_when(write_backs::next_try_at.gt(at), at).otherwise(write_backs::next_try_at)
+}
+
+/// Likewise, because an operator chose something. The time of the choice is the database's: it
+/// tells one choice from the next.
 pub(super) fn note_choice(
     connection: &mut AnyConnection,
     source: &str,
     external_id: &str,
-    now: Moment,
+    created_at: Moment,
 ) -> Result<(), StoreError> {
-    note(connection, source, external_id, now)?;
+    note(connection, source, external_id, created_at)?;
+    let now = connection.now()?;
     both!(connection, |inner| diesel::update(write_backs::table.find((external_id, source)))
         .set(write_backs::chosen_at.eq(now))
         .execute(inner))?;

@@ -7,9 +7,10 @@
 //! (traps 26, 27 and 31).
 
 use super::absence::Absent;
-use super::{Reconciler, RefreshError, now};
-use crate::domain::{Fill, Version};
+use super::{Reconciler, RefreshError, Unproven, now};
+use crate::domain::Fill;
 use crate::provider::{ApiError, Urgency};
+use crate::store::budget::WINDOW;
 use crate::store::write_backs::{Acknowledgement, Claim, Postponement, Settlement};
 use crate::store::{StoreError, Subject};
 use crate::telemetry::Throttle;
@@ -33,6 +34,9 @@ const LOOK_EVERY: Duration = Duration::from_secs(1);
 /// The pauses of a worker whose provider does not answer.
 const SHORTEST_PAUSE: Duration = Duration::from_secs(1);
 const LONGEST_PAUSE: Duration = Duration::from_secs(30);
+
+/// The longest time after which a user is tried again whose answers cannot be understood.
+const LONGEST_REST: Duration = Duration::from_secs(60 * 60);
 
 /// How long what is under way may take once the service stops.
 const STOP_WITHIN: Duration = Duration::from_secs(5);
@@ -61,7 +65,7 @@ impl Reconciler {
         while !*stopping.borrow() {
             let free = AT_ONCE - under_way.len();
             let claimed = if pauses.are_over() && free > 0 {
-                self.claim_some(free, &mut pauses).await
+                self.claim_some(free, &mut pauses, &mut stopping).await
             } else {
                 Vec::new()
             };
@@ -100,26 +104,41 @@ impl Reconciler {
         tokio::time::timeout(patience, try_it).await.ok();
     }
 
-    /// Leases up to `free` write-backs that are due, where the key is proven.
-    async fn claim_some(&self, free: usize, pauses: &mut Pauses) -> Vec<Claim> {
-        let most = i64::try_from(free).unwrap_or(0);
-        let claims = match self.store.claim_write_backs(self.source(), None, most, LEASE).await {
-            Ok(claims) if claims.is_empty() => return claims,
+    /// Leases up to `free` write-backs that are due.
+    async fn claim_some(
+        &self,
+        free: usize,
+        pauses: &mut Pauses,
+        stopping: &mut watch::Receiver<bool>,
+    ) -> Vec<Claim> {
+        match self.try_to_claim(free, stopping).await {
             Ok(claims) => claims,
-            Err(error) => {
-                pauses.lengthen(&error);
-                return Vec::new();
+            Err(why) => {
+                pauses.lengthen(&why);
+                Vec::new()
             }
-        };
-        let Err(unproven) = self.instance.prove().await else {
-            return claims;
-        };
-        pauses.lengthen(&unproven);
-        for claim in claims {
-            // A lease that cannot be given back ends by itself.
-            self.put_back(&claim, pauses.left(), "unproven", false).await.ok();
         }
-        Vec::new()
+    }
+
+    /// The key is proven first, since that may take longer than a lease lasts; but not before
+    /// something is due, since an empty table would take any key.
+    async fn try_to_claim(
+        &self,
+        free: usize,
+        stopping: &mut watch::Receiver<bool>,
+    ) -> Result<Vec<Claim>, Unproven> {
+        let source = self.source();
+        if !self.instance.is_proven() {
+            if !self.store.is_any_write_back_due(source).await? {
+                return Ok(Vec::new());
+            }
+            tokio::select! {
+                proven = self.instance.prove() => proven?,
+                _ = stopping.wait_for(|stops| *stops) => return Ok(Vec::new()),
+            }
+        }
+        let most = i64::try_from(free).unwrap_or(0);
+        Ok(self.store.claim_write_backs(source, None, most, LEASE).await?)
     }
 
     /// Tells the provider about one user.
@@ -144,32 +163,36 @@ impl Reconciler {
     }
 
     async fn step_by_step(&self, claim: &Claim, urgency: Urgency) -> Result<Told, RefreshError> {
+        let mut claim = claim.clone();
         let mut next = if claim.unsure { Next::Look } else { Next::Compare };
         for _ in 0..MOST_STEPS {
             let subject = self.store.subject(self.source(), claim.external_id.clone()).await?;
             let Some(subject) = subject.filter(Subject::is_live) else {
-                return Ok(Told::of(&self.settle(claim, None).await?));
+                return Ok(Told::of(&self.settle(&claim, None).await?));
             };
-            if next == Next::Compare && !is_fresh(&subject, claim) {
+            if next == Next::Compare && !is_fresh(&subject, &claim) {
                 next = Next::Look;
             }
+            let looks = next == Next::Look;
             let fill = self.rules.due(&subject, claim.take_over).fill;
-            if next != Next::Look && fill.is_empty() {
-                match self.settle(claim, None).await? {
-                    // The row shows what an operator chose, but by an older snapshot.
-                    Settlement::More => next = Next::Look,
-                    settlement => return Ok(Told::of(&settlement)),
+            let settlement = if !looks && fill.is_empty() {
+                next = Next::Look;
+                self.settle(&claim, None).await?
+            } else {
+                next = Next::Send;
+                let sent = if looks { Fill::default() } else { fill };
+                match self.ask(&claim, sent, urgency).await? {
+                    Asked::Answered(settlement) => settlement,
+                    Asked::StillThere => continue,
+                    Asked::Ended(told) => return Ok(told),
                 }
-                continue;
-            }
-            let sent = if next == Next::Look { Fill::default() } else { fill };
-            match self.ask(claim, sent, urgency).await? {
-                Asked::Answered(Settlement::More) | Asked::StillThere => next = Next::Send,
-                Asked::Answered(settlement) => return Ok(Told::of(&settlement)),
-                Asked::Ended(told) => return Ok(told),
+            };
+            match settlement {
+                Settlement::More(held) => claim = held,
+                settlement => return Ok(Told::of(&settlement)),
             }
         }
-        self.put_back(claim, SHORTEST_PAUSE, "again", false).await?;
+        self.put_back(&claim, SHORTEST_PAUSE, "again", false).await?;
         Ok(Told::Finished("again"))
     }
 
@@ -252,15 +275,26 @@ impl Reconciler {
             ApiError::RateLimited { retry_after } | ApiError::Unavailable { retry_after, .. } => {
                 ((*retry_after).max(SHORTEST_PAUSE), false)
             }
-            _ => (LONGEST_PAUSE, false),
+            ApiError::Protocol(_) => (rest_after(claim.attempts), false),
+            // All wait, until the worker goes on.
+            ApiError::Unauthorized(_) | ApiError::NotFound => (SHORTEST_PAUSE, false),
         };
         let postponement = Postponement { after, why, unsure, rests };
         self.store.postpone_write_back(self.source(), claim.clone(), postponement).await?;
-        if matches!(error, ApiError::Rejected { .. } | ApiError::Protocol(_)) {
-            tracing::warn!(user.external_id = claim.external_id, "a write-back failed: {error}");
-            return Ok(Told::Finished(why));
+        match error {
+            ApiError::Rejected { .. } | ApiError::Protocol(_) => {
+                tracing::warn!(
+                    user.external_id = claim.external_id,
+                    "a write-back failed: {error}"
+                );
+                Ok(Told::Finished(why))
+            }
+            // One user is asked about too often, which is no reason for others to wait.
+            ApiError::RateLimited { retry_after } if retry_after <= WINDOW => {
+                Ok(Told::Finished(why))
+            }
+            error => Ok(Told::NotNow(error)),
         }
-        Ok(Told::NotNow(error))
     }
 
     /// Ends a lease without a call.
@@ -299,22 +333,22 @@ impl Told {
         Self::Finished(match settlement {
             Settlement::Done => "done",
             Settlement::Conflict(_) => "conflict",
-            Settlement::More => "again",
+            Settlement::More(_) => "again",
             Settlement::Lost => "lost",
         })
     }
 }
 
-/// Whether the row may be compared with: it is of this minute; or, where an operator chose
-/// something, was fetched since.
+/// Whether the row may be compared with: it is of this minute, and no operator chose something
+/// that the provider may show already.
 fn is_fresh(subject: &Subject, claim: &Claim) -> bool {
-    match claim.chosen_at {
-        Some(chosen_at) => {
-            subject.version_kind == Version::KIND_FETCHED
-                && subject.version_seen_at >= chosen_at.as_millis()
-        }
-        None => now().as_millis() - subject.version_seen_at < FRESH_MS,
-    }
+    claim.chosen_at.is_none() && now().as_millis() - subject.version_seen_at < FRESH_MS
+}
+
+/// When to try again what was answered in a way that cannot be understood, and that often before.
+fn rest_after(attempts: i32) -> Duration {
+    let doublings = u32::try_from(attempts).unwrap_or(0).min(16);
+    LONGEST_PAUSE.saturating_mul(1 << doublings).min(LONGEST_REST)
 }
 
 /// When the worker goes on, after the provider or the database did not answer.
