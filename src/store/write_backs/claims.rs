@@ -129,9 +129,10 @@ fn claim(
             }
         }};
     }
-    let mut claims: Vec<Claim> = match only {
-        Some(only) => found!(write_backs::external_id.eq(only)),
-        None => found!(write_backs::next_try_at.le(now)),
+    let mut claims: Vec<Claim> = if let Some(only) = only {
+        found!(write_backs::external_id.eq(only))
+    } else {
+        found!(write_backs::next_try_at.le(now))
     };
     let until = now.plus(lease);
     for claim in &mut claims {
