@@ -11,7 +11,7 @@ const READY_WITHIN: Duration = Duration::from_secs(60);
 
 pub struct Replica {
     pub sender: Sender,
-    origin: String,
+    pub origin: String,
     stop: oneshot::Sender<()>,
     task: JoinHandle<Result<(), AppError>>,
 }
@@ -20,15 +20,24 @@ impl Replica {
     /// Starts replicas at the same moment, so that all of them find an empty database, and
     /// waits until all are ready.
     pub async fn start_many(count: usize, database: &TestDatabase) -> Vec<Self> {
-        let replicas: Vec<Self> = (0..count).map(|_| Self::launch(database)).collect();
+        Self::start_many_with(count, database, &[]).await
+    }
+
+    /// Likewise, with these variables besides.
+    pub async fn start_many_with(
+        count: usize,
+        database: &TestDatabase,
+        variables: &[(&str, &str)],
+    ) -> Vec<Self> {
+        let replicas: Vec<Self> = (0..count).map(|_| Self::launch(database, variables)).collect();
         for replica in &replicas {
             replica.until_ready().await;
         }
         replicas
     }
 
-    fn launch(database: &TestDatabase) -> Self {
-        let app = App::build(configuration(database, &[])).unwrap();
+    fn launch(database: &TestDatabase, variables: &[(&str, &str)]) -> Self {
+        let app = App::build(configuration(database, variables)).unwrap();
         let origin = format!("http://{}", app.address());
         let sender =
             Sender { client: reqwest::Client::new(), url: format!("{origin}/webhooks/clerk") };
