@@ -3,14 +3,17 @@
 //! Called by `main` alone. A subcommand reads its flags, builds the [`Config`] that it needs,
 //! calls into the library and says what happened. Exit status 0 only on success.
 
+mod demo;
 mod dev;
 mod emulate;
 mod migrate;
 mod output;
+mod private_data;
 mod replay;
 mod send;
 mod serve;
 mod shutdown;
+mod try_lines;
 
 use crate::app::AppError;
 use crate::config::{Config, ConfigError, Given, Needs, Source, VARIABLES, Variable};
@@ -46,6 +49,7 @@ pub fn run(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
         }
     };
     let result = match matches.subcommand() {
+        Some(("demo", matches)) => demo::run(matches),
         Some(("dev", matches)) => dev::run(matches),
         Some(("emulate", matches)) => emulate::run(matches),
         Some(("send", matches)) => send::run(matches),
@@ -71,6 +75,7 @@ fn command() -> Command {
         .long_about(format!("{about}.\n\nWithout a subcommand it serves."))
         .args_conflicts_with_subcommands(true)
         .subcommand(serve::command())
+        .subcommand(demo::command())
         .subcommand(dev::command())
         .subcommand(emulate::command())
         .subcommand(send::command())

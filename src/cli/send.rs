@@ -1,12 +1,14 @@
 //! `usersync send`: signs an event and posts it, as the provider would.
 
 use super::{Failure, block_on, env_file, output, source};
-use crate::config::signing_secrets;
+use crate::config::{ProviderApi, emulator, signing_secrets};
 use crate::webhook::SigningSecrets;
 use clap::{Arg, ArgAction, ArgMatches, Command};
 use jiff::Timestamp;
+use secrecy::ExposeSecret as _;
 use serde_json::Value;
 use std::path::Path;
+use std::time::Duration;
 use uuid::Uuid;
 
 /// Built-in events: real shapes of one invented user.
@@ -16,8 +18,11 @@ const SAMPLES: [(&str, &str); 3] = [
     ("user.deleted", include_str!("../../fixtures/webhooks/user.deleted.json")),
 ];
 
+/// How long the emulator may take to hear of an event.
+const EMULATOR_WITHIN: Duration = Duration::from_secs(3);
+
 /// The user whom the built-in events are about, unless `--user` says.
-pub(super) const SAMPLE_USER: &str = "user_33sR3n1FRYDsxjSPI9aGB8hbGo9";
+const SAMPLE_USER: &str = "user_33sR3n1FRYDsxjSPI9aGB8hbGo9";
 
 pub(super) fn command() -> Command {
     let command = Command::new("send")
@@ -58,9 +63,28 @@ pub(super) fn command() -> Command {
 }
 
 pub(super) fn run(matches: &ArgMatches) -> Result<(), Failure> {
-    let secrets = signing_secrets(&source(matches)?)?;
+    let source = source(matches)?;
+    let secrets = signing_secrets(&source)?;
     let body = body(matches)?;
-    block_on(post(matches, &secrets, body))
+    let emulator = emulator(&source);
+    block_on(async {
+        if let Some(emulator) = emulator {
+            tell_emulator(&emulator, &body).await;
+        }
+        post(matches, &secrets, body).await
+    })
+}
+
+/// Lets the emulator of `dev` know the user too: else it would soon be asked about somebody of
+/// whom it never heard. One that does not run is none to be asked.
+async fn tell_emulator(emulator: &ProviderApi, body: &[u8]) {
+    let mut url = emulator.url.clone();
+    url.set_path("/v1/usersync/events");
+    let Ok(client) = reqwest::Client::builder().no_proxy().timeout(EMULATOR_WITHIN).build() else {
+        return;
+    };
+    let request = client.post(url).bearer_auth(emulator.secret_key.expose_secret());
+    request.body(body.to_vec()).send().await.ok();
 }
 
 fn body(matches: &ArgMatches) -> Result<Vec<u8>, Failure> {

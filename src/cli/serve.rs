@@ -11,20 +11,22 @@ pub(super) fn command() -> Command {
 
 pub(super) fn run(matches: &ArgMatches) -> Result<(), Failure> {
     let config = configuration(matches, Needs::SigningSecret)?;
-    serve(config, |_| {})
+    actix_web::rt::System::new().block_on(serve(config, |_| Ok(())))
 }
 
-/// Serves until a signal comes; `listening` is called once the port is open.
-pub(super) fn serve(config: Config, listening: impl FnOnce(&App)) -> Result<(), Failure> {
+/// Serves until a signal comes, on the current system; `listening` is called once the port is
+/// open.
+pub(super) async fn serve(
+    config: Config,
+    listening: impl FnOnce(&App) -> Result<(), Failure>,
+) -> Result<(), Failure> {
     let engine = config.database.engine();
     raise_file_limit();
-    actix_web::rt::System::new().block_on(async {
-        let app = App::build(config)?;
-        let metrics = app.metrics_address().map(tracing::field::display);
-        tracing::info!(address = %app.address(), metrics, engine, "listening");
-        listening(&app);
-        Ok(app.run_until_stopped(shutdown::requested()).await?)
-    })
+    let app = App::build(config)?;
+    let metrics = app.metrics_address().map(tracing::field::display);
+    tracing::info!(address = %app.address(), metrics, engine, "listening");
+    listening(&app)?;
+    Ok(app.run_until_stopped(shutdown::requested()).await?)
 }
 
 /// How many open files are asked for: every connection is one, and the limit that a process is

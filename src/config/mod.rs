@@ -167,5 +167,10 @@ pub fn signing_secrets(source: &Source) -> Result<SigningSecrets, ConfigError> {
     reading.problems().map_or(Ok(secrets), Err)
 }
 
+/// The emulator on this machine that the variables name, where they name one.
+pub fn emulator(source: &Source) -> Option<ProviderApi> {
+    Reading::new(source).provider_api().filter(ProviderApi::is_emulator)
+}
+
 #[cfg(test)]
 mod tests;

@@ -4,7 +4,7 @@ use super::reading::Reading;
 use crate::access::Redirects;
 use crate::domain::MetadataNames;
 use crate::webhook::SigningSecrets;
-use secrecy::SecretString;
+use secrecy::{ExposeSecret as _, SecretString};
 use std::net::IpAddr;
 use std::sync::LazyLock;
 use url::{Host, Url};
@@ -18,6 +18,18 @@ pub struct ProviderApi {
     pub secret_key: SecretString,
     /// Requests in 10 s, over all replicas; `None` for no bound.
     pub requests_per_10_seconds: Option<u32>,
+}
+
+impl ProviderApi {
+    /// Whether it is an emulator on this machine.
+    pub fn is_emulator(&self) -> bool {
+        self.secret_key.expose_secret().contains(EMULATORS) && is_loopback(&self.url)
+    }
+
+    /// Whether real users of a production instance are behind it.
+    pub fn is_live(&self) -> bool {
+        self.secret_key.expose_secret().starts_with("sk_live_")
+    }
 }
 
 /// Half of what the provider allows a production instance in 10 s: the other half is the

@@ -52,8 +52,17 @@ impl Source {
     /// Forgets the variables that name a real provider, database or listener, so that nothing
     /// real is touched by what is meant for trying out, and nobody else reaches it.
     pub fn forget_real_world(&mut self) {
-        let real = ["CLERK_", "NEXT_PUBLIC_CLERK_", "DATABASE_URL", "USERSYNC_METRICS_BIND"];
-        self.values.retain(|name, _| !real.iter().any(|prefix| name.starts_with(prefix)));
+        self.forget(&["CLERK_", "NEXT_PUBLIC_CLERK_"]);
+        self.forget_real_database();
+    }
+
+    /// Likewise, but leaves the provider.
+    pub fn forget_real_database(&mut self) {
+        self.forget(&["DATABASE_URL", "USERSYNC_METRICS_BIND"]);
+    }
+
+    fn forget(&mut self, prefixes: &[&str]) {
+        self.values.retain(|name, _| !prefixes.iter().any(|prefix| name.starts_with(prefix)));
     }
 
     /// The trimmed value of a variable; blank counts as unset. A secret may stand in the

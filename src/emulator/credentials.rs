@@ -26,9 +26,11 @@ pub(super) fn credentials(
 ) -> Result<(Credentials, SigningSecret), EmulatorError> {
     let chance = Chance::new(settings.seed, &settings.instance_id);
     let kept = settings.credentials.as_ref();
-    let secret_key = kept.map_or_else(|| secret_key(&chance), |kept| kept.secret_key.clone());
+    let held =
+        |key: fn(&Credentials) -> &String| kept.map(key).filter(|text| !text.is_empty()).cloned();
+    let secret_key = held(|kept| &kept.secret_key).unwrap_or_else(|| secret_key(&chance));
     let webhook_secret =
-        kept.map_or_else(|| webhook_secret(&chance), |kept| kept.webhook_secret.clone());
+        held(|kept| &kept.webhook_secret).unwrap_or_else(|| webhook_secret(&chance));
     let signing = SigningSecret::parse(&webhook_secret)
         .map_err(|error| EmulatorError::Keys(format!("the webhook secret {error}")))?;
     let credentials = Credentials {
@@ -45,7 +47,8 @@ pub(super) fn credentials(
 
 /// The instance of kept credentials goes before the one of the settings.
 pub(super) fn instance_id(settings: &Settings) -> &str {
-    settings.credentials.as_ref().map_or(&settings.instance_id, |kept| &kept.instance_id)
+    let kept = settings.credentials.as_ref().map(|kept| kept.instance_id.as_str());
+    kept.filter(|id| !id.is_empty()).unwrap_or(&settings.instance_id)
 }
 
 fn secret_key(chance: &Chance) -> String {

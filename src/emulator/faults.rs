@@ -39,7 +39,7 @@ const HEAVY: Odds = Odds {
     dropped: 50,
     limited: 60,
     limited_silently: 30,
-    failed: 80,
+    failed: 50,
     slow: 100,
     slowest: 800,
 };
@@ -123,7 +123,9 @@ pub(super) fn mishap(faults: Faults, chance: &Chance, number: u64, writes: bool)
         dice < bar
     };
     if falls(odds.limited) {
-        return Some(Mishap::Limited { retry_after: draw("retry after").below(2) });
+        // Most are for the way that a wait is taken, few for the waiting.
+        let waits = draw("retry after").happens(250);
+        return Some(Mishap::Limited { retry_after: u64::from(waits) });
     }
     if falls(odds.limited_silently) {
         return Some(Mishap::LimitedSilently);

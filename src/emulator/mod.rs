@@ -38,7 +38,6 @@ use actix_web::dev::ServerHandle;
 use actix_web::web::Data;
 use saved::Saver;
 use serde_json::{Value, json};
-use sessions::tokens::Asked;
 use std::net::SocketAddr;
 use user::{fields, metadata};
 use world::World;
@@ -145,9 +144,7 @@ impl Emulator {
     /// A fresh session token of a user, as its browser would have it. Works for a user that
     /// is deleted, banned or invented too: whether a token is enough is for others to say.
     pub fn session_token(&self, user_id: &str) -> String {
-        let latest = self.world.lock().sessions.latest(user_id).cloned();
-        let session = latest.unwrap_or_else(|| self.world.new_session(user_id));
-        self.world.token(&session, &Asked::default())
+        self.world.token_of(user_id)
     }
 
     /// A token of any header and claims, signed with the instance's key as RS256.
@@ -166,6 +163,12 @@ impl Emulator {
     /// changed nothing too; ones that a fault or limit answered are not among them.
     pub fn metadata_writes(&self, id: &str) -> usize {
         self.world.metadata_writes(id)
+    }
+
+    /// Delivers every event that a fault dropped, as it was written then and signed now: the
+    /// "replay all missing" of the provider's dashboard. Says how many those are.
+    pub fn redeliver_dropped(&self) -> usize {
+        self.world.redeliver_dropped()
     }
 
     /// Completes when no event is queued, held back, put off or under way.

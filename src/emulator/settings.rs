@@ -35,7 +35,7 @@ pub struct Settings {
     /// Where users, issued ids and the private key survive a restart.
     pub state_file: Option<PathBuf>,
     /// Keys kept from an earlier run: secret key, webhook secret and instance id are taken
-    /// over. The key pair is not among them, it is in the state file.
+    /// over, each where it is not empty. The key pair is not among them, it is in the state file.
     pub credentials: Option<Credentials>,
     /// Whether the provider's rate limits hold.
     pub rate_limits: bool,
@@ -102,7 +102,7 @@ pub enum Outage {
 }
 
 /// What is needed to talk to an emulator, and to believe it.
-#[derive(Clone)]
+#[derive(Clone, Default)]
 pub struct Credentials {
     /// The Backend API, without `/v1`.
     pub api_url: String,

@@ -410,3 +410,52 @@ async fn users_ids_and_key_survive_a_restart() {
     assert!(text.contains(new["id"].as_str().unwrap()), "saved soon after a change");
     second.stop().await;
 }
+
+#[tokio::test]
+async fn what_was_dropped_is_delivered_on_request_and_only_once() {
+    let (url, arrived) = receiver(vec![]);
+    let emulator = start(|settings| {
+        settings.deliver_to = Some(url);
+        settings.faults = Faults::Heavy;
+    });
+    for _ in 0..100 {
+        emulator.create_user(json!({}));
+    }
+    emulator.settled().await;
+    let seen = |events: Vec<Value>| -> HashSet<String> {
+        events.iter().map(|event| event["data"]["id"].as_str().unwrap().to_owned()).collect()
+    };
+    let dropped = usize::try_from(emulator.counts().faults_of("dropped")).unwrap();
+    assert!(dropped > 0 && seen(bodies(&arrived)).len() == 100 - dropped);
+    assert_eq!(emulator.redeliver_dropped(), dropped);
+    emulator.settled().await;
+    assert_eq!(seen(bodies(&arrived)).len(), 100);
+    assert_eq!(emulator.redeliver_dropped(), 0);
+}
+
+#[tokio::test]
+async fn what_somebody_else_tells_is_believed_and_not_told_again() {
+    let (url, arrived) = receiver(vec![]);
+    let emulator = start(|settings| settings.deliver_to = Some(url));
+    let path = "/v1/usersync/events";
+    let event = include_str!("../../fixtures/webhooks/user.created.json");
+    let event: Value = serde_json::from_str(event).unwrap();
+    let id = event["data"]["id"].as_str().unwrap();
+    for _ in 0..2 {
+        assert_eq!(call(&emulator, Method::POST, path, Some(event.clone())).await.0, 200);
+        let user = emulator.user(id).unwrap();
+        for key in ["first_name", "email_addresses", "created_at", "updated_at"] {
+            assert_eq!(user[key], event["data"][key], "{key}");
+        }
+    }
+    let token = "/v1/usersync/session_token?email_address=Rosalind.Vane@example.org";
+    let token = send(&emulator, Method::GET, token, None).await.text().await.unwrap();
+    let keys = get(&emulator, "/v1/jwks").await.1;
+    assert_eq!(verified(&token, &keys, &emulator.credentials().issuer).unwrap()["sub"], id);
+    let gone = json!({"type": "user.deleted", "data": {"id": id}});
+    assert_eq!(call(&emulator, Method::POST, path, Some(gone)).await.0, 200);
+    assert_eq!(emulator.user(id), None);
+    assert_eq!(get(&emulator, "/v1/usersync/session_token?user_id=user_1").await.0, 404);
+    emulator.settled().await;
+    assert!(arrived.lock().unwrap().is_empty());
+}

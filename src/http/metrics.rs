@@ -31,5 +31,8 @@ pub(super) async fn show(state: Data<State>) -> HttpResponse {
     if let Ok(bytes) = state.store.quarantined_bytes().await {
         state.metrics.quarantine_bytes(bytes);
     }
+    if let Ok(counted) = state.store.count_write_backs(state.source).await {
+        state.metrics.write_backs_waiting(&counted);
+    }
     HttpResponse::Ok().content_type(OPENMETRICS).body(state.metrics.render())
 }

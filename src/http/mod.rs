@@ -31,7 +31,7 @@ use crate::sync::Reconciler;
 use crate::telemetry::Metrics;
 use crate::webhook::receive::Door;
 use actix_web::web::{self, ServiceConfig};
-use actix_web::{Route, guard};
+use actix_web::{HttpResponse, Resource, Route, guard};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
@@ -95,36 +95,41 @@ impl Phase {
 /// Every route there is.
 pub fn routes(config: &mut ServiceConfig) {
     for path in ["/webhooks/clerk", "/api/webhooks/clerk"] {
-        config.service(
-            web::resource(path)
-                .route(web::post().to(webhooks::receive))
-                .default_service(web::to(problem::only_post)),
-        );
+        config.service(place(path, "POST").route(web::post().to(webhooks::receive)));
     }
     config
         .service(
-            web::resource(session_reconcile::PATH).route(looks().to(session_reconcile::reconcile)),
+            place(session_reconcile::PATH, LOOKS).route(looks().to(session_reconcile::reconcile)),
         )
-        .service(web::resource("/healthz").route(looks().to(health::alive)))
-        .service(web::resource("/readyz").route(looks().to(health::ready)))
-        .service(web::resource("/metrics").route(looks().to(metrics::public)))
+        .service(place("/healthz", LOOKS).route(looks().to(health::alive)))
+        .service(place("/readyz", LOOKS).route(looks().to(health::ready)))
+        .service(place("/metrics", LOOKS).route(looks().to(metrics::public)))
         .service(
             web::scope("/v1")
-                .service(web::resource("/me").route(looks().to(me::show)))
-                .service(web::resource("/users").route(looks().to(users::list)))
+                .service(place("/me", LOOKS).route(looks().to(me::show)))
+                .service(place("/users", LOOKS).route(looks().to(users::list)))
                 .service(
-                    web::resource("/users/{id}")
+                    place("/users/{id}", "GET, HEAD, PATCH")
                         .route(looks().to(users::get))
                         .route(web::patch().to(choice::choose)),
                 )
-                .service(web::resource("/reconcile").route(web::post().to(reconcile::resync)))
+                .service(place("/reconcile", "POST").route(web::post().to(reconcile::resync)))
                 .service(
-                    web::resource("/write-backs").route(looks().to(reconcile::list_write_backs)),
+                    place("/write-backs", LOOKS).route(looks().to(reconcile::list_write_backs)),
                 )
                 .default_service(web::to(problem::nothing_for_you)),
         )
         .default_service(web::to(problem::no_such_route));
 }
+
+/// An address that takes these methods, and says so to whoever comes by another.
+fn place(path: &str, methods: &'static str) -> Resource {
+    let refuse = move || async move { Err::<HttpResponse, Problem>(problem::only(methods)) };
+    web::resource(path).default_service(web::to(refuse))
+}
+
+/// The methods of [`looks`].
+const LOOKS: &str = "GET, HEAD";
 
 /// `GET`, or `HEAD` as some probes prefer; the server leaves out the body of its answer.
 fn looks() -> Route {

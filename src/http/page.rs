@@ -6,15 +6,25 @@ use actix_web::http::header::{
     CACHE_CONTROL, CONTENT_SECURITY_POLICY, REFERRER_POLICY, RETRY_AFTER,
 };
 
-/// A page that says `text`, and goes on to a location after some seconds.
-pub(super) fn page(status: StatusCode, text: &str, goes_on: Option<(i64, &str)>) -> HttpResponse {
-    let (refresh, link) = goes_on.map_or_else(Default::default, |(seconds, location)| {
+/// Where a page goes on.
+pub(super) struct GoesOn<'a> {
+    /// By itself after so many seconds; `None` where somebody has to click.
+    pub(super) after_seconds: Option<i64>,
+    /// The path or URL.
+    pub(super) location: &'a str,
+}
+
+/// A page that says `text`, and where it goes on.
+pub(super) fn page(status: StatusCode, text: &str, goes_on: Option<GoesOn<'_>>) -> HttpResponse {
+    let (mut refresh, mut link) = (String::new(), String::new());
+    if let Some(GoesOn { after_seconds, location }) = goes_on {
         let location = escape(location);
-        (
-            format!("<meta http-equiv=\"refresh\" content=\"{seconds};url={location}\">"),
-            format!("<p><a href=\"{location}\">Go on now</a></p>"),
-        )
-    });
+        let word = if after_seconds.is_some() { "Go on now" } else { "Sign in" };
+        link = format!("<p><a href=\"{location}\">{word}</a></p>");
+        if let Some(seconds) = after_seconds {
+            refresh = format!("<meta http-equiv=\"refresh\" content=\"{seconds};url={location}\">");
+        }
+    }
     let body = format!(
         "<!doctype html><html lang=\"en\"><head><meta charset=\"utf-8\">\
          <meta name=\"viewport\" content=\"width=device-width\">{refresh}\

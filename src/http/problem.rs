@@ -32,7 +32,7 @@ pub struct Problem {
     detail: Cow<'static, str>,
     /// What the log should say and the answer must not.
     cause: Option<String>,
-    /// The method that would be allowed.
+    /// The methods that would be allowed.
     allow: Option<&'static str>,
 }
 
@@ -182,8 +182,8 @@ impl Problem {
         if self.status == StatusCode::UNAUTHORIZED {
             response.insert_header((WWW_AUTHENTICATE, "Bearer"));
         }
-        if let Some(method) = self.allow {
-            response.insert_header((ALLOW, method));
+        if let Some(methods) = self.allow {
+            response.insert_header((ALLOW, methods));
         }
         response.body(serde_json::to_vec(&document).unwrap_or_default())
     }
@@ -206,11 +206,11 @@ pub(super) async fn no_such_route() -> Result<HttpResponse, Problem> {
     Err(Problem::new(StatusCode::NOT_FOUND, "not_found", detail))
 }
 
-/// Answers whoever comes to the front door by another method.
-pub(super) async fn only_post() -> Result<HttpResponse, Problem> {
-    let detail = "deliveries are sent by POST";
+/// What is said to whoever comes by another method than these.
+pub(super) fn only(methods: &'static str) -> Problem {
+    let detail = format!("this address takes {methods}");
     let problem = Problem::new(StatusCode::METHOD_NOT_ALLOWED, "method_not_allowed", detail);
-    Err(Problem { allow: Some("POST"), ..problem })
+    Problem { allow: Some(methods), ..problem }
 }
 
 /// Answers what no route below `/v1` matches: only an admin learns that it is not there.

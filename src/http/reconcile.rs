@@ -5,6 +5,7 @@ use super::authorization::require;
 use super::users::{Paging, next_cursor, query_pairs};
 use super::{Problem, State, body};
 use crate::access::Access;
+use crate::store::write_backs::STATES;
 use crate::sync::Resynced;
 use actix_web::http::StatusCode;
 use actix_web::http::header::CACHE_CONTROL;
@@ -14,9 +15,6 @@ use serde::{Deserialize, Serialize};
 
 /// How many users one request may name.
 const MOST_USERS: usize = 100;
-
-/// What a write-back's state may be.
-const STATES: [&str; 5] = ["due", "conflict_id", "conflict_role", "rejected", "held_back"];
 
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -49,7 +47,7 @@ pub(super) async fn resync(
         return Err(Problem::unavailable("api_not_configured", detail));
     };
     let users = wanted.user_ids.len();
-    tracing::info!(token = holder.0, users, wanted.take_over, "a manual resync");
+    tracing::info!(token = holder.0, users, take_over = wanted.take_over, "a manual resync");
     let data = reconciler.resync(wanted.user_ids, wanted.take_over).await?;
     Ok(HttpResponse::Ok().insert_header((CACHE_CONTROL, "no-store")).json(Answer { data }))
 }

@@ -1,24 +1,38 @@
 //! `GET /api/clerk/syncUsers`: the signed-in user's own row is brought in step, then the browser
 //! goes on.
 //!
-//! An application sends a browser here when the session token lacks our id. The browser comes
-//! back with a mark; where the mark comes here again, because the token is up to a minute old, a
-//! short page waits until that token is over, so that there is no loop of redirects.
+//! An application sends a browser here when the session token lacks our id. The browser goes on
+//! with a mark; where it comes here again, because the token is up to a minute old, a short page
+//! waits until that token is over, so that there is no loop of redirects. An application that names
+//! the same target each time loses the mark, so a cookie of this route says the same.
 
 use super::me::Me;
-use super::page::page;
+use super::page::{GoesOn, page};
 use super::session::{admitted, find, now, session};
 use super::{Problem, State};
 use crate::access::Target;
 use crate::provider::clerk::session::Session;
 use actix_web::http::StatusCode;
-use actix_web::http::header::{ACCEPT, CACHE_CONTROL, HeaderValue, LOCATION, REFERER};
+use actix_web::http::header::{
+    self, ACCEPT, CACHE_CONTROL, HeaderValue, LOCATION, REFERER, SET_COOKIE,
+};
 use actix_web::web::{Data, Query};
 use actix_web::{HttpRequest, HttpResponse};
 use std::collections::HashMap;
 
 /// The path of this route.
 pub(super) const PATH: &str = "/api/clerk/syncUsers";
+
+/// The cookie that says where a browser was sent a moment ago.
+const COOKIE: &str = "usersync";
+
+/// Its values: to the target, or to sign in.
+const SENT_ON: &str = "on";
+const SENT_TO_SIGN_IN: &str = "sign-in";
+
+/// How soon a browser that comes back without a session must be in a loop: no person signs in
+/// that fast.
+const SIGN_IN_SECONDS: i64 = 5;
 
 /// What the caller can be answered with.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -38,23 +52,26 @@ pub(super) async fn reconcile(
     let caller = caller(&request);
     let target = target(&state, &request);
     match answer(&state, &request, caller, &target).await {
-        Ok(response) => Ok(response),
-        // Once: a page that sends everybody back here would go round for ever.
-        Err(problem)
-            if caller == Caller::Browser
-                && problem.status() == StatusCode::UNAUTHORIZED
-                && !target.returned =>
-        {
-            Ok(redirect(&state.redirects.sign_in(&target)))
-        }
-        Err(problem) if caller == Caller::Browser => {
-            if let Some(cause) = problem.cause() {
-                tracing::error!("{problem}: {cause}");
-            }
-            Ok(page(problem.status(), problem.detail(), None))
-        }
-        Err(problem) => Err(problem),
+        Err(problem) if caller == Caller::Browser => Ok(tell(&state, &request, &target, &problem)),
+        answer => answer,
     }
+}
+
+/// What a person is told: where to sign in, or what is wrong.
+fn tell(state: &State, request: &HttpRequest, target: &Target, problem: &Problem) -> HttpResponse {
+    let sign_in = state.redirects.sign_in(target);
+    if problem.status() != StatusCode::UNAUTHORIZED {
+        if let Some(cause) = problem.cause() {
+            tracing::error!("{problem}: {cause}");
+        }
+        return page(problem.status(), problem.detail(), None);
+    }
+    // Once: a page that sends everybody back here would go round for ever.
+    if !target.returned && !was_sent(request, SENT_TO_SIGN_IN) {
+        return redirect(&sign_in, SENT_TO_SIGN_IN, SIGN_IN_SECONDS);
+    }
+    let text = "You are not signed in here, or your session has just ended.";
+    page(problem.status(), text, Some(GoesOn { after_seconds: None, location: &sign_in }))
 }
 
 async fn answer(
@@ -64,12 +81,17 @@ async fn answer(
     target: &Target,
 ) -> Result<HttpResponse, Problem> {
     let session = session(state, request).await?;
-    admitted(find(state, &session).await?)?;
-    let Some(reconciler) = &state.reconciler else {
+    let before = find(state, &session).await?;
+    // A ban may be over without our having been told; a signed deletion is final.
+    let is_banned = before.as_ref().is_some_and(|user| user.status() == "banned");
+    let refusal = admitted(before).err();
+    let may_ask = refusal.is_none() || is_banned;
+    let Some(reconciler) = state.reconciler.as_ref().filter(|_| may_ask) else {
         let detail = "the provider cannot be asked for this user: CLERK_SECRET_KEY is not set";
-        return Err(Problem::unavailable("api_not_configured", detail));
+        return Err(refusal.unwrap_or_else(|| Problem::unavailable("api_not_configured", detail)));
     };
-    let created = reconciler.reconcile_session(&session.external_id).await?;
+    let asked = reconciler.reconcile_session(&session.external_id).await;
+    let created = asked.map_err(|error| refusal.unwrap_or_else(|| error.into()))?;
     let Some(user) = admitted(find(state, &session).await?)? else {
         let detail = "this user's row is being made; try again in a moment";
         return Err(Problem::unavailable("user_not_synced", detail));
@@ -78,11 +100,12 @@ async fn answer(
         Caller::Program => HttpResponse::Ok()
             .insert_header((CACHE_CONTROL, "no-store"))
             .json(Me::new(&user, &session, created)),
-        _ if target.returned => {
+        _ if target.returned || was_sent(request, SENT_ON) => {
             let text = "Your account is ready. This page goes on by itself in a moment.";
-            page(StatusCode::OK, text, Some((seconds_left(&session), &target.location)))
+            let after_seconds = Some(seconds_left(&session));
+            page(StatusCode::OK, text, Some(GoesOn { after_seconds, location: &target.location }))
         }
-        _ => redirect(&target.location),
+        _ => redirect(&target.location, SENT_ON, seconds_left(&session)),
     })
 }
 
@@ -92,11 +115,24 @@ fn seconds_left(session: &Session) -> i64 {
     (session.expires_at_seconds - now().get().div_euclid(1000) + 1).clamp(1, 60)
 }
 
-fn redirect(location: &str) -> HttpResponse {
+/// Sends a browser on, and notes for so many seconds that it was sent.
+fn redirect(location: &str, sent: &str, for_seconds: i64) -> HttpResponse {
+    let cookie =
+        format!("{COOKIE}={sent}; Path={PATH}; Max-Age={for_seconds}; HttpOnly; SameSite=Lax");
     HttpResponse::SeeOther()
         .insert_header((CACHE_CONTROL, "no-store"))
+        .insert_header((SET_COOKIE, cookie))
         .insert_header((LOCATION, location))
         .finish()
+}
+
+/// Whether the browser was sent there a moment ago.
+fn was_sent(request: &HttpRequest, sent: &str) -> bool {
+    let mut cookies = request.headers().get_all(header::COOKIE);
+    cookies.any(|value| {
+        let pairs = value.to_str().unwrap_or_default().split(';');
+        pairs.filter_map(|pair| pair.trim().split_once('=')).any(|pair| pair == (COOKIE, sent))
+    })
 }
 
 fn caller(request: &HttpRequest) -> Caller {

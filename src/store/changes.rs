@@ -7,8 +7,9 @@
 use super::batch::{self, Batch, Effect, UserWrite};
 use super::connection::AnyConnection;
 use super::error::StoreError;
+use super::subject::{self, Choice, Subject};
 use super::types::Moment;
-use super::users::{self, Choice, UserRecord};
+use super::users::{self, UserRecord};
 use super::{Store, checkout, postgres, sqlite, write_backs};
 use crate::domain::{Change, Merged, Words};
 use crate::ingest::Terms;
@@ -54,11 +55,11 @@ impl Store {
                 return Ok(Err(ChoiceError::NotFound));
             };
             let (source, external_id) = (found.source(), found.external_id());
-            let locked = users::lock(connection, source, external_id)?;
-            let Some(mut subject) = locked.filter(users::Subject::is_live) else {
+            let locked = subject::lock(connection, source, external_id)?;
+            let Some(mut subject) = locked.filter(Subject::is_live) else {
                 return Ok(Err(ChoiceError::Deleted));
             };
-            users::choose(connection, &mut subject, &words, &choice, now)?;
+            subject::choose(connection, &mut subject, &words, &choice, now)?;
             write_backs::note_choice(connection, source, external_id, now)?;
             let user = users::find(connection, &subject.id)?;
             Ok(user.ok_or(ChoiceError::NotFound))

@@ -7,7 +7,7 @@
 //! * [`batch`]: one transaction for many deliveries;
 //! * [`changes`]: what `sync` and operators write, beside the writer;
 //! * [`write_backs`], [`absences`], [`budget`], [`pinned`]: what is done at the provider;
-//! * [`quarantine`], [`users`], [`retention`]: what is stored, read and dropped;
+//! * [`quarantine`], [`users`], [`subject`], [`retention`]: what is stored, read and dropped;
 //! * [`migrations`], [`schema`], [`types`]: the tables;
 //! * [`connection`], [`postgres`], [`sqlite`]: sessions; [`error`]: what follows from failure.
 
@@ -25,6 +25,7 @@ mod retention;
 #[expect(missing_docs, reason = "the columns are explained in the migrations")]
 pub mod schema;
 mod sqlite;
+mod subject;
 pub mod types;
 mod users;
 pub mod write_backs;
@@ -33,8 +34,9 @@ mod writer;
 pub use changes::ChoiceError;
 pub use error::StoreError;
 pub use postgres::LOCK_TIMEOUT;
+pub use subject::{Choice, Chosen, Subject};
 pub use types::Moment;
-pub use users::{Choice, Chosen, Subject, UserFilter, UserRecord};
+pub use users::{UserFilter, UserRecord};
 pub use writer::Writer;
 
 use crate::config::Database;
@@ -139,7 +141,7 @@ impl Store {
         source: &'static str,
         external_id: String,
     ) -> Result<Option<Subject>, StoreError> {
-        self.read(move |connection| users::subject(connection, source, &external_id)).await
+        self.read(move |connection| subject::find(connection, source, &external_id)).await
     }
 
     /// What is quarantined, oldest first, up to `limit`.

@@ -16,11 +16,14 @@ pub use listing::Listed;
 pub(super) use notes::{earlier, note_choice};
 pub use settling::{Acknowledgement, Settlement};
 
-use super::users::Subject;
+use super::subject::Subject;
 use crate::domain::write_back::{self, Due};
 use crate::domain::{MetadataNames, Words};
 use crate::ingest::Terms;
 use serde_json::{Map, Value};
+
+/// What a write-back's state can be: due, or why it rests.
+pub const STATES: [&str; 5] = ["due", "conflict_id", "conflict_role", "rejected", "held_back"];
 
 /// What holds for deciding what to send.
 #[derive(Clone, Debug)]

@@ -67,37 +67,55 @@ impl Default for Flights {
 impl Reconciler {
     /// Fetches a user whose row is missing. Returns whether this very call made the row.
     pub async fn fetch_missing(&self, external_id: &str) -> Result<bool, NotSynced> {
-        if self.flights.unknown.contains_key(external_id) {
-            return Err(NotSynced::Unknown);
-        }
-        let created = AtomicBool::new(false);
-        let fetch = async {
-            let effect = self.refresh(external_id, Urgency::Person).await?;
-            created.store(effect.fate == Fate::Created, Ordering::Relaxed);
-            Ok::<(), RefreshError>(())
-        };
-        let joined = self.flights.joined.try_get_with_by_ref(external_id, fetch).await;
-        match joined.map_err(Arc::unwrap_or_clone) {
-            Ok(()) => Ok(created.into_inner()),
-            Err(RefreshError::Api(ApiError::NotFound)) => {
-                self.flights.unknown.insert(external_id.to_owned(), ()).await;
-                Err(NotSynced::Unknown)
-            }
-            Err(RefreshError::Api(error)) => Err(NotSynced::Unavailable(error)),
-            Err(RefreshError::Store(error)) => Err(NotSynced::Database(error)),
-        }
+        self.fetch_unless(external_id, |_| true).await
     }
 
     /// Brings the row of a signed-in user in step unless that was done a moment ago, and tries to
     /// tell the provider what it lacks. Returns whether this very call made the row.
     pub async fn reconcile_session(self: &Arc<Self>, external_id: &str) -> Result<bool, NotSynced> {
-        let subject = self.store.subject(self.source(), external_id.to_owned()).await?;
-        let fetched_at = subject.filter(Subject::is_live).and_then(|row| row.last_fetched_at);
-        let fresh = fetched_at.is_some_and(|at| now().since(at) < FRESH_FOR);
-        let created = if fresh { false } else { self.fetch_missing(external_id).await? };
+        let is_fresh =
+            |row: &Subject| row.last_fetched_at.is_some_and(|at| now().since(at) < FRESH_FOR);
+        let created = self.fetch_unless(external_id, is_fresh).await?;
         if self.rules.terms.write_back {
             self.write_back_within(external_id, WRITE_BACK_WITHIN).await;
         }
         Ok(created)
+    }
+
+    /// Fetches a user, unless there is a live row that will do. Returns whether this very call
+    /// made the row.
+    async fn fetch_unless(
+        &self,
+        external_id: &str,
+        will_do: impl Fn(&Subject) -> bool,
+    ) -> Result<bool, NotSynced> {
+        let created = AtomicBool::new(false);
+        let fetch = async {
+            // The table is read within the flight, too: whoever read it before the last one
+            // ended, and is late, must not fetch again.
+            let row = self.store.subject(self.source(), external_id.to_owned()).await?;
+            let row = row.filter(Subject::is_live);
+            if row.as_ref().is_some_and(&will_do) {
+                return Ok(());
+            }
+            // Whoever has a row by now is known.
+            if row.is_none() && self.flights.unknown.contains_key(external_id) {
+                return Err(RefreshError::Api(ApiError::NotFound));
+            }
+            let fetched = self.refresh(external_id, Urgency::Person).await;
+            // Noted before the fetch counts as over: whoever comes too late to join it finds this.
+            if matches!(fetched, Err(RefreshError::Api(ApiError::NotFound))) {
+                self.flights.unknown.insert(external_id.to_owned(), ()).await;
+            }
+            created.store(fetched?.fate == Fate::Created, Ordering::Relaxed);
+            Ok(())
+        };
+        let joined = self.flights.joined.try_get_with_by_ref(external_id, fetch).await;
+        match joined.map_err(Arc::unwrap_or_clone) {
+            Ok(()) => Ok(created.into_inner()),
+            Err(RefreshError::Api(ApiError::NotFound)) => Err(NotSynced::Unknown),
+            Err(RefreshError::Api(error)) => Err(NotSynced::Unavailable(error)),
+            Err(RefreshError::Store(error)) => Err(NotSynced::Database(error)),
+        }
     }
 }

@@ -76,7 +76,7 @@ impl Reconciler {
         let mut fetched = self.fetch_all(&external_ids).await;
         let mut told = self.apply_all(&mut fetched).await?;
         self.tell_absent(&fetched, &mut told).await?;
-        for external_id in fetched.keys() {
+        for (external_id, _) in fetched.iter().filter(|(_, user)| user.is_ok()) {
             if take_over {
                 self.store.take_over(self.source(), external_id.clone(), now()).await?;
             }
@@ -150,10 +150,14 @@ impl Reconciler {
                 (error, _) => (ResyncOutcome::Failed, Some(error.code())),
             };
             let row = self.store.subject(self.source(), external_id.clone()).await?;
-            let outcome = match row.as_ref().and_then(|row| row.deletion_kind.as_deref()) {
-                Some("signed") => ResyncOutcome::Tombstoned,
-                Some(_) if outcome == ResyncOutcome::Unknown => ResyncOutcome::Absent,
-                _ => outcome,
+            let deletion_kind = row.as_ref().and_then(|row| row.deletion_kind.as_deref());
+            let (outcome, reason) = match deletion_kind {
+                // Whatever became of the call: it would change nothing.
+                Some("signed") => (ResyncOutcome::Tombstoned, None),
+                Some(_) if outcome == ResyncOutcome::Unknown => (ResyncOutcome::Absent, None),
+                // Something newer came between the second look-up and the emptying.
+                None if outcome == ResyncOutcome::Absent => (ResyncOutcome::Stale, None),
+                _ => (outcome, reason),
             };
             let user_id = row.map(|row| row.id);
             let one = Resynced { user_id, external_id: external_id.clone(), outcome, reason };

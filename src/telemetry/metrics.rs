@@ -7,6 +7,7 @@
 use crate::domain::Outcome;
 use crate::ingest::Unavailable;
 use crate::provider::{ApiError, Call};
+use crate::store::write_backs;
 use crate::webhook::Rejection;
 use prometheus_client::encoding::EncodeLabelSet;
 use prometheus_client::metrics::counter::Counter;
@@ -33,6 +34,11 @@ struct Reason {
 #[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
 struct WriteBack {
     outcome: &'static str,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct Waiting {
+    state: &'static str,
 }
 
 /// How a lease on a write-back can end.
@@ -68,6 +74,7 @@ pub struct Metrics {
     unavailable: Family<Reason, Counter>,
     other_instance: Counter,
     write_backs: Family<WriteBack, Counter>,
+    write_backs_waiting: Family<Waiting, Gauge>,
     api_calls: Family<ApiCall, Counter>,
     api_seconds: Histogram,
     delivery_seconds: Histogram,
@@ -88,6 +95,7 @@ impl Default for Metrics {
             unavailable: Family::default(),
             other_instance: Counter::default(),
             write_backs: Family::default(),
+            write_backs_waiting: Family::default(),
             api_calls: Family::default(),
             api_seconds: Histogram::new(exponential_buckets(0.005, 2.0, 14)),
             delivery_seconds: fast(),
@@ -141,6 +149,11 @@ impl Metrics {
         );
         let write_backs = self.write_backs.clone();
         registry.register("write_backs", "Leases of write-backs by how they ended", write_backs);
+        registry.register(
+            "write_backs_waiting",
+            "Users about whom the provider is still to be told something",
+            self.write_backs_waiting.clone(),
+        );
         let api_calls = self.api_calls.clone();
         registry.register("api_calls", "Calls of the provider's API by outcome", api_calls);
         registry.register_with_unit(
@@ -197,6 +210,15 @@ impl Metrics {
     /// An event came from a second instance.
     pub fn other_instance(&self) {
         self.other_instance.inc();
+    }
+
+    /// How many write-backs there are of each state; of those that are not named, none.
+    pub fn write_backs_waiting(&self, counted: &[(String, i64)]) {
+        for state in write_backs::STATES {
+            let count =
+                counted.iter().find(|(name, _)| name == state).map_or(0, |(_, count)| *count);
+            self.write_backs_waiting.get_or_create(&Waiting { state }).set(count);
+        }
     }
 
     /// A lease on a write-back ended.

@@ -1,12 +1,14 @@
-//! The final state is a function of the set of events: order, repetition, batches and
+//! The final state is a function of the set of things seen: order, repetition, batches and
 //! replicas do not matter.
 //!
 //! * [`model`]: what a row has to be, computed from the set by the words of the design;
 //! * [`table`]: what the rows are;
 //! * [`every_order`]: all orders of a small set;
+//! * [`fetched`]: all orders of events, snapshots that were fetched, and absences;
 //! * [`random_sets`]: random sets, split at random over moments and replicas.
 
 mod every_order;
+mod fetched;
 mod model;
 mod random_sets;
 mod table;

@@ -2,13 +2,16 @@
 //! nothing real.
 
 use crate::both_engines;
-use crate::support::{Answer, Program, Running, SECRET, TestApp, user, user_id};
+use crate::support::{Answer, Program, Running, SECRET, TestApp, shell, until, user, user_id};
+use serde_json::Value;
 use std::fs;
 use std::os::unix::fs::PermissionsExt as _;
 use std::path::Path;
+use std::time::Duration;
 
 const SAMPLE_USER: &str = "user_33sR3n1FRYDsxjSPI9aGB8hbGo9";
 const ENV_FILE: &str = "data/dev/env";
+const WITHIN: Duration = Duration::from_secs(60);
 
 /// Starts `dev` on a free port; returns where it listens.
 fn start(program: &Program) -> (Running, String) {
@@ -34,11 +37,23 @@ fn variable(program: &Program, name: &str) -> String {
     value.unwrap().to_owned()
 }
 
-async fn sample_user(program: &Program, origin: &str) -> Answer {
+async fn get(program: &Program, url: String) -> Answer {
     let token = variable(program, "USERSYNC_ADMIN_TOKEN");
-    let url = format!("{origin}/v1/users/{SAMPLE_USER}");
     let request = reqwest::Client::new().get(url).bearer_auth(token);
     Answer::of(request.send().await.unwrap()).await
+}
+
+async fn sample_user(program: &Program, origin: &str) -> Answer {
+    get(program, format!("{origin}/v1/users/{SAMPLE_USER}")).await
+}
+
+/// Waits until the emulator was told of every row.
+async fn until_written_back(program: &Program, origin: &str) {
+    until("everything is written back", WITHIN, async || {
+        let due = get(program, format!("{origin}/v1/write-backs?state=due")).await;
+        (due.body["data"] == Value::Array(Vec::new())).then_some(())
+    })
+    .await;
 }
 
 fn mode(path: &Path) -> u32 {
@@ -52,7 +67,12 @@ async fn an_event_that_is_sent_to_dev_is_applied_and_shown() {
     assert!(send(&program, "user.created", &origin).starts_with("applied"));
     let created = sample_user(&program, &origin).await;
     assert_eq!(created.body["first_name"], "Rosalind");
+    until_written_back(&program, &origin).await;
+    let row = sample_user(&program, &origin).await.body;
+    assert_eq!(row["public_metadata"]["dbId"], row["id"], "the emulator knows the user too");
     assert!(send(&program, "user.updated", &origin).starts_with("applied"));
+    assert_eq!(sample_user(&program, &origin).await.body["last_name"], "Vane");
+    until_written_back(&program, &origin).await;
     assert_eq!(sample_user(&program, &origin).await.body["last_name"], "Vane");
     assert!(send(&program, "user.deleted", &origin).starts_with("applied"));
     assert_eq!(sample_user(&program, &origin).await.body["status"], "deleted");
@@ -60,18 +80,121 @@ async fn an_event_that_is_sent_to_dev_is_applied_and_shown() {
     assert_eq!(running.terminate().0, Some(0));
 }
 
+/// Starts `dev`; returns the lines that it told its user to copy.
+fn start_and_read(program: &Program) -> (Running, [String; 4]) {
+    let (mut running, _) = start(program);
+    running.line_with("Ctrl-C stops");
+    let lines = running.lines_to_copy();
+    let lines = lines.try_into().unwrap_or_else(|lines| panic!("{lines:?}"));
+    (running, lines)
+}
+
+fn json(text: &str) -> Value {
+    serde_json::from_str(text).unwrap_or_else(|_| panic!("no JSON: {text}"))
+}
+
 #[tokio::test]
 async fn the_lines_that_dev_prints_work_as_they_are() {
     let program = Program::new();
-    let (mut running, origin) = start(&program);
-    running.line_with("Ctrl-C stops");
-    let said = running.said.clone();
-    assert!(
-        said.contains(&format!("--env-file {ENV_FILE} --url {origin}/webhooks/clerk")),
-        "{said}"
+    let (running, [sign_up, row, who_am_i, send]) = start_and_read(&program);
+    let user = json(&shell(&program, &sign_up));
+    assert!(user["id"].as_str().unwrap().starts_with("user_"), "{user}");
+    let me = json(&shell(&program, &who_am_i));
+    assert_eq!(
+        (&me["external_id"], &me["user"]["email"]),
+        (&user["id"], &"ada@example.org".into())
     );
-    assert!(said.contains(&format!("{origin}/v1/users/{SAMPLE_USER}")), "{said}");
-    assert!(!said.contains(&variable(&program, "CLERK_WEBHOOK_SIGNING_SECRET")), "{said}");
+    let rows = json(&shell(&program, &row));
+    assert_eq!(rows["data"][0]["external_id"], user["id"], "{rows}");
+    assert!(shell(&program, &send).starts_with("applied"));
+    for secret in ["CLERK_WEBHOOK_SIGNING_SECRET", "CLERK_SECRET_KEY", "USERSYNC_ADMIN_TOKEN"] {
+        assert!(!running.said.contains(&variable(&program, secret)), "{}", running.said);
+    }
+    assert_eq!(running.terminate().0, Some(0));
+}
+
+#[tokio::test]
+async fn users_and_keys_of_the_emulator_survive_a_restart() {
+    let program = Program::new();
+    let (running, [sign_up, row, ..]) = start_and_read(&program);
+    let user = json(&shell(&program, &sign_up));
+    let find = async |row: &str| {
+        until("the event is applied", WITHIN, async || {
+            Some(json(&shell(&program, row))["data"].get(0)?.clone())
+        })
+        .await
+    };
+    let before = find(&row).await;
+    let key = variable(&program, "CLERK_SECRET_KEY");
+    assert!(key.starts_with("sk_test_usersync_emulator_"), "{key}");
+    running.terminate();
+    let (running, [sign_up, row, who_am_i, _]) = start_and_read(&program);
+    assert_eq!(variable(&program, "CLERK_SECRET_KEY"), key);
+    let again = shell(&program, &sign_up);
+    assert!(again.contains("form_identifier_exists"), "{again}");
+    assert_eq!(json(&shell(&program, &who_am_i))["external_id"], user["id"]);
+    assert_eq!(find(&row).await["id"], before["id"]);
+    running.terminate();
+}
+
+#[tokio::test]
+async fn variables_of_an_earlier_version_are_completed_and_kept() {
+    let program = Program::new();
+    fs::create_dir_all(program.directory().join("data/dev")).unwrap();
+    let token = "a-token-of-an-earlier-version-0123456789";
+    let old =
+        format!("# old\nCLERK_WEBHOOK_SIGNING_SECRET={SECRET}\nUSERSYNC_ADMIN_TOKEN={token}\n");
+    fs::write(program.directory().join(ENV_FILE), &old).unwrap();
+    let (running, [sign_up, row, ..]) = start_and_read(&program);
+    let now = fs::read_to_string(program.directory().join(ENV_FILE)).unwrap();
+    assert!(now.starts_with(&old), "{now}");
+    assert_eq!(mode(&program.directory().join(ENV_FILE)), 0o600);
+    for name in ["CLERK_SECRET_KEY", "CLERK_API_URL", "CLERK_PUBLISHABLE_KEY", "DATABASE_URL"] {
+        assert_ne!(variable(&program, name), "", "{name}");
+    }
+    shell(&program, &sign_up);
+    until("the event is applied", WITHIN, async || {
+        json(&shell(&program, &row))["data"].get(0).map(drop)
+    })
+    .await;
+    running.terminate();
+}
+
+#[test]
+fn dev_with_clerk_says_what_it_needs_and_refuses_a_production_instance() {
+    let missing = Program::new().run(&["dev", "--clerk"]);
+    assert_eq!(missing.status, Some(1), "{missing:?}");
+    for needed in ["CLERK_SECRET_KEY", "CLERK_WEBHOOK_SIGNING_SECRET", "dashboard"] {
+        assert!(missing.stderr.contains(needed), "{missing:?}");
+    }
+    let live = "sk_live_0123456789";
+    let program = Program::new().with("CLERK_WEBHOOK_SIGNING_SECRET", SECRET);
+    fs::write(program.directory().join(".env"), format!("CLERK_SECRET_KEY={live}\n")).unwrap();
+    let refused = program.run(&["dev", "--clerk", "--env-file", ".env"]);
+    assert_eq!(refused.status, Some(1), "{refused:?}");
+    assert!(refused.stderr.contains("production instance"), "{refused:?}");
+    assert!(!refused.stderr.contains(live) && !program.directory().join("data").exists());
+}
+
+#[test]
+fn dev_with_clerk_starts_no_emulator_and_keeps_no_key_of_clerk() {
+    let key = "sk_test_0123456789";
+    let program = Program::new()
+        .with("CLERK_SECRET_KEY", key)
+        .with("CLERK_API_URL", "http://127.0.0.1:1")
+        .with("CLERK_WEBHOOK_SIGNING_SECRET", SECRET)
+        .with("DATABASE_URL", "postgres://nobody@127.0.0.1:1/real");
+    let mut running = program.start(&["dev", "--clerk", "--port", "0"]);
+    let line = running.line_with("clerk webhooks listen --forward-to http://127.0.0.1:");
+    assert!(line.ends_with("/webhooks/clerk"), "{line}");
+    running.line_with("\"ready\"");
+    running.line_with("Ctrl-C stops");
+    let lines = running.lines_to_copy();
+    assert_eq!(json(&shell(&program, &lines[0]))["data"], Value::Array(Vec::new()));
+    let data = program.directory().join("data/dev-clerk");
+    assert!(!data.join("emulator.json").exists());
+    let env = fs::read_to_string(data.join("env")).unwrap();
+    assert!(!env.contains(key) && !env.contains(SECRET), "{env}");
     assert_eq!(running.terminate().0, Some(0));
 }
 
@@ -83,7 +206,9 @@ async fn what_dev_keeps_is_for_its_user_alone() {
     let data = program.directory().join("data/dev");
     assert_eq!(mode(&data), 0o700);
     let files: Vec<_> = fs::read_dir(&data).unwrap().map(|entry| entry.unwrap().path()).collect();
-    assert!(files.len() >= 2, "{files:?}");
+    for name in ["env", "emulator.json", "usersync.db"] {
+        assert!(files.contains(&data.join(name)), "{files:?}");
+    }
     for file in files {
         assert_eq!(mode(&file), 0o600, "{}", file.display());
     }

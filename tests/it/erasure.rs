@@ -4,7 +4,7 @@
 //! * [`traces`]: where the mark can be found.
 
 mod person;
-mod traces;
+pub mod traces;
 
 use crate::both_engines;
 use crate::support::{Engine, Service, TestDatabase, deleted, message_id, until};

@@ -15,10 +15,13 @@
 
 mod support;
 
+mod absence;
 mod body;
+mod choice;
 mod command_line;
 mod convergence;
 mod delivery;
+mod demo;
 mod dev;
 mod door;
 mod erasure;
@@ -26,13 +29,17 @@ mod fixtures;
 mod identity;
 mod load_shedding;
 mod logs;
+mod me;
 mod observability;
 mod outcomes;
 mod poison;
 mod profile;
 mod quarantine;
+mod resync;
 mod routes;
 mod schema;
+mod session_reconcile;
+mod sessions;
 mod survival;
 mod together;
 mod users_api;

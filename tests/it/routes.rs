@@ -47,6 +47,26 @@ both_engines! {
         app.stop().await;
     }
 
+    async fn every_route_says_which_methods_it_takes(engine) {
+        let app = TestApp::start(engine).await;
+        for (path, allowed) in [
+            ("/v1/me", "GET, HEAD"),
+            ("/v1/users", "GET, HEAD"),
+            ("/v1/users/user_1", "GET, HEAD, PATCH"),
+            ("/v1/reconcile", "POST"),
+            ("/v1/write-backs", "GET, HEAD"),
+            ("/api/clerk/syncUsers", "GET, HEAD"),
+            ("/healthz", "GET, HEAD"),
+            ("/readyz", "GET, HEAD"),
+            ("/metrics", "GET, HEAD"),
+        ] {
+            let answer = ask(&app, Method::DELETE, path).await;
+            assert_eq!((answer.status.as_u16(), answer.code()), (405, "method_not_allowed"), "{path}");
+            assert_eq!(answer.headers["allow"], allowed, "{path}");
+        }
+        app.stop().await;
+    }
+
     async fn what_is_not_there_is_a_404_problem(engine) {
         let app = TestApp::start(engine).await;
         for path in ["/", "/webhooks", "/webhooks/other", "/v1", "/v1/nothing", "/v1/users/a/b"] {

@@ -3,6 +3,7 @@
 //! Behind `gate`, which has checked key and version already. Handlers are thin: they read the
 //! request, ask `world`, and write the answer as the provider would.
 
+mod own;
 mod sessions;
 mod users;
 
@@ -23,7 +24,10 @@ type Answer = Result<HttpResponse, Refusal>;
 
 /// Every route there is.
 pub(super) fn routes(config: &mut ServiceConfig) {
-    let api = web::scope("/v1").configure(users::routes).configure(sessions::routes);
+    let api = web::scope("/v1")
+        .configure(users::routes)
+        .configure(sessions::routes)
+        .configure(own::routes);
     config
         .app_data(PayloadConfig::new(LARGEST_BODY))
         .service(api.route("/jwks", web::get().to(jwks)).default_service(web::to(nothing)))

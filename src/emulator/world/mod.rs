@@ -3,13 +3,14 @@
 //! Every change goes through here, from the routes and from the library's own methods alike,
 //! behind one lock that is never held across an await. A change that changes nothing is none.
 
+mod hearsay;
 mod sign_in;
 mod telling;
 
 use crate::emulator::chance::Chance;
 use crate::emulator::clock;
 use crate::emulator::counts::Counts;
-use crate::emulator::deliveries::PostOffice;
+use crate::emulator::deliveries::{Parcel, PostOffice};
 use crate::emulator::directory::Directory;
 use crate::emulator::errors::Refusal;
 use crate::emulator::key::Key;
@@ -19,7 +20,7 @@ use crate::emulator::sessions::Sessions;
 use crate::emulator::settings::{Credentials, Faults, Outage};
 use crate::emulator::user::{Ids, User, fields};
 use crate::emulator::{event, sample};
-use std::collections::HashMap;
+use std::collections::{HashMap, VecDeque};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use tokio::sync::Notify;
 
@@ -48,6 +49,8 @@ pub(in crate::emulator) struct State {
     pub rates: Option<Rates>,
     /// The number of the last request about users.
     pub requests: u64,
+    /// The messages that were dropped, oldest first.
+    dropped: VecDeque<Parcel>,
     metadata_writes: HashMap<String, usize>,
     ids: u64,
     events: u64,

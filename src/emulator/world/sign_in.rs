@@ -18,6 +18,13 @@ impl World {
         session
     }
 
+    /// A fresh token of a user's session, which is made where there is none.
+    pub(in crate::emulator) fn token_of(&self, user_id: &str) -> String {
+        let latest = self.lock().sessions.latest(user_id).cloned();
+        let session = latest.unwrap_or_else(|| self.new_session(user_id));
+        self.token(&session, &Asked::default())
+    }
+
     /// A signed token of a session.
     pub(in crate::emulator) fn token(&self, session: &Session, asked: &Asked) -> String {
         let now = clock::now() / 1_000;

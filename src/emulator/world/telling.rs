@@ -7,6 +7,9 @@ use crate::emulator::event;
 use crate::emulator::faults::{self, Fate};
 use serde_json::Value;
 
+/// How many dropped messages are kept for a replay; the oldest goes first.
+const MOST_DROPPED: usize = 10_000;
+
 impl World {
     /// Hands an event to the post office, or lets a fault have it.
     pub(super) fn tell(&self, state: &mut State, kind: &str, data: &Value, now: i64) {
@@ -18,17 +21,38 @@ impl World {
         self.office.count_event();
         let fate = faults::fate(state.faults, &self.chance, number);
         count_fate(&mut state.counts, fate);
-        if fate.dropped {
-            return;
-        }
         let id = format!("msg_{}", self.chance.draw("message", number).letters(27));
         let body = event::body(kind, data, &self.credentials.instance_id, now);
         let Fate { behind, delay, .. } = fate;
         let parcel = Parcel { number, id, body, behind, delay, failures: 0 };
+        if fate.dropped {
+            return state.keep_dropped(parcel);
+        }
         if fate.duplicated {
             self.office.post(Parcel { behind: None, delay: None, ..parcel.clone() });
         }
         self.office.post(parcel);
+    }
+}
+
+impl World {
+    /// Delivers what was dropped, and says how many messages that are.
+    pub(in crate::emulator) fn redeliver_dropped(&self) -> usize {
+        let dropped = std::mem::take(&mut self.lock().dropped);
+        let count = dropped.len();
+        for parcel in dropped {
+            self.office.post(parcel);
+        }
+        count
+    }
+}
+
+impl State {
+    fn keep_dropped(&mut self, parcel: Parcel) {
+        if self.dropped.len() == MOST_DROPPED {
+            self.dropped.pop_front();
+        }
+        self.dropped.push_back(parcel);
     }
 }
 

@@ -4,9 +4,8 @@
 
 use super::Batch;
 use super::row::Rows;
-use super::sql::{batch_columns, noted, on_conflict, rank, row_columns, unchanged, written};
-use super::statement::incoming;
-use crate::store::types::Utc;
+use super::sql::rank;
+use super::statement::upsert;
 use diesel::QueryResult;
 use diesel::pg::{Pg, PgConnection};
 use diesel::query_builder::{AstPass, Query, QueryFragment, QueryId};
@@ -53,17 +52,7 @@ const ANSWER: &str = concat!(
 
 impl<const NOTES: bool> QueryFragment<Pg> for Application<'_, NOTES> {
     fn walk_ast<'b>(&'b self, mut out: AstPass<'_, 'b, Pg>) -> QueryResult<()> {
-        // $1 and $2, which the texts name.
-        out.push_sql("WITH batch AS (SELECT ");
-        out.push_bind_param::<Text, _>(&self.batch.source)?;
-        out.push_sql("::text, ");
-        out.push_bind_param::<Utc, _>(&self.batch.now)?;
-        out.push_sql("::timestamptz)");
-        incoming::<NOTES>(self.rows, self.settled_ids, out.reborrow())?;
-        out.push_sql(written!());
-        if NOTES {
-            out.push_sql(noted!());
-        }
+        upsert::<NOTES>(self.batch, self.rows, self.settled_ids, out.reborrow())?;
         out.push_sql(ANSWER);
         Ok(())
     }

@@ -139,8 +139,11 @@ pub(super) fn apply(
         AnyConnection::Sqlite(inner) => sqlite::apply(inner, batch)?,
     };
     for (user, effect) in batch.users.iter().zip(&effects) {
-        if effect.fate == Fate::Superseded && user.merged.last_sign_in_at.is_some() {
-            users::raise_last_sign_in(connection, batch.source, user)?;
+        if matches!(effect.fate, Fate::Superseded | Fate::Absent) {
+            if user.merged.last_sign_in_at.is_some() {
+                users::raise_last_sign_in(connection, batch.source, user)?;
+            }
+            users::raise_last_fetched(connection, batch.source, user)?;
         }
     }
     Ok(effects)

@@ -40,13 +40,19 @@ impl<const ERASES: bool, const NOTES: bool> RunQueryDsl<PgConnection>
 {
 }
 
-/// The rows, and where write-backs are noted the settled ids, as a table.
-pub(super) fn incoming<'b, const NOTES: bool>(
+/// What every statement begins with: the batch's source and time as $1 and $2, the rows as a
+/// table, the guarded upsert, and where it `NOTES` the write-backs.
+pub(super) fn upsert<'b, const NOTES: bool>(
+    batch: &'b Batch<'_>,
     rows: &'b Rows<'_>,
     settled_ids: &'b [Option<&str>],
     mut out: AstPass<'_, 'b, Pg>,
 ) -> QueryResult<()> {
-    out.push_sql(", incoming AS (SELECT * FROM unnest(");
+    out.push_sql("WITH batch AS (SELECT ");
+    out.push_bind_param::<Text, _>(&batch.source)?;
+    out.push_sql("::text, ");
+    out.push_bind_param::<Utc, _>(&batch.now)?;
+    out.push_sql("::timestamptz), incoming AS (SELECT * FROM unnest(");
     rows.bind(out.reborrow())?;
     if NOTES {
         out.push_sql(", ");
@@ -54,6 +60,10 @@ pub(super) fn incoming<'b, const NOTES: bool>(
     }
     out.push_sql(concat!(") WITH ORDINALITY AS incoming (", row_columns!()));
     out.push_sql(if NOTES { ", settled_id, place))" } else { ", place))" });
+    out.push_sql(written!());
+    if NOTES {
+        out.push_sql(noted!());
+    }
     Ok(())
 }
 
@@ -132,17 +142,7 @@ const RECORDED: &str = ", recorded AS (INSERT INTO webhook_events \
 
 impl<const ERASES: bool, const NOTES: bool> QueryFragment<Pg> for Statement<'_, ERASES, NOTES> {
     fn walk_ast<'b>(&'b self, mut out: AstPass<'_, 'b, Pg>) -> QueryResult<()> {
-        // $1 and $2, which the texts above name.
-        out.push_sql("WITH batch AS (SELECT ");
-        out.push_bind_param::<Text, _>(&self.batch.source)?;
-        out.push_sql("::text, ");
-        out.push_bind_param::<Utc, _>(&self.batch.now)?;
-        out.push_sql("::timestamptz)");
-        incoming::<NOTES>(self.rows, self.settled_ids, out.reborrow())?;
-        out.push_sql(written!());
-        if NOTES {
-            out.push_sql(noted!());
-        }
+        upsert::<NOTES>(self.batch, self.rows, self.settled_ids, out.reborrow())?;
         if ERASES {
             out.push_sql(UNNOTED);
             out.push_sql(ERASED);

@@ -8,8 +8,8 @@ use crate::domain::{Change, Fill, Snapshot};
 use crate::store::changes::apply;
 use crate::store::connection::{AnyConnection, both};
 use crate::store::schema::write_backs;
+use crate::store::subject::{self, Choice, Chosen, Subject};
 use crate::store::types::Moment;
-use crate::store::users::{self, Choice, Chosen, Subject};
 use crate::store::{Store, StoreError};
 use diesel::prelude::*;
 
@@ -63,7 +63,7 @@ fn settle(
     if let Some((change, _)) = &answer {
         apply(connection, rules.terms, now, std::slice::from_ref(change))?;
     }
-    let subject = users::lock(connection, source, &claim.external_id)?;
+    let subject = subject::lock(connection, source, &claim.external_id)?;
     let Some(held) = hold(connection, source, claim)? else {
         return Ok(Settlement::Lost);
     };
@@ -72,7 +72,7 @@ fn settle(
     };
     let choice = acknowledged(&subject, answer.as_ref(), held.chosen_at == claim.chosen_at);
     if choice != Choice::default() {
-        users::choose(connection, &mut subject, &rules.words, &choice, now)?;
+        subject::choose(connection, &mut subject, &rules.words, &choice, now)?;
     }
     let due = rules.due(&subject, held.take_over);
     // A choice that stands was not acknowledged: nobody has looked since it was made.

@@ -1,7 +1,8 @@
-//! What a user's row has to be, computed from the set of events alone.
+//! What a user's row has to be, computed from the set of things seen alone: events, snapshots
+//! that were fetched, and absences.
 //!
 //! Written from the design, without the service's own code: the greatest version wins, the
-//! last sign-in is the latest of all, and a deletion is terminal.
+//! last sign-in and the last fetch are the latest of all, and a deletion is terminal.
 
 use serde_json::{Value, json};
 use sha2::{Digest as _, Sha256};
@@ -9,23 +10,34 @@ use sha2::{Digest as _, Sha256};
 /// Below this an envelope's timestamp is in seconds.
 const SECONDS_BELOW: i64 = 100_000_000_000;
 
-/// The row that a non-empty set of events of one user comes to.
+/// The row that a non-empty set of things seen of one user comes to. `type` says what each is: a
+/// provider's word for an event, else `fetched` or `absence`.
 pub fn row(external_id: &str, events: &[Value]) -> Value {
     if events.iter().any(|event| event["type"] == "user.deleted") {
         return tombstone(external_id);
     }
     let winner = events.iter().max_by_key(|event| version(event)).unwrap();
     let sign_ins = events.iter().filter_map(|event| event["data"]["last_sign_in_at"].as_i64());
-    let mut row = snapshot(external_id, winner);
+    let fetches = events.iter().filter(|event| event["type"] == "fetched");
+    let mut row = match winner["type"].as_str() {
+        Some("absence") => emptied(external_id, winner),
+        _ => snapshot(external_id, winner),
+    };
+    row["last_fetched_at"] = json!(fetches.filter_map(seen_at).max().map(instant));
     row["last_sign_in_at"] = json!(sign_ins.max().map(instant));
     row
 }
 
-/// (`updated_at`, projection, kind, `seen_at`, digest); both constants are 1 for an event.
+/// (`updated_at`, projection, kind, `seen_at`, digest). The projection is 1, the kind 1 for an
+/// event and 2 for what was asked for; an absence has no digest.
 fn version(event: &Value) -> (i64, i16, i16, i64, [u8; 32]) {
     let updated_at = event["data"]["updated_at"].as_i64().unwrap_or(0);
     let seen_at = seen_at(event).unwrap_or(0);
-    (updated_at, 1, 1, seen_at, digest(&event["data"]))
+    match event["type"].as_str() {
+        Some("absence") => (updated_at, 1, 2, seen_at, [0; 32]),
+        Some("fetched") => (updated_at, 1, 2, seen_at, digest(&event["data"])),
+        _ => (updated_at, 1, 1, seen_at, digest(&event["data"])),
+    }
 }
 
 fn seen_at(event: &Value) -> Option<i64> {
@@ -111,6 +123,19 @@ fn snapshot(external_id: &str, event: &Value) -> Value {
         "source_created_at": data["created_at"].as_i64().map(instant),
         "deletion_kind": null,
     })
+}
+
+/// Nothing but the pseudonym, the status, and the version of the absence.
+fn emptied(external_id: &str, absence: &Value) -> Value {
+    let (updated_at, projection, kind, seen_at, digest) = version(absence);
+    let mut row = tombstone(external_id);
+    row["deletion_kind"] = json!("absent");
+    row["version_updated_at"] = json!(updated_at);
+    row["version_projection"] = json!(projection);
+    row["version_kind"] = json!(kind);
+    row["version_seen_at"] = json!(seen_at);
+    row["version_digest"] = json!(hex(digest));
+    row
 }
 
 /// Nothing but the pseudonym, the status, and one constant as the version.

@@ -119,14 +119,14 @@ impl Emulated {
     }
 
     /// An operator's choice for a user.
-    pub async fn choose(&self, user_id: &str, choice: Value) {
+    pub async fn set_here(&self, user_id: &str, choice: Value) {
         let path = format!("/v1/users/{user_id}");
         let answer = self.ask(Method::PATCH, &path, ADMIN_TOKEN, Some(choice)).await;
         assert_eq!(answer.status, 200, "{answer:?}");
     }
 
     /// A manual resync, or with `take_over` the settling of conflicts; the outcomes.
-    pub async fn resync(&self, user_ids: &[String], take_over: bool) -> Vec<Value> {
+    pub async fn fetch_anew(&self, user_ids: &[String], take_over: bool) -> Vec<Value> {
         let wanted = json!({"user_ids": user_ids, "take_over": take_over});
         let answer = self.ask(Method::POST, "/v1/reconcile", ADMIN_TOKEN, Some(wanted)).await;
         assert_eq!(answer.status, 200, "{answer:?}");
@@ -140,7 +140,7 @@ impl Emulated {
     }
 
     /// What is chosen here for a user, and what the provider shows: role and plan of each.
-    pub fn words(&self, user_id: &str) -> String {
+    pub fn chosen_and_shown(&self, user_id: &str) -> String {
         let sql = format!(
             "SELECT COALESCE(set_role, '-') || ' ' || COALESCE(source_role, '-') || ' ' || \
              COALESCE(set_plan, '-') || ' ' || COALESCE(source_plan, '-') AS value \

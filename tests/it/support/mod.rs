@@ -9,8 +9,10 @@ mod database;
 mod dump;
 mod emulated;
 mod event;
+mod hearing;
 mod hold;
 mod metrics;
+mod mint;
 mod one_batch;
 mod process;
 mod program;
@@ -19,7 +21,9 @@ mod relay;
 mod replica;
 mod sender;
 mod signed;
+mod signer;
 mod until;
+mod wire;
 
 pub use app::{ADMIN_TOKEN, READ_TOKEN, TestApp, configuration};
 pub use chance::Chance;
@@ -29,15 +33,19 @@ pub use crowd::Crowd;
 pub use database::{Engine, TestDatabase};
 pub use emulated::{Emulated, emulator, provider_variables};
 pub use event::{deleted, event_of, user, user_id};
+pub use hearing::{NO_WRITE_BACK, outcomes};
 pub use hold::Hold;
+pub use mint::{Mint, PARTY};
 pub use process::Service;
-pub use program::{Program, Running};
+pub use program::{Program, Running, shell};
 pub use raw::exchange;
 pub use relay::{Blocked, Relay};
 pub use replica::Replica;
 pub use sender::{Answer, SECRET, Sender, message_id, now_seconds};
 pub use signed::Signed;
+pub use signer::Signer;
 pub use until::until;
+pub use wire::Wire;
 
 /// Writes a test once and runs it on both engines:
 /// `both_engines! { async fn name(engine) { … } }`.

@@ -106,6 +106,14 @@ impl Running {
         }
     }
 
+    /// The lines that it told its user to copy, as far as they have come: commands in a shell of
+    /// their own, or of this program.
+    pub fn lines_to_copy(&self) -> Vec<String> {
+        let lines = self.said.lines().filter_map(|line| line.strip_prefix("  "));
+        let commands = lines.filter(|line| line.starts_with('(') || line.contains(" --env-file "));
+        commands.map(str::to_owned).collect()
+    }
+
     /// Asks the process to stop, and returns its exit status and everything that it said.
     pub fn terminate(mut self) -> (Option<i32>, String) {
         let id = self.child.id().to_string();
@@ -124,6 +132,14 @@ impl Drop for Running {
         self.child.kill().ok();
         self.child.wait().ok();
     }
+}
+
+/// Runs a line as a user would who copies it, and returns what it printed.
+pub fn shell(program: &Program, line: &str) -> String {
+    let output = Command::new("sh").args(["-c", line]).current_dir(program.directory()).output();
+    let run = Finished::of(&output.unwrap());
+    assert_eq!(run.status, Some(0), "{line}: {run:?}");
+    run.stdout
 }
 
 fn forward(stream: impl Read + Send + 'static, lines: Sender<String>) {

@@ -36,6 +36,13 @@ impl Replica {
         replicas
     }
 
+    /// Starts one replica with these variables besides, and waits until it is ready.
+    pub async fn start_with(database: &TestDatabase, variables: &[(&str, &str)]) -> Self {
+        let replica = Self::launch(database, variables);
+        replica.until_ready().await;
+        replica
+    }
+
     fn launch(database: &TestDatabase, variables: &[(&str, &str)]) -> Self {
         let app = App::build(configuration(database, variables)).unwrap();
         let origin = format!("http://{}", app.address());

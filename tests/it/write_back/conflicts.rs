@@ -48,7 +48,7 @@ both_engines! {
             }
         }
         both.quiet().await;
-        both.resync(&ids, true).await;
+        both.fetch_anew(&ids, true).await;
         both.quiet().await;
         for id in &ids {
             assert_eq!(both.metadata(id), json!({"dbId": both.user(id).await["id"], "role": "user"}));
@@ -60,7 +60,7 @@ both_engines! {
         let both = Emulated::start(engine).await;
         let id = both.sign_up_with(&json!({"role": "wizard"}));
         both.quiet().await;
-        both.choose(&id, json!({"role": "admin"})).await;
+        both.set_here(&id, json!({"role": "admin"})).await;
         both.quiet().await;
         assert_eq!((both.metadata(&id)["role"].clone(), both.outbox()), (json!("admin"), vec![]));
     }
@@ -71,7 +71,7 @@ both_engines! {
         let theirs = json!({"dbId": "theirs", "role": "wizard", "plan": "gold", "deep": {"a": [1, null]}});
         let id = both.sign_up_with(&theirs);
         both.quiet().await;
-        both.choose(&id, json!({"plan": "pro"})).await;
+        both.set_here(&id, json!({"plan": "pro"})).await;
         both.quiet().await;
         let row = both.user(&id).await;
         let user = both.emulator.user(&id).unwrap();

@@ -116,14 +116,14 @@ both_engines! {
         let ids = crowd(&both.emulator, 12);
         both.emulator.settled().await;
         both.emulator.set_faults(Faults::None);
-        both.resync(&ids, false).await;
+        both.fetch_anew(&ids, false).await;
         both.emulator.set_faults(Faults::Heavy);
         for id in &ids {
-            both.choose(id, json!({"role": "admin"})).await;
+            both.set_here(id, json!({"role": "admin"})).await;
         }
         both.quiet().await;
         for id in &ids {
-            assert_eq!((both.words(id), &both.metadata(id)["role"]), ("- admin - -".into(), &json!("admin")));
+            assert_eq!((both.chosen_and_shown(id), &both.metadata(id)["role"]), ("- admin - -".into(), &json!("admin")));
             assert!(both.emulator.metadata_writes(id) <= 2, "one for the id, one for the role");
         }
     }

@@ -9,7 +9,7 @@ both_engines! {
         let both = Emulated::start(engine).await;
         let ids: Vec<String> = (0..20).map(|number| both.sign_up(&format!("User{number}"))).collect();
         both.quiet().await;
-        let outcomes = both.resync(&ids, false).await;
+        let outcomes = both.fetch_anew(&ids, false).await;
         assert!(outcomes.iter().all(|one| one["outcome"] == "unchanged"), "{outcomes:?}");
         for user in both.emulator.users() {
             assert_eq!(both.send(&event_of(&user)).await.outcome(), "stale");
@@ -43,7 +43,7 @@ both_engines! {
         let both = Emulated::start_with(engine, &[("USERSYNC_WRITE_BACK", "off")]).await;
         let id = both.sign_up("Ada");
         both.emulator.settled().await;
-        assert_eq!(both.resync(std::slice::from_ref(&id), false).await[0]["outcome"], "unchanged");
+        assert_eq!(both.fetch_anew(std::slice::from_ref(&id), false).await[0]["outcome"], "unchanged");
         assert_eq!((both.outbox(), both.calls()), (vec![], (0, 1)));
         assert_eq!(both.metadata(&id), json!({}));
     }
@@ -51,7 +51,7 @@ both_engines! {
     async fn a_service_without_workers_leaves_its_notes_to_others(engine) {
         let both = Emulated::start_with(engine, &[("USERSYNC_WORKERS", "off")]).await;
         let id = both.sign_up("Ada");
-        both.choose(&id_when_there(&both, &id).await, json!({"role": "admin"})).await;
+        both.set_here(&id_when_there(&both, &id).await, json!({"role": "admin"})).await;
         assert_eq!((both.outbox(), both.calls()), (vec![format!("{id} due")], (0, 0)));
         let (database, emulator) = both.stop().await;
         // As by a clock that is an hour ahead: no look is ever later than this choice.

@@ -3,7 +3,7 @@
 //! Called by [`super::Sessions`] with claims that are known to be signed. Pure: the time is
 //! an argument.
 
-use super::json::{object, present, seconds, typed};
+use super::json::{object, seconds, typed};
 use super::token::Signed;
 use super::{Session, TokenFault};
 use crate::domain::{Role, UnixMillis};
@@ -93,28 +93,29 @@ impl Verified {
     }
 }
 
-/// The claims that are read; all others, custom ones and `aud` among them, are ignored.
+/// The claims that are read; all others, custom ones and `aud` among them, are ignored. `null`
+/// equals absent, as everywhere: what a session must have it then lacks.
 #[derive(Deserialize)]
 struct Claims<'a> {
-    #[serde(borrow, default, deserialize_with = "present")]
+    #[serde(borrow, default)]
     iss: Option<&'a RawValue>,
-    #[serde(borrow, default, deserialize_with = "present")]
+    #[serde(borrow, default)]
     sub: Option<&'a RawValue>,
-    #[serde(borrow, default, deserialize_with = "present")]
+    #[serde(borrow, default)]
     sid: Option<&'a RawValue>,
-    #[serde(borrow, default, deserialize_with = "present")]
+    #[serde(borrow, default)]
     azp: Option<&'a RawValue>,
-    #[serde(borrow, default, deserialize_with = "present")]
+    #[serde(borrow, default)]
     exp: Option<&'a RawValue>,
-    #[serde(borrow, default, deserialize_with = "present")]
+    #[serde(borrow, default)]
     nbf: Option<&'a RawValue>,
-    #[serde(borrow, default, deserialize_with = "present")]
+    #[serde(borrow, default)]
     iat: Option<&'a RawValue>,
-    #[serde(borrow, default, deserialize_with = "present")]
+    #[serde(borrow, default)]
     sts: Option<&'a RawValue>,
-    #[serde(borrow, default, deserialize_with = "present")]
+    #[serde(borrow, default)]
     act: Option<&'a RawValue>,
-    #[serde(borrow, default, deserialize_with = "present")]
+    #[serde(borrow, default)]
     pla: Option<&'a RawValue>,
 }
 

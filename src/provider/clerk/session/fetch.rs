@@ -50,7 +50,10 @@ pub(super) struct Source {
 
 impl Source {
     pub(super) fn new(address: JwksAddress) -> Self {
-        let client = Client::builder()
+        // Plain HTTP is for this machine only: no proxy of the environment may hear the bearer.
+        let is_plain = address.url.scheme() == "http";
+        let client = if is_plain { Client::builder().no_proxy() } else { Client::builder() };
+        let client = client
             .timeout(TIMEOUT)
             // A redirect could lead to anybody's keys, and take the bearer along.
             .redirect(redirect::Policy::none())

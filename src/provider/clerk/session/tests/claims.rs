@@ -134,6 +134,38 @@ async fn claims_that_are_named_twice_or_of_a_wrong_type_are_refused() {
     assert_eq!(with("pla", json!(["u:pro"])).await, Some("token_malformed"));
 }
 
+/// Likewise with one claim that is there as `null`, where origins are configured or not.
+async fn with_null(name: &str, parties: &[&str]) -> Option<&'static str> {
+    let sessions = Sessions::new(SessionSettings {
+        keys: KeySource::Pem(PublicKey::parse(&Signer::own().public_pem()).unwrap()),
+        issuer: ISSUER.to_owned(),
+        authorized_parties: parties.iter().map(|party| (*party).to_owned()).collect(),
+        cookie_suffix: None,
+    });
+    let mut claims = claims(&[]);
+    claims[name] = Value::Null;
+    let token = Signer::own().token(&claims);
+    sessions.verify(&token, now()).await.err()?;
+    Some(fault(&sessions, &token).await.code())
+}
+
+#[tokio::test]
+async fn a_claim_that_is_null_counts_as_absent() {
+    for optional in ["nbf", "iat", "sts", "act", "pla", "v", "aud"] {
+        assert_eq!(with_null(optional, &[PARTY]).await, None, "{optional}");
+    }
+    assert_eq!(with_null("azp", &[]).await, None);
+    assert_eq!(with_null("azp", &[PARTY]).await, Some("token_party"));
+    for (required, code) in [
+        ("exp", "token_malformed"),
+        ("sub", "token_subject"),
+        ("iss", "token_issuer"),
+        ("sid", "token_category"),
+    ] {
+        assert_eq!(with_null(required, &[PARTY]).await, Some(code), "{required}");
+    }
+}
+
 #[tokio::test]
 async fn an_impersonator_and_a_plan_are_kept() {
     let session = async |name: &str, value: Value| {

@@ -1,0 +1,131 @@
+//! What the demo asks of the service, over HTTP like everybody else.
+//!
+//! Called by the other parts of `demo`. Knows the routes and the tokens, and nothing of the play.
+
+use super::super::Failure;
+use reqwest::{Client, Method, StatusCode};
+use serde_json::{Value, json};
+use std::time::Duration;
+
+/// How long one answer may take: a resync of a hundred users under faults takes a while.
+const TIMEOUT: Duration = Duration::from_secs(120);
+
+/// A client of the service.
+#[derive(Clone)]
+pub(super) struct Caller {
+    client: Client,
+    origin: String,
+    admin_token: String,
+}
+
+/// An answer: its status, and its body where that is JSON.
+pub(super) type Answer = (StatusCode, Value);
+
+impl Caller {
+    pub(super) fn new(origin: String, admin_token: String) -> Result<Self, Failure> {
+        let client = Client::builder().no_proxy().timeout(TIMEOUT).build();
+        let client = client.map_err(|error| Failure::Told(error.to_string()))?;
+        Ok(Self { client, origin, admin_token })
+    }
+
+    pub(super) fn origin(&self) -> &str {
+        &self.origin
+    }
+
+    /// Whether the service says that it is ready.
+    pub(super) async fn is_ready(&self) -> bool {
+        let answer = self.client.get(format!("{}/readyz", self.origin)).send().await;
+        answer.is_ok_and(|answer| answer.status().is_success())
+    }
+
+    /// Who the bearer of a session token is.
+    pub(super) async fn me(&self, session_token: &str) -> Result<Answer, Failure> {
+        self.ask(Method::GET, "/v1/me", session_token, None).await
+    }
+
+    /// Chooses the role of a user.
+    pub(super) async fn choose_role(&self, id: &str, role: &str) -> Result<Answer, Failure> {
+        let path = format!("/v1/users/{id}");
+        self.ask(Method::PATCH, &path, &self.admin_token, Some(json!({"role": role}))).await
+    }
+
+    /// Has users fetched anew.
+    pub(super) async fn resync(&self, ids: &[String]) -> Result<Answer, Failure> {
+        let body = Some(json!({"user_ids": ids}));
+        self.ask(Method::POST, "/v1/reconcile", &self.admin_token, body).await
+    }
+
+    /// Every row, those of deleted users too.
+    pub(super) async fn rows(&self) -> Result<Vec<Value>, Failure> {
+        let mut rows = self.pages("/v1/users?limit=500").await?;
+        rows.extend(self.pages("/v1/users?limit=500&status=deleted").await?);
+        Ok(rows)
+    }
+
+    /// How many users the provider is still to be told of.
+    pub(super) async fn due_write_backs(&self) -> Result<usize, Failure> {
+        Ok(self.pages("/v1/write-backs?limit=500&state=due").await?.len())
+    }
+
+    /// The metrics, as text.
+    pub(super) async fn metrics(&self) -> Result<String, Failure> {
+        let answer = self.client.get(format!("{}/metrics", self.origin)).send().await;
+        let text = answer.map_err(|error| unanswered(&error))?.text().await;
+        text.map_err(|error| unanswered(&error))
+    }
+
+    /// Posts a signed event.
+    pub(super) async fn deliver(
+        &self,
+        [id, timestamp, signature]: [&str; 3],
+        body: String,
+    ) -> Result<StatusCode, Failure> {
+        let request = self.client.post(format!("{}/webhooks/clerk", self.origin));
+        let request = request.header("svix-id", id).header("svix-timestamp", timestamp);
+        let answer = request.header("svix-signature", signature).body(body).send().await;
+        Ok(answer.map_err(|error| unanswered(&error))?.status())
+    }
+
+    async fn pages(&self, path: &str) -> Result<Vec<Value>, Failure> {
+        let (mut items, mut cursor) = (Vec::new(), String::new());
+        loop {
+            let page = format!("{path}&cursor={cursor}");
+            let (status, mut body) = self.ask(Method::GET, &page, &self.admin_token, None).await?;
+            let Some(Value::Array(data)) = body.get_mut("data").map(Value::take) else {
+                return Err(unexpected(path, status, &body));
+            };
+            items.extend(data);
+            match body.get("next_cursor").and_then(Value::as_str) {
+                Some(next) => next.clone_into(&mut cursor),
+                None => return Ok(items),
+            }
+        }
+    }
+
+    async fn ask(
+        &self,
+        method: Method,
+        path: &str,
+        token: &str,
+        body: Option<Value>,
+    ) -> Result<Answer, Failure> {
+        let request = self.client.request(method, format!("{}{path}", self.origin));
+        let mut request = request.bearer_auth(token);
+        if let Some(body) = body {
+            request = request.body(body.to_string());
+        }
+        let answer = request.send().await.map_err(|error| unanswered(&error))?;
+        let status = answer.status();
+        let text = answer.text().await.map_err(|error| unanswered(&error))?;
+        Ok((status, serde_json::from_str(&text).unwrap_or_default()))
+    }
+}
+
+fn unanswered(error: &reqwest::Error) -> Failure {
+    Failure::Told(format!("the service did not answer: {error}"))
+}
+
+/// An answer that nobody expected.
+pub(super) fn unexpected(what: &str, status: StatusCode, body: &Value) -> Failure {
+    Failure::Told(format!("{what} was answered with status {status}: {body}"))
+}

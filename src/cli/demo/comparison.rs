@@ -1,0 +1,252 @@
+//! Whether provider and table agree, row by row.
+//!
+//! Called by `demo` at the end. Pure, and written without the mapping that the service uses: it
+//! says what a row must be in words of its own, so that a mistake there is found here.
+
+use serde::Serialize;
+use serde_json::{Value, json};
+use std::collections::{BTreeMap, BTreeSet};
+
+/// The roles that the service of a demo knows; it gives the first to who has none.
+const ROLES: [&str; 2] = ["user", "admin"];
+
+/// What the row of a deleted user must not hold.
+const PERSONAL: [&str; 8] = [
+    "source_external_id",
+    "email",
+    "phone",
+    "username",
+    "first_name",
+    "last_name",
+    "name",
+    "image_url",
+];
+
+/// What provider and table hold.
+pub(super) struct Sides<'a> {
+    /// Every user object of the provider.
+    pub(super) live: &'a [Value],
+    /// Every id that the provider ever issued.
+    pub(super) issued: &'a [String],
+    /// Every row, those of deleted users too.
+    pub(super) rows: &'a [Value],
+    /// The role that an operator chose for a user, by the user's id.
+    pub(super) chosen: &'a BTreeMap<String, String>,
+}
+
+/// One value that differs.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub(super) struct Discrepancy {
+    pub(super) external_id: String,
+    pub(super) field: &'static str,
+    pub(super) provider: Value,
+    pub(super) table: Value,
+}
+
+/// What a comparison came to.
+#[derive(Clone, Debug, Default, PartialEq, Serialize)]
+pub(super) struct Compared {
+    /// Users who are there on both sides.
+    pub(super) live: usize,
+    /// Deleted users with an emptied row.
+    pub(super) deleted: usize,
+    /// Deleted users without a row: no event of theirs ever came through.
+    pub(super) never_heard_of: usize,
+    pub(super) discrepancies: Vec<Discrepancy>,
+}
+
+impl Sides<'_> {
+    /// Compares everything with everything.
+    pub(super) fn compare(&self) -> Compared {
+        let mut compared = Compared::default();
+        let mut rows: BTreeMap<&str, &Value> = BTreeMap::new();
+        let issued: BTreeSet<&str> = self.issued.iter().map(String::as_str).collect();
+        for row in self.rows {
+            let id = text(row, "external_id");
+            if rows.insert(id, row).is_some() || !issued.contains(id) {
+                compared.note(id, "row", Value::Null, json!("a row too many"));
+            }
+        }
+        let live: BTreeMap<&str, &Value> =
+            self.live.iter().map(|user| (text(user, "id"), user)).collect();
+        for id in issued {
+            match (live.get(id), rows.get(id)) {
+                (Some(user), Some(row)) => self.compare_live(id, user, row, &mut compared),
+                (Some(_), None) => compared.note(id, "row", json!("a user"), Value::Null),
+                (None, Some(row)) => compare_deleted(id, row, &mut compared),
+                (None, None) => compared.never_heard_of += 1,
+            }
+        }
+        compared
+    }
+
+    fn compare_live(&self, id: &str, user: &Value, row: &Value, compared: &mut Compared) {
+        compared.live += 1;
+        for (field, expected) in expected(user) {
+            compared.check(id, field, expected, at(row, field));
+        }
+        let metadata = at(user, "public_metadata");
+        compared.check(id, "public_metadata.dbId", at(&metadata, "dbId"), at(row, "id"));
+        if let Some(role) = self.chosen.get(id) {
+            compared.check(id, "public_metadata.role", at(&metadata, "role"), json!(role));
+        }
+    }
+}
+
+impl Compared {
+    fn check(&mut self, id: &str, field: &'static str, provider: Value, table: Value) {
+        if provider != table {
+            self.note(id, field, provider, table);
+        }
+    }
+
+    fn note(&mut self, id: &str, field: &'static str, provider: Value, table: Value) {
+        let external_id = id.to_owned();
+        self.discrepancies.push(Discrepancy { external_id, field, provider, table });
+    }
+}
+
+/// What the row of a user must be.
+fn expected(user: &Value) -> [(&'static str, Value); 9] {
+    let flag = |key: &str| user.get(key) == Some(&Value::Bool(true));
+    let status = match (flag("banned"), flag("locked")) {
+        (true, _) => "banned",
+        (false, true) => "locked",
+        (false, false) => "active",
+    };
+    let metadata = at(user, "public_metadata");
+    let role = ROLES.iter().find(|role| text(&metadata, "role") == **role).unwrap_or(&"user");
+    [
+        ("email", primary(user, "primary_email_address_id", "email_addresses", "email_address")),
+        ("phone", primary(user, "primary_phone_number_id", "phone_numbers", "phone_number")),
+        ("username", at(user, "username")),
+        ("first_name", at(user, "first_name")),
+        ("last_name", at(user, "last_name")),
+        ("image_url", at(user, "image_url")),
+        ("role", json!(role)),
+        ("status", json!(status)),
+        ("public_metadata", metadata),
+    ]
+}
+
+/// The address that a user's primary id names.
+fn primary(user: &Value, id: &str, list: &str, value: &str) -> Value {
+    let id = at(user, id);
+    let list = user.get(list).and_then(Value::as_array).into_iter().flatten();
+    list.filter(|one| !id.is_null() && at(one, "id") == id)
+        .map(|one| at(one, value))
+        .next()
+        .unwrap_or(Value::Null)
+}
+
+fn compare_deleted(id: &str, row: &Value, compared: &mut Compared) {
+    compared.deleted += 1;
+    compared.check(id, "status", json!("deleted"), at(row, "status"));
+    for field in PERSONAL {
+        compared.check(id, field, Value::Null, at(row, field));
+    }
+    compared.check(id, "public_metadata", json!({}), at(row, "public_metadata"));
+}
+
+fn at(value: &Value, key: &str) -> Value {
+    value.get(key).cloned().unwrap_or(Value::Null)
+}
+
+fn text<'a>(value: &'a Value, key: &str) -> &'a str {
+    value.get(key).and_then(Value::as_str).unwrap_or_default()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{Compared, Sides};
+    use serde_json::{Value, json};
+    use std::collections::BTreeMap;
+
+    fn user() -> Value {
+        json!({
+            "id": "user_1", "username": null, "first_name": "Ada", "last_name": "Lovelace",
+            "image_url": "https://img.example", "banned": false, "locked": false,
+            "primary_email_address_id": "idn_2", "primary_phone_number_id": null,
+            "email_addresses": [
+                {"id": "idn_1", "email_address": "old@example.test"},
+                {"id": "idn_2", "email_address": "ada@example.test"},
+            ],
+            "phone_numbers": [], "public_metadata": {"dbId": "7", "role": "admin"},
+        })
+    }
+
+    fn row() -> Value {
+        json!({
+            "id": "7", "external_id": "user_1", "email": "ada@example.test", "phone": null,
+            "username": null, "first_name": "Ada", "last_name": "Lovelace",
+            "image_url": "https://img.example", "role": "admin", "status": "active",
+            "public_metadata": {"dbId": "7", "role": "admin"},
+        })
+    }
+
+    fn gone() -> Value {
+        json!({"id": "8", "external_id": "user_2", "status": "deleted", "public_metadata": {}})
+    }
+
+    fn compare(live: &[Value], rows: &[Value]) -> Compared {
+        let issued = ["user_1", "user_2", "user_3"].map(str::to_owned);
+        let chosen = BTreeMap::from([("user_1".to_owned(), "admin".to_owned())]);
+        Sides { live, issued: &issued, rows, chosen: &chosen }.compare()
+    }
+
+    fn fields(compared: &Compared) -> Vec<&str> {
+        compared.discrepancies.iter().map(|discrepancy| discrepancy.field).collect()
+    }
+
+    #[test]
+    fn sides_that_agree_do() {
+        let compared = compare(&[user()], &[row(), gone()]);
+        let counts = (compared.live, compared.deleted, compared.never_heard_of);
+        assert_eq!((counts, fields(&compared)), ((1, 1, 1), vec![]));
+    }
+
+    #[test]
+    fn each_value_that_differs_is_told_by_id_and_field() {
+        for (field, value) in [
+            ("email", json!("old@example.test")),
+            ("phone", json!("+15550000001")),
+            ("username", json!("ada")),
+            ("first_name", json!(null)),
+            ("last_name", json!("Byron")),
+            ("image_url", json!(null)),
+            ("role", json!("user")),
+            ("status", json!("banned")),
+            ("public_metadata", json!({"role": "admin"})),
+        ] {
+            let mut changed = row();
+            changed[field] = value;
+            let compared = compare(&[user()], &[changed, gone()]);
+            assert_eq!(fields(&compared), [field]);
+            assert_eq!(compared.discrepancies[0].external_id, "user_1");
+        }
+    }
+
+    #[test]
+    fn the_provider_must_hold_the_id_of_the_row_and_the_role_that_was_chosen() {
+        let (mut changed, mut other) = (row(), user());
+        changed["id"] = json!("9");
+        assert_eq!(fields(&compare(&[user()], &[changed, gone()])), ["public_metadata.dbId"]);
+        other["public_metadata"]["role"] = json!("user");
+        let mut changed = row();
+        changed["public_metadata"] = other["public_metadata"].clone();
+        changed["role"] = json!("user");
+        assert_eq!(fields(&compare(&[other], &[changed, gone()])), ["public_metadata.role"]);
+    }
+
+    #[test]
+    fn missing_rows_surplus_rows_and_rows_that_were_not_emptied_are_found() {
+        assert_eq!(fields(&compare(&[user()], &[])), ["row"]);
+        assert_eq!(fields(&compare(&[], &[row()]))[0], "status");
+        let mut kept = gone();
+        kept["email"] = json!("grace@example.test");
+        assert_eq!(fields(&compare(&[user()], &[row(), kept])), ["email"]);
+        let mut stranger = gone();
+        stranger["external_id"] = json!("user_9");
+        assert_eq!(fields(&compare(&[user()], &[row(), stranger, gone(), gone()])), ["row", "row"]);
+    }
+}

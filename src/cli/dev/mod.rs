@@ -1,0 +1,69 @@
+//! `usersync dev`: a service to try things on, with nothing to set up.
+//!
+//! Loopback only, an embedded database, and secrets of its own that are kept in its data
+//! directory. Its provider is the emulator ([`with_emulator`]), and what the environment says of
+//! a real provider or database is not looked at; or, on request, a real development instance
+//! ([`with_clerk`]), and then the database alone is its own.
+
+mod with_clerk;
+mod with_emulator;
+
+use super::private_data::PrivateData;
+use super::{Failure, env_file};
+use crate::config::Source;
+use clap::{Arg, ArgAction, ArgMatches, Command, value_parser};
+use std::path::PathBuf;
+
+pub(super) fn command() -> Command {
+    let command = Command::new("dev")
+        .about("Serves on loopback with an embedded database and a provider of its own, to try it")
+        .arg(
+            Arg::new("data")
+                .long("data")
+                .value_name("DIRECTORY")
+                .value_parser(value_parser!(PathBuf))
+                .help("Where database and secrets are kept [default: data/dev, with --clerk data/dev-clerk]"),
+        )
+        .arg(
+            Arg::new("PORT")
+                .long("port")
+                .value_name("PORT")
+                .help("Listen port on 127.0.0.1 [env: PORT] [default: 8080]"),
+        )
+        .arg(
+            Arg::new("emulator-port")
+                .long("emulator-port")
+                .value_name("PORT")
+                .value_parser(value_parser!(u16))
+                .help("Listen port of the provider's emulator [default: the one after the service's]"),
+        )
+        .arg(
+            Arg::new("clerk")
+                .long("clerk")
+                .action(ArgAction::SetTrue)
+                .conflicts_with("emulator-port")
+                .help("Uses a development instance of Clerk, which CLERK_* describe, and no emulator"),
+        );
+    env_file(command).mut_arg("env-file", |argument| argument.requires("clerk"))
+}
+
+pub(super) fn run(matches: &ArgMatches) -> Result<(), Failure> {
+    let clerk = matches.get_flag("clerk");
+    let default = if clerk { "data/dev-clerk" } else { "data/dev" };
+    let data = matches.get_one::<PathBuf>("data").cloned().unwrap_or_else(|| default.into());
+    if clerk {
+        with_clerk::run(matches, &data)
+    } else {
+        let emulator_port = matches.get_one::<u16>("emulator-port").copied();
+        with_emulator::run(matches, &PrivateData::open(data)?, emulator_port)
+    }
+}
+
+/// What holds with either provider: the database is its own, and nobody else can reach it.
+fn stay_at_home(source: &mut Source, data: &PrivateData, matches: &ArgMatches) {
+    source.set("DATABASE_URL", data.database_url());
+    source.set("USERSYNC_BIND", "127.0.0.1:8080".into());
+    if let Some(port) = matches.get_one::<String>("PORT") {
+        source.set("PORT", port.clone());
+    }
+}

@@ -1,0 +1,119 @@
+//! `dev` as it is unless told otherwise: the emulator is the provider.
+//!
+//! Called by `dev`. Users, ids and keys of the emulator survive a restart, as rows do.
+
+use super::super::output;
+use super::super::private_data::{PrivateData, Variables};
+use super::super::try_lines::TryLines;
+use super::super::{Failure, serve};
+use super::stay_at_home;
+use crate::app::App;
+use crate::config::{Config, Needs, Source};
+use crate::emulator::{Credentials, Emulator, EmulatorError, Settings};
+use crate::telemetry::logs;
+use clap::ArgMatches;
+use std::net::{Ipv4Addr, SocketAddr};
+use std::path::Path;
+
+pub(super) fn run(
+    matches: &ArgMatches,
+    data: &PrivateData,
+    emulator_port: Option<u16>,
+) -> Result<(), Failure> {
+    let mut variables = data.variables()?;
+    let mut source = Source::from_environment();
+    source.forget_real_world();
+    stay_at_home(&mut source, data, matches);
+    let port = Config::load(&source, Needs::Nothing)?.bind.port();
+    let emulator_port = emulator_port.unwrap_or_else(|| next_port(port));
+    actix_web::rt::System::new().block_on(async {
+        let emulator = start(data, &variables, emulator_port)?;
+        keep(&mut variables, emulator.credentials(), data);
+        for name in VARIABLES {
+            source.set(name, variables.get(name).unwrap_or_default().to_owned());
+        }
+        source.set("USERSYNC_API_BUDGET", "off".into());
+        let config = Config::load(&source, Needs::SigningSecret)?;
+        logs::start(&config);
+        let served = serve::serve(config, |app| {
+            variables.write()?;
+            emulator.deliver_to(Some(format!("http://{}/webhooks/clerk", app.address())));
+            print_how_to_try(app, &data.env_file());
+            Ok(())
+        });
+        let served = served.await;
+        emulator.stop().await;
+        served
+    })
+}
+
+/// Next to the service's; a port that the system picks has no neighbour.
+fn next_port(port: u16) -> u16 {
+    if port == 0 { 0 } else { port.checked_add(1).unwrap_or(0) }
+}
+
+fn start(data: &PrivateData, kept: &Variables, port: u16) -> Result<Emulator, Failure> {
+    let text = |name| kept.get(name).map(str::to_owned);
+    // While a secret is rotated there may be several; events are signed with the first.
+    let webhook_secret = text("CLERK_WEBHOOK_SIGNING_SECRET")
+        .and_then(|all| all.split([',', ' ']).next().map(str::to_owned));
+    let credentials = Credentials {
+        secret_key: text("CLERK_SECRET_KEY").unwrap_or_default(),
+        webhook_secret: webhook_secret.unwrap_or_default(),
+        ..Credentials::default()
+    };
+    let settings = Settings {
+        bind: SocketAddr::from((Ipv4Addr::LOCALHOST, port)),
+        state_file: Some(data.file("emulator.json")),
+        credentials: Some(credentials),
+        ..Settings::default()
+    };
+    Emulator::start(settings).map_err(|error| match error {
+        EmulatorError::Bind(..) => Failure::Told(format!(
+            "{error}; does another `usersync dev` run? --emulator-port chooses another port"
+        )),
+        error => Failure::Told(error.to_string()),
+    })
+}
+
+/// What the other commands are told by `--env-file`.
+const VARIABLES: [&str; 5] = [
+    "CLERK_WEBHOOK_SIGNING_SECRET",
+    "CLERK_SECRET_KEY",
+    "CLERK_API_URL",
+    "CLERK_PUBLISHABLE_KEY",
+    "USERSYNC_ADMIN_TOKEN",
+];
+
+fn keep(variables: &mut Variables, keys: &Credentials, data: &PrivateData) {
+    variables
+        .title("Secrets and database of `usersync dev`, for --env-file of the other commands.");
+    if variables.get("CLERK_WEBHOOK_SIGNING_SECRET").is_none() {
+        variables.set("CLERK_WEBHOOK_SIGNING_SECRET", &keys.webhook_secret);
+    }
+    variables.set("CLERK_SECRET_KEY", &keys.secret_key);
+    variables.set("CLERK_API_URL", &keys.api_url);
+    variables.set("CLERK_PUBLISHABLE_KEY", &keys.publishable_key);
+    variables.keep_admin_token();
+    variables.set("DATABASE_URL", &data.database_url());
+}
+
+fn print_how_to_try(app: &App, env_file: &Path) {
+    let origin = format!("http://{}", app.address());
+    let lines = TryLines::new(&origin, env_file);
+    output::line(&format!(
+        "\nusersync dev listens on {origin}. In another terminal, sign up a user at the provider's emulator:\n\n\
+         \x20 {}\n\n\
+         see the row:\n\n\
+         \x20 {}\n\n\
+         and ask with a session token who is signed in:\n\n\
+         \x20 {}\n\n\
+         Or sign and post an event yourself (user.created, user.updated, user.deleted, or a file):\n\n\
+         \x20 {}\n\n\
+         Ctrl-C stops.\n",
+        lines.sign_up(),
+        lines.row(),
+        lines.who_am_i(),
+        lines.send()
+    ));
+}

@@ -1,0 +1,171 @@
+//! A data directory of `dev` and `demo`: for its owner alone, with the variables that the other
+//! commands take by `--env-file`.
+//!
+//! Written so that both `--env-file` and a shell's `.` read the same values from it.
+
+use super::Failure;
+use std::collections::HashMap;
+use std::fs::{self, DirBuilder, OpenOptions};
+use std::io::{self, Write as _};
+use std::os::unix::fs::{DirBuilderExt as _, OpenOptionsExt as _};
+use std::path::{Path, PathBuf};
+use uuid::Uuid;
+
+/// The directory.
+pub(super) struct PrivateData {
+    directory: PathBuf,
+}
+
+/// The variables of its `env` file, line by line.
+pub(super) struct Variables {
+    path: PathBuf,
+    lines: Vec<String>,
+    values: HashMap<String, String>,
+}
+
+impl PrivateData {
+    /// Makes the directory, unless it is there from last time.
+    pub(super) fn open(directory: PathBuf) -> Result<Self, Failure> {
+        // It stands in lines to be copied into a shell, and in a dotenv file.
+        if directory.to_str().is_none_or(|text| text.contains(['\'', '\n'])) {
+            let text = "the data directory's name holds a quote or is no text; choose another";
+            return Err(Failure::Told(text.into()));
+        }
+        let made = DirBuilder::new().recursive(true).mode(0o700).create(&directory);
+        made.map_err(|error| unusable(&directory, &error))?;
+        Ok(Self { directory })
+    }
+
+    /// A file in it.
+    pub(super) fn file(&self, name: &str) -> PathBuf {
+        self.directory.join(name)
+    }
+
+    /// The file of variables.
+    pub(super) fn env_file(&self) -> PathBuf {
+        self.file("env")
+    }
+
+    /// The embedded database in it.
+    pub(super) fn database_url(&self) -> String {
+        format!("sqlite://{}", self.file("usersync.db").display())
+    }
+
+    /// The variables that were kept; none at first.
+    pub(super) fn variables(&self) -> Result<Variables, Failure> {
+        let path = self.env_file();
+        let text = match fs::read_to_string(&path) {
+            Ok(text) => text,
+            Err(error) if error.kind() == io::ErrorKind::NotFound => String::new(),
+            Err(error) => return Err(unusable(&path, &error)),
+        };
+        let values = dotenvy::from_read_iter(text.as_bytes()).collect::<Result<_, _>>();
+        // The text of a line that cannot be read may hold a secret.
+        let values = values.map_err(|_| unusable(&path, &"it holds a line that cannot be read"))?;
+        Ok(Variables { path, lines: text.lines().map(str::to_owned).collect(), values })
+    }
+}
+
+fn unusable(path: &Path, why: &dyn std::fmt::Display) -> Failure {
+    Failure::Told(format!("{} cannot be used: {why}", path.display()))
+}
+
+impl Variables {
+    /// A value, unless it is empty.
+    pub(super) fn get(&self, name: &str) -> Option<&str> {
+        self.values.get(name).map(String::as_str).filter(|value| !value.is_empty())
+    }
+
+    /// Sets a value, in the place of an earlier one.
+    pub(super) fn set(&mut self, name: &str, value: &str) {
+        if self.get(name) == Some(value) {
+            return;
+        }
+        let line = format!("{name}={}", word(value));
+        let begins = format!("{name}=");
+        let is_it = |old: &&mut String| {
+            let old = old.trim_start();
+            old.strip_prefix("export ").unwrap_or(old).trim_start().starts_with(&begins)
+        };
+        match self.lines.iter_mut().find(is_it) {
+            Some(old) => *old = line,
+            None => self.lines.push(line),
+        }
+        self.values.insert(name.to_owned(), value.to_owned());
+    }
+
+    /// Makes the operator's token, unless there is one, and returns it.
+    pub(super) fn keep_admin_token(&mut self) -> String {
+        let name = "USERSYNC_ADMIN_TOKEN";
+        if let Some(token) = self.get(name) {
+            return token.to_owned();
+        }
+        // Two UUIDs of version 4 are 244 random bits.
+        let token = format!("{}{}", Uuid::new_v4().simple(), Uuid::new_v4().simple());
+        self.set(name, &token);
+        token
+    }
+
+    /// Puts a line at the head of a file that has none.
+    pub(super) fn title(&mut self, title: &str) {
+        if self.lines.is_empty() {
+            self.lines.push(format!("# {title}"));
+        }
+    }
+
+    /// Writes the file: beside the old one, then in its place.
+    pub(super) fn write(&self) -> Result<(), Failure> {
+        self.replace_file().map_err(|error| unusable(&self.path, &error))
+    }
+
+    fn replace_file(&self) -> io::Result<()> {
+        let mut beside = self.path.clone().into_os_string();
+        beside.push(".new");
+        // One that a crash left behind may have another mode.
+        fs::remove_file(&beside).ok();
+        let mut file = OpenOptions::new().write(true).create_new(true).mode(0o600).open(&beside)?;
+        for line in &self.lines {
+            writeln!(file, "{line}")?;
+        }
+        file.sync_all()?;
+        fs::rename(&beside, &self.path)
+    }
+}
+
+/// A text as one word of a shell's line, and of a dotenv file.
+pub(super) fn word(text: &str) -> String {
+    let plain = |byte: u8| byte.is_ascii_alphanumeric() || b"_-./:=+@%,".contains(&byte);
+    if !text.is_empty() && text.bytes().all(plain) {
+        return text.to_owned();
+    }
+    format!("'{text}'")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::PrivateData;
+    use std::fs;
+
+    #[test]
+    fn what_a_file_has_is_kept_and_what_it_lacks_is_added() {
+        let directory = tempfile::tempdir().unwrap();
+        let data = PrivateData::open(directory.path().join("my data")).unwrap();
+        let old = "# mine\nexport A=1\nOTHER='x y'\nUSERSYNC_ADMIN_TOKEN=kept\n";
+        fs::write(data.env_file(), old).unwrap();
+        let mut variables = data.variables().unwrap();
+        variables.title("not needed");
+        assert_eq!(variables.keep_admin_token(), "kept");
+        variables.set("A", "2");
+        variables.set("DATABASE_URL", &data.database_url());
+        variables.write().unwrap();
+        let again = data.variables().unwrap();
+        assert_eq!(again.lines[..4], ["# mine", "A=2", "OTHER='x y'", "USERSYNC_ADMIN_TOKEN=kept"]);
+        assert_eq!(again.get("DATABASE_URL"), Some(data.database_url().as_str()));
+        assert_eq!(again.lines.len(), 5);
+    }
+
+    #[test]
+    fn a_directory_whose_name_would_break_a_line_is_refused() {
+        assert!(PrivateData::open("it's".into()).is_err());
+    }
+}

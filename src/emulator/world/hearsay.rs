@@ -1,0 +1,52 @@
+//! Hearsay: what somebody else's event says of a user, taken over without telling anybody.
+//!
+//! `usersync send` posts events that this instance never wrote. Who is told of one and asks here
+//! would hear that there is no such user, and rightly take the row for one that is to go.
+
+use super::World;
+use crate::emulator::clock;
+use crate::emulator::errors::Refusal;
+use crate::emulator::user::{Ids, User, fields};
+use serde_json::Value;
+
+impl World {
+    /// Takes over what an event says. One that is not about a user says nothing.
+    pub(in crate::emulator) fn believe(&self, event: &Value) -> Result<(), Refusal> {
+        let text = |pointer: &str| event.pointer(pointer).and_then(Value::as_str);
+        let (Some(kind), Some(id)) = (text("/type"), text("/data/id")) else {
+            return Ok(());
+        };
+        match kind {
+            "user.deleted" => self.forget(id),
+            "user.created" | "user.updated" => {
+                self.adopt(id, event.get("data").unwrap_or(&Value::Null))?;
+            }
+            _ => return Ok(()),
+        }
+        self.changed.notify_one();
+        Ok(())
+    }
+
+    fn forget(&self, id: &str) {
+        let mut state = self.lock();
+        state.directory.remove(id);
+        state.sessions.revoke_all_of(id, clock::now());
+    }
+
+    fn adopt(&self, id: &str, data: &Value) -> Result<(), Refusal> {
+        let mut state = self.lock();
+        let mut user = User::new(id.to_owned(), &self.credentials.instance_id, clock::now());
+        let known = user.to_value();
+        let told = data.as_object().into_iter().flatten();
+        let told = told.filter(|(key, _)| known.get(key.as_str()).is_some());
+        let told: Value = told.map(|(key, value)| (key.clone(), value.clone())).collect();
+        let mut ids = Ids { chance: &self.chance, next: &mut state.ids };
+        fields::overlay(&mut user, &told, &mut ids)?;
+        if state.directory.get(id).is_some() {
+            state.directory.replace(user)?;
+        } else {
+            state.directory.insert(user)?;
+        }
+        Ok(())
+    }
+}

@@ -1,0 +1,142 @@
+//! A row as write-back, absences, sessions and operators look at it, and what operators choose.
+//!
+//! An operator's choice is a column beside the snapshot's word; snapshots never touch it, so it
+//! needs no place in the order of versions.
+
+use super::connection::{AnyConnection, both};
+use super::error::StoreError;
+use super::schema::users;
+use super::types::{Json, Moment};
+use crate::domain::Words;
+use diesel::prelude::*;
+
+/// A row as far as write-back, absences and sessions look at it.
+#[derive(Debug, Clone, Queryable, Selectable)]
+#[diesel(table_name = users)]
+pub struct Subject {
+    /// Our id.
+    pub id: String,
+    /// The provider's id.
+    pub external_id: String,
+    /// `active`, `banned`, `locked` or `deleted`.
+    pub status: String,
+    /// `signed` or `absent`, where it is deleted.
+    pub deletion_kind: Option<String>,
+    /// The role word of the snapshot.
+    pub source_role: Option<String>,
+    /// An operator's choice of role.
+    pub set_role: Option<String>,
+    /// The plan word of the snapshot.
+    pub source_plan: Option<String>,
+    /// An operator's choice of plan.
+    pub set_plan: Option<String>,
+    /// The snapshot's public metadata, an object.
+    pub public_metadata: Json,
+    /// The snapshot's `updated_at`, in milliseconds.
+    pub version_updated_at: i64,
+    /// The mapping that made the row.
+    pub version_projection: i16,
+    /// How the snapshot was come by.
+    pub version_kind: i16,
+    /// When it was, in milliseconds.
+    pub version_seen_at: i64,
+    /// When the user was last asked for.
+    pub last_fetched_at: Option<Moment>,
+}
+
+impl Subject {
+    /// Whether the row holds a user, and no tombstone.
+    pub fn is_live(&self) -> bool {
+        self.deletion_kind.is_none()
+    }
+}
+
+/// The user of the provider's id.
+pub(super) fn find(
+    connection: &mut AnyConnection,
+    source: &str,
+    external_id: &str,
+) -> Result<Option<Subject>, StoreError> {
+    Ok(both!(connection, |inner| users::table
+        .filter(users::external_id.eq(external_id).and(users::source.eq(source)))
+        .select(Subject::as_select())
+        .first(inner)
+        .optional())?)
+}
+
+/// Likewise, and on PostgreSQL keeps everybody else from changing the row until the transaction
+/// ends; on SQLite nobody can.
+pub(super) fn lock(
+    connection: &mut AnyConnection,
+    source: &str,
+    external_id: &str,
+) -> Result<Option<Subject>, StoreError> {
+    let the_user = users::external_id.eq(external_id).and(users::source.eq(source));
+    match connection {
+        AnyConnection::Postgres(inner) => Ok(users::table
+            .filter(the_user)
+            .select(Subject::as_select())
+            .for_update()
+            .first(inner)
+            .optional()?),
+        AnyConnection::Sqlite(_) => find(connection, source, external_id),
+    }
+}
+
+/// What an operator chooses for a user.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Choice {
+    /// The role.
+    pub role: Chosen,
+    /// The plan.
+    pub plan: Chosen,
+}
+
+/// What happens to a word that an operator may choose.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub enum Chosen {
+    /// It stays as it is, chosen or not.
+    #[default]
+    AsItIs,
+    /// No word is chosen any more.
+    Nothing,
+    /// This word is chosen.
+    Word(String),
+}
+
+impl Chosen {
+    /// What is chosen afterwards, of what was before.
+    fn after(&self, before: Option<&str>) -> Option<String> {
+        match self {
+            Self::AsItIs => before.map(str::to_owned),
+            Self::Nothing => None,
+            Self::Word(word) => Some(word.clone()),
+        }
+    }
+}
+
+/// Writes an operator's choices, and with them the effective words.
+pub(super) fn choose(
+    connection: &mut AnyConnection,
+    subject: &mut Subject,
+    words: &Words,
+    choice: &Choice,
+    now: Moment,
+) -> Result<(), StoreError> {
+    subject.set_role = choice.role.after(subject.set_role.as_deref());
+    subject.set_plan = choice.plan.after(subject.set_plan.as_deref());
+    let (source_role, source_plan) =
+        (subject.source_role.as_deref(), subject.source_plan.as_deref());
+    let role = subject.set_role.clone().unwrap_or_else(|| words.roles.effective(source_role));
+    let plan = subject.set_plan.clone().unwrap_or_else(|| words.plans.effective(source_plan));
+    both!(connection, |inner| diesel::update(users::table.find(&subject.id))
+        .set((
+            users::set_role.eq(&subject.set_role),
+            users::set_plan.eq(&subject.set_plan),
+            users::role.eq(role),
+            users::plan.eq(plan),
+            users::updated_at.eq(now),
+        ))
+        .execute(inner))?;
+    Ok(())
+}

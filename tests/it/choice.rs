@@ -1,0 +1,43 @@
+//! `PATCH /v1/users/{id}`: an operator chooses a role or a plan, here and at the provider.
+
+mod kept;
+mod request;
+mod sent;
+
+use crate::support::{ADMIN_TOKEN, Answer, TestApp};
+use reqwest::Method;
+use serde_json::{Value, json};
+
+impl TestApp {
+    /// `PATCH /v1/users/{id}` by an operator.
+    async fn choose(&self, id: &str, body: impl ToString) -> Answer {
+        self.patch(ADMIN_TOKEN, id, body.to_string()).await
+    }
+
+    /// Likewise, by whoever holds the token.
+    async fn patch(&self, token: &str, id: &str, body: String) -> Answer {
+        let url = format!("{}/v1/users/{id}", self.origin);
+        let request = self.client.request(Method::PATCH, url).bearer_auth(token).body(body);
+        Answer::of(request.send().await.unwrap()).await
+    }
+
+    /// Role and plan of a user, as applications see them.
+    async fn words(&self, id: &str) -> (Value, Value) {
+        let user = self.user(id).await;
+        (user["role"].clone(), user["plan"].clone())
+    }
+
+    /// What operators chose that the provider has not taken over.
+    fn chosen(&self) -> Vec<Option<String>> {
+        ["set_role", "set_plan"]
+            .iter()
+            .flat_map(|name| {
+                self.database.query(&format!("SELECT {name} AS value FROM users ORDER BY id"))
+            })
+            .collect()
+    }
+}
+
+fn words(role: &str, plan: &str) -> (Value, Value) {
+    (json!(role), json!(plan))
+}

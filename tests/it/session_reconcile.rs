@@ -1,0 +1,165 @@
+//! The session reconcile: a browser whose token lacks our id is brought in step and sent on.
+//!
+//! * [`arrival`]: what stands when the browser goes on, and what it costs;
+//! * [`targets`]: where a browser may be sent, and where never;
+//! * [`loops`]: whoever follows every redirect comes to an end;
+//! * [`refusals`]: who is not sent on, and how each kind of caller is told.
+
+mod arrival;
+mod loops;
+mod refusals;
+mod targets;
+
+use crate::support::{Emulated, Engine, TestApp};
+use reqwest::header::HeaderMap;
+use reqwest::redirect::Policy;
+use reqwest::{Client, Method};
+use serde_json::Value;
+
+/// The route.
+const PATH: &str = "/api/clerk/syncUsers";
+
+/// What a browser asks for.
+const HTML: &str = "text/html,application/xhtml+xml,application/xml;q=0.9,*/*;q=0.8";
+const JSON: &str = "application/json";
+
+/// A service that has proven its key already, by somebody else's session: from here on each call
+/// is for the sake of whoever visits. `calls` begins at nothing.
+async fn proven(engine: Engine, variables: &[(&str, &str)]) -> (Emulated, Calls) {
+    let both = Emulated::start_hearing(engine, variables).await;
+    let token = both.emulator.session_token(&both.sign_up("Somebody"));
+    Visitor::browser(&both, &token).visits(PATH).await.location();
+    both.quiet().await;
+    let before = Calls::default().made(&both);
+    (both, Calls { before })
+}
+
+/// Looks at a user and writes of metadata.
+#[derive(Default)]
+struct Calls {
+    before: (u64, u64),
+}
+
+impl Calls {
+    /// How many of each there were since.
+    fn made(&self, both: &Emulated) -> (u64, u64) {
+        let counts = both.emulator.counts();
+        let (looks, writes) = (counts.requests_of("get"), counts.requests_of("metadata_patch"));
+        (looks - self.before.0, writes - self.before.1)
+    }
+}
+
+/// An answer, unfollowed.
+#[derive(Debug)]
+struct Page {
+    status: u16,
+    headers: HeaderMap,
+    text: String,
+}
+
+impl Page {
+    fn header(&self, name: &str) -> Option<&str> {
+        self.headers.get(name).map(|value| value.to_str().unwrap())
+    }
+
+    /// Where a redirect leads.
+    fn location(&self) -> &str {
+        assert_eq!(self.status, 303, "{self:?}");
+        assert_eq!(self.header("cache-control"), Some("no-store"));
+        self.header("location").unwrap()
+    }
+
+    fn json(&self) -> Value {
+        serde_json::from_str(&self.text).unwrap_or_else(|_| panic!("no JSON: {self:?}"))
+    }
+
+    /// The code of a problem.
+    fn problem(&self) -> (u16, String) {
+        assert_eq!(self.header("content-type"), Some("application/problem+json"), "{self:?}");
+        assert_eq!(self.header("cache-control"), Some("no-store"));
+        (self.status, self.json()["code"].as_str().unwrap().to_owned())
+    }
+
+    /// The text of a page for people.
+    fn html(&self) -> (u16, &str) {
+        assert_eq!(self.header("content-type"), Some("text/html; charset=utf-8"), "{self:?}");
+        assert_eq!(self.header("cache-control"), Some("no-store"));
+        (self.status, &self.text)
+    }
+
+    /// After how many seconds a page goes on, and where to, as it stands in the page.
+    fn goes_on(&self) -> Option<(u32, &str)> {
+        let (_, rest) = self.text.split_once("<meta http-equiv=\"refresh\" content=\"")?;
+        let (content, _) = rest.split_once('"')?;
+        let (seconds, location) = content.split_once(";url=")?;
+        Some((seconds.parse().unwrap(), location))
+    }
+}
+
+/// Somebody who asks the route: a session, and what is accepted.
+#[derive(Clone, Copy)]
+struct Visitor<'a> {
+    app: &'a TestApp,
+    token: Option<&'a str>,
+    accept: Option<&'a str>,
+    referer: Option<&'a str>,
+    /// A cookie of this route, besides.
+    cookie: Option<&'a str>,
+}
+
+impl<'a> Visitor<'a> {
+    /// A browser with a session in its cookie.
+    fn browser(app: &'a TestApp, token: &'a str) -> Self {
+        Self { app, token: Some(token), accept: Some(HTML), referer: None, cookie: None }
+    }
+
+    /// A browser without a session.
+    fn stranger(app: &'a TestApp) -> Self {
+        Self { app, token: None, accept: Some(HTML), referer: None, cookie: None }
+    }
+
+    fn accepting(self, accept: Option<&'a str>) -> Self {
+        Self { accept, ..self }
+    }
+
+    fn coming_from(self, referer: &'a str) -> Self {
+        Self { referer: Some(referer), ..self }
+    }
+
+    /// With the cookie that an earlier answer set, as `name=value`.
+    fn keeping(self, page: &'a Page) -> Self {
+        let cookie = page.header("set-cookie").map(|cookie| cookie.split(';').next().unwrap());
+        Self { cookie, ..self }
+    }
+
+    /// Goes to the route, asking to be sent on to `redirect_url`.
+    async fn asks_for(self, redirect_url: &str) -> Page {
+        let mut query = url::form_urlencoded::Serializer::new(String::from("?"));
+        query.append_pair("redirect_url", redirect_url);
+        self.visits(&format!("{PATH}{}", query.finish())).await
+    }
+
+    /// Goes to a path of the service.
+    async fn visits(self, path: &str) -> Page {
+        self.sends(Method::GET, path).await
+    }
+
+    async fn sends(self, method: Method, path: &str) -> Page {
+        let client = Client::builder().redirect(Policy::none()).build().unwrap();
+        let mut request = client.request(method, format!("{}{path}", self.app.origin));
+        if let Some(token) = self.token {
+            let cookie = self.cookie.unwrap_or("theme=dark");
+            request = request.header("cookie", format!("{cookie}; __session={token}"));
+        } else if let Some(cookie) = self.cookie {
+            request = request.header("cookie", cookie);
+        }
+        for (name, value) in [("accept", self.accept), ("referer", self.referer)] {
+            if let Some(value) = value {
+                request = request.header(name, value);
+            }
+        }
+        let answer = request.send().await.unwrap();
+        let (status, headers) = (answer.status().as_u16(), answer.headers().clone());
+        Page { status, headers, text: answer.text().await.unwrap() }
+    }
+}

@@ -1,0 +1,135 @@
+//! Where a browser may be sent, and where never.
+
+use super::{PATH, Visitor};
+use crate::both_engines;
+use crate::support::{Emulated, Engine};
+use url::Url;
+
+const PUBLIC: &str = "https://app.example.com";
+const ALLOWED: &str = "https://admin.example.com";
+
+/// What people try in order to have a victim sent elsewhere.
+const TRICKS: [&str; 44] = [
+    "//evil.example",
+    "///evil.example",
+    "////evil.example",
+    "/\\evil.example",
+    "\\\\evil.example",
+    "\\/evil.example",
+    "/\t/evil.example",
+    "/\n/evil.example",
+    "/\r/evil.example",
+    "\t//evil.example",
+    " //evil.example",
+    "\u{0}//evil.example",
+    "https:evil.example",
+    "https:/evil.example",
+    "https:///evil.example",
+    "https:\\\\evil.example",
+    "https://evil.example",
+    "HTTPS://evil.example/",
+    "http://app.example.com/",
+    "https://app.example.com.evil.example/",
+    "https://app.example.com@evil.example/",
+    "https://evil.example#@app.example.com/",
+    "https://evil.example?https://app.example.com/",
+    "https://user@app.example.com/",
+    "https://user:word@app.example.com/",
+    "https://app.example.com:8443/",
+    "https://app.example.com%00.evil.example/",
+    "https://admin.example.com.evil.example/",
+    "http://admin.example.com/",
+    "https://\u{430}pp.example.com/",
+    "javascript:alert(1)",
+    "JavaScript:alert(1)//",
+    "java\tscript:alert(1)",
+    "data:text/html,x",
+    "file:///etc/passwd",
+    "blob:https://app.example.com/x",
+    "/.//evil.example",
+    "/..//evil.example",
+    "/%2Fevil.example",
+    "/%5c%5cevil.example",
+    "/a/..//evil.example",
+    "?x\r\nSet-Cookie: a=b",
+    "/api/clerk/syncUsers?redirect_url=/x",
+    "/sign-in/factor-one?x=1",
+];
+
+async fn started(engine: Engine) -> (Emulated, String) {
+    let origins = [("USERSYNC_PUBLIC_URL", PUBLIC), ("USERSYNC_REDIRECT_ORIGINS", ALLOWED)];
+    let both = Emulated::start_hearing(engine, &origins).await;
+    let id = both.sign_up("Ada");
+    let token = both.emulator.session_token(&id);
+    (both, token)
+}
+
+/// Where a browser that is on our public origin ends up.
+fn landing(location: &str) -> Url {
+    Url::parse(&format!("{PUBLIC}{PATH}")).unwrap().join(location).unwrap()
+}
+
+both_engines! {
+    async fn no_trick_of_an_open_redirect_leaves_our_origin(engine) {
+        let (both, token) = started(engine).await;
+        let browser = Visitor::browser(&both, &token);
+        for trick in TRICKS {
+            let page = browser.asks_for(trick).await;
+            let location = page.location();
+            assert_eq!(location, "/?usersync=1", "{trick:?}");
+            assert_eq!(landing(location).origin().ascii_serialization(), PUBLIC, "{trick:?}");
+        }
+        // Encoded once more than a form does, as it comes out of careless templates.
+        for twice in ["%252F%252Fevil.example", "%2F%2Fevil.example", "%5C%5Cevil.example"] {
+            let page = browser.visits(&format!("{PATH}?redirect_url={twice}")).await;
+            let landing = landing(page.location());
+            assert_eq!(landing.origin().ascii_serialization(), PUBLIC, "{twice}");
+        }
+        let referer = browser.coming_from("https://evil.example/app.example.com");
+        assert_eq!(referer.visits(PATH).await.location(), "/?usersync=1");
+    }
+
+    async fn no_trick_sends_somebody_who_signs_in_elsewhere(engine) {
+        let (both, _) = started(engine).await;
+        for trick in TRICKS {
+            let page = Visitor::stranger(&both).asks_for(trick).await;
+            assert_eq!(page.location(), "/sign-in?redirect_url=%2F%3Fusersync%3D1", "{trick:?}");
+        }
+    }
+
+    async fn a_path_of_ours_and_an_allowed_origin_are_gone_to(engine) {
+        let (both, token) = started(engine).await;
+        for (asked, expected) in [
+            ("/dashboard", "/dashboard?usersync=1"),
+            ("/a?b=c&d=%2F%2Fe#f", "/a?b=c&d=%2F%2Fe&usersync=1#f"),
+            ("https://app.example.com/x", "/x?usersync=1"),
+            ("https://admin.example.com/y?z=1", "https://admin.example.com/y?z=1&usersync=1"),
+            ("/sign-inspiration", "/sign-inspiration?usersync=1"),
+            ("", "/?usersync=1"),
+        ] {
+            let page = Visitor::browser(&both, &token).asks_for(asked).await;
+            assert_eq!(page.location(), expected, "{asked}");
+        }
+    }
+
+    async fn the_page_that_the_browser_came_from_is_gone_back_to_where_nothing_is_asked(engine) {
+        let (both, token) = started(engine).await;
+        let browser = Visitor::browser(&both, &token);
+        let notes = browser.coming_from("https://app.example.com/notes?page=2");
+        assert_eq!(notes.visits(PATH).await.location(), "/notes?page=2&usersync=1");
+        assert_eq!(notes.asks_for("/asked").await.location(), "/asked?usersync=1");
+        let admin = browser.coming_from("https://admin.example.com/");
+        assert_eq!(admin.visits(PATH).await.location(), "https://admin.example.com/?usersync=1");
+        assert_eq!(browser.visits(PATH).await.location(), "/?usersync=1");
+    }
+
+    async fn our_origin_is_never_taken_from_the_host_header(engine) {
+        let both = Emulated::start_hearing(engine, &[]).await;
+        let id = both.sign_up("Ada");
+        let token = both.emulator.session_token(&id);
+        let own_host = format!("{}/notes", both.origin);
+        let browser = Visitor::browser(&both, &token);
+        assert_eq!(browser.asks_for(&own_host).await.location(), "/?usersync=1");
+        assert_eq!(browser.coming_from(&own_host).visits(PATH).await.location(), "/?usersync=1");
+    }
+}

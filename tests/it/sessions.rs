@@ -1,0 +1,78 @@
+//! Session tokens at `GET /v1/me`: which are refused and with which code, how they are carried,
+//! by which keys they are checked, and that nothing else opens this door, nor they another one.
+
+mod carried;
+mod claims;
+mod foreign;
+mod keys;
+mod logged;
+mod refused;
+mod routes;
+
+use crate::support::{Answer, Emulated, Engine, Mint, PARTY, Signer, TestApp, user, user_id};
+
+/// Gives the issuer, and the ending of this instance's cookie.
+const PUBLISHABLE_KEY: &str = "pk_live_Y2xlcmsuY2xlcmsuZGV2JA";
+const ISSUER: &str = "https://clerk.clerk.dev";
+const COOKIE_SUFFIX: &str = "1Z8AzTQD";
+
+/// A service that checks by the signer's key, and knows the user of [`own`] tokens.
+async fn by_pem(engine: Engine, signer: &Signer, parties: &str) -> TestApp {
+    let pem = signer.public_pem();
+    let variables = [
+        ("CLERK_JWT_KEY", pem.as_str()),
+        ("CLERK_PUBLISHABLE_KEY", PUBLISHABLE_KEY),
+        ("CLERK_AUTHORIZED_PARTIES", parties),
+    ];
+    let app = TestApp::start_with(engine, &variables).await;
+    assert_eq!(app.send(&user(&user_id(1), 1_000)).await.outcome(), "applied");
+    app
+}
+
+/// Tokens that pass where the key is the signer's.
+fn own(signer: &Signer) -> Mint<'_> {
+    Mint::own(signer, ISSUER, &user_id(1))
+}
+
+/// A service that checks by the emulator's key set, and the id of a user whom it knows.
+async fn by_key_set(engine: Engine, parties: &str) -> (Emulated, String) {
+    let variables = [("CLERK_AUTHORIZED_PARTIES", parties), ("USERSYNC_WRITE_BACK", "off")];
+    let both = Emulated::start_with(engine, &variables).await;
+    let id = both.sign_up("Ada");
+    both.emulator.settled().await;
+    (both, id)
+}
+
+/// `GET /v1/me` with a token.
+async fn me(app: &TestApp, token: &str) -> Answer {
+    app.get_as(token, "/v1/me").await
+}
+
+/// What a token is, the token, and the code with which it is refused.
+type Case = (&'static str, String, &'static str);
+
+/// Asks with tokens that must be refused, then with one that must not.
+async fn assert_refused(app: &TestApp, cases: Vec<Case>, good: &str) {
+    for (what, token, code) in cases {
+        let answer = me(app, &token).await;
+        assert_eq!(answer.status, 401, "{what}: {answer:?}");
+        assert_eq!(answer.code(), code, "{what}");
+        assert_eq!(answer.headers["www-authenticate"], "Bearer", "{what}");
+        assert_eq!(answer.headers["cache-control"], "no-store", "{what}");
+        assert!(token.len() < 20 || !answer.body.to_string().contains(&token), "{what} is told");
+    }
+    let answer = me(app, good).await;
+    assert_eq!(answer.status, 200, "{answer:?}");
+}
+
+/// Likewise where the key is a setting, and where it is fetched.
+async fn assert_refused_both_ways(engine: Engine, cases: impl Fn(&Mint<'_>) -> Vec<Case>) {
+    let signer = Signer::new();
+    let app = by_pem(engine, &signer, PARTY).await;
+    let mint = own(&signer);
+    assert_refused(&app, cases(&mint), &mint.good()).await;
+    app.stop().await;
+    let (both, id) = by_key_set(engine, PARTY).await;
+    let mint = Mint::of(&both.emulator, &id);
+    assert_refused(&both, cases(&mint), &mint.good()).await;
+}

@@ -1,0 +1,169 @@
+//! What is no session token of this instance: by its header, its signature, or altogether.
+
+use super::{Case, assert_refused, assert_refused_both_ways, by_key_set, by_pem, own};
+use crate::both_engines;
+use crate::support::{Answer, Mint, PARTY, Signer};
+use base64::Engine as _;
+use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+use jsonwebtoken::Algorithm;
+use reqwest::header::HeaderValue;
+use serde_json::{Value, json};
+
+fn part(value: &Value) -> String {
+    URL_SAFE_NO_PAD.encode(value.to_string())
+}
+
+/// The three parts of a token.
+fn parts(token: &str) -> [String; 3] {
+    token.split('.').map(str::to_owned).collect::<Vec<_>>().try_into().unwrap()
+}
+
+fn tampered(mint: &Mint<'_>) -> Vec<Case> {
+    let [header, payload, signature] = parts(&mint.good());
+    let mut claims = mint.claims();
+    claims["sub"] = "user_somebody_else".into();
+    let other_payload = part(&claims);
+    let first = if signature.starts_with('A') { "B" } else { "A" };
+    let mut other_signature = signature.clone();
+    other_signature.replace_range(..1, first);
+    let [_, _, of_another] = parts(&mint.with("sub", "user_somebody_else"));
+    let other_header = part(&json!({"alg": "RS256", "kid": mint.header()["kid"]}));
+    vec![
+        ("payload", format!("{header}.{other_payload}.{signature}"), "token_signature"),
+        ("signature", format!("{header}.{payload}.{other_signature}"), "token_signature"),
+        ("signature of another", format!("{header}.{payload}.{of_another}"), "token_signature"),
+        ("no signature", format!("{header}.{payload}."), "token_signature"),
+        ("short signature", format!("{header}.{payload}.AAAA"), "token_signature"),
+        ("header", format!("{other_header}.{payload}.{signature}"), "token_signature"),
+    ]
+}
+
+fn garbage(mint: &Mint<'_>) -> Vec<Case> {
+    let good = mint.good();
+    let [header, payload, signature] = parts(&good);
+    let list = part(&json!(["RS256"]));
+    let twice = URL_SAFE_NO_PAD.encode(r#"{"alg":"none","alg":"RS256"}"#);
+    [
+        "a".to_owned(),
+        "a.b".to_owned(),
+        "a.b.c".to_owned(),
+        "..".to_owned(),
+        "null".to_owned(),
+        "undefined".to_owned(),
+        "{}".to_owned(),
+        "e30.e30.e30.e30".to_owned(),
+        format!("{good}.{signature}"),
+        format!("{good}="),
+        format!("\"{good}\""),
+        format!("Bearer {good}"),
+        format!("{good} {good}"),
+        format!("{header}.{payload}"),
+        format!("{list}.{payload}.{signature}"),
+        format!("{twice}.{payload}.{signature}"),
+        format!("{header}.{payload}.not*base64"),
+        mint.sign(&mint.header(), &json!([1])),
+        mint.sign(&mint.header(), &Value::Null),
+        format!("{good}{}", "A".repeat(17_000)),
+    ]
+    .map(|token| ("garbage", token, "token_malformed"))
+    .to_vec()
+}
+
+both_engines! {
+    async fn trap_39_no_algorithm_but_rs256_passes(engine) {
+        assert_refused_both_ways(engine, |mint| {
+            let none = format!("{}.{}.", part(&json!({"alg": "none"})), part(&mint.claims()));
+            let mut cases = vec![("alg none", none, "token_algorithm")];
+            for alg in ["none", "None", "HS256", "RS384", "RS512", "PS256", "ES256", "rs256", ""] {
+                cases.push(("named otherwise", mint.headed("alg", alg), "token_algorithm"));
+            }
+            cases.push(("named null", mint.headed("alg", Value::Null), "token_algorithm"));
+            cases.push(("named by a list", mint.headed("alg", json!(["RS256"])), "token_algorithm"));
+            cases
+        })
+        .await;
+    }
+
+    async fn trap_39_the_public_key_is_no_secret_and_a_longer_digest_no_rs256(engine) {
+        let signer = Signer::new();
+        let app = by_pem(engine, &signer, PARTY).await;
+        let (mint, pem) = (own(&signer), signer.public_pem());
+        let claims = mint.claims();
+        let header = |alg: &str| json!({"alg": alg, "typ": "JWT", "kid": "ins_own"});
+        let trimmed = pem.trim_end();
+        assert_refused(&app, vec![
+            ("HS256", Signer::sign_with_secret(&pem, &header("HS256"), &claims), "token_algorithm"),
+            ("HS256, trimmed", Signer::sign_with_secret(trimmed, &header("HS256"), &claims), "token_algorithm"),
+            ("HS256 as RS256", Signer::sign_with_secret(&pem, &header("RS256"), &claims), "token_signature"),
+            ("RS512", signer.sign_by(Algorithm::RS512, &header("RS512"), &claims), "token_algorithm"),
+            ("RS512 as RS256", signer.sign_by(Algorithm::RS512, &header("RS256"), &claims), "token_signature"),
+            ("PS256 as RS256", signer.sign_by(Algorithm::PS256, &header("RS256"), &claims), "token_signature"),
+        ], &mint.good())
+        .await;
+        app.stop().await;
+    }
+
+    async fn trap_39_only_tokens_of_the_session_category_pass(engine) {
+        assert_refused_both_ways(engine, |mint| vec![
+            ("of a template", mint.headed("cat", "cl_B7d4PD222AAA"), "token_category"),
+            ("of a machine", mint.headed("cat", "cl_B7d4PD333AAA"), "token_category"),
+            ("to be ignored", mint.headed("cat", "cl_I7d4PD111III"), "token_category"),
+            ("of a new category", mint.headed("cat", "other"), "token_category"),
+            ("of a null category", mint.headed("cat", Value::Null), "token_category"),
+            ("of OAuth", mint.headed("typ", "at+jwt"), "token_category"),
+            ("of another type", mint.headed("typ", "JOSE"), "token_type"),
+            ("with a critical field", mint.headed("crit", json!(["exp"])), "token_malformed"),
+        ])
+        .await;
+    }
+
+    async fn trap_39_a_token_that_the_provider_makes_of_a_template_is_no_session(engine) {
+        let (both, id) = by_key_set(engine, "").await;
+        let credentials = both.emulator.credentials();
+        let ask = async |path: &str, body: Value| {
+            let request = both.client.post(format!("{}/v1{path}", credentials.api_url));
+            let request = request.bearer_auth(&credentials.secret_key).body(body.to_string());
+            Answer::of(request.send().await.unwrap()).await.body
+        };
+        let session = ask("/sessions", json!({"user_id": id})).await;
+        let tokens = format!("/sessions/{}/tokens", session["id"].as_str().unwrap());
+        let of_template = ask(&format!("{tokens}/supabase"), json!({})).await;
+        let of_session = ask(&tokens, json!({})).await;
+        let jwt = |token: &Value| token["jwt"].as_str().unwrap().to_owned();
+        let case = ("of a template", jwt(&of_template), "token_category");
+        assert_refused(&both, vec![case], &jwt(&of_session)).await;
+    }
+
+    async fn what_was_tampered_with_is_refused(engine) {
+        assert_refused_both_ways(engine, tampered).await;
+    }
+
+    async fn a_pile_of_garbage_is_refused(engine) {
+        assert_refused_both_ways(engine, garbage).await;
+    }
+
+    async fn what_no_header_should_hold_is_refused(engine) {
+        let signer = Signer::new();
+        let app = by_pem(engine, &signer, PARTY).await;
+        let good = own(&signer).good();
+        let ask = async |values: &[&[u8]]| {
+            let mut request = app.client.get(format!("{}/v1/me", app.origin));
+            for value in values {
+                request = request.header("authorization", HeaderValue::from_bytes(value).unwrap());
+            }
+            let answer = Answer::of(request.send().await.unwrap()).await;
+            (answer.status.as_u16(), answer.code().to_owned())
+        };
+        let refused = |code: &str| (401, code.to_owned());
+        for missing in [&b""[..], b"Bearer", b"Bearer ", b"Basic YTpi", b"Token x", good.as_bytes()] {
+            assert_eq!(ask(&[missing]).await, refused("session_missing"));
+        }
+        let lower = format!("bearer {good}");
+        assert_eq!(ask(&[lower.as_bytes()]).await, refused("session_missing"));
+        assert_eq!(ask(&[]).await, refused("session_missing"));
+        assert_eq!(ask(&[b"Bearer \xff\xfe"]).await, refused("token_malformed"));
+        let bearer = format!("Bearer {good}");
+        assert_eq!(ask(&[b"Bearer a.b.c", bearer.as_bytes()]).await, refused("token_malformed"));
+        app.stop().await;
+    }
+}
