@@ -6,6 +6,9 @@ use crate::store::Moment;
 /// How long a quarantined body is kept.
 const QUARANTINE_DAYS: i64 = 30;
 
+/// How long it is remembered that a user was not found at the provider.
+const ABSENCE_DAYS: i64 = 30;
+
 /// How long a message id is remembered: longer than a sender retries (28 h), and than its
 /// dashboard keeps messages for a manual replay.
 const EVENT_DAYS: i64 = 90;
@@ -28,17 +31,18 @@ impl Committer {
         let days = |days: i64| {
             Moment::from_millis(now().timestamp().as_millisecond() - days * MILLISECONDS_A_DAY)
         };
-        let (Some(oldest_body), Some(oldest_event)) = (days(QUARANTINE_DAYS), days(EVENT_DAYS))
+        let (Some(oldest_body), Some(oldest_absence), Some(oldest_event)) =
+            (days(QUARANTINE_DAYS), days(ABSENCE_DAYS), days(EVENT_DAYS))
         else {
             return false;
         };
-        match self.writer.tidy(oldest_body, oldest_event) {
+        match self.writer.tidy(oldest_body, oldest_absence, oldest_event) {
             Ok(0) => false,
             Ok(dropped) => {
                 self.soil_log();
                 tracing::info!(
                     dropped,
-                    "dropped quarantined bodies and message ids past their time"
+                    "dropped quarantined bodies, message ids and notes past their time"
                 );
                 true
             }

@@ -1,31 +1,42 @@
 //! How many requests to the provider's API all replicas may make together in ten seconds.
 //!
-//! Called by `sync`. A replica leases a slice of the current window and spends it by itself, so
-//! that not every request asks the database. Windows are cut by the database's clock.
+//! Called by `sync`. A replica leases a slice and spends it by itself, at once, so that not every
+//! request asks the database. What was given out is counted by half seconds of the database's
+//! clock, so that the bound holds for any ten seconds, wherever they begin.
 
 use super::Store;
 use super::connection::{AnyConnection, both};
 use super::error::StoreError;
 use super::schema::api_budgets;
-use super::types::Moment;
+use diesel::connection::SimpleConnection as _;
 use diesel::prelude::*;
 use std::time::Duration;
 
 /// The time for which a budget is given, the same as the provider's own.
 pub const WINDOW: Duration = Duration::from_secs(10);
 
-/// A part of the current window.
+/// How long a slice may be spent at most: to the end of its slot.
+const SLOT_MS: i64 = 500;
+
+/// How many slots count: those that ten seconds touch, and one more for requests that are on
+/// their way when their slot ends.
+const SLOTS: i64 = 22;
+
+/// Replicas take one after the other; on SQLite they do anyway.
+const ONE_AT_A_TIME: &str = "SELECT pg_advisory_xact_lock('api_budgets'::regclass::oid::bigint)";
+
+/// A part of the budget.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Slice {
-    /// How many requests may be made; 0 where the window is used up.
+    /// How many requests may be made; 0 where the budget is used up.
     pub requests: u32,
-    /// For how long they may be made; then a new window begins.
+    /// For how long they may be made; where there are none, when to ask again.
     pub for_the_next: Duration,
 }
 
 impl Store {
-    /// Leases up to `wanted` requests of the current window, of which `most` may be made by
-    /// whoever is as urgent as the caller.
+    /// Leases up to `wanted` requests, where no more than `most` were given out to anybody, with
+    /// these, in the last ten seconds.
     pub async fn lease_budget(
         &self,
         source: &'static str,
@@ -42,37 +53,53 @@ fn lease(
     wanted: u32,
     most: u32,
 ) -> Result<Slice, StoreError> {
-    let now = connection.now()?;
+    if let AnyConnection::Postgres(inner) = connection {
+        inner.batch_execute(ONE_AT_A_TIME)?;
+    }
+    let now_ms = connection.now()?.as_millis();
+    let slot = now_ms.div_euclid(SLOT_MS);
+    let ours = api_budgets::source.eq(source);
+    // What lies ahead is left from before a clock was set back.
+    let counts = api_budgets::slot.gt(slot - SLOTS).and(api_budgets::slot.le(slot));
+    both!(connection, |inner| diesel::delete(
+        api_budgets::table.filter(ours.and(diesel::dsl::not(counts)))
+    )
+    .execute(inner))?;
+    let given: Vec<(i64, i64)> = both!(connection, |inner| api_budgets::table
+        .filter(ours)
+        .order(api_budgets::slot)
+        .select((api_budgets::slot, api_budgets::taken))
+        .load(inner))?;
+    let taken: i64 = given.iter().map(|(_, taken)| taken).sum();
+    let requests = (i64::from(most) - taken).clamp(0, i64::from(wanted));
+    let end = if requests > 0 {
+        give(connection, source, slot, requests)?;
+        slot + 1
+    } else {
+        given.first().map_or(slot + 1, |(oldest, _)| oldest + SLOTS)
+    };
+    let left_ms = u64::try_from(end * SLOT_MS - now_ms).unwrap_or(0);
+    Ok(Slice {
+        requests: u32::try_from(requests).unwrap_or(0),
+        for_the_next: Duration::from_millis(left_ms),
+    })
+}
+
+fn give(
+    connection: &mut AnyConnection,
+    source: &str,
+    slot: i64,
+    requests: i64,
+) -> Result<(), StoreError> {
     both!(connection, |inner| diesel::insert_into(api_budgets::table)
         .values((
             api_budgets::source.eq(source),
-            api_budgets::window_started_at.eq(now),
-            api_budgets::taken.eq(0),
+            api_budgets::slot.eq(slot),
+            api_budgets::taken.eq(requests),
         ))
-        .on_conflict_do_nothing()
+        .on_conflict((api_budgets::source, api_budgets::slot))
+        .do_update()
+        .set(api_budgets::taken.eq(api_budgets::taken + requests))
         .execute(inner))?;
-    // The first statement on the row locks it, so that replicas take one after the other.
-    let started_before = now.minus(WINDOW);
-    both!(connection, |inner| diesel::update(api_budgets::table.find(source))
-        .filter(api_budgets::window_started_at.le(started_before))
-        .set((api_budgets::window_started_at.eq(now), api_budgets::taken.eq(0)))
-        .execute(inner))?;
-    let (started_at, taken) =
-        both!(connection, |inner| diesel::update(api_budgets::table.find(source))
-            .set(api_budgets::taken.eq(api_budgets::taken + i64::from(wanted)))
-            .returning((api_budgets::window_started_at, api_budgets::taken))
-            .get_result::<(Moment, i64)>(inner))?;
-    let left = i64::from(most) - (taken - i64::from(wanted));
-    let requests = left.clamp(0, i64::from(wanted));
-    let surplus = i64::from(wanted) - requests;
-    if surplus > 0 {
-        both!(connection, |inner| diesel::update(api_budgets::table.find(source))
-            .set(api_budgets::taken.eq(api_budgets::taken - surplus))
-            .execute(inner))?;
-    }
-    let passed = now.since(started_at);
-    Ok(Slice {
-        requests: u32::try_from(requests).unwrap_or(0),
-        for_the_next: WINDOW.saturating_sub(passed),
-    })
+    Ok(())
 }

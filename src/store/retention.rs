@@ -6,7 +6,9 @@
 use super::connection::{AnyConnection, both};
 use super::error::StoreError;
 use super::quarantine::drop_messages;
-use super::schema::{quarantine, quarantine_subjects, users, webhook_events};
+use super::schema::{
+    absences, quarantine, quarantine_subjects, users, webhook_events, write_backs,
+};
 use super::types::Moment;
 use diesel::prelude::*;
 
@@ -27,6 +29,46 @@ pub(super) fn erase_deleted(connection: &mut AnyConnection) -> Result<usize, Sto
         .limit(STEP)
         .load(inner))?;
     drop_all(connection, &found)
+}
+
+/// Drops what the provider was to be told about users who are deleted for good. The deletion
+/// itself drops what it can see; what another replica noted at the same moment it cannot. Returns
+/// how many.
+pub(super) fn drop_unneeded_write_backs(
+    connection: &mut AnyConnection,
+) -> Result<usize, StoreError> {
+    let found: Vec<(String, String)> = both!(connection, |inner| write_backs::table
+        .inner_join(
+            users::table.on(users::external_id
+                .eq(write_backs::external_id)
+                .and(users::source.eq(write_backs::source)))
+        )
+        .filter(users::deletion_kind.eq("signed"))
+        .select((write_backs::external_id, write_backs::source))
+        .limit(STEP)
+        .load(inner))?;
+    for key in &found {
+        let row = write_backs::table.find((&key.0, &key.1));
+        both!(connection, |inner| diesel::delete(row).execute(inner))?;
+    }
+    Ok(found.len())
+}
+
+/// Forgets absences that were found before `oldest`. Returns how many.
+pub(super) fn forget_absences(
+    connection: &mut AnyConnection,
+    oldest: Moment,
+) -> Result<usize, StoreError> {
+    let found: Vec<(String, String)> = both!(connection, |inner| absences::table
+        .filter(absences::found_at.lt(oldest))
+        .select((absences::external_id, absences::source))
+        .limit(STEP)
+        .load(inner))?;
+    for key in &found {
+        let row = absences::table.find((&key.0, &key.1)).filter(absences::found_at.lt(oldest));
+        both!(connection, |inner| diesel::delete(row).execute(inner))?;
+    }
+    Ok(found.len())
 }
 
 /// Drops bodies that a later delivery or a replay has settled: the process may have died

@@ -117,12 +117,11 @@ diesel::table! {
 
 diesel::table! {
     use diesel::sql_types::{BigInt, Text};
-    use super::super::types::Utc;
 
-    /// Requests to the provider's API in the current window.
-    api_budgets (source) {
+    /// Requests to the provider's API of the last ten seconds, by half seconds.
+    api_budgets (source, slot) {
         source -> Text,
-        window_started_at -> Utc,
+        slot -> BigInt,
         taken -> BigInt,
     }
 }

@@ -53,14 +53,21 @@ impl Writer {
     }
 
     /// One step of housekeeping; returns how many rows were dropped, 0 when there is nothing
-    /// left to do. Bodies that came before `oldest_body` and message ids that came before
-    /// `oldest_event` go.
-    pub fn tidy(&mut self, oldest_body: Moment, oldest_event: Moment) -> Result<usize, StoreError> {
+    /// left to do. Bodies that came before `oldest_body`, absences found before `oldest_absence`
+    /// and message ids that came before `oldest_event` go.
+    pub fn tidy(
+        &mut self,
+        oldest_body: Moment,
+        oldest_absence: Moment,
+        oldest_event: Moment,
+    ) -> Result<usize, StoreError> {
         self.with(|connection| {
             postgres::planned_anew(connection, |connection| {
                 Ok(retention::erase_deleted(connection)?
+                    + retention::drop_unneeded_write_backs(connection)?
                     + retention::drop_settled(connection)?
                     + retention::expire_quarantine(connection, oldest_body)?
+                    + retention::forget_absences(connection, oldest_absence)?
                     + retention::forget_events(connection, oldest_event)?)
             })
         })

@@ -1,8 +1,8 @@
 //! Requests to the provider, shared with all replicas.
 //!
 //! The provider's limit is one for the whole instance, the application's own calls included
-//! (trap 37). A replica leases slices of the current window from the database and spends them by
-//! itself. People go before workers: the last fifth of a window is theirs.
+//! (trap 37). A replica leases slices from the database and spends them by itself, within half a
+//! second. People go before workers: the last fifth of the budget is theirs.
 
 use crate::provider::{Budget, Exhausted, Urgency};
 use crate::store::Store;
@@ -11,12 +11,12 @@ use std::pin::Pin;
 use std::time::{Duration, Instant};
 use tokio::sync::Mutex;
 
-/// The part of a window that only people may use: one in so many requests.
+/// The part of the budget that only people may use: one in so many requests.
 const RESERVED_ONE_IN: u32 = 5;
 
-/// A slice is this part of a window, within bounds: large enough that not every request asks the
-/// database, small enough that replicas share.
-const SLICES_A_WINDOW: u32 = 25;
+/// A slice is this part of the budget, within bounds: large enough that not every request asks the
+/// database, small enough that replicas share, and that little is lost of one that is not spent.
+const SLICES: u32 = 50;
 const LARGEST_SLICE: u32 = 20;
 
 /// When to ask again where the database could not be asked.
@@ -34,7 +34,7 @@ pub struct SharedBudget {
 /// What is left of a slice.
 struct Held {
     requests: u32,
-    /// The window has no more than this slice had.
+    /// There is no more than this slice had.
     last: bool,
     until: Instant,
 }
@@ -66,13 +66,15 @@ impl SharedBudget {
     }
 
     async fn lease(&self, most: u32) -> Result<Held, Exhausted> {
-        let wanted = (self.requests_per_window / SLICES_A_WINDOW).clamp(1, LARGEST_SLICE);
+        let wanted = (self.requests_per_window / SLICES).clamp(1, LARGEST_SLICE);
+        // Counted from the question: the slice ends by the database's clock, not later.
+        let asked = Instant::now();
         let slice = self.store.lease_budget(self.source, wanted, most).await;
         let slice = slice.map_err(|_| Exhausted { retry_after: ASK_AGAIN })?;
         Ok(Held {
             requests: slice.requests,
             last: slice.requests < wanted,
-            until: Instant::now() + slice.for_the_next,
+            until: asked + slice.for_the_next,
         })
     }
 }

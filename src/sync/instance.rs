@@ -57,6 +57,11 @@ impl Instance {
         self.proven.get_or_try_init(|| self.try_to_prove()).await.copied()
     }
 
+    /// Whether the key is proven already.
+    pub(super) fn is_proven(&self) -> bool {
+        self.proven.initialized()
+    }
+
     async fn try_to_prove(&self) -> Result<(), Unproven> {
         let found = self.directory.instances(Urgency::Background).await?;
         let wrong = |expected: &str| Unproven::WrongInstance {

@@ -1,57 +1,32 @@
 //! The provider is told our id, the role, and a plan that was set here.
 //!
 //! A worker, on every replica, leases write-backs that are due; the session reconcile leases that
-//! of one user. Whoever holds the lease compares first, looks where the snapshot at hand is not
-//! fresh or a call's answer was lost, sends what is missing, and applies the answer, which is the
-//! user as of then: so no older event in flight can undo it, and the echo finds nothing to do
-//! (traps 26, 27 and 31).
+//! of one user. Whoever holds the lease tells the provider what it lacks ([`telling`]), and the
+//! worker pauses where nobody gets an answer ([`pauses`]).
 
-use super::absence::Absent;
-use super::{Reconciler, RefreshError, now};
-use crate::domain::{Fill, Version};
-use crate::provider::{ApiError, Urgency};
-use crate::store::write_backs::{Acknowledgement, Claim, Postponement, Settlement};
-use crate::store::{StoreError, Subject};
-use crate::telemetry::Throttle;
+mod pauses;
+mod telling;
+
+use super::{Reconciler, Unproven};
+use crate::provider::Urgency;
+use crate::store::write_backs::Claim;
+use pauses::Pauses;
 use std::sync::Arc;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 use tokio::sync::watch;
 use tokio::task::JoinSet;
 
-/// How many write-backs one replica has under way.
+/// How many write-backs one replica has under way at most.
 const AT_ONCE: usize = 8;
 
 /// How long a lease lasts: a worker that died is followed by another one after this time.
 const LEASE: Duration = Duration::from_secs(20);
 
-/// How long one write-back may take; shorter than its lease.
-const WITHIN: Duration = Duration::from_secs(15);
-
 /// How often the worker looks for something due that nobody told it of.
 const LOOK_EVERY: Duration = Duration::from_secs(1);
 
-/// The pauses of a worker whose provider does not answer.
-const SHORTEST_PAUSE: Duration = Duration::from_secs(1);
-const LONGEST_PAUSE: Duration = Duration::from_secs(30);
-
 /// How long what is under way may take once the service stops.
 const STOP_WITHIN: Duration = Duration::from_secs(5);
-
-/// How old a snapshot may be to be compared with.
-const FRESH_MS: i64 = 60_000;
-
-/// How many steps one lease may take: a look and a call, and the same again where an operator
-/// chose something else meanwhile.
-const MOST_STEPS: u32 = 6;
-
-/// How a lease ended.
-#[derive(Clone, Debug, PartialEq, Eq)]
-enum Told {
-    /// There is nothing more to tell, or not now.
-    Finished(&'static str),
-    /// The provider does not answer anybody: come again, all of you.
-    NotNow(ApiError),
-}
 
 impl Reconciler {
     /// Writes back what is due until `stopping` turns true, then finishes what is under way.
@@ -59,9 +34,9 @@ impl Reconciler {
         let mut under_way = JoinSet::new();
         let mut pauses = Pauses::default();
         while !*stopping.borrow() {
-            let free = AT_ONCE - under_way.len();
+            let free = pauses.at_once().saturating_sub(under_way.len());
             let claimed = if pauses.are_over() && free > 0 {
-                self.claim_some(free, &mut pauses).await
+                self.claim_some(free, &mut pauses, &mut stopping).await
             } else {
                 Vec::new()
             };
@@ -100,258 +75,40 @@ impl Reconciler {
         tokio::time::timeout(patience, try_it).await.ok();
     }
 
-    /// Leases up to `free` write-backs that are due, where the key is proven.
-    async fn claim_some(&self, free: usize, pauses: &mut Pauses) -> Vec<Claim> {
-        let most = i64::try_from(free).unwrap_or(0);
-        let claims = match self.store.claim_write_backs(self.source(), None, most, LEASE).await {
-            Ok(claims) if claims.is_empty() => return claims,
+    /// Leases up to `free` write-backs that are due.
+    async fn claim_some(
+        &self,
+        free: usize,
+        pauses: &mut Pauses,
+        stopping: &mut watch::Receiver<bool>,
+    ) -> Vec<Claim> {
+        match self.try_to_claim(free, stopping).await {
             Ok(claims) => claims,
-            Err(error) => {
-                pauses.lengthen(&error);
-                return Vec::new();
-            }
-        };
-        let Err(unproven) = self.instance.prove().await else {
-            return claims;
-        };
-        pauses.lengthen(&unproven);
-        for claim in claims {
-            // A lease that cannot be given back ends by itself.
-            self.put_back(&claim, pauses.left(), "unproven", false).await.ok();
-        }
-        Vec::new()
-    }
-
-    /// Tells the provider about one user.
-    async fn tell(&self, claim: Claim, urgency: Urgency) -> Told {
-        let external_id = claim.external_id.clone();
-        let told = match tokio::time::timeout(WITHIN, self.step_by_step(&claim, urgency)).await {
-            Ok(Ok(told)) => told,
-            // The lease ends by itself, and whoever takes the next one looks first.
-            Ok(Err(error)) => {
-                tracing::warn!(user.external_id = external_id, "a write-back waits: {error}");
-                Told::Finished("database")
-            }
-            Err(_) => Told::Finished("slow"),
-        };
-        let outcome = match &told {
-            Told::Finished(word) => word,
-            Told::NotNow(error) => error.code(),
-        };
-        self.metrics.wrote_back(outcome);
-        tracing::debug!(user.external_id = external_id, outcome, "write-back");
-        told
-    }
-
-    async fn step_by_step(&self, claim: &Claim, urgency: Urgency) -> Result<Told, RefreshError> {
-        let mut next = if claim.unsure { Next::Look } else { Next::Compare };
-        for _ in 0..MOST_STEPS {
-            let subject = self.store.subject(self.source(), claim.external_id.clone()).await?;
-            let Some(subject) = subject.filter(Subject::is_live) else {
-                return Ok(Told::of(&self.settle(claim, None).await?));
-            };
-            if next == Next::Compare && !is_fresh(&subject, claim) {
-                next = Next::Look;
-            }
-            let fill = self.rules.due(&subject, claim.take_over).fill;
-            if next != Next::Look && fill.is_empty() {
-                match self.settle(claim, None).await? {
-                    // The row shows what an operator chose, but by an older snapshot.
-                    Settlement::More => next = Next::Look,
-                    settlement => return Ok(Told::of(&settlement)),
-                }
-                continue;
-            }
-            let sent = if next == Next::Look { Fill::default() } else { fill };
-            match self.ask(claim, sent, urgency).await? {
-                Asked::Answered(Settlement::More) | Asked::StillThere => next = Next::Send,
-                Asked::Answered(settlement) => return Ok(Told::of(&settlement)),
-                Asked::Ended(told) => return Ok(told),
+            Err(why) => {
+                pauses.lengthen(&why);
+                Vec::new()
             }
         }
-        self.put_back(claim, SHORTEST_PAUSE, "again", false).await?;
-        Ok(Told::Finished("again"))
     }
 
-    /// Looks at the user where there is nothing to send, else sends; applies the answer.
-    async fn ask(
+    /// The key is proven first, since that may take longer than a lease lasts; but not before
+    /// something is due, since an empty table would take any key.
+    async fn try_to_claim(
         &self,
-        claim: &Claim,
-        sent: Fill,
-        urgency: Urgency,
-    ) -> Result<Asked, RefreshError> {
-        let looks = sent.is_empty();
-        let answer = if looks {
-            self.directory.user(&claim.external_id, urgency).await
-        } else {
-            self.directory.fill(&claim.external_id, &sent, urgency).await
-        };
-        match answer {
-            Ok(snapshot) => {
-                let acknowledgement = Acknowledgement { snapshot, sent };
-                Ok(Asked::Answered(self.settle(claim, Some(acknowledgement)).await?))
+        free: usize,
+        stopping: &mut watch::Receiver<bool>,
+    ) -> Result<Vec<Claim>, Unproven> {
+        let source = self.source();
+        if !self.instance.is_proven() {
+            if !self.store.is_any_write_back_due(source).await? {
+                return Ok(Vec::new());
             }
-            Err(ApiError::NotFound) => self.absent(claim, urgency).await,
-            Err(error) => {
-                let unsure = if looks { claim.unsure } else { error.maybe_done() };
-                Ok(Asked::Ended(self.postpone(claim, error, unsure).await?))
+            tokio::select! {
+                proven = self.instance.prove() => proven?,
+                _ = stopping.wait_for(|stops| *stops) => return Ok(Vec::new()),
             }
         }
-    }
-
-    async fn settle(
-        &self,
-        claim: &Claim,
-        acknowledgement: Option<Acknowledgement>,
-    ) -> Result<Settlement, StoreError> {
-        let (rules, claim) = (self.rules.clone(), claim.clone());
-        let settlement = self.store.settle_write_back(rules, now(), claim.clone(), acknowledgement);
-        let settlement = settlement.await?;
-        if let Settlement::Conflict(conflict) = settlement {
-            tracing::warn!(
-                user.external_id = claim.external_id,
-                conflict = conflict.as_str(),
-                "the provider holds another value for this user, which is left alone; `GET /v1/write-backs?state={}` \
-                 lists all of them, `take_over` of `POST /v1/reconcile` replaces it",
-                conflict.as_str()
-            );
-        }
-        Ok(settlement)
-    }
-
-    /// The provider knows the user no longer.
-    async fn absent(&self, claim: &Claim, urgency: Urgency) -> Result<Asked, RefreshError> {
-        let judged = match self.judge_absent(vec![claim.external_id.clone()], urgency).await {
-            Ok(judged) => judged,
-            Err(RefreshError::Api(error)) => {
-                return Ok(Asked::Ended(self.postpone(claim, error, claim.unsure).await?));
-            }
-            Err(error) => return Err(error),
-        };
-        match judged.get(&claim.external_id) {
-            Some(Absent::StillThere) => Ok(Asked::StillThere),
-            Some(Absent::HeldBack(_)) => {
-                self.put_back(claim, Duration::ZERO, "held_back", true).await?;
-                Ok(Asked::Ended(Told::Finished("held_back")))
-            }
-            Some(Absent::Emptied | Absent::NoRow) | None => {
-                Ok(Asked::Answered(self.settle(claim, None).await?))
-            }
-        }
-    }
-
-    async fn postpone(
-        &self,
-        claim: &Claim,
-        error: ApiError,
-        unsure: bool,
-    ) -> Result<Told, StoreError> {
-        let why = error.code();
-        let (after, rests) = match &error {
-            ApiError::Rejected { .. } => (Duration::ZERO, true),
-            ApiError::RateLimited { retry_after } | ApiError::Unavailable { retry_after, .. } => {
-                ((*retry_after).max(SHORTEST_PAUSE), false)
-            }
-            _ => (LONGEST_PAUSE, false),
-        };
-        let postponement = Postponement { after, why, unsure, rests };
-        self.store.postpone_write_back(self.source(), claim.clone(), postponement).await?;
-        if matches!(error, ApiError::Rejected { .. } | ApiError::Protocol(_)) {
-            tracing::warn!(user.external_id = claim.external_id, "a write-back failed: {error}");
-            return Ok(Told::Finished(why));
-        }
-        Ok(Told::NotNow(error))
-    }
-
-    /// Ends a lease without a call.
-    async fn put_back(
-        &self,
-        claim: &Claim,
-        after: Duration,
-        why: &'static str,
-        rests: bool,
-    ) -> Result<(), StoreError> {
-        let postponement = Postponement { after, why, unsure: claim.unsure, rests };
-        self.store.postpone_write_back(self.source(), claim.clone(), postponement).await
-    }
-}
-
-/// What the next step may do.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Next {
-    /// Look at the provider before anything else.
-    Look,
-    /// Compare with the row, where that is fresh.
-    Compare,
-    /// Send what is missing: the row is as of now.
-    Send,
-}
-
-/// What a question to the provider came to.
-enum Asked {
-    Answered(Settlement),
-    StillThere,
-    Ended(Told),
-}
-
-impl Told {
-    const fn of(settlement: &Settlement) -> Self {
-        Self::Finished(match settlement {
-            Settlement::Done => "done",
-            Settlement::Conflict(_) => "conflict",
-            Settlement::More => "again",
-            Settlement::Lost => "lost",
-        })
-    }
-}
-
-/// Whether the row may be compared with: it is of this minute; or, where an operator chose
-/// something, was fetched since.
-fn is_fresh(subject: &Subject, claim: &Claim) -> bool {
-    match claim.chosen_at {
-        Some(chosen_at) => {
-            subject.version_kind == Version::KIND_FETCHED
-                && subject.version_seen_at >= chosen_at.as_millis()
-        }
-        None => now().as_millis() - subject.version_seen_at < FRESH_MS,
-    }
-}
-
-/// When the worker goes on, after the provider or the database did not answer.
-#[derive(Default)]
-struct Pauses {
-    length: Duration,
-    until: Option<Instant>,
-    told: Throttle,
-}
-
-impl Pauses {
-    fn left(&self) -> Duration {
-        self.until.map_or(Duration::ZERO, |until| until.saturating_duration_since(Instant::now()))
-    }
-
-    fn are_over(&self) -> bool {
-        self.left().is_zero()
-    }
-
-    /// Learns from how a lease ended.
-    fn note(&mut self, told: Option<&Told>) {
-        match told {
-            Some(Told::NotNow(error)) => self.lengthen(error),
-            Some(Told::Finished("done" | "conflict")) => self.length = Duration::ZERO,
-            _ => {}
-        }
-    }
-
-    /// Everybody who is under way fails alike: that is one failure.
-    fn lengthen(&mut self, why: &dyn std::fmt::Display) {
-        if !self.are_over() {
-            return;
-        }
-        self.length = (self.length * 2).clamp(SHORTEST_PAUSE, LONGEST_PAUSE);
-        self.until = Some(Instant::now() + self.length);
-        if let Some(held_back) = self.told.pass(Instant::now()) {
-            tracing::error!(held_back, "write-backs wait: {why}");
-        }
+        let most = i64::try_from(free).unwrap_or(0);
+        Ok(self.store.claim_write_backs(source, None, most, LEASE).await?)
     }
 }

@@ -1,8 +1,23 @@
-//! Write-back: the provider is told our id and role, once.
+//! Write-back: the provider is told our id and role, once, whatever goes wrong meanwhile.
+//!
+//! * [`settled`]: users that agree, echoes, and services that write nothing back;
+//! * [`choices`]: what an operator sets survives older events, and the latest choice wins;
+//! * [`conflicts`]: values that are not ours are left alone;
+//! * [`gone`]: users who are deleted meanwhile;
+//! * [`outages`]: the API is away, or refuses the key;
+//! * [`budget`]: no more requests than may be;
+//! * [`many`]: replicas at work together, and killed.
+
+mod budget;
+mod choices;
+mod conflicts;
+mod gone;
+mod many;
+mod outages;
+mod settled;
 
 use crate::both_engines;
-use crate::support::{ADMIN_TOKEN, Emulated};
-use reqwest::Method;
+use crate::support::Emulated;
 use serde_json::json;
 
 both_engines! {
@@ -11,26 +26,12 @@ both_engines! {
         let both = Emulated::start(engine).await;
         let ids: Vec<String> = (0..USERS).map(|number| both.sign_up(&format!("User{number}"))).collect();
         both.quiet().await;
-        assert_eq!(both.emulator.counts().requests_of("metadata_patch"), 30);
+        assert_eq!(both.calls(), (30, 0));
         for id in &ids {
             let row = both.user(id).await;
             assert_eq!(both.metadata(id), json!({"dbId": row["id"], "role": "user"}));
             assert_eq!(row["public_metadata"], both.metadata(id));
         }
-    }
-
-    async fn a_role_set_here_reaches_the_provider_and_replaces_the_word_that_is_there(engine) {
-        let both = Emulated::start(engine).await;
-        let id = both.sign_up("Ada");
-        both.quiet().await;
-        let answer = both.ask(Method::PATCH, &format!("/v1/users/{id}"), ADMIN_TOKEN, Some(json!({"role": "admin"}))).await;
-        assert_eq!((answer.status.as_u16(), &answer.body["role"]), (200, &json!("admin")));
-        both.quiet().await;
-        assert_eq!(both.metadata(&id)["role"], "admin");
-        assert_eq!(both.user(&id).await["role"], "admin");
-        let chosen = both.database.query("SELECT set_role AS value FROM users");
-        assert_eq!(chosen, [None], "the provider has taken it over");
-        assert_eq!(both.emulator.counts().requests_of("metadata_patch"), 2);
     }
 
     async fn a_user_who_signs_in_before_the_event_gets_a_row_at_once(engine) {

@@ -25,11 +25,13 @@ CREATE TABLE write_backs (
 );
 CREATE INDEX write_backs_due ON write_backs (next_try_at) WHERE state = 'due';
 
--- Requests to the provider's API in the current window of ten seconds, over all replicas.
+-- Requests to the provider's API of the last ten seconds, over all replicas, by half seconds
+-- counted from 1970.
 CREATE TABLE api_budgets (
-    source text COLLATE "C" PRIMARY KEY,
-    window_started_at timestamptz NOT NULL,
-    taken bigint NOT NULL
+    source text COLLATE "C" NOT NULL,
+    slot bigint NOT NULL,
+    taken bigint NOT NULL,
+    PRIMARY KEY (source, slot)
 );
 
 -- The one instance of the provider that this table belongs to, once its key has proven it.

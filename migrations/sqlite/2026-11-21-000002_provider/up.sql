@@ -25,12 +25,14 @@ CREATE TABLE write_backs (
 ) STRICT, WITHOUT ROWID;
 CREATE INDEX write_backs_due ON write_backs (next_try_at) WHERE state = 'due';
 
--- Requests to the provider's API in the current window of ten seconds, over all replicas.
+-- Requests to the provider's API of the last ten seconds, over all replicas, by half seconds
+-- counted from 1970.
 CREATE TABLE api_budgets (
-    source TEXT NOT NULL PRIMARY KEY,
-    window_started_at TEXT NOT NULL,
-    taken INTEGER NOT NULL
-) STRICT;
+    source TEXT NOT NULL,
+    slot INTEGER NOT NULL,
+    taken INTEGER NOT NULL,
+    PRIMARY KEY (source, slot)
+) STRICT, WITHOUT ROWID;
 
 -- The one instance of the provider that this table belongs to, once its key has proven it.
 CREATE TABLE pinned_instances (

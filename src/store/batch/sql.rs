@@ -133,12 +133,12 @@ macro_rules! written {
 
 /// Notes, on PostgreSQL, whom the provider may have to be told about: users whose snapshot does
 /// not hold our id and a role that we know, and those for whom an operator chose something. A
-/// note too many costs a look, one too few would be lost. After the users, in their order: all
-/// writers lock alike.
+/// note too many costs a look, one too few would be lost. When it is due goes by the database's
+/// clock, as all leases do. After the users, in their order: all writers lock alike.
 macro_rules! noted {
     () => {
         ", noted AS (INSERT INTO write_backs (source, external_id, next_try_at, created_at) \
-         SELECT $1, written.external_id, $2, $2 FROM written \
+         SELECT $1, written.external_id, now(), $2 FROM written \
          JOIN incoming ON incoming.external_id = written.external_id \
          WHERE incoming.deletion_kind IS NULL \
              AND (written.chosen OR incoming.settled_id IS DISTINCT FROM written.id) \

@@ -10,6 +10,7 @@ use crate::domain::{Outcome, Stale};
 use crate::store::error::StoreError;
 use crate::store::schema::{quarantine, quarantine_subjects, users, webhook_events, write_backs};
 use crate::store::types::{Moment, Utc};
+use crate::store::write_backs::earlier;
 use diesel::prelude::*;
 use diesel::query_builder::{AstPass, Query, QueryFragment, QueryId};
 use diesel::sql_types::{Bool, Nullable, Text};
@@ -119,7 +120,7 @@ fn note(
         ))
         .on_conflict((write_backs::external_id, write_backs::source))
         .do_update()
-        .set((write_backs::state.eq("due"), write_backs::next_try_at.eq(batch.now)))
+        .set((write_backs::state.eq("due"), write_backs::next_try_at.eq(earlier(batch.now))))
         .execute(connection)
 }
 

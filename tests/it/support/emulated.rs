@@ -1,6 +1,6 @@
 //! A service whose provider is the emulator: events flow one way, calls the other.
 
-use super::{Answer, Engine, TestApp, TestDatabase, until};
+use super::{ADMIN_TOKEN, Answer, Engine, Relay, SECRET, TestApp, TestDatabase, until};
 use reqwest::Method;
 use serde_json::{Value, json};
 use std::ops::Deref;
@@ -28,14 +28,15 @@ pub fn emulator() -> Emulator {
     Emulator::start(Settings { retries: Retries::short(), ..Settings::default() }).unwrap()
 }
 
-/// The variables that make a service talk to an emulator.
+/// The variables that make a service talk to an emulator. It hears hand-made events too.
 pub fn provider_variables(emulator: &Emulator) -> Vec<(String, String)> {
     let credentials = emulator.credentials();
+    let webhook_secrets = format!("{} {SECRET}", credentials.webhook_secret);
     [
         ("CLERK_API_URL", &credentials.api_url),
         ("CLERK_SECRET_KEY", &credentials.secret_key),
         ("CLERK_PUBLISHABLE_KEY", &credentials.publishable_key),
-        ("CLERK_WEBHOOK_SIGNING_SECRET", &credentials.webhook_secret),
+        ("CLERK_WEBHOOK_SIGNING_SECRET", &webhook_secrets),
         ("USERSYNC_API_BUDGET", &"off".to_owned()),
     ]
     .map(|(name, value)| (name.to_owned(), value.clone()))
@@ -66,6 +67,21 @@ impl Emulated {
         let app = TestApp::start_on(database, &all).await;
         emulator.deliver_to(Some(app.sender.url.clone()));
         Self { app, emulator }
+    }
+
+    /// A service on a new database whose calls go through a relay.
+    pub async fn start_behind_relay(engine: Engine, variables: &[(&str, &str)]) -> (Self, Relay) {
+        let emulator = emulator();
+        let relay = Relay::to(&emulator);
+        let mut all = vec![("CLERK_API_URL", relay.url.as_str())];
+        all.extend_from_slice(variables);
+        let both = Self::start_on(TestDatabase::new(engine), emulator, &all).await;
+        (both, relay)
+    }
+
+    /// Stops the service, and leaves the rest.
+    pub async fn stop(self) -> (TestDatabase, Emulator) {
+        (self.app.stop().await, self.emulator)
     }
 
     /// Signs up a user and returns the provider's id.
@@ -100,6 +116,45 @@ impl Emulated {
             request = request.body(body.to_string());
         }
         Answer::of(request.send().await.unwrap()).await
+    }
+
+    /// An operator's choice for a user.
+    pub async fn set_here(&self, user_id: &str, choice: Value) {
+        let path = format!("/v1/users/{user_id}");
+        let answer = self.ask(Method::PATCH, &path, ADMIN_TOKEN, Some(choice)).await;
+        assert_eq!(answer.status, 200, "{answer:?}");
+    }
+
+    /// A manual resync, or with `take_over` the settling of conflicts; the outcomes.
+    pub async fn fetch_anew(&self, user_ids: &[String], take_over: bool) -> Vec<Value> {
+        let wanted = json!({"user_ids": user_ids, "take_over": take_over});
+        let answer = self.ask(Method::POST, "/v1/reconcile", ADMIN_TOKEN, Some(wanted)).await;
+        assert_eq!(answer.status, 200, "{answer:?}");
+        answer.body["data"].as_array().unwrap().clone()
+    }
+
+    /// What stands in `write_backs`, a line a user: its id and state.
+    pub fn outbox(&self) -> Vec<String> {
+        let sql = "SELECT external_id || ' ' || state AS value FROM write_backs ORDER BY 1";
+        self.database.query(sql).into_iter().flatten().collect()
+    }
+
+    /// What is chosen here for a user, and what the provider shows: role and plan of each.
+    pub fn chosen_and_shown(&self, user_id: &str) -> String {
+        let sql = format!(
+            "SELECT COALESCE(set_role, '-') || ' ' || COALESCE(source_role, '-') || ' ' || \
+             COALESCE(set_plan, '-') || ' ' || COALESCE(source_plan, '-') AS value \
+             FROM users WHERE external_id = '{user_id}'"
+        );
+        self.database.query(&sql).remove(0).unwrap()
+    }
+
+    /// How many calls were made that write metadata, and how many that look at a user; without
+    /// the one look that proves the key of a new database.
+    pub fn calls(&self) -> (u64, u64) {
+        let counts = self.emulator.counts();
+        let proofs = u64::try_from(self.database.count("pinned_instances")).unwrap();
+        (counts.requests_of("metadata_patch"), counts.requests_of("get") - proofs)
     }
 
     /// `GET /v1/me` of a user.

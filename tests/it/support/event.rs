@@ -32,6 +32,17 @@ pub fn user(id: &str, updated_at: i64) -> Value {
     })
 }
 
+/// A `user.updated` event of a user object of the emulator, as of the moment when it was so.
+pub fn event_of(user: &Value) -> Value {
+    json!({
+        "type": "user.updated",
+        "object": "event",
+        "timestamp": user["updated_at"],
+        "instance_id": usersync::emulator::INSTANCE,
+        "data": user,
+    })
+}
+
 /// The `user.deleted` event of a user.
 pub fn deleted(id: &str) -> Value {
     json!({

@@ -20,7 +20,16 @@ impl Replica {
     /// Starts replicas at the same moment, so that all of them find an empty database, and
     /// waits until all are ready.
     pub async fn start_many(count: usize, database: &TestDatabase) -> Vec<Self> {
-        let replicas: Vec<Self> = (0..count).map(|_| Self::launch(database, &[])).collect();
+        Self::start_many_with(count, database, &[]).await
+    }
+
+    /// Likewise, with these variables besides.
+    pub async fn start_many_with(
+        count: usize,
+        database: &TestDatabase,
+        variables: &[(&str, &str)],
+    ) -> Vec<Self> {
+        let replicas: Vec<Self> = (0..count).map(|_| Self::launch(database, variables)).collect();
         for replica in &replicas {
             replica.until_ready().await;
         }

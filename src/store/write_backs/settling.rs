@@ -1,0 +1,170 @@
+//! Settling: an answer is applied, choices end that it acknowledges, and a write-back is completed
+//! where nothing is left to tell.
+
+use super::Rules;
+use super::claims::{CLAIM, Claim};
+use crate::domain::write_back::Conflict;
+use crate::domain::{Change, Fill, Snapshot};
+use crate::store::changes::apply;
+use crate::store::connection::{AnyConnection, both};
+use crate::store::schema::write_backs;
+use crate::store::subject::{self, Choice, Chosen, Subject};
+use crate::store::types::Moment;
+use crate::store::{Store, StoreError};
+use diesel::prelude::*;
+
+/// What the provider answered.
+#[derive(Clone, Debug)]
+pub struct Acknowledgement {
+    /// The user as of then.
+    pub snapshot: Snapshot,
+    /// What had been sent; nothing where we only looked.
+    pub sent: Fill,
+}
+
+/// Where a write-back stands after it was settled.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Settlement {
+    /// There is nothing more to tell.
+    Done,
+    /// A conflict stands in the way.
+    Conflict(Conflict),
+    /// There is more to tell, now; the claim as it stands after all that was noted meanwhile.
+    More(Claim),
+    /// Another worker holds the lease.
+    Lost,
+}
+
+impl Store {
+    /// Applies what the provider answered, ends choices that it acknowledges, and completes the
+    /// write-back where nothing is left to tell; all in one transaction.
+    pub async fn settle_write_back(
+        &self,
+        rules: Rules,
+        now: Moment,
+        claim: Claim,
+        acknowledgement: Option<Acknowledgement>,
+    ) -> Result<Settlement, StoreError> {
+        self.change(move |connection| settle(connection, &rules, now, &claim, acknowledgement))
+            .await
+    }
+}
+
+fn settle(
+    connection: &mut AnyConnection,
+    rules: &Rules,
+    now: Moment,
+    claim: &Claim,
+    acknowledgement: Option<Acknowledgement>,
+) -> Result<Settlement, StoreError> {
+    let source = rules.terms.source;
+    let answer =
+        acknowledgement.map(|answer| (Change::Snapshot(Box::new(answer.snapshot)), answer.sent));
+    if let Some((change, _)) = &answer {
+        apply(connection, rules.terms, now, std::slice::from_ref(change))?;
+    }
+    let subject = subject::lock(connection, source, &claim.external_id)?;
+    let Some(held) = hold(connection, source, claim)? else {
+        return Ok(Settlement::Lost);
+    };
+    let Some(mut subject) = subject.filter(Subject::is_live) else {
+        return complete(connection, source, claim);
+    };
+    let choice = acknowledged(&subject, answer.as_ref(), held.chosen_at == claim.chosen_at);
+    if choice != Choice::default() {
+        subject::choose(connection, &mut subject, &rules.words, &choice, now)?;
+    }
+    let due = rules.due(&subject, held.take_over);
+    // A choice that stands was not acknowledged: nobody has looked since it was made.
+    if !due.fill.is_empty() || subject.set_role.is_some() || subject.set_plan.is_some() {
+        return go_on(connection, source, held);
+    }
+    let Some(conflict) = due.conflict else {
+        return complete(connection, source, claim);
+    };
+    rest(connection, source, claim, conflict.as_str())?;
+    Ok(Settlement::Conflict(conflict))
+}
+
+/// The row as it stands now, where the claim still holds it; on PostgreSQL nobody else changes it
+/// until the transaction ends. After the user: everybody locks in that order.
+fn hold(
+    connection: &mut AnyConnection,
+    source: &str,
+    claim: &Claim,
+) -> Result<Option<Claim>, StoreError> {
+    let held = write_backs::table
+        .find((&claim.external_id, source))
+        .filter(write_backs::fence.eq(claim.fence))
+        .select(CLAIM);
+    Ok(match connection {
+        AnyConnection::Postgres(inner) => held.for_update().first(inner).optional()?,
+        AnyConnection::Sqlite(inner) => held.first(inner).optional()?,
+    })
+}
+
+/// Which choices of an operator the provider has taken over. After sending, the row shows the
+/// value, or something later than the answer; after a look, it shows the value. An answer tells of
+/// the choice only where that `stood` when the provider was asked.
+fn acknowledged(subject: &Subject, answer: Option<&(Change, Fill)>, stood: bool) -> Choice {
+    let Some((answered, sent)) = answer else {
+        return Choice::default();
+    };
+    let overtaken = subject.version_updated_at > answered.updated_at_ms();
+    let ends = |set: &Option<String>, sent: &Option<String>, shown: &Option<String>| {
+        let shows = set == shown;
+        let done = if set == sent { shows || overtaken } else { shows && stood };
+        if set.is_some() && done { Chosen::Nothing } else { Chosen::AsItIs }
+    };
+    Choice {
+        role: ends(&subject.set_role, &sent.role, &subject.source_role),
+        plan: ends(&subject.set_plan, &sent.plan, &subject.source_plan),
+    }
+}
+
+/// Keeps the claim: all that was noted so far is known now, and an answer was seen.
+fn go_on(
+    connection: &mut AnyConnection,
+    source: &str,
+    held: Claim,
+) -> Result<Settlement, StoreError> {
+    let lease_end = write_backs::leased_until.assume_not_null();
+    both!(connection, |inner| diesel::update(
+        write_backs::table.find((&held.external_id, source))
+    )
+    .set(write_backs::next_try_at.eq(lease_end))
+    .execute(inner))?;
+    Ok(Settlement::More(Claim { unsure: false, ..held }))
+}
+
+fn complete(
+    connection: &mut AnyConnection,
+    source: &str,
+    claim: &Claim,
+) -> Result<Settlement, StoreError> {
+    both!(connection, |inner| diesel::delete(
+        write_backs::table.find((&claim.external_id, source))
+    )
+    .execute(inner))?;
+    Ok(Settlement::Done)
+}
+
+/// Lets a write-back rest until the user changes.
+fn rest(
+    connection: &mut AnyConnection,
+    source: &str,
+    claim: &Claim,
+    state: &str,
+) -> Result<(), StoreError> {
+    both!(connection, |inner| diesel::update(
+        write_backs::table.find((&claim.external_id, source))
+    )
+    .set((
+        write_backs::state.eq(state),
+        write_backs::leased_until.eq(None::<Moment>),
+        write_backs::unsure.eq(false),
+        write_backs::attempts.eq(0),
+    ))
+    .execute(inner))?;
+    Ok(())
+}

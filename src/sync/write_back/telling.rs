@@ -1,0 +1,247 @@
+//! Whoever holds the lease of a user compares first, looks where the snapshot at hand is not fresh
+//! or a call's answer was lost, sends what is missing, and applies the answer, which is the user
+//! as of then: so no older event in flight can undo it, and the echo finds nothing to do (traps
+//! 26, 27 and 31).
+
+use super::pauses::{LONGEST_PAUSE, SHORTEST_PAUSE};
+use crate::domain::Fill;
+use crate::provider::{ApiError, Urgency};
+use crate::store::budget::WINDOW;
+use crate::store::write_backs::{Acknowledgement, Claim, Postponement, Settlement};
+use crate::store::{StoreError, Subject};
+use crate::sync::absence::Absent;
+use crate::sync::{Reconciler, RefreshError, now};
+use std::time::Duration;
+
+/// How long one write-back may take; shorter than its lease.
+const WITHIN: Duration = Duration::from_secs(15);
+
+/// The longest time after which a user is tried again whose answers cannot be understood.
+const LONGEST_REST: Duration = Duration::from_secs(60 * 60);
+
+/// How old a snapshot may be to be compared with.
+const FRESH_MS: i64 = 60_000;
+
+/// How many steps one lease may take: a look and a call, and the same again where an operator
+/// chose something else meanwhile.
+const MOST_STEPS: u32 = 6;
+
+/// How a lease ended.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) enum Told {
+    /// There is nothing more to tell, or not now.
+    Finished(&'static str),
+    /// The provider does not answer anybody: come again, all of you.
+    NotNow(ApiError),
+}
+
+impl Reconciler {
+    /// Tells the provider about one user.
+    pub(super) async fn tell(&self, claim: Claim, urgency: Urgency) -> Told {
+        let external_id = claim.external_id.clone();
+        let told = match tokio::time::timeout(WITHIN, self.step_by_step(&claim, urgency)).await {
+            Ok(Ok(told)) => told,
+            // The lease ends by itself, and whoever takes the next one looks first.
+            Ok(Err(error)) => {
+                tracing::warn!(user.external_id = external_id, "a write-back waits: {error}");
+                Told::Finished("database")
+            }
+            Err(_) => Told::Finished("slow"),
+        };
+        let outcome = match &told {
+            Told::Finished(word) => word,
+            Told::NotNow(error) => error.code(),
+        };
+        self.metrics.wrote_back(outcome);
+        tracing::debug!(user.external_id = external_id, outcome, "write-back");
+        told
+    }
+
+    async fn step_by_step(&self, claim: &Claim, urgency: Urgency) -> Result<Told, RefreshError> {
+        let mut claim = claim.clone();
+        let mut next = if claim.unsure { Next::Look } else { Next::Compare };
+        for _ in 0..MOST_STEPS {
+            let subject = self.store.subject(self.source(), claim.external_id.clone()).await?;
+            let Some(subject) = subject.filter(Subject::is_live) else {
+                return Ok(Told::of(&self.settle(&claim, None).await?));
+            };
+            if next == Next::Compare && !is_fresh(&subject, &claim) {
+                next = Next::Look;
+            }
+            let looks = next == Next::Look;
+            let fill = self.rules.due(&subject, claim.take_over).fill;
+            let settlement = if !looks && fill.is_empty() {
+                next = Next::Look;
+                self.settle(&claim, None).await?
+            } else {
+                next = Next::Send;
+                let sent = if looks { Fill::default() } else { fill };
+                match self.ask(&claim, sent, urgency).await? {
+                    Asked::Answered(settlement) => settlement,
+                    Asked::StillThere => continue,
+                    Asked::Ended(told) => return Ok(told),
+                }
+            };
+            match settlement {
+                Settlement::More(held) => claim = held,
+                settlement => return Ok(Told::of(&settlement)),
+            }
+        }
+        self.put_back(&claim, SHORTEST_PAUSE, "again", false).await?;
+        Ok(Told::Finished("again"))
+    }
+
+    /// Looks at the user where there is nothing to send, else sends; applies the answer.
+    async fn ask(
+        &self,
+        claim: &Claim,
+        sent: Fill,
+        urgency: Urgency,
+    ) -> Result<Asked, RefreshError> {
+        let looks = sent.is_empty();
+        let answer = if looks {
+            self.directory.user(&claim.external_id, urgency).await
+        } else {
+            self.directory.fill(&claim.external_id, &sent, urgency).await
+        };
+        match answer {
+            Ok(snapshot) => {
+                let acknowledgement = Acknowledgement { snapshot, sent };
+                Ok(Asked::Answered(self.settle(claim, Some(acknowledgement)).await?))
+            }
+            Err(ApiError::NotFound) => self.absent(claim, urgency).await,
+            Err(error) => {
+                let unsure = if looks { claim.unsure } else { error.maybe_done() };
+                Ok(Asked::Ended(self.postpone(claim, error, unsure).await?))
+            }
+        }
+    }
+
+    async fn settle(
+        &self,
+        claim: &Claim,
+        acknowledgement: Option<Acknowledgement>,
+    ) -> Result<Settlement, StoreError> {
+        let (rules, claim) = (self.rules.clone(), claim.clone());
+        let settlement = self.store.settle_write_back(rules, now(), claim.clone(), acknowledgement);
+        let settlement = settlement.await?;
+        if let Settlement::Conflict(conflict) = settlement {
+            tracing::warn!(
+                user.external_id = claim.external_id,
+                conflict = conflict.as_str(),
+                "the provider holds another value for this user, which is left alone; `GET /v1/write-backs?state={}` \
+                 lists all of them, `take_over` of `POST /v1/reconcile` replaces it",
+                conflict.as_str()
+            );
+        }
+        Ok(settlement)
+    }
+
+    /// The provider knows the user no longer.
+    async fn absent(&self, claim: &Claim, urgency: Urgency) -> Result<Asked, RefreshError> {
+        let judged = match self.judge_absent(vec![claim.external_id.clone()], urgency).await {
+            Ok(judged) => judged,
+            Err(RefreshError::Api(error)) => {
+                return Ok(Asked::Ended(self.postpone(claim, error, claim.unsure).await?));
+            }
+            Err(error) => return Err(error),
+        };
+        match judged.get(&claim.external_id) {
+            Some(Absent::StillThere) => Ok(Asked::StillThere),
+            Some(Absent::HeldBack(_)) => {
+                self.put_back(claim, Duration::ZERO, "held_back", true).await?;
+                Ok(Asked::Ended(Told::Finished("held_back")))
+            }
+            Some(Absent::Emptied | Absent::NoRow) | None => {
+                Ok(Asked::Answered(self.settle(claim, None).await?))
+            }
+        }
+    }
+
+    async fn postpone(
+        &self,
+        claim: &Claim,
+        error: ApiError,
+        unsure: bool,
+    ) -> Result<Told, StoreError> {
+        let why = error.code();
+        let (after, rests) = match &error {
+            ApiError::Rejected { .. } => (Duration::ZERO, true),
+            ApiError::RateLimited { retry_after } | ApiError::Unavailable { retry_after, .. } => {
+                ((*retry_after).max(SHORTEST_PAUSE), false)
+            }
+            ApiError::Protocol(_) => (rest_after(claim.attempts), false),
+            // All wait, until the worker goes on.
+            ApiError::Unauthorized(_) | ApiError::NotFound => (SHORTEST_PAUSE, false),
+        };
+        let postponement = Postponement { after, why, unsure, rests };
+        self.store.postpone_write_back(self.source(), claim.clone(), postponement).await?;
+        match error {
+            ApiError::Rejected { .. } | ApiError::Protocol(_) => {
+                tracing::warn!(
+                    user.external_id = claim.external_id,
+                    "a write-back failed: {error}"
+                );
+                Ok(Told::Finished(why))
+            }
+            // One user is asked about too often, which is no reason for others to wait.
+            ApiError::RateLimited { retry_after } if retry_after <= WINDOW => {
+                Ok(Told::Finished(why))
+            }
+            error => Ok(Told::NotNow(error)),
+        }
+    }
+
+    /// Ends a lease without a call.
+    async fn put_back(
+        &self,
+        claim: &Claim,
+        after: Duration,
+        why: &'static str,
+        rests: bool,
+    ) -> Result<(), StoreError> {
+        let postponement = Postponement { after, why, unsure: claim.unsure, rests };
+        self.store.postpone_write_back(self.source(), claim.clone(), postponement).await
+    }
+}
+
+/// What the next step may do.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Next {
+    /// Look at the provider before anything else.
+    Look,
+    /// Compare with the row, where that is fresh.
+    Compare,
+    /// Send what is missing: the row is as of now.
+    Send,
+}
+
+/// What a question to the provider came to.
+enum Asked {
+    Answered(Settlement),
+    StillThere,
+    Ended(Told),
+}
+
+impl Told {
+    const fn of(settlement: &Settlement) -> Self {
+        Self::Finished(match settlement {
+            Settlement::Done => "done",
+            Settlement::Conflict(_) => "conflict",
+            Settlement::More(_) => "again",
+            Settlement::Lost => "lost",
+        })
+    }
+}
+
+/// Whether the row may be compared with: it is of this minute, and no operator chose something
+/// that the provider may show already.
+fn is_fresh(subject: &Subject, claim: &Claim) -> bool {
+    claim.chosen_at.is_none() && now().as_millis() - subject.version_seen_at < FRESH_MS
+}
+
+/// When to try again what was answered in a way that cannot be understood, and that often before.
+fn rest_after(attempts: i32) -> Duration {
+    let doublings = u32::try_from(attempts).unwrap_or(0).min(16);
+    LONGEST_PAUSE.saturating_mul(1 << doublings).min(LONGEST_REST)
+}

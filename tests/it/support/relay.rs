@@ -1,0 +1,138 @@
+//! A road to the provider's API that a test can watch and block.
+
+use super::until;
+use actix_web::http::StatusCode;
+use actix_web::web::{self, Bytes, Data};
+use actix_web::{App, HttpRequest, HttpResponse, HttpServer};
+use std::net::TcpListener;
+use std::sync::{Arc, Mutex};
+use std::time::{Duration, Instant};
+use tokio::sync::watch;
+use usersync::emulator::Emulator;
+
+/// How long a blocked call may take to come.
+const WITHIN: Duration = Duration::from_secs(20);
+
+/// What does not get through.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Blocked {
+    Nothing,
+    /// Requests with an effect, before they have any.
+    Writes,
+    /// Answers to requests that had their effect.
+    WriteAnswers,
+    /// Answers to questions about one user.
+    Looks,
+    /// Every request.
+    Everything,
+}
+
+/// Passes requests on to an emulator.
+pub struct Relay {
+    pub url: String,
+    road: Arc<Road>,
+    handle: actix_web::dev::ServerHandle,
+}
+
+struct Road {
+    target: String,
+    client: reqwest::Client,
+    blocked: watch::Sender<Blocked>,
+    /// How many are held up now.
+    held: watch::Sender<usize>,
+    came: Mutex<Vec<Instant>>,
+}
+
+impl Relay {
+    pub fn to(emulator: &Emulator) -> Self {
+        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+        let url = format!("http://{}", listener.local_addr().unwrap());
+        let road = Arc::new(Road {
+            target: emulator.credentials().api_url.clone(),
+            client: reqwest::Client::builder().no_proxy().build().unwrap(),
+            blocked: watch::Sender::new(Blocked::Nothing),
+            held: watch::Sender::new(0),
+            came: Mutex::default(),
+        });
+        let shared = Data::from(Arc::clone(&road));
+        let server = HttpServer::new(move || {
+            App::new().app_data(shared.clone()).default_service(web::to(pass))
+        });
+        let server = server.workers(1).disable_signals().listen(listener).unwrap().run();
+        let handle = server.handle();
+        tokio::spawn(server);
+        Self { url, road, handle }
+    }
+
+    /// Changes what does not get through; what was held up goes on.
+    pub fn block(&self, blocked: Blocked) {
+        self.road.blocked.send_replace(blocked);
+    }
+
+    /// Waits until so many are held up.
+    pub async fn until_held(&self, count: usize) {
+        let mut held = self.road.held.subscribe();
+        let reached = held.wait_for(|held| *held >= count);
+        tokio::time::timeout(WITHIN, reached).await.expect("calls are held up").unwrap();
+    }
+
+    /// Waits until so many requests came.
+    pub async fn until_came(&self, count: usize) {
+        until("requests come", WITHIN, async || (self.came().len() >= count).then_some(())).await;
+    }
+
+    /// When each request came that the budget counts.
+    pub fn came(&self) -> Vec<Instant> {
+        self.road.came.lock().unwrap().clone()
+    }
+}
+
+impl Drop for Relay {
+    fn drop(&mut self) {
+        self.block(Blocked::Nothing);
+        drop(self.handle.stop(false));
+    }
+}
+
+impl Road {
+    /// Waits for as long as `is_held` holds of what is blocked.
+    async fn hold(&self, is_held: impl Fn(Blocked) -> bool) {
+        let mut blocked = self.blocked.subscribe();
+        if !is_held(*blocked.borrow()) {
+            return;
+        }
+        self.held.send_modify(|held| *held += 1);
+        blocked.wait_for(|blocked| !is_held(*blocked)).await.ok();
+        self.held.send_modify(|held| *held -= 1);
+    }
+}
+
+async fn pass(road: Data<Road>, request: HttpRequest, body: Bytes) -> HttpResponse {
+    let (writes, path) = (request.method() == "PATCH", request.path().to_owned());
+    let looks = !writes && path.starts_with("/v1/users/");
+    if !path.ends_with("/jwks") {
+        road.came.lock().unwrap().push(Instant::now());
+    }
+    road.hold(|held| held == Blocked::Everything || (writes && held == Blocked::Writes)).await;
+    let method = reqwest::Method::from_bytes(request.method().as_str().as_bytes()).unwrap();
+    let mut onward = road.client.request(method, format!("{}{}", road.target, request.uri()));
+    for name in ["authorization", "clerk-api-version", "content-type"] {
+        if let Some(value) = request.headers().get(name) {
+            onward = onward.header(name, value.as_bytes());
+        }
+    }
+    let answer = onward.body(body).send().await.unwrap();
+    let status = StatusCode::from_u16(answer.status().as_u16()).unwrap();
+    let mut response = HttpResponse::build(status);
+    for name in ["content-type", "retry-after"] {
+        if let Some(value) = answer.headers().get(name) {
+            response.insert_header((name, value.as_bytes()));
+        }
+    }
+    let body = answer.bytes().await.unwrap();
+    road.hold(|held| {
+        (writes && held == Blocked::WriteAnswers) || (looks && held == Blocked::Looks)
+    })
+    .await;
+    response.body(body)
+}
