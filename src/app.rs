@@ -24,7 +24,7 @@ use std::future::Future;
 use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
-use tokio::sync::watch;
+use tokio::sync::{Notify, watch};
 use tokio::task::JoinSet;
 
 /// How long requests that are under way may take once stopping has begun, in seconds.
@@ -82,7 +82,9 @@ impl App {
         let store = Store::new(&config.database);
         let metrics = Arc::new(Metrics::default());
         let terms = config.terms();
-        let (ingest, writer) = Ingest::start(&store, terms, Arc::clone(&metrics))?;
+        let nudge = Arc::new(Notify::new());
+        let (ingest, writer) =
+            Ingest::start(&store, terms, Arc::clone(&nudge), Arc::clone(&metrics))?;
         let door = Door::new(
             config.signing_secrets,
             Box::new(config.provider.clone()),
@@ -92,7 +94,7 @@ impl App {
         );
         let reconciler = config
             .api
-            .map(|api| reconciler(api, &config.provider, terms, &store, &metrics))
+            .map(|api| reconciler(api, &config.provider, terms, &store, nudge, &metrics))
             .transpose()?;
         let worker = reconciler.clone().filter(|_| config.workers && config.write_back);
         let state = Data::new(State {
@@ -195,6 +197,7 @@ fn reconciler(
     provider: &Clerk,
     terms: Terms,
     store: &Store,
+    nudge: Arc<Notify>,
     metrics: &Arc<Metrics>,
 ) -> Result<Arc<Reconciler>, InvalidApi> {
     let budget: Arc<dyn Budget> = match api.requests_per_10_seconds {
@@ -207,7 +210,7 @@ fn reconciler(
     let rules = Rules { terms, words: provider.words.clone(), names: provider.names.clone() };
     let instances = provider.instances.clone();
     let metrics = Arc::clone(metrics);
-    Ok(Arc::new(Reconciler::new(store.clone(), rules, directory, instances, metrics)))
+    Ok(Arc::new(Reconciler::new(store.clone(), rules, directory, instances, nudge, metrics)))
 }
 
 /// Listens on `bind`, which `variable` gave; returns the server and the address it got.

@@ -7,6 +7,7 @@ use actix_web::http::header::{
 };
 
 /// Where a page goes on.
+#[derive(Clone, Copy)]
 pub(super) struct GoesOn<'a> {
     /// By itself after so many seconds; `None` where somebody has to click.
     pub(super) after_seconds: Option<i64>,

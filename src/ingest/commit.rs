@@ -17,6 +17,7 @@ use jiff::Timestamp;
 use std::collections::HashSet;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
+use tokio::sync::Notify;
 use uuid::Uuid;
 
 /// How often a batch is tried whole before it is halved.
@@ -36,6 +37,7 @@ pub(super) const SAME_OUTAGE: &str = "the same outage";
 pub(super) struct Committer {
     pub(super) writer: Writer,
     pub(super) terms: Terms,
+    nudge: Arc<Notify>,
     metrics: Arc<Metrics>,
     away: Throttle,
     /// Deleted bytes may still stand in SQLite's log: from the start, since a process that died
@@ -61,9 +63,14 @@ struct Commitment {
 }
 
 impl Committer {
-    pub(super) fn new(writer: Writer, terms: Terms, metrics: Arc<Metrics>) -> Self {
+    pub(super) fn new(
+        writer: Writer,
+        terms: Terms,
+        nudge: Arc<Notify>,
+        metrics: Arc<Metrics>,
+    ) -> Self {
         let away = Throttle::default();
-        let mut committer = Self { writer, terms, metrics, away, log_is_dirty: false };
+        let mut committer = Self { writer, terms, nudge, metrics, away, log_is_dirty: false };
         committer.soil_log();
         committer
     }
@@ -154,6 +161,9 @@ impl Committer {
     fn answer(&mut self, group: Vec<Submission>, commitment: Commitment) {
         if commitment.deletes {
             self.soil_log();
+        }
+        if self.terms.write_back {
+            self.nudge.notify_one();
         }
         if !commitment.retried.is_empty() {
             self.release(&commitment.retried);

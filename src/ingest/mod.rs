@@ -24,7 +24,7 @@ use crate::webhook::Verified;
 use queue::{Queue, Submission};
 use std::sync::Arc;
 use std::thread::JoinHandle;
-use tokio::sync::oneshot;
+use tokio::sync::{Notify, oneshot};
 use uuid::Uuid;
 
 /// What holds for every row that this service writes.
@@ -104,14 +104,16 @@ pub struct Ingest {
 pub struct WriterThread(JoinHandle<()>);
 
 impl Ingest {
-    /// Starts the writer thread.
+    /// Starts the writer thread, which gives a `nudge` after each commit of users about whom the
+    /// provider may have to be told something.
     pub fn start(
         store: &Store,
         terms: Terms,
+        nudge: Arc<Notify>,
         metrics: Arc<Metrics>,
     ) -> std::io::Result<(Self, WriterThread)> {
         let queue = Arc::new(Queue::default());
-        let committer = commit::Committer::new(store.writer(), terms, metrics);
+        let committer = commit::Committer::new(store.writer(), terms, nudge, metrics);
         let thread = writer::spawn(Arc::clone(&queue), committer)?;
         Ok((Self { queue }, WriterThread(thread)))
     }

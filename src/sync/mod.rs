@@ -43,23 +43,24 @@ pub struct Reconciler {
     instance: Instance,
     flights: Flights,
     /// Wakes the worker: there is something to write back.
-    nudge: Notify,
+    nudge: Arc<Notify>,
     metrics: Arc<Metrics>,
 }
 
 impl Reconciler {
     /// A reconciler of the users whom `directory` knows. Where `instances` are given, the API key
-    /// must belong to one of them.
+    /// must belong to one of them. Whoever notes something to write back gives a `nudge`.
     pub fn new(
         store: Store,
         rules: Rules,
         directory: Arc<dyn Directory>,
         instances: Vec<String>,
+        nudge: Arc<Notify>,
         metrics: Arc<Metrics>,
     ) -> Self {
         let instance =
             Instance::new(store.clone(), rules.terms.source, Arc::clone(&directory), instances);
-        let (flights, nudge) = (Flights::default(), Notify::new());
+        let flights = Flights::default();
         Self { store, rules, directory, instance, flights, nudge, metrics }
     }
 

@@ -12,7 +12,7 @@ use crate::provider::Urgency;
 use crate::store::write_backs::Claim;
 use pauses::Pauses;
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 use tokio::sync::watch;
 use tokio::task::JoinSet;
 
@@ -24,6 +24,12 @@ const LEASE: Duration = Duration::from_secs(20);
 
 /// How often the worker looks for something due that nobody told it of.
 const LOOK_EVERY: Duration = Duration::from_secs(1);
+
+/// How long notes gather before the worker looks: in a burst of sign-ups each commit makes some.
+const GATHER: Duration = Duration::from_millis(50);
+
+/// How often a person's request looks whether a worker has told the provider.
+const LOOK_AT_WORKER: Duration = Duration::from_millis(20);
 
 /// How long what is under way may take once the service stops.
 const STOP_WITHIN: Duration = Duration::from_secs(5);
@@ -49,7 +55,7 @@ impl Reconciler {
             tokio::select! {
                 _ = stopping.changed() => {}
                 Some(told) = under_way.join_next() => pauses.note(told.ok().as_ref()),
-                () = self.nudge.notified(), if !all_busy && pauses.are_over() => {}
+                () = self.nudged(), if !all_busy && pauses.are_over() => {}
                 () = look_again, if !all_busy => {}
             }
         }
@@ -58,21 +64,35 @@ impl Reconciler {
         tokio::time::timeout(STOP_WITHIN, finish).await.ok();
     }
 
+    /// Somebody noted that there is something to tell; and so do others, most likely.
+    async fn nudged(&self) {
+        self.nudge.notified().await;
+        tokio::time::sleep(GATHER).await;
+    }
+
     /// Tries the write-back of one user, for so long at most; it goes on where that is too short.
     pub(super) async fn write_back_within(self: &Arc<Self>, external_id: &str, patience: Duration) {
-        let reconciler = Arc::clone(self);
+        let (reconciler, started) = (Arc::clone(self), Instant::now());
         let external_id = external_id.to_owned();
         let try_it = tokio::spawn(async move {
             if reconciler.instance.prove().await.is_err() {
                 return;
             }
-            let source = reconciler.source();
-            let claims = reconciler.store.claim_write_backs(source, Some(external_id), 1, LEASE);
-            for claim in claims.await.unwrap_or_default() {
-                reconciler.tell(claim, Urgency::Person).await;
+            while started.elapsed() < patience && reconciler.is_due(&external_id).await {
+                let (source, only) = (reconciler.source(), Some(external_id.clone()));
+                let claims = reconciler.store.claim_write_backs(source, only, 1, LEASE).await;
+                match claims.unwrap_or_default().pop() {
+                    Some(claim) => drop(reconciler.tell(claim, Urgency::Person).await),
+                    // A worker was faster, and is at it.
+                    None => tokio::time::sleep(LOOK_AT_WORKER).await,
+                }
             }
         });
         tokio::time::timeout(patience, try_it).await.ok();
+    }
+
+    async fn is_due(&self, external_id: &str) -> bool {
+        self.store.is_write_back_due(self.source(), external_id.to_owned()).await.unwrap_or(false)
     }
 
     /// Leases up to `free` write-backs that are due.

@@ -99,6 +99,8 @@ fn write_user(
         let unsettled = chosen || user.settled_id() != Some(&id);
         if batch.write_back && deletion_kind.is_none() && unsettled {
             note(connection, batch, external_id)?;
+        } else if batch.write_back {
+            wake(connection, batch, external_id)?;
         }
     }
     let touched = written.is_some_and(|(updated_at, _)| updated_at == batch.now);
@@ -120,6 +122,18 @@ fn note(
         ))
         .on_conflict((write_backs::external_id, write_backs::source))
         .do_update()
+        .set((write_backs::state.eq("due"), write_backs::next_try_at.eq(earlier(batch.now))))
+        .execute(connection)
+}
+
+/// Wakes a write-back that rests; see `sql::woken`.
+fn wake(
+    connection: &mut SqliteConnection,
+    batch: &Batch<'_>,
+    external_id: &str,
+) -> QueryResult<usize> {
+    diesel::update(write_backs::table.find((external_id, batch.source)))
+        .filter(write_backs::state.ne("due"))
         .set((write_backs::state.eq("due"), write_backs::next_try_at.eq(earlier(batch.now))))
         .execute(connection)
 }

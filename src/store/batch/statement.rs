@@ -9,7 +9,7 @@
 use super::Batch;
 use super::postgres::Deliveries;
 use super::row::Rows;
-use super::sql::{batch_columns, noted, on_conflict, rank, row_columns, unchanged, written};
+use super::sql::{batch_columns, noted, on_conflict, rank, row_columns, unchanged, woken, written};
 use crate::store::types::Utc;
 use diesel::QueryResult;
 use diesel::pg::{Pg, PgConnection};
@@ -63,6 +63,7 @@ pub(super) fn upsert<'b, const NOTES: bool>(
     out.push_sql(written!());
     if NOTES {
         out.push_sql(noted!());
+        out.push_sql(woken!());
     }
     Ok(())
 }
@@ -81,7 +82,8 @@ const AFTER_ERASED: &str = " CROSS JOIN (SELECT count(*) FROM erased) AS erasure
 const UNNOTED: &str = ", unnoted AS (DELETE FROM write_backs USING incoming \
     WHERE incoming.deletion_kind = 'signed' AND write_backs.external_id = incoming.external_id \
     AND write_backs.source = $1 RETURNING 1)";
-const AFTER_NOTED: &str = " CROSS JOIN (SELECT count(*) FROM noted) AS noting";
+const AFTER_NOTED: &str = " CROSS JOIN (SELECT count(*) FROM noted) AS noting \
+    CROSS JOIN (SELECT count(*) FROM woken) AS waking";
 const AFTER_UNNOTED: &str = " CROSS JOIN (SELECT count(*) FROM unnoted) AS unnoting";
 
 /// Judges each delivery. The numbers are places in `postgres::VERDICTS`; a standing of 0 or 1 is an

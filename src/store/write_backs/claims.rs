@@ -73,6 +73,21 @@ impl Store {
         .await
     }
 
+    /// Whether there is something to tell about this user, be it that somebody is at it.
+    pub async fn is_write_back_due(
+        &self,
+        source: &'static str,
+        external_id: String,
+    ) -> Result<bool, StoreError> {
+        self.read(move |connection| {
+            let due =
+                write_backs::table.find((external_id, source)).filter(write_backs::state.eq("due"));
+            Ok(both!(connection, |inner| diesel::select(diesel::dsl::exists(due))
+                .get_result(inner))?)
+        })
+        .await
+    }
+
     /// Claims up to `most` write-backs that are due, for `lease`; that of one user where `only`
     /// says, whenever it is due.
     pub async fn claim_write_backs(

@@ -27,6 +27,18 @@ both_engines! {
         assert_eq!(calls.made(&both), (1, 1));
     }
 
+    async fn a_worker_that_is_faster_is_waited_for(engine) {
+        let both = Emulated::start(engine).await;
+        for number in 0..20 {
+            let id = both.sign_up(&format!("User{number}"));
+            let token = both.emulator.session_token(&id);
+            Visitor::browser(&both, &token).visits(PATH).await.location();
+            assert_eq!(both.metadata(&id)["dbId"], both.user(&id).await["id"]);
+        }
+        both.quiet().await;
+        assert_eq!(both.emulator.counts().requests_of("metadata_patch"), 20);
+    }
+
     async fn a_row_that_an_event_made_is_brought_in_step_too(engine) {
         let both = Emulated::start_hearing(engine, &[NO_WORKERS]).await;
         let id = both.sign_up("Ada");

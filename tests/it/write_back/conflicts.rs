@@ -56,6 +56,17 @@ both_engines! {
         assert_eq!((both.outbox(), both.calls().0), (vec![], 4));
     }
 
+    async fn a_conflict_that_is_mended_at_the_provider_is_one_no_longer(engine) {
+        let both = Emulated::start(engine).await;
+        let id = both.sign_up_with(&json!({"dbId": "another-id", "role": "user"}));
+        both.quiet().await;
+        assert_eq!(both.listed("conflict_id").await, [json!(id)]);
+        let ours = both.user(&id).await["id"].clone();
+        both.emulator.merge_public_metadata(&id, json!({"dbId": ours})).unwrap();
+        both.quiet().await;
+        assert_eq!((both.outbox(), both.calls().0), (vec![], 0));
+    }
+
     async fn an_operators_choice_replaces_an_unknown_role(engine) {
         let both = Emulated::start(engine).await;
         let id = both.sign_up_with(&json!({"role": "wizard"}));
