@@ -1,5 +1,6 @@
 //! The client against a stand-in for the API. What is pure is tested beside its code.
 
+mod paging;
 mod stub;
 
 use super::limits::{Limits, OTHER_BYTES, READ_ASIDE_BYTES, USER_BYTES};
@@ -10,7 +11,7 @@ use crate::provider::{ApiError, Directory as _, ListQuery};
 use std::io::Read as _;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
-use stub::{Stub, answer, client, client_with, error, limits, settings};
+use stub::{Counting, Stub, answer, client, client_with, error, limits, settings};
 
 const USER: &str = r#"{"id":"user_1","public_metadata":{"role":"admin"},"updated_at":7}"#;
 
@@ -56,7 +57,7 @@ async fn the_key_goes_to_no_target_of_a_redirect() {
 #[test]
 fn a_key_that_would_travel_in_the_clear_is_refused() {
     let new = |settings| {
-        let (budget, metrics) = (Arc::new(stub::Counting::default()), Arc::default());
+        let (budget, metrics) = (Arc::new(Counting::default()), Arc::default());
         ClerkApi::new(settings, budget, metrics).err()
     };
     for url in [
