@@ -7,37 +7,12 @@ use super::authorization::require;
 use super::{Problem, State, body};
 use crate::access::Access;
 use crate::domain::RolePolicy;
-use crate::store::{Choice, ChoiceError, Chosen, Moment};
+use crate::store::{Choice, ChoiceError, Chosen, Moment, USER_FIELDS};
 use actix_web::http::StatusCode;
 use actix_web::http::header::CACHE_CONTROL;
 use actix_web::web::{Data, Path, Payload};
 use actix_web::{HttpRequest, HttpResponse};
 use serde_json::{Map, Value};
-
-/// What a user's object has besides, and only the provider or this service changes.
-const OWNED: [&str; 21] = [
-    "id",
-    "source",
-    "external_id",
-    "source_external_id",
-    "email",
-    "email_verified",
-    "phone",
-    "username",
-    "first_name",
-    "last_name",
-    "name",
-    "image_url",
-    "public_metadata",
-    "status",
-    "last_sign_in_at",
-    "source_created_at",
-    "source_updated_at",
-    "created_at",
-    "updated_at",
-    "synced_at",
-    "deleted_at",
-];
 
 pub(super) async fn choose(
     state: Data<State>,
@@ -73,12 +48,13 @@ fn parse(state: &State, body: &[u8]) -> Result<Choice, Problem> {
     })?;
     let refuse =
         |code, detail: String| Problem::new(StatusCode::UNPROCESSABLE_ENTITY, code, detail);
-    if let Some(owned) = fields.keys().find(|name| OWNED.contains(&name.as_str())) {
+    let owned = |name: &&String| !is_ours(name) && USER_FIELDS.contains(&name.as_str());
+    if let Some(owned) = fields.keys().find(owned) {
         let detail =
             format!("`{owned}` is the provider's; change it there, and it comes here by itself");
         return Err(refuse("provider_owned", detail));
     }
-    if fields.is_empty() || fields.keys().any(|name| name != "role" && name != "plan") {
+    if fields.is_empty() || !fields.keys().all(|name| is_ours(name)) {
         return Err(refuse(
             "unknown_field",
             "there are `role` and `plan`, and nothing else".into(),
@@ -88,6 +64,11 @@ fn parse(state: &State, body: &[u8]) -> Result<Choice, Problem> {
         role: word(&fields, "role", &state.words.roles)?,
         plan: word(&fields, "plan", &state.words.plans)?,
     })
+}
+
+/// Whether operators choose it; all else about a user is the provider's.
+fn is_ours(field: &str) -> bool {
+    matches!(field, "role" | "plan")
 }
 
 fn word(fields: &Map<String, Value>, name: &str, known: &RolePolicy) -> Result<Chosen, Problem> {

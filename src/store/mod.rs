@@ -36,7 +36,7 @@ pub use error::StoreError;
 pub use postgres::LOCK_TIMEOUT;
 pub use subject::{Choice, Chosen, Subject};
 pub use types::Moment;
-pub use users::{UserFilter, UserRecord};
+pub use users::{USER_FIELDS, UserFilter, UserRecord};
 pub use writer::Writer;
 
 use crate::config::Database;

@@ -72,6 +72,33 @@ impl UserRecord {
     }
 }
 
+/// The fields of a user, in the order in which they are shown.
+pub const USER_FIELDS: [&str; 23] = [
+    "id",
+    "source",
+    "external_id",
+    "source_external_id",
+    "email",
+    "email_verified",
+    "phone",
+    "username",
+    "first_name",
+    "last_name",
+    "name",
+    "image_url",
+    "role",
+    "plan",
+    "public_metadata",
+    "status",
+    "last_sign_in_at",
+    "source_created_at",
+    "source_updated_at",
+    "created_at",
+    "updated_at",
+    "synced_at",
+    "deleted_at",
+];
+
 impl Serialize for UserRecord {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         use serde::ser::Error as _;
