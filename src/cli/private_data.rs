@@ -4,12 +4,16 @@
 //! Written so that both `--env-file` and a shell's `.` read the same values from it.
 
 use super::Failure;
+use crate::config::Source;
 use std::collections::HashMap;
 use std::fs::{self, DirBuilder, OpenOptions};
 use std::io::{self, Write as _};
-use std::os::unix::fs::{DirBuilderExt as _, OpenOptionsExt as _};
+use std::os::unix::fs::{DirBuilderExt as _, MetadataExt as _, OpenOptionsExt as _};
 use std::path::{Path, PathBuf};
 use uuid::Uuid;
+
+/// The bits of a mode that let others in.
+const OTHERS: u32 = 0o077;
 
 /// The directory.
 pub(super) struct PrivateData {
@@ -33,6 +37,11 @@ impl PrivateData {
         }
         let made = DirBuilder::new().recursive(true).mode(0o700).create(&directory);
         made.map_err(|error| unusable(&directory, &error))?;
+        let mode = fs::metadata(&directory).map_err(|error| unusable(&directory, &error))?.mode();
+        if mode & OTHERS != 0 {
+            let why = format!("others may look into it; run `chmod 700 {}`", directory.display());
+            return Err(unusable(&directory, &why));
+        }
         Ok(Self { directory })
     }
 
@@ -92,6 +101,13 @@ impl Variables {
             None => self.lines.push(line),
         }
         self.values.insert(name.to_owned(), value.to_owned());
+    }
+
+    /// Hands all of them over.
+    pub(super) fn give(&self, source: &mut Source) {
+        for (name, value) in &self.values {
+            source.set(name, value.clone());
+        }
     }
 
     /// Makes the operator's token, unless there is one, and returns it.

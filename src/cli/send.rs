@@ -79,19 +79,26 @@ pub(super) fn run(matches: &ArgMatches) -> Result<(), Failure> {
 /// whom it never heard. One that does not run is none to be asked.
 async fn tell_emulator(emulator: &ProviderApi, body: &[u8]) {
     let mut url = emulator.url.clone();
-    url.set_path("/v1/usersync/events");
+    if let Ok(mut path) = url.path_segments_mut() {
+        path.pop_if_empty().extend(["v1", "usersync", "events"]);
+    }
     let Ok(client) = reqwest::Client::builder().no_proxy().timeout(EMULATOR_WITHIN).build() else {
         return;
     };
     let request = client.post(url).bearer_auth(emulator.secret_key.expose_secret());
-    request.body(body.to_vec()).send().await.ok();
+    if let Ok(answer) = request.body(body.to_vec()).send().await
+        && !answer.status().is_success()
+    {
+        let status = answer.status().as_u16();
+        output::error(&format!("the emulator does not take this user over (status {status})"));
+    }
 }
 
 fn body(matches: &ArgMatches) -> Result<Vec<u8>, Failure> {
     let event = matches.get_one::<String>("event").map_or("", String::as_str);
     if let Some((_, sample)) = SAMPLES.iter().find(|(name, _)| *name == event) {
         let user = matches.get_one::<String>("user").map_or(SAMPLE_USER, String::as_str);
-        return Ok(fresh(sample, user));
+        return Ok(fresh(&of_user(sample, user), user));
     }
     if matches.contains_id("user") {
         return Err(Failure::Told(
@@ -105,6 +112,24 @@ fn body(matches: &ArgMatches) -> Result<Vec<u8>, Failure> {
             names.join(", ")
         ))
     })
+}
+
+/// What stands in the built-in events and can belong to one user only.
+const IDENTIFIERS: [&str; 4] = ["rosalind.vane", "r.vane", "rvane", "acct-7781"];
+const PHONE: &str = "+15555550101";
+
+/// A built-in event with addresses, names and a number of another user's own.
+fn of_user(sample: &str, user: &str) -> String {
+    if user == SAMPLE_USER {
+        return sample.to_owned();
+    }
+    let word = user.chars().filter(char::is_ascii_alphanumeric).collect::<String>().to_lowercase();
+    let hash = |sum: u32, byte: u8| sum.wrapping_mul(31).wrapping_add(u32::from(byte));
+    let number = user.bytes().fold(0, hash) % 10_000_000;
+    let sample = sample.replace(PHONE, &format!("+1555{number:07}"));
+    IDENTIFIERS
+        .into_iter()
+        .fold(sample, |sample, old| sample.replace(old, &format!("{old}.{word}")))
 }
 
 /// A built-in event as if it happened now to `user`.

@@ -172,5 +172,12 @@ pub fn emulator(source: &Source) -> Option<ProviderApi> {
     Reading::new(source).provider_api().filter(ProviderApi::is_emulator)
 }
 
+/// Where the service would listen, and nothing else is looked at.
+pub fn bind_address(source: &Source) -> Result<SocketAddr, ConfigError> {
+    let mut reading = Reading::new(source);
+    let bind = reading.bind();
+    reading.problems().map_or(Ok(bind), Err)
+}
+
 #[cfg(test)]
 mod tests;

@@ -3,6 +3,7 @@
 use super::reading::Reading;
 use crate::access::Redirects;
 use crate::domain::MetadataNames;
+use crate::emulator;
 use crate::webhook::SigningSecrets;
 use secrecy::{ExposeSecret as _, SecretString};
 use std::net::IpAddr;
@@ -23,7 +24,7 @@ pub struct ProviderApi {
 impl ProviderApi {
     /// Whether it is an emulator on this machine.
     pub fn is_emulator(&self) -> bool {
-        self.secret_key.expose_secret().contains(EMULATORS) && is_loopback(&self.url)
+        self.secret_key.expose_secret().contains(emulator::MARK) && is_loopback(&self.url)
     }
 
     /// Whether real users of a production instance are behind it.
@@ -44,9 +45,6 @@ const TEST_BUDGET: u32 = 50;
 static DEFAULT_API: LazyLock<Url> =
     LazyLock::new(|| Url::parse("https://api.clerk.com").expect("a URL"));
 
-/// What every key of the emulator holds, so that none is ever taken for a real one.
-const EMULATORS: &str = "usersync_emulator";
-
 impl Reading<'_> {
     /// The API, where a key is set.
     pub(super) fn provider_api(&mut self) -> Option<ProviderApi> {
@@ -59,7 +57,7 @@ impl Reading<'_> {
                 "does not start with `sk_live_` or `sk_test_`; copy the secret key from the API keys page of the provider's dashboard",
             );
         }
-        if key.as_ref().is_some_and(|key| key.contains(EMULATORS)) && !is_loopback(&url) {
+        if key.as_ref().is_some_and(|key| key.contains(emulator::MARK)) && !is_loopback(&url) {
             self.emulators("CLERK_SECRET_KEY");
         }
         let default = if test { TEST_BUDGET } else { LIVE_BUDGET };
@@ -69,8 +67,8 @@ impl Reading<'_> {
 
     /// Refuses the emulator's signing secret, unless the emulator is what we talk to.
     pub(super) fn refuse_emulators_secret(&mut self, secrets: &SigningSecrets) {
-        let emulators = secrets.active.iter().any(|secret| secret.holds(EMULATORS.as_bytes()));
-        if emulators && !self.text("CLERK_API_URL").is_some_and(|text| is_loopback_address(&text)) {
+        let emulators = secrets.active.iter().any(|secret| secret.holds(emulator::MARK.as_bytes()));
+        if emulators && !is_loopback(&self.api_address()) {
             self.emulators("CLERK_WEBHOOK_SIGNING_SECRET");
         }
     }
@@ -88,10 +86,16 @@ impl Reading<'_> {
         let Some(text) = self.text("CLERK_API_URL") else {
             return DEFAULT_API.clone();
         };
-        Url::parse(&text).ok().filter(is_safe).unwrap_or_else(|| {
+        parse_api(&text).unwrap_or_else(|| {
                 self.problem("CLERK_API_URL", "is no URL with https (http only on a loopback address), as in `https://api.clerk.com`");
                 DEFAULT_API.clone()
         })
+    }
+
+    /// Likewise, where what is wrong has been noted already.
+    pub(super) fn api_address(&mut self) -> Url {
+        let text = self.text("CLERK_API_URL");
+        text.and_then(|text| parse_api(&text)).unwrap_or_else(|| DEFAULT_API.clone())
     }
 
     fn budget(&mut self, url: &Url, default: u32) -> Option<u32> {
@@ -182,6 +186,12 @@ impl Reading<'_> {
     }
 }
 
+/// An address in front of `/v1`; a path of its own is kept.
+fn parse_api(text: &str) -> Option<Url> {
+    let url = Url::parse(text).ok().filter(is_safe)?;
+    (url.query().is_none() && url.fragment().is_none()).then_some(url)
+}
+
 /// The two words of a switch.
 const ON_OFF: &[(&str, bool)] = &[("on", true), ("off", false)];
 
@@ -200,10 +210,6 @@ pub(super) fn is_safe(url: &Url) -> bool {
     let plain = url.username().is_empty() && url.password().is_none();
     plain
         && (url.scheme() == "https" && url.has_host() || url.scheme() == "http" && is_loopback(url))
-}
-
-fn is_loopback_address(text: &str) -> bool {
-    Url::parse(text).is_ok_and(|url| is_loopback(&url))
 }
 
 /// Whether a URL's host is this machine.

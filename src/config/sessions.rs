@@ -2,6 +2,7 @@
 
 use super::provider::{AN_ORIGIN, is_loopback, is_safe, origin};
 use super::reading::Reading;
+use crate::emulator;
 use crate::provider::clerk::session::{
     JwksAddress, KeySource, PublicKey, PublishableKey, SessionSettings,
 };
@@ -13,6 +14,7 @@ impl Reading<'_> {
     pub(super) fn sessions(&mut self) -> Option<SessionSettings> {
         let before = self.problem_count();
         let publishable = self.publishable_key();
+        self.refuse_emulators_sessions(publishable.as_ref());
         let keys = self.key_source(publishable.as_ref());
         let issuer = self.issuer(publishable.as_ref());
         let authorized_parties = self.authorized_parties();
@@ -42,9 +44,23 @@ impl Reading<'_> {
         }
     }
 
+    /// Whoever has the emulator's private key could sign in as anybody.
+    fn refuse_emulators_sessions(&mut self, publishable: Option<&PublishableKey>) {
+        let issuer = self.text("CLERK_ISSUER").unwrap_or_default();
+        let names = [
+            ("CLERK_PUBLISHABLE_KEY", publishable.is_some_and(PublishableKey::is_emulator)),
+            ("CLERK_ISSUER", issuer.trim_end_matches('/') == emulator::ISSUER),
+        ];
+        for (name, _) in names.into_iter().filter(|(_, is_emulators)| *is_emulators) {
+            if !is_loopback(&self.api_address()) {
+                self.emulators(name);
+            }
+        }
+    }
+
     fn publishable_key(&mut self) -> Option<PublishableKey> {
-        let name = "CLERK_PUBLISHABLE_KEY";
-        let text = self.text(name).or_else(|| self.text("NEXT_PUBLIC_CLERK_PUBLISHABLE_KEY"))?;
+        let names = ["CLERK_PUBLISHABLE_KEY", "NEXT_PUBLIC_CLERK_PUBLISHABLE_KEY"];
+        let (name, text) = names.into_iter().find_map(|name| Some((name, self.text(name)?)))?;
         match PublishableKey::parse(&text) {
             Ok(key) => Some(key),
             Err(what) => {
@@ -67,7 +83,11 @@ impl Reading<'_> {
                 .map(KeySource::Pem);
         }
         if let Some(url) = self.jwks_address() {
-            return Some(KeySource::Jwks(JwksAddress { url, secret_key: None }));
+            // The Backend API gives its keys to who has its own key only.
+            let is_api = url.origin() == self.api_address().origin();
+            let secret_key = self.text("CLERK_SECRET_KEY").filter(|_| is_api);
+            let secret_key = secret_key.map(SecretString::from);
+            return Some(KeySource::Jwks(JwksAddress { url, secret_key }));
         }
         let publishable = publishable?;
         if publishable.is_emulator() {
@@ -91,12 +111,8 @@ impl Reading<'_> {
 
     /// The emulator has no frontend host; its keys are at its API.
     fn emulators_keys(&mut self) -> Option<KeySource> {
-        let mut url = self.api_url();
-        if !is_loopback(&url) {
-            self.emulators("CLERK_PUBLISHABLE_KEY");
-            return None;
-        }
-        url.set_path("/v1/jwks");
+        let mut url = self.api_address();
+        url.path_segments_mut().ok()?.pop_if_empty().extend(["v1", "jwks"]);
         let secret_key = self.text("CLERK_SECRET_KEY").map(SecretString::from);
         Some(KeySource::Jwks(JwksAddress { url, secret_key }))
     }

@@ -35,17 +35,16 @@ impl Source {
             .map_err(explain)?
             .collect::<Result<_, _>>()
             .map_err(explain)?;
-        // A secret of the file replaces one that the environment gives the other way.
-        for name in file.keys() {
-            let other = name.strip_suffix("_FILE").map_or(format!("{name}_FILE"), str::to_owned);
-            self.values.remove(&other);
+        for (name, value) in file {
+            self.set(&name, value);
         }
-        self.values.extend(file);
         Ok(())
     }
 
-    /// Sets a value over what is there.
+    /// Sets a value over what is there, also over one that is given the other way.
     pub fn set(&mut self, name: &str, value: String) {
+        let other = name.strip_suffix("_FILE").map_or(format!("{name}_FILE"), str::to_owned);
+        self.values.remove(&other);
         self.values.insert(name.to_owned(), value);
     }
 

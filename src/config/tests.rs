@@ -219,6 +219,11 @@ fn keys_of_the_emulator_are_refused_unless_it_is_what_we_talk_to() {
         let error = with(&[key]).unwrap_err();
         assert!(error.0[0].starts_with(key.0) && error.0[0].contains("emulator"), "{error}");
     }
+    let jwks = ("CLERK_JWKS_URL", "https://clerk.example.com/.well-known/jwks.json");
+    let error = with(&[keys[2], jwks]).unwrap_err();
+    assert!(error.0[0].contains("emulator"), "{error}");
+    let error = with(&[jwks, ("CLERK_ISSUER", crate::emulator::ISSUER)]).unwrap_err();
+    assert!(error.0[0].starts_with("CLERK_ISSUER is a key of the emulator"), "{error}");
     let mut here = keys.to_vec();
     here.push(("CLERK_API_URL", "http://localhost:8081"));
     let config = load(&here).unwrap();
@@ -239,4 +244,26 @@ fn session_tokens_need_a_known_issuer_and_a_key() {
     let sessions = with(&[publishable]).unwrap().sessions.unwrap();
     assert_eq!(sessions.issuer, "https://clerk.clerk.dev");
     assert_eq!(sessions.cookie_suffix.as_deref(), Some("QvfNY2dr"));
+}
+
+#[test]
+fn the_key_goes_to_the_backend_apis_own_key_set_and_to_no_other() {
+    let key = ("CLERK_SECRET_KEY", "sk_live_0123456789");
+    let issuer = ("CLERK_ISSUER", "https://clerk.example.com");
+    let has_key = |url| {
+        let config = with(&[key, issuer, ("CLERK_JWKS_URL", url)]).unwrap();
+        format!("{:?}", config.sessions.unwrap().keys).contains("secret_key: Some")
+    };
+    assert!(has_key("https://api.clerk.com/v1/jwks"));
+    assert!(!has_key("https://clerk.example.com/.well-known/jwks.json"));
+}
+
+#[test]
+fn docker_compose_passes_every_variable_on() {
+    let compose = include_str!("../../docker-compose.yml");
+    let fixed = ["USERSYNC_BIND", "PORT", "CLERK_API_URL"];
+    for variable in VARIABLES.iter().filter(|variable| !fixed.contains(&variable.name)) {
+        let line = format!("\n      {}:", variable.name);
+        assert!(compose.contains(&line), "{} is missing", variable.name);
+    }
 }

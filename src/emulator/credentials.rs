@@ -5,15 +5,12 @@
 
 use super::chance::Chance;
 use super::key::Key;
-use super::settings::{Credentials, ISSUER};
+use super::settings::{Credentials, ISSUER, MARK};
 use super::{EmulatorError, Settings};
 use crate::webhook::SigningSecret;
 use base64::Engine as _;
 use base64::engine::general_purpose::{STANDARD, STANDARD_NO_PAD};
 use std::net::SocketAddr;
-
-/// What marks a key as an emulator's.
-const MARK: &str = "usersync_emulator";
 
 /// How many bytes of a webhook secret are derived: with the mark it has 32.
 const DERIVED_BYTES: usize = 15;
@@ -26,11 +23,14 @@ pub(super) fn credentials(
 ) -> Result<(Credentials, SigningSecret), EmulatorError> {
     let chance = Chance::new(settings.seed, &settings.instance_id);
     let kept = settings.credentials.as_ref();
-    let held =
-        |key: fn(&Credentials) -> &String| kept.map(key).filter(|text| !text.is_empty()).cloned();
-    let secret_key = held(|kept| &kept.secret_key).unwrap_or_else(|| secret_key(&chance));
-    let webhook_secret =
-        held(|kept| &kept.webhook_secret).unwrap_or_else(|| webhook_secret(&chance));
+    // What does not say what it is, is not taken over.
+    let held = kept.map(|kept| kept.secret_key.clone()).filter(|key| key.contains(MARK));
+    let secret_key = held.unwrap_or_else(|| secret_key(&chance));
+    let marked = |secret: &String| {
+        SigningSecret::parse(secret).is_ok_and(|secret| secret.holds(MARK.as_bytes()))
+    };
+    let held = kept.map(|kept| kept.webhook_secret.clone()).filter(marked);
+    let webhook_secret = held.unwrap_or_else(|| webhook_secret(&chance));
     let signing = SigningSecret::parse(&webhook_secret)
         .map_err(|error| EmulatorError::Keys(format!("the webhook secret {error}")))?;
     let credentials = Credentials {

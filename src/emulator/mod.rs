@@ -32,7 +32,7 @@ mod tests;
 
 pub use counts::{Counts, DeliveryCounts};
 pub use deliveries::Retries;
-pub use settings::{Credentials, EmulatorError, Faults, INSTANCE, ISSUER, Outage, Settings};
+pub use settings::{Credentials, EmulatorError, Faults, INSTANCE, ISSUER, MARK, Outage, Settings};
 
 use actix_web::dev::ServerHandle;
 use actix_web::web::Data;

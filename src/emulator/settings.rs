@@ -11,6 +11,9 @@ use uuid::Uuid;
 /// The instance that an emulator is unless told otherwise.
 pub const INSTANCE: &str = "ins_usersyncEmulator000000000000";
 
+/// What every key of an emulator holds, so that none is ever taken for a real one.
+pub const MARK: &str = "usersync_emulator";
+
 /// Who issues an emulator's session tokens.
 pub const ISSUER: &str = "https://usersync-emulator.localhost";
 

@@ -83,6 +83,18 @@ fn header(headers: &HeaderMap, name: &str) -> String {
 }
 
 #[tokio::test]
+async fn no_spelling_of_a_path_gets_past_the_key() {
+    let emulator = Emulator::start(Settings::default()).unwrap();
+    let origin = &emulator.credentials().api_url;
+    let client = reqwest::Client::new();
+    for path in ["/v1/users", "/%761/users", "/v%31/users", "/v1/../v1/users", "//v1/users", "/"] {
+        let answer = client.post(format!("{origin}{path}")).body("{}").send().await.unwrap();
+        assert_eq!(answer.status(), 401, "{path}");
+    }
+    assert!(emulator.users().is_empty());
+}
+
+#[tokio::test]
 async fn only_loopback_is_listened_on_and_keys_say_what_they_are() {
     let bind = "0.0.0.0:0".parse().unwrap();
     let refused = Emulator::start(Settings { bind, ..Settings::default() }).err().unwrap();

@@ -4,7 +4,7 @@
 use crate::both_engines;
 use crate::support::{Answer, Program, Running, SECRET, TestApp, shell, until, user, user_id};
 use serde_json::Value;
-use std::fs;
+use std::fs::{self, Permissions};
 use std::os::unix::fs::PermissionsExt as _;
 use std::path::Path;
 use std::time::Duration;
@@ -137,13 +137,36 @@ async fn users_and_keys_of_the_emulator_survive_a_restart() {
     running.terminate();
 }
 
+#[test]
+fn a_directory_that_is_somebody_elses_is_left_alone() {
+    let program = Program::new();
+    private_directory(&program, "real");
+    let real = "CLERK_SECRET_KEY=sk_live_0123456789\nDATABASE_URL=postgres://real\n";
+    fs::write(program.directory().join("real/env"), real).unwrap();
+    let refused = program.run(&["dev", "--data", "real"]);
+    assert!(refused.stderr.contains("not the emulator's"), "{refused:?}");
+    let refused = program.run(&["demo", "--data", "real"]);
+    assert!(refused.stderr.contains("in use already"), "{refused:?}");
+    assert_eq!(fs::read_to_string(program.directory().join("real/env")).unwrap(), real);
+    fs::create_dir(program.directory().join("open")).unwrap();
+    fs::set_permissions(program.directory().join("open"), Permissions::from_mode(0o755)).unwrap();
+    let refused = program.run(&["dev", "--data", "open"]);
+    assert!(refused.stderr.contains("chmod 700 open"), "{refused:?}");
+}
+
+/// Makes a directory that only its owner can look into.
+fn private_directory(program: &Program, name: &str) {
+    let path = program.directory().join(name);
+    fs::create_dir_all(&path).unwrap();
+    fs::set_permissions(path, Permissions::from_mode(0o700)).unwrap();
+}
+
 #[tokio::test]
 async fn variables_of_an_earlier_version_are_completed_and_kept() {
     let program = Program::new();
-    fs::create_dir_all(program.directory().join("data/dev")).unwrap();
+    private_directory(&program, "data/dev");
     let token = "a-token-of-an-earlier-version-0123456789";
-    let old =
-        format!("# old\nCLERK_WEBHOOK_SIGNING_SECRET={SECRET}\nUSERSYNC_ADMIN_TOKEN={token}\n");
+    let old = format!("# old\nUSERSYNC_ADMIN_TOKEN={token}\n");
     fs::write(program.directory().join(ENV_FILE), &old).unwrap();
     let (running, [sign_up, row, ..]) = start_and_read(&program);
     let now = fs::read_to_string(program.directory().join(ENV_FILE)).unwrap();

@@ -107,7 +107,7 @@ impl Compared {
 }
 
 /// What the row of a user must be.
-fn expected(user: &Value) -> [(&'static str, Value); 9] {
+fn expected(user: &Value) -> [(&'static str, Value); 12] {
     let flag = |key: &str| user.get(key) == Some(&Value::Bool(true));
     let status = match (flag("banned"), flag("locked")) {
         (true, _) => "banned",
@@ -120,6 +120,9 @@ fn expected(user: &Value) -> [(&'static str, Value); 9] {
         ("email", primary(user, "primary_email_address_id", "email_addresses", "email_address")),
         ("phone", primary(user, "primary_phone_number_id", "phone_numbers", "phone_number")),
         ("username", at(user, "username")),
+        ("source_external_id", at(user, "external_id")),
+        ("name", name(user)),
+        ("plan", json!("free")),
         ("first_name", at(user, "first_name")),
         ("last_name", at(user, "last_name")),
         ("image_url", at(user, "image_url")),
@@ -127,6 +130,17 @@ fn expected(user: &Value) -> [(&'static str, Value); 9] {
         ("status", json!(status)),
         ("public_metadata", metadata),
     ]
+}
+
+/// What to call a user: both names, else the one there is, else the user name.
+fn name(user: &Value) -> Value {
+    let parts = ["first_name", "last_name"].map(|key| text(user, key));
+    let parts: Vec<&str> = parts.into_iter().filter(|part| !part.is_empty()).collect();
+    match (parts.is_empty(), text(user, "username")) {
+        (false, _) => json!(parts.join(" ")),
+        (true, "") => json!("User"),
+        (true, username) => json!(username),
+    }
 }
 
 /// The address that a user's primary id names.

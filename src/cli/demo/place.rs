@@ -19,8 +19,9 @@ impl Place {
     pub(super) fn open(asked: Option<PathBuf>, keep: bool) -> Result<Self, Failure> {
         if let Some(directory) = asked {
             let data = PrivateData::open(directory)?;
-            if data.file("usersync.db").exists() {
-                let text = "the directory of --data holds a database already, and a demo needs an empty one";
+            if data.file("usersync.db").exists() || data.env_file().exists() {
+                let text =
+                    "the directory of --data is in use already, and a demo needs an empty one";
                 return Err(Failure::Told(text.into()));
             }
             return Ok(Self { data, temporary: None });

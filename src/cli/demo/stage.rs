@@ -135,10 +135,8 @@ fn configuration(emulator: &Emulator, data: &PrivateData) -> Result<(Config, Str
     let admin_token = variables.keep_admin_token();
     variables.write()?;
     let mut source = Source::default();
-    source.read_env_file(&data.env_file()).map_err(Failure::Told)?;
+    variables.give(&mut source);
     source.set("USERSYNC_BIND", "127.0.0.1:0".into());
     source.set("USERSYNC_API_BUDGET", "off".into());
-    // Session tokens are checked by the key itself, whatever proxy the environment names.
-    source.set("CLERK_JWT_KEY", keys.jwt_key.clone());
     Ok((Config::load(&source, Needs::SigningSecret)?, admin_token))
 }

@@ -63,6 +63,7 @@ pub(super) fn run(matches: &ArgMatches) -> Result<(), Failure> {
 fn stay_at_home(source: &mut Source, data: &PrivateData, matches: &ArgMatches) {
     source.set("DATABASE_URL", data.database_url());
     source.set("USERSYNC_BIND", "127.0.0.1:8080".into());
+    source.set("USERSYNC_MIGRATE", "auto".into());
     if let Some(port) = matches.get_one::<String>("PORT") {
         source.set("PORT", port.clone());
     }

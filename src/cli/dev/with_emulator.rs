@@ -8,8 +8,8 @@ use super::super::try_lines::TryLines;
 use super::super::{Failure, serve};
 use super::stay_at_home;
 use crate::app::App;
-use crate::config::{Config, Needs, Source};
-use crate::emulator::{Credentials, Emulator, EmulatorError, Settings};
+use crate::config::{Config, Needs, Source, bind_address};
+use crate::emulator::{Credentials, Emulator, EmulatorError, MARK, Settings};
 use crate::telemetry::logs;
 use clap::ArgMatches;
 use std::net::{Ipv4Addr, SocketAddr};
@@ -24,7 +24,8 @@ pub(super) fn run(
     let mut source = Source::from_environment();
     source.forget_real_world();
     stay_at_home(&mut source, data, matches);
-    let port = Config::load(&source, Needs::Nothing)?.bind.port();
+    let port = bind_address(&source)?.port();
+    refuse_real_keys(data, &variables)?;
     let emulator_port = emulator_port.unwrap_or_else(|| next_port(port));
     actix_web::rt::System::new().block_on(async {
         let emulator = start(data, &variables, emulator_port)?;
@@ -47,6 +48,18 @@ pub(super) fn run(
     })
 }
 
+/// A file with real keys is somebody else's: nothing of it is to be used or changed.
+fn refuse_real_keys(data: &PrivateData, kept: &Variables) -> Result<(), Failure> {
+    if kept.get("CLERK_SECRET_KEY").is_some_and(|key| !key.contains(MARK)) {
+        let file = data.env_file();
+        return Err(Failure::Told(format!(
+            "{} holds a key that is not the emulator's; choose another directory with --data",
+            file.display()
+        )));
+    }
+    Ok(())
+}
+
 /// Next to the service's; a port that the system picks has no neighbour.
 fn next_port(port: u16) -> u16 {
     if port == 0 { 0 } else { port.checked_add(1).unwrap_or(0) }
@@ -54,12 +67,9 @@ fn next_port(port: u16) -> u16 {
 
 fn start(data: &PrivateData, kept: &Variables, port: u16) -> Result<Emulator, Failure> {
     let text = |name| kept.get(name).map(str::to_owned);
-    // While a secret is rotated there may be several; events are signed with the first.
-    let webhook_secret = text("CLERK_WEBHOOK_SIGNING_SECRET")
-        .and_then(|all| all.split([',', ' ']).next().map(str::to_owned));
     let credentials = Credentials {
         secret_key: text("CLERK_SECRET_KEY").unwrap_or_default(),
-        webhook_secret: webhook_secret.unwrap_or_default(),
+        webhook_secret: text("CLERK_WEBHOOK_SIGNING_SECRET").unwrap_or_default(),
         ..Credentials::default()
     };
     let settings = Settings {
@@ -88,9 +98,7 @@ const VARIABLES: [&str; 5] = [
 fn keep(variables: &mut Variables, keys: &Credentials, data: &PrivateData) {
     variables
         .title("Secrets and database of `usersync dev`, for --env-file of the other commands.");
-    if variables.get("CLERK_WEBHOOK_SIGNING_SECRET").is_none() {
-        variables.set("CLERK_WEBHOOK_SIGNING_SECRET", &keys.webhook_secret);
-    }
+    variables.set("CLERK_WEBHOOK_SIGNING_SECRET", &keys.webhook_secret);
     variables.set("CLERK_SECRET_KEY", &keys.secret_key);
     variables.set("CLERK_API_URL", &keys.api_url);
     variables.set("CLERK_PUBLISHABLE_KEY", &keys.publishable_key);

@@ -48,7 +48,7 @@ impl Accepted {
             expires_at_seconds,
             issued_at_seconds: seconds(claims.iat, TokenFault::Malformed)?,
             impersonated_by: claims.actor()?,
-            plan_claim: claims.plan()?,
+            plan_claim: claims.plan(),
         };
         let not_before_seconds = seconds(claims.nbf, TokenFault::Malformed)?;
         let verified = Verified { session, not_before_seconds };
@@ -158,14 +158,15 @@ impl Claims<'_> {
 
     /// The plan of the user's own scope: `u:pro`, also beside an organisation's as in
     /// `o:team,u:pro`. A word that is no plan is none.
-    fn plan(&self) -> Result<Option<String>, TokenFault> {
-        let plans: Option<String> = typed(self.pla, TokenFault::Malformed)?;
+    fn plan(&self) -> Option<String> {
+        // It decides nothing about who somebody is: one that cannot be read is none.
+        let plans: Option<String> = typed(self.pla, TokenFault::Malformed).ok().flatten();
         let own = |plan: &str| {
             let (scope, word) = plan.trim().split_once(':')?;
             let word = scope.contains('u').then(|| Role::parse(word))??;
             Some(word.as_str().to_owned())
         };
-        Ok(plans.and_then(|plans| plans.split(',').find_map(own)))
+        plans.and_then(|plans| plans.split(',').find_map(own))
     }
 }
 

@@ -32,7 +32,8 @@ pub(super) enum FetchFault {
 
 /// An error and what lies beneath it: the outermost alone says only that sending failed.
 fn causes(error: &reqwest::Error) -> String {
-    let mut text = error.to_string();
+    // The outer error repeats the address, whose query may hold a secret.
+    let mut text = "the request failed".to_owned();
     let mut cause = error.source();
     while let Some(inner) = cause {
         text = format!("{text}: {inner}");

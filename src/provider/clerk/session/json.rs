@@ -1,7 +1,7 @@
 //! JSON of a token, read without leniency.
 //!
-//! Called by `token` and `claims`. A key that is named twice refuses the whole (parsers
-//! differ in which one counts), and an array never stands for an object. `null` equals absent
+//! Called by `token` and `claims`. A key that we read and that is named twice refuses the whole
+//! (parsers differ in which one counts), and an array never stands for an object. `null` equals absent
 //! in claims, which the provider fills from whatever a user has; a header it writes itself,
 //! and there `null` is a value ([`present`]), so that it can be refused.
 

@@ -7,9 +7,6 @@ use aws_lc_rs::digest::{SHA1_FOR_LEGACY_USE_ONLY, digest};
 use base64::Engine as _;
 use base64::engine::general_purpose::{STANDARD_NO_PAD, URL_SAFE_NO_PAD};
 
-/// The host of the instance that the emulator plays.
-const EMULATOR_HOST: &str = "usersync-emulator.localhost";
-
 /// How many characters of a digest tell cookies of two instances apart.
 const SUFFIX_CHARACTERS: usize = 8;
 
@@ -62,7 +59,7 @@ impl PublishableKey {
 
     /// Whether this is the emulator's, whose private keys are no secret.
     pub fn is_emulator(&self) -> bool {
-        self.host == EMULATOR_HOST
+        self.issuer() == crate::emulator::ISSUER
     }
 }
 
