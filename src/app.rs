@@ -6,11 +6,12 @@
 
 use crate::config::{Config, Migrate, ProviderApi};
 use crate::http::{self, Phase, State};
-use crate::ingest::{Ingest, Terms, WriterThread};
+use crate::ingest::{Ingest, WriterThread};
 use crate::provider::Budget;
 use crate::provider::clerk::Clerk;
 use crate::provider::clerk::api::{ApiSettings, ClerkApi, InvalidApi};
-use crate::provider::clerk::session::Sessions;
+use crate::provider::session::Sessions;
+use crate::store::Terms;
 use crate::store::write_backs::Rules;
 use crate::store::{Store, StoreError};
 use crate::sync::{Reconciler, SharedBudget, Unbounded};

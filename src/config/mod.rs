@@ -17,10 +17,10 @@ pub use source::Source;
 pub use variables::{Given, VARIABLES, Variable};
 
 use crate::access::{Redirects, Tokens};
-use crate::ingest::Terms;
 use crate::provider::Provider as _;
 use crate::provider::clerk::Clerk;
 use crate::provider::clerk::session::SessionSettings;
+use crate::store::Terms;
 use crate::webhook::SigningSecrets;
 use reading::Reading;
 use std::net::SocketAddr;

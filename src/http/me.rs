@@ -2,7 +2,7 @@
 
 use super::session::{session, user_of};
 use super::{Problem, State};
-use crate::provider::clerk::session::Session;
+use crate::provider::session::Session;
 use crate::store::{Moment, UserRecord};
 use actix_web::http::header::CACHE_CONTROL;
 use actix_web::web::Data;

@@ -25,7 +25,7 @@ pub use request_id::tag;
 use crate::access::{Redirects, Tokens};
 use crate::domain::Words;
 use crate::ingest::Ingest;
-use crate::provider::clerk::session::Sessions;
+use crate::provider::session::Sessions;
 use crate::store::Store;
 use crate::sync::Reconciler;
 use crate::telemetry::Metrics;

@@ -8,7 +8,7 @@ use super::State;
 use super::authorization::require;
 use crate::access::{Access, Denied};
 use crate::ingest::Unavailable;
-use crate::provider::clerk::session::{Refused, TokenFault};
+use crate::provider::session::{Refused, TokenFault};
 use crate::store::StoreError;
 use crate::webhook::Rejection;
 use crate::webhook::receive::Refusal;

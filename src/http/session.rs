@@ -4,7 +4,7 @@
 //! whether they may still come in.
 
 use super::{Problem, State};
-use crate::provider::clerk::session::{Session, TokenFault};
+use crate::provider::session::{Session, TokenFault};
 use crate::store::UserRecord;
 use crate::sync::NotSynced;
 use actix_web::HttpRequest;

@@ -11,7 +11,7 @@ use super::page::{GoesOn, page};
 use super::session::{admitted, find, now, session};
 use super::{Problem, State};
 use crate::access::Target;
-use crate::provider::clerk::session::Session;
+use crate::provider::session::Session;
 use actix_web::http::StatusCode;
 use actix_web::http::header::{
     self, ACCEPT, CACHE_CONTROL, HeaderValue, LOCATION, REFERER, SET_COOKIE,

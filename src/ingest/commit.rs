@@ -7,9 +7,10 @@
 
 use super::fold::{Folded, Item, Place, fold};
 use super::queue::Submission;
-use super::{Settled, Terms, Unavailable};
+use super::{Settled, Unavailable};
 use crate::domain::{Malformed, Outcome};
 use crate::provider::Meaning;
+use crate::store::Terms;
 use crate::store::batch::Judgement;
 use crate::store::{LOCK_TIMEOUT, Moment, StoreError, Writer};
 use crate::telemetry::{Metrics, Throttle};
@@ -40,9 +41,6 @@ pub(super) struct Committer {
     nudge: Arc<Notify>,
     metrics: Arc<Metrics>,
     away: Throttle,
-    /// Deleted bytes may still stand in SQLite's log: from the start, since a process that died
-    /// may have left some.
-    pub(super) log_is_dirty: bool,
 }
 
 /// How an attempt ended.
@@ -70,9 +68,9 @@ impl Committer {
         metrics: Arc<Metrics>,
     ) -> Self {
         let away = Throttle::default();
-        let mut committer = Self { writer, terms, nudge, metrics, away, log_is_dirty: false };
-        committer.soil_log();
-        committer
+        // A process that died may have left deleted bytes in SQLite's log.
+        writer.soil_log();
+        Self { writer, terms, nudge, metrics, away }
     }
 
     /// Settles a batch: everyone in it is answered. Returns whether the database was there.
@@ -160,7 +158,7 @@ impl Committer {
     /// Tells everyone of a committed group what became of their delivery.
     fn answer(&mut self, group: Vec<Submission>, commitment: Commitment) {
         if commitment.deletes {
-            self.soil_log();
+            self.writer.soil_log();
         }
         if self.terms.write_back {
             self.nudge.notify_one();

@@ -4,10 +4,10 @@
 //! own merge, several deliveries of one message become one record; users and messages are
 //! sorted, so that all replicas lock rows in one order.
 
-use super::Terms;
 use crate::domain::Merged;
 use crate::provider::{Event, Meaning};
 use crate::store::Moment;
+use crate::store::Terms;
 use crate::store::batch::{Batch, DeliveryWrite, Standing, UserWrite};
 use std::collections::HashMap;
 

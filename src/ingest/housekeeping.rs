@@ -1,4 +1,4 @@
-//! What has had its time is dropped, and deleted bytes leave SQLite's log.
+//! What has had its time is dropped.
 
 use super::commit::{Committer, now};
 use crate::store::Moment;
@@ -16,16 +16,6 @@ const EVENT_DAYS: i64 = 90;
 const MILLISECONDS_A_DAY: i64 = 24 * 60 * 60 * 1000;
 
 impl Committer {
-    /// Whether deleted bytes may still stand in SQLite's log.
-    pub(super) fn log_is_dirty(&self) -> bool {
-        self.log_is_dirty
-    }
-
-    /// Notes that bytes were deleted.
-    pub(super) fn soil_log(&mut self) {
-        self.log_is_dirty = self.writer.has_log();
-    }
-
     /// Drops what has had its time. Returns whether there may be more.
     pub(super) fn tidy(&mut self) -> bool {
         let days = |days: i64| {
@@ -39,7 +29,7 @@ impl Committer {
         match self.writer.tidy(oldest_body, oldest_absence, oldest_event) {
             Ok(0) => false,
             Ok(dropped) => {
-                self.soil_log();
+                self.writer.soil_log();
                 tracing::info!(
                     dropped,
                     "dropped quarantined bodies, message ids and notes past their time"
@@ -50,13 +40,6 @@ impl Committer {
                 tracing::warn!("housekeeping failed and is tried again in a minute: {error}");
                 false
             }
-        }
-    }
-
-    /// On SQLite, takes deleted bytes out of the log, where no reader prevents it.
-    pub(super) fn clean_log(&mut self) {
-        if self.log_is_dirty {
-            self.log_is_dirty = !self.writer.truncate_log().unwrap_or(false);
         }
     }
 }

@@ -15,38 +15,15 @@ mod queue;
 pub mod replay;
 mod writer;
 
-use crate::config::UserIds;
 use crate::domain::Outcome;
 use crate::provider::Event;
-use crate::store::Store;
+use crate::store::{Store, Terms};
 use crate::telemetry::Metrics;
 use crate::webhook::Verified;
 use queue::{Queue, Submission};
 use std::sync::Arc;
 use std::thread::JoinHandle;
 use tokio::sync::{Notify, oneshot};
-use uuid::Uuid;
-
-/// What holds for every row that this service writes.
-#[derive(Clone, Copy, Debug)]
-pub struct Terms {
-    /// The provider's name.
-    pub source: &'static str,
-    /// Ids of new rows.
-    pub user_ids: UserIds,
-    /// Whether to note whom the provider may have to be told about.
-    pub write_back: bool,
-}
-
-impl Terms {
-    /// The id of the row of this user, should it be new.
-    pub fn new_id(self, external_id: &str) -> String {
-        match self.user_ids {
-            UserIds::Uuid => Uuid::now_v7().to_string(),
-            UserIds::External => external_id.to_owned(),
-        }
-    }
-}
 
 /// What became of a delivery, durably.
 #[derive(Clone, Debug, PartialEq, Eq)]

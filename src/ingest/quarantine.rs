@@ -27,7 +27,7 @@ impl Committer {
             now: now(),
         };
         let admission = self.writer.quarantine(&entry).or_else(|_| self.writer.quarantine(&entry));
-        self.soil_log();
+        self.writer.soil_log();
         let (outcome, user_id) = match admission {
             Ok(Admission::Kept) => (Outcome::Quarantined(reason), None),
             Ok(Admission::Duplicate(user_id)) => (Outcome::Duplicate, user_id),
@@ -57,7 +57,7 @@ impl Committer {
     /// Drops what was kept of messages that are settled now. Where it fails, housekeeping
     /// does it.
     pub(super) fn release(&mut self, message_ids: &[String]) {
-        self.soil_log();
+        self.writer.soil_log();
         if let Err(error) = self.writer.release(self.terms.source, message_ids) {
             tracing::warn!("a healed delivery stays in the quarantine for a minute: {error}");
         }

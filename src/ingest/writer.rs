@@ -41,7 +41,7 @@ fn run(queue: &Queue, mut committer: Committer) {
     let mut tidy_at = Instant::now() + HOUSEKEEPING;
     let mut clean_at = Instant::now();
     loop {
-        let wake_at = if committer.log_is_dirty() { tidy_at.min(clean_at) } else { tidy_at };
+        let wake_at = if committer.writer.log_is_dirty() { tidy_at.min(clean_at) } else { tidy_at };
         match queue.take(MOST_IN_A_BATCH, wake_at.saturating_duration_since(Instant::now())) {
             Taken::Batch(batch) => {
                 if !committer.settle(batch) {
@@ -51,15 +51,17 @@ fn run(queue: &Queue, mut committer: Committer) {
             Taken::Nothing => {}
             Taken::Closed => break,
         }
-        if committer.log_is_dirty() && clean_at <= Instant::now() {
-            committer.clean_log();
+        if committer.writer.log_is_dirty() && clean_at <= Instant::now() {
+            committer.writer.clean_log();
             clean_at = Instant::now() + CLEAN_LOG_AGAIN;
         }
         if tidy_at <= Instant::now() && !committer.tidy() {
             tidy_at = Instant::now() + HOUSEKEEPING;
         }
     }
-    committer.clean_log();
+    if committer.writer.log_is_dirty() {
+        committer.writer.clean_log();
+    }
 }
 
 /// While the database is away nobody waits in vain: whoever is queued is told at once.

@@ -7,6 +7,9 @@
 pub mod clerk;
 mod directory;
 
+// There is one provider so far, so its sessions are all there are.
+pub use clerk::session;
+
 pub use directory::{
     Answer, ApiError, Budget, Call, Directory, Exhausted, ListQuery, Page, Position, Urgency,
 };

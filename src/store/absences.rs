@@ -12,7 +12,7 @@ use super::error::StoreError;
 use super::schema::{absences, users};
 use super::types::Moment;
 use crate::domain::{Change, Judged, Version};
-use crate::ingest::Terms;
+use crate::store::terms::Terms;
 use diesel::connection::SimpleConnection as _;
 use diesel::prelude::*;
 use std::time::Duration;

@@ -10,9 +10,15 @@ use super::error::StoreError;
 use super::subject::{self, Choice, Subject};
 use super::types::Moment;
 use super::users::{self, UserRecord};
-use super::{Store, checkout, postgres, sqlite, write_backs};
+use super::{LOCK_TIMEOUT, Store, checkout, postgres, write_backs};
 use crate::domain::{Change, Merged, Words};
-use crate::ingest::Terms;
+use crate::store::terms::Terms;
+use std::time::{Duration, Instant};
+
+/// How often the log is tried to be emptied at once, and with which pause: readers of ours last
+/// milliseconds.
+const LOG_TRIES: u32 = 5;
+const LOG_PAUSE: Duration = Duration::from_millis(20);
 
 /// Why an operator's choice was not written.
 #[derive(Debug, thiserror::Error)]
@@ -67,13 +73,21 @@ impl Store {
         written.await?
     }
 
-    /// On SQLite, takes deleted bytes out of the write-ahead log; returns whether none are left.
-    pub async fn truncate_log(&self) -> Result<bool, StoreError> {
-        self.hop(|connection| match connection {
-            AnyConnection::Sqlite(inner) => sqlite::truncate_log(inner),
-            AnyConnection::Postgres(_) => Ok(true),
-        })
-        .await
+    /// On SQLite, takes deleted bytes out of the write-ahead log; where a reader prevents it for
+    /// long, the writer does it later.
+    pub async fn clean_log(&self) -> Result<(), StoreError> {
+        let mut writer = self.writer();
+        writer.soil_log();
+        let hop = tokio::task::spawn_blocking(move || {
+            for _ in 0..LOG_TRIES {
+                if !writer.log_is_dirty() {
+                    break;
+                }
+                writer.clean_log();
+                std::thread::sleep(LOG_PAUSE);
+            }
+        });
+        hop.await.map_err(|_| StoreError::Refused("a change panicked".into()))
     }
 
     /// One blocking hop for one transaction.
@@ -103,7 +117,14 @@ impl Store {
         let hop = tokio::task::spawn_blocking(move || {
             let mut connection = checkout(&changers)?;
             let _turn = turn.wait();
-            work(&mut connection)
+            let started = Instant::now();
+            match work(&mut connection) {
+                // Whoever ran into the shorter of the two time limits found the database busy.
+                Err(StoreError::Refused(why)) if started.elapsed() >= LOCK_TIMEOUT => {
+                    Err(StoreError::Away(why))
+                }
+                result => result,
+            }
         });
         hop.await.map_err(|_| StoreError::Refused("a change panicked".into()))?
     }

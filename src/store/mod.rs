@@ -26,6 +26,7 @@ mod retention;
 pub mod schema;
 mod sqlite;
 mod subject;
+mod terms;
 pub mod types;
 mod users;
 pub mod write_backs;
@@ -35,6 +36,7 @@ pub use changes::ChoiceError;
 pub use error::StoreError;
 pub use postgres::LOCK_TIMEOUT;
 pub use subject::{Choice, Chosen, Subject};
+pub use terms::Terms;
 pub use types::Moment;
 pub use users::{USER_FIELDS, UserFilter, UserRecord};
 pub use writer::Writer;
@@ -42,6 +44,8 @@ pub use writer::Writer;
 use crate::config::Database;
 use connection::{AnyConnection, Manager, Purpose, Turn};
 use diesel::r2d2::{Pool, PooledConnection};
+use std::sync::Arc;
+use std::sync::atomic::AtomicBool;
 use std::time::Duration;
 
 /// How many connections answer reads.
@@ -60,6 +64,8 @@ pub struct Store {
     readers: Pool<Manager>,
     changers: Pool<Manager>,
     turn: Turn,
+    /// Deleted bytes may still stand in SQLite's log.
+    log_is_dirty: Arc<AtomicBool>,
 }
 
 impl Store {
@@ -68,12 +74,13 @@ impl Store {
         let turn = Turn::of(database);
         let (readers, changers) =
             (pool(database, Purpose::Read, READERS), pool(database, Purpose::Write, CHANGERS));
-        Self { database: database.clone(), readers, changers, turn }
+        let log_is_dirty = Arc::default();
+        Self { database: database.clone(), readers, changers, turn, log_is_dirty }
     }
 
     /// A writer of its own connection, which it opens when it is first used.
     pub fn writer(&self) -> Writer {
-        Writer::new(self.database.clone(), self.turn.clone())
+        Writer::new(self.database.clone(), self.turn.clone(), Arc::clone(&self.log_is_dirty))
     }
 
     /// Brings the schema up to date; returns how many migrations ran. Blocks.

@@ -19,7 +19,7 @@ pub use settling::{Acknowledgement, Settlement};
 use super::subject::Subject;
 use crate::domain::write_back::{self, Due};
 use crate::domain::{MetadataNames, Words};
-use crate::ingest::Terms;
+use crate::store::terms::Terms;
 use serde_json::{Map, Value};
 
 /// What a write-back's state can be: due, or why it rests.

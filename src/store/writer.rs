@@ -9,17 +9,20 @@ use super::quarantine::{self, Admission, Entry};
 use super::types::Moment;
 use super::{postgres, retention, sqlite, users};
 use crate::config::Database;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 
 /// One connection that writes.
 pub struct Writer {
     database: Database,
     connection: Option<AnyConnection>,
     turn: Turn,
+    log_is_dirty: Arc<AtomicBool>,
 }
 
 impl Writer {
-    pub(super) fn new(database: Database, turn: Turn) -> Self {
-        Self { database, connection: None, turn }
+    pub(super) fn new(database: Database, turn: Turn, log_is_dirty: Arc<AtomicBool>) -> Self {
+        Self { database, connection: None, turn, log_is_dirty }
     }
 
     /// Commits a batch in one transaction and returns one judgement a delivery, in their
@@ -63,28 +66,41 @@ impl Writer {
     ) -> Result<usize, StoreError> {
         self.with(|connection| {
             postgres::planned_anew(connection, |connection| {
-                Ok(retention::erase_deleted(connection)?
-                    + retention::drop_unneeded_write_backs(connection)?
-                    + retention::drop_settled(connection)?
-                    + retention::expire_quarantine(connection, oldest_body)?
-                    + retention::forget_absences(connection, oldest_absence)?
-                    + retention::forget_events(connection, oldest_event)?)
+                // Each step is tried, whatever became of those before.
+                let dropped = [
+                    retention::erase_deleted(connection),
+                    retention::drop_unneeded_write_backs(connection),
+                    retention::drop_settled(connection),
+                    retention::expire_quarantine(connection, oldest_body),
+                    retention::forget_absences(connection, oldest_absence),
+                    retention::forget_events(connection, oldest_event),
+                ];
+                dropped.into_iter().sum()
             })
         })
     }
 
-    /// Whether deleted bytes stay in a log until it is truncated: on SQLite they do.
-    pub fn has_log(&self) -> bool {
-        matches!(self.database, Database::Sqlite(_))
+    /// Notes that bytes were deleted, which stay in SQLite's log until it is truncated.
+    pub fn soil_log(&self) {
+        self.log_is_dirty.store(matches!(self.database, Database::Sqlite(_)), Ordering::Release);
     }
 
-    /// On SQLite, takes deleted bytes out of the write-ahead log; returns whether none are
-    /// left there. Nothing to do on PostgreSQL.
-    pub fn truncate_log(&mut self) -> Result<bool, StoreError> {
-        self.with(|connection| match connection {
+    /// Whether deleted bytes may still stand in the log, whoever deleted them.
+    pub fn log_is_dirty(&self) -> bool {
+        self.log_is_dirty.load(Ordering::Acquire)
+    }
+
+    /// On SQLite, takes deleted bytes out of the write-ahead log, where no reader prevents it.
+    pub fn clean_log(&mut self) {
+        // What is deleted from here on is noted anew.
+        self.log_is_dirty.store(false, Ordering::Release);
+        let cleaned = self.with(|connection| match connection {
             AnyConnection::Sqlite(inner) => sqlite::truncate_log(inner),
             AnyConnection::Postgres(_) => Ok(true),
-        })
+        });
+        if !cleaned.unwrap_or(false) {
+            self.soil_log();
+        }
     }
 
     /// Whether the database answers on this connection.

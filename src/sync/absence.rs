@@ -15,10 +15,6 @@ use std::collections::HashMap;
 /// How many other users are asked for, until one is known.
 const CANARIES: i64 = 5;
 
-/// How often bytes of emptied rows are tried to be taken out of SQLite's log here; afterwards
-/// housekeeping does it.
-const LOG_TRIES: u32 = 3;
-
 /// What became of a user who was not found.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Absent {
@@ -108,7 +104,7 @@ impl Reconciler {
         match self.store.empty_absent(terms, now(), found).await? {
             Verdict::Emptied => {
                 tracing::info!(users = count, "users who are absent at the provider were emptied");
-                self.clean_log().await?;
+                self.store.clean_log().await?;
                 Ok(Absent::Emptied)
             }
             Verdict::HeldBack => {
@@ -132,14 +128,5 @@ impl Reconciler {
             }
         }
         Ok(false)
-    }
-
-    async fn clean_log(&self) -> Result<(), RefreshError> {
-        for _ in 0..LOG_TRIES {
-            if self.store.truncate_log().await? {
-                break;
-            }
-        }
-        Ok(())
     }
 }

@@ -1,0 +1,25 @@
+//! What holds for every row, whoever writes it.
+
+use crate::config::UserIds;
+use uuid::Uuid;
+
+/// What holds for every row that this service writes.
+#[derive(Clone, Copy, Debug)]
+pub struct Terms {
+    /// The provider's name.
+    pub source: &'static str,
+    /// Ids of new rows.
+    pub user_ids: UserIds,
+    /// Whether to note whom the provider may have to be told about.
+    pub write_back: bool,
+}
+
+impl Terms {
+    /// The id of the row of this user, should it be new.
+    pub fn new_id(self, external_id: &str) -> String {
+        match self.user_ids {
+            UserIds::Uuid => Uuid::now_v7().to_string(),
+            UserIds::External => external_id.to_owned(),
+        }
+    }
+}
