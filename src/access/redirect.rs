@@ -23,13 +23,21 @@ pub struct Redirects {
     sign_in: Url,
 }
 
+/// The mark's value on a target that a browser was sent on to, and on one to come back to after
+/// signing in.
+const SENT_ON: &str = "1";
+const SIGNED_IN: &str = "0";
+
 /// Where a browser is sent.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Target {
     /// The `Location`: a path of our own origin, or a URL of an allowed one. Has the mark.
     pub location: String,
-    /// Whether the request came from a page that a browser had been sent to by us.
+    /// Whether the browser had been sent there by us.
     pub returned: bool,
+    /// Whether it had been sent to sign in.
+    pub asked_to_sign_in: bool,
+    url: Url,
 }
 
 impl Default for Redirects {
@@ -54,19 +62,22 @@ impl Redirects {
     /// also where it is not allowed. `own_path` is the path of the route that asks.
     pub fn target(&self, asked: Option<&str>, referer: Option<&str>, own_path: &str) -> Target {
         let text = asked.or(referer).unwrap_or("/");
-        let allowed = self.allowed(text, own_path).or_else(|| self.base.join("/").ok());
-        let Some(mut url) = allowed else {
-            return Target { location: "/".to_owned(), returned: false };
-        };
-        let returned = url.query_pairs().any(|(name, _)| name == MARK);
-        mark(&mut url);
-        Target { location: self.location(&url), returned }
+        let url = self.allowed(text, own_path).unwrap_or_else(|| self.base.clone());
+        let marked = |value| url.query_pairs().any(|pair| pair.0 == MARK && pair.1 == value);
+        let (returned, asked_to_sign_in) = (marked(SENT_ON), marked(SIGNED_IN));
+        let location = self.location(&mark(&url, SENT_ON));
+        Target { location, returned, asked_to_sign_in, url }
     }
 
-    /// Where to sign in, coming back to `target`.
+    /// Where to sign in, coming back to `target`. A place elsewhere is told our origin, if we know
+    /// it.
     pub fn sign_in(&self, target: &Target) -> String {
+        let target = mark(&target.url, SIGNED_IN);
+        let known = self.base.host() != UNKNOWN_ORIGIN.host();
+        let is_elsewhere = self.sign_in.origin() != self.base.origin();
+        let back = if is_elsewhere && known { target.to_string() } else { self.location(&target) };
         let mut url = self.sign_in.clone();
-        url.query_pairs_mut().append_pair("redirect_url", &target.location);
+        url.query_pairs_mut().append_pair("redirect_url", &back);
         self.location(&url)
     }
 
@@ -85,14 +96,17 @@ impl Redirects {
         let origin = url.origin();
         let known = origin == self.base.origin() || self.origins.contains(&origin);
         let plain = url.username().is_empty() && url.password().is_none();
-        let path = url.path();
+        let path = decoded(url.path());
         let itself = path.trim_end_matches('/').eq_ignore_ascii_case(own_path);
+        let is_sign_in = origin == self.sign_in.origin() && self.is_sign_in(&path);
+        (known && plain && is_one_slash(url.path()) && !itself && !is_sign_in).then_some(url)
+    }
+
+    /// Whether a path is that of signing in, or below it.
+    fn is_sign_in(&self, path: &str) -> bool {
         let sign_in = self.sign_in.path().trim_end_matches('/');
-        let is_sign_in = origin == self.sign_in.origin()
-            && path
-                .strip_prefix(sign_in)
-                .is_some_and(|rest| rest.is_empty() || rest.starts_with('/'));
-        (known && plain && is_one_slash(path) && !itself && !is_sign_in).then_some(url)
+        let below = |rest: &str| rest.is_empty() || rest.starts_with('/');
+        if sign_in.is_empty() { path == "/" } else { path.strip_prefix(sign_in).is_some_and(below) }
     }
 
     /// Our own origin is left out, so that it is right whatever name the browser knows us by.
@@ -117,19 +131,23 @@ fn is_one_slash(path: &str) -> bool {
     !["/", "\\", "%2f", "%5c"].iter().any(|trick| rest.starts_with(trick))
 }
 
-/// Sets the mark, once.
-fn mark(url: &mut Url) {
-    let pairs: Vec<(String, String)> = url
-        .query_pairs()
-        .filter(|(name, _)| name != MARK)
-        .map(|(name, value)| (name.into_owned(), value.into_owned()))
-        .collect();
-    url.query_pairs_mut().clear().extend_pairs(pairs).append_pair(MARK, "1");
+/// A path as routers take it.
+fn decoded(path: &str) -> String {
+    let pairs = url::form_urlencoded::parse(path.as_bytes());
+    pairs.map(|(name, _)| name.into_owned()).next().unwrap_or_default()
+}
+
+/// The same with the mark, once.
+fn mark(url: &Url, value: &str) -> Url {
+    let mut marked = url.clone();
+    let others = url.query_pairs().filter(|(name, _)| name != MARK);
+    marked.query_pairs_mut().clear().extend_pairs(others).append_pair(MARK, value);
+    marked
 }
 
 #[cfg(test)]
 mod tests {
-    use super::{Redirects, Target};
+    use super::Redirects;
     use url::Url;
 
     const OWN: &str = "/api/clerk/syncUsers";
@@ -208,7 +226,9 @@ mod tests {
             "ftp://app.example.com/",
             "/api/clerk/syncUsers",
             "/API/clerk/syncusers/?redirect_url=/x",
+            "/api/clerk/sync%55sers",
             "/sign-in",
+            "/sign%2Din",
             "/sign-in/factor-one?x=1",
             "https://app.example.com/sign-in",
         ] {
@@ -235,19 +255,30 @@ mod tests {
         let first = redirects.target(Some("/x?a=1"), None, OWN);
         assert!(!first.returned);
         let second = redirects.target(Some(&first.location), None, OWN);
-        assert_eq!(second, Target { location: "/x?a=1&usersync=1".into(), returned: true });
+        assert_eq!((second.location.as_str(), second.returned), ("/x?a=1&usersync=1", true));
     }
 
     #[test]
     fn signing_in_comes_back_to_the_target_and_may_be_elsewhere() {
         let here = redirects(None);
         let target = here.target(Some("/x?a=1"), None, OWN);
-        assert_eq!(here.sign_in(&target), "/sign-in?redirect_url=%2Fx%3Fa%3D1%26usersync%3D1");
-        let there = Redirects::new(None, vec![], "https://accounts.example.com/in?a=b").unwrap();
-        let location = there.sign_in(&target);
-        assert!(location.starts_with("https://accounts.example.com/in?a=b&redirect_url=%2Fx"));
+        assert_eq!(here.sign_in(&target), "/sign-in?redirect_url=%2Fx%3Fa%3D1%26usersync%3D0");
+        let back = here.target(Some("/x?a=1&usersync=0"), None, OWN);
+        assert!(back.asked_to_sign_in && !back.returned);
+        let public = Url::parse("https://app.example.com").ok();
+        let there = Redirects::new(public, vec![], "https://accounts.example.com/in?a=b").unwrap();
+        let target = there.target(Some("/x"), None, OWN);
+        let expected = "https://accounts.example.com/in?a=b\
+            &redirect_url=https%3A%2F%2Fapp.example.com%2Fx%3Fusersync%3D0";
+        assert_eq!(there.sign_in(&target), expected);
         for wrong in ["sign-in", "//evil.example", "javascript:x", ""] {
             assert!(Redirects::new(None, vec![], wrong).is_none(), "{wrong}");
         }
+    }
+
+    #[test]
+    fn signing_in_at_the_root_leaves_every_other_page_to_go_to() {
+        let redirects = Redirects::new(None, vec![], "/").unwrap();
+        assert_eq!(redirects.target(Some("/x"), None, OWN).location, "/x?usersync=1");
     }
 }

@@ -37,8 +37,8 @@ impl PrivateData {
         }
         let made = DirBuilder::new().recursive(true).mode(0o700).create(&directory);
         made.map_err(|error| unusable(&directory, &error))?;
-        let mode = fs::metadata(&directory).map_err(|error| unusable(&directory, &error))?.mode();
-        if mode & OTHERS != 0 {
+        let found = fs::metadata(&directory).map_err(|error| unusable(&directory, &error))?;
+        if found.mode() & OTHERS != 0 {
             let why = format!("others may look into it; run `chmod 700 {}`", directory.display());
             return Err(unusable(&directory, &why));
         }

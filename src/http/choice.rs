@@ -32,7 +32,7 @@ pub(super) async fn choose(
         return Err(Problem::unavailable("not_running", "this machine's clock is not set"));
     };
     let words = state.words.clone();
-    let (role, plan) = (format!("{:?}", choice.role), format!("{:?}", choice.plan));
+    let (role, plan) = (choice.role.to_string(), choice.plan.to_string());
     let user = state.store.choose(id, words, choice, now).await?;
     tracing::info!(token = holder.0, user.id = user.id(), role, plan, "an operator's choice");
     if let Some(reconciler) = &state.reconciler {

@@ -82,11 +82,11 @@ impl From<NotSynced> for Problem {
                 "the session is valid, but the provider knows no such user (any more)",
             ),
             NotSynced::Unavailable(error) => not_synced(
-                "this user's row cannot be made at this moment, because the provider's API does not answer; try again",
+                "this user's row cannot be brought in step at this moment, because the provider could not be asked; try again",
             )
             .because(format!("the provider could not be asked for a user: {error}")),
             NotSynced::Database(error) => {
-                Self::from(crate::ingest::Unavailable::DatabaseAway).because(error)
+                error.into()
             }
         }
     }

@@ -8,6 +8,7 @@
 
 use super::me::Me;
 use super::page::{GoesOn, page};
+use super::request_id::RequestId;
 use super::session::{admitted, find, now, session};
 use super::{Problem, State};
 use crate::access::Target;
@@ -61,13 +62,16 @@ pub(super) async fn reconcile(
 fn tell(state: &State, request: &HttpRequest, target: &Target, problem: &Problem) -> HttpResponse {
     let sign_in = state.redirects.sign_in(target);
     if problem.status() != StatusCode::UNAUTHORIZED {
+        let request_id = RequestId::of(request);
         if let Some(cause) = problem.cause() {
-            tracing::error!("{problem}: {cause}");
+            tracing::error!(request.id = request_id, "{problem}: {cause}");
         }
-        return page(problem.status(), problem.detail(), None);
+        let text = format!("{} (request {request_id})", problem.detail());
+        return page(problem.status(), &text, None);
     }
     // Once: a page that sends everybody back here would go round for ever.
-    if !target.returned && !was_sent(request, SENT_TO_SIGN_IN) {
+    let was_asked = target.asked_to_sign_in || target.returned;
+    if !was_asked && !was_sent(request, SENT_TO_SIGN_IN) {
         return redirect(&sign_in, SENT_TO_SIGN_IN, SIGN_IN_SECONDS);
     }
     let text = "You are not signed in here, or your session has just ended.";

@@ -6,6 +6,7 @@
 //! time over all replicas.
 
 use super::Store;
+use super::batch::Fate;
 use super::changes::apply;
 use super::connection::{AnyConnection, both};
 use super::error::StoreError;
@@ -26,6 +27,10 @@ const ONE_IN: i64 = 100;
 /// The time over which absences are counted.
 const BRAKE_WINDOW: Duration = Duration::from_secs(24 * 60 * 60);
 
+/// What is recorded of an absence.
+const EMPTIED: &str = "emptied";
+const HELD_BACK: &str = "held_back";
+
 /// The key of the advisory lock under which absences are judged.
 const LOCK_KEY: i64 = 0x7573_6572_6162_736e;
 
@@ -41,10 +46,10 @@ pub struct Absence {
 }
 
 /// What became of absences that were found together.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Verdict {
-    /// The rows are emptied, as far as nothing newer stands.
-    Emptied,
+    /// The rows of these users are emptied; those of the others hold something newer.
+    Emptied(Vec<String>),
     /// The brake holds them back.
     HeldBack,
 }
@@ -63,13 +68,14 @@ impl Store {
                 inner.batch_execute(&format!("SELECT pg_advisory_xact_lock({LOCK_KEY})"))?;
             }
             if brakes(connection, terms.source, &found)? {
-                record(connection, terms.source, &found, "held_back", now)?;
+                record(connection, terms.source, &found, HELD_BACK)?;
                 return Ok(Verdict::HeldBack);
             }
             let changes: Vec<Change> = found.iter().map(Absence::change).collect();
-            apply(connection, terms, now, &changes)?;
-            record(connection, terms.source, &found, "emptied", now)?;
-            Ok(Verdict::Emptied)
+            let mut effects = apply(connection, terms, now, &changes)?.into_iter();
+            found.retain(|_| effects.next().is_some_and(|effect| effect.fate == Fate::Updated));
+            record(connection, terms.source, &found, EMPTIED)?;
+            Ok(Verdict::Emptied(found.into_iter().map(|absence| absence.external_id).collect()))
         })
         .await
     }
@@ -77,12 +83,10 @@ impl Store {
     /// Records absences that are not acted on, for the next reconcile.
     pub async fn hold_back(
         &self,
-        terms: Terms,
-        now: Moment,
+        source: &'static str,
         found: Vec<Absence>,
     ) -> Result<(), StoreError> {
-        self.change(move |connection| record(connection, terms.source, &found, "held_back", now))
-            .await
+        self.change(move |connection| record(connection, source, &found, HELD_BACK)).await
     }
 }
 
@@ -104,7 +108,7 @@ fn brakes(
     let since = connection.now()?.minus(BRAKE_WINDOW);
     let ids: Vec<&str> = found.iter().map(|absence| absence.external_id.as_str()).collect();
     let earlier: i64 = both!(connection, |inner| absences::table
-        .filter(absences::source.eq(source).and(absences::state.eq("emptied")))
+        .filter(absences::source.eq(source).and(absences::state.eq(EMPTIED)))
         .filter(absences::found_at.gt(since).and(absences::external_id.ne_all(&ids)))
         .count()
         .get_result(inner))?;
@@ -119,14 +123,27 @@ fn brakes(
     Ok(together > live / ONE_IN)
 }
 
+/// By the database's clock, by which the brake counts. That a user was emptied stays on record as
+/// long as it counts.
 fn record(
     connection: &mut AnyConnection,
     source: &str,
     found: &[Absence],
     state: &str,
-    now: Moment,
 ) -> Result<(), StoreError> {
+    let now = connection.now()?;
+    let since = now.minus(BRAKE_WINDOW);
     for absence in found {
+        let row = absences::table.find((&absence.external_id, source));
+        let counts = absences::state.eq(EMPTIED).and(absences::found_at.gt(since));
+        if state == HELD_BACK {
+            let counted = row.filter(counts).select(absences::state);
+            let counted: Option<String> =
+                both!(connection, |inner| counted.first(inner).optional())?;
+            if counted.is_some() {
+                continue;
+            }
+        }
         both!(connection, |inner| diesel::insert_into(absences::table)
             .values((
                 absences::source.eq(source),

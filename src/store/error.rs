@@ -7,7 +7,7 @@ use diesel::ConnectionError;
 use diesel::result::{DatabaseErrorKind, Error};
 
 /// Why the store did not do what it was asked.
-#[derive(Debug, thiserror::Error)]
+#[derive(Clone, Debug, thiserror::Error)]
 pub enum StoreError {
     /// The database cannot be reached, is shutting down, locked up or read-only: nothing
     /// is wrong with what was asked, so it may be asked again.

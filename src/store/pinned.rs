@@ -9,6 +9,10 @@ use super::schema::{pinned_instances, users};
 use super::types::Moment;
 use diesel::prelude::*;
 
+/// How many users stand for all of them: the newest may be gone together, after a test run say.
+const NEWEST: i64 = 3;
+const OLDEST: i64 = 2;
+
 impl Store {
     /// The pinned instance, if one is.
     pub async fn pinned_instance(
@@ -49,22 +53,32 @@ impl Store {
         .await
     }
 
-    /// Up to `most` live users of this source who are not among `others`: the provider's ids.
+    /// Some live users of this source who are not among `others`, of the newest and of the oldest:
+    /// the provider's ids.
     pub async fn some_live_users(
         &self,
         source: &'static str,
         others: Vec<String>,
-        most: i64,
     ) -> Result<Vec<String>, StoreError> {
         self.read(move |connection| {
-            Ok(both!(connection, |inner| users::table
-                .filter(users::source.eq(source))
-                .filter(users::status.ne("deleted"))
-                .filter(users::external_id.ne_all(&others))
-                .order(users::id.desc())
-                .select(users::external_id)
-                .limit(most)
-                .load(inner))?)
+            macro_rules! live {
+                ($order:expr, $most:expr) => {
+                    both!(connection, |inner| users::table
+                        .filter(users::source.eq(source).and(users::status.ne("deleted")))
+                        .filter(users::external_id.ne_all(&others))
+                        .order($order)
+                        .select(users::external_id)
+                        .limit($most)
+                        .load::<String>(inner))?
+                };
+            }
+            let mut some = live!(users::id.desc(), NEWEST);
+            for oldest in live!(users::id.asc(), OLDEST) {
+                if !some.contains(&oldest) {
+                    some.push(oldest);
+                }
+            }
+            Ok(some)
         })
         .await
     }

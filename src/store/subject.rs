@@ -9,6 +9,7 @@ use super::schema::users;
 use super::types::{Json, Moment};
 use crate::domain::Words;
 use diesel::prelude::*;
+use std::fmt;
 
 /// A row as far as write-back, absences and sessions look at it.
 #[derive(Debug, Clone, Queryable, Selectable)]
@@ -102,6 +103,16 @@ pub enum Chosen {
     Nothing,
     /// This word is chosen.
     Word(String),
+}
+
+impl fmt::Display for Chosen {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter.write_str(match self {
+            Self::AsItIs => "(as it is)",
+            Self::Nothing => "(nothing)",
+            Self::Word(word) => word,
+        })
+    }
 }
 
 impl Chosen {

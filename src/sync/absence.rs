@@ -12,9 +12,6 @@ use crate::store::Subject;
 use crate::store::absences::{Absence, Verdict};
 use std::collections::HashMap;
 
-/// How many other users are asked for, until one is known.
-const CANARIES: i64 = 5;
-
 /// What became of a user who was not found.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Absent {
@@ -24,8 +21,28 @@ pub(super) enum Absent {
     StillThere,
     /// The row is emptied.
     Emptied,
+    /// The row stays, since something newer came meanwhile.
+    Newer,
     /// The row stays, for the reason given.
     HeldBack(&'static str),
+}
+
+/// What was done about users who were judged together.
+enum Acted {
+    /// These were emptied.
+    Emptied(Vec<String>),
+    /// None was.
+    HeldBack(&'static str),
+}
+
+impl Acted {
+    fn of(&self, external_id: &String) -> Absent {
+        match self {
+            Self::HeldBack(reason) => Absent::HeldBack(reason),
+            Self::Emptied(emptied) if emptied.contains(external_id) => Absent::Emptied,
+            Self::Emptied(_) => Absent::Newer,
+        }
+    }
 }
 
 impl Reconciler {
@@ -49,8 +66,11 @@ impl Reconciler {
             return Ok(judged);
         }
         let ids: Vec<String> = found.iter().map(|absence| absence.external_id.clone()).collect();
-        let verdict = self.act(&ids, found, urgency).await?;
-        judged.extend(ids.into_iter().map(|id| (id, verdict)));
+        let acted = self.act(&ids, found, urgency).await?;
+        judged.extend(ids.into_iter().map(|id| {
+            let absent = acted.of(&id);
+            (id, absent)
+        }));
         Ok(judged)
     }
 
@@ -83,8 +103,8 @@ impl Reconciler {
         ids: &[String],
         found: Vec<Absence>,
         urgency: Urgency,
-    ) -> Result<Absent, RefreshError> {
-        let held_back = match self.instance.prove().await {
+    ) -> Result<Acted, RefreshError> {
+        let held_back = match self.instance.prove(urgency).await {
             Err(Unproven::WrongInstance { .. }) => Some("wrong_instance"),
             Err(Unproven::Api(error)) => return Err(error.into()),
             Err(Unproven::Store(error)) => return Err(error.into()),
@@ -93,33 +113,36 @@ impl Reconciler {
         };
         let (count, terms) = (found.len(), self.rules.terms);
         if let Some(reason) = held_back {
-            self.store.hold_back(terms, now(), found).await?;
+            self.store.hold_back(terms.source, found).await?;
             tracing::error!(
                 users = count,
                 reason,
                 "users are absent at the provider, but nobody is emptied: the API key knows none of the other users either, or is of another instance"
             );
-            return Ok(Absent::HeldBack(reason));
+            return Ok(Acted::HeldBack(reason));
         }
         match self.store.empty_absent(terms, now(), found).await? {
-            Verdict::Emptied => {
-                tracing::info!(users = count, "users who are absent at the provider were emptied");
+            Verdict::Emptied(emptied) => {
+                tracing::info!(
+                    users = emptied.len(),
+                    "users who are absent at the provider were emptied"
+                );
                 self.store.clean_log().await?;
-                Ok(Absent::Emptied)
+                Ok(Acted::Emptied(emptied))
             }
             Verdict::HeldBack => {
                 tracing::error!(
                     users = count,
                     "more users are absent at the provider than may be emptied in a day; none of these is"
                 );
-                Ok(Absent::HeldBack("brake"))
+                Ok(Acted::HeldBack("brake"))
             }
         }
     }
 
     /// Whether the key knows a live user besides those who were not found.
     async fn knows_another(&self, ids: &[String], urgency: Urgency) -> Result<bool, RefreshError> {
-        let others = self.store.some_live_users(self.source(), ids.to_vec(), CANARIES).await?;
+        let others = self.store.some_live_users(self.source(), ids.to_vec()).await?;
         for other in others {
             match self.refresh(&other, urgency).await {
                 Ok(_) => return Ok(true),

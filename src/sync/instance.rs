@@ -6,14 +6,15 @@
 
 use crate::provider::{ApiError, Directory, Urgency};
 use crate::store::{Store, StoreError};
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::{Duration, Instant};
 use tokio::sync::OnceCell;
 
-/// Of how many users of the table a new key must know at least one.
-const SAMPLES: i64 = 5;
+/// How long a proof that failed is not tried again: whoever asks is told the same.
+const FAILED_FOR: Duration = Duration::from_secs(10);
 
 /// Why the key is not trusted.
-#[derive(Debug, thiserror::Error)]
+#[derive(Clone, Debug, thiserror::Error)]
 pub enum Unproven {
     /// The key belongs to another instance.
     #[error(
@@ -40,6 +41,8 @@ pub(super) struct Instance {
     directory: Arc<dyn Directory>,
     configured: Vec<String>,
     proven: OnceCell<()>,
+    /// When the last proof failed, and why.
+    failed: Mutex<Option<(Instant, Unproven)>>,
 }
 
 impl Instance {
@@ -49,12 +52,14 @@ impl Instance {
         directory: Arc<dyn Directory>,
         configured: Vec<String>,
     ) -> Self {
-        Self { store, source, directory, configured, proven: OnceCell::new() }
-    }
-
-    /// Passes where the key is proven, else tries to prove it now.
-    pub(super) async fn prove(&self) -> Result<(), Unproven> {
-        self.proven.get_or_try_init(|| self.try_to_prove()).await.copied()
+        Self {
+            store,
+            source,
+            directory,
+            configured,
+            proven: OnceCell::new(),
+            failed: Mutex::default(),
+        }
     }
 
     /// Whether the key is proven already.
@@ -62,8 +67,29 @@ impl Instance {
         self.proven.initialized()
     }
 
-    async fn try_to_prove(&self) -> Result<(), Unproven> {
-        let found = self.directory.instances(Urgency::Background).await?;
+    /// Passes where the key is proven, else tries to prove it now.
+    pub(super) async fn prove(&self, urgency: Urgency) -> Result<(), Unproven> {
+        self.proven.get_or_try_init(|| self.try_to_prove(urgency)).await.copied()
+    }
+
+    /// One at a time: whoever waited for one that failed is told the same.
+    async fn try_to_prove(&self, urgency: Urgency) -> Result<(), Unproven> {
+        if let Some((at, why)) = &*self.failed()
+            && at.elapsed() < FAILED_FOR
+        {
+            return Err(why.clone());
+        }
+        let result = self.compare(urgency).await;
+        *self.failed() = result.as_ref().err().map(|why| (Instant::now(), why.clone()));
+        result
+    }
+
+    fn failed(&self) -> MutexGuard<'_, Option<(Instant, Unproven)>> {
+        self.failed.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    async fn compare(&self, urgency: Urgency) -> Result<(), Unproven> {
+        let found = self.directory.instances(urgency).await?;
         let wrong = |expected: &str| Unproven::WrongInstance {
             found: if found.is_empty() { "no known instance".into() } else { found.join(", ") },
             expected: expected.to_owned(),
@@ -74,7 +100,7 @@ impl Instance {
         };
         let pinned = match self.store.pinned_instance(self.source).await? {
             Some(pinned) => pinned,
-            None if self.knows_our_users().await? => {
+            None if self.knows_our_users(urgency).await? => {
                 self.store.pin_instance(self.source, id.clone(), super::now()).await?
             }
             None => return Err(wrong("an instance that knows its users")),
@@ -87,10 +113,10 @@ impl Instance {
     }
 
     /// Whether the key knows a live user of the table, or there is none to know.
-    async fn knows_our_users(&self) -> Result<bool, Unproven> {
-        let samples = self.store.some_live_users(self.source, Vec::new(), SAMPLES).await?;
+    async fn knows_our_users(&self, urgency: Urgency) -> Result<bool, Unproven> {
+        let samples = self.store.some_live_users(self.source, Vec::new()).await?;
         for external_id in &samples {
-            match self.directory.user(external_id, Urgency::Background).await {
+            match self.directory.user(external_id, urgency).await {
                 Ok(_) => return Ok(true),
                 Err(ApiError::NotFound) => {}
                 Err(error) => return Err(error.into()),

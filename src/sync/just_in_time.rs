@@ -39,43 +39,53 @@ pub enum NotSynced {
     #[error("{0}")]
     Unavailable(ApiError),
     /// The database could not be asked or written.
-    #[error("{0}")]
-    Database(String),
+    #[error(transparent)]
+    Database(#[from] StoreError),
 }
 
-impl From<StoreError> for NotSynced {
-    fn from(error: StoreError) -> Self {
-        Self::Database(error.to_string())
+/// What somebody does without a fetch for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+enum Wanted {
+    /// A live row.
+    AnyRow,
+    /// A live row that was fetched a moment ago.
+    FreshRow,
+}
+
+impl Wanted {
+    fn is(self, row: &Subject) -> bool {
+        // A time ahead of ours comes from a clock that is, and says nothing.
+        let is_recent = |at| at <= now() && now().since(at) < FRESH_FOR;
+        self == Self::AnyRow || row.last_fetched_at.is_some_and(is_recent)
     }
 }
 
 /// Fetches that are under way or just over, and users whom the provider did not know.
 pub(super) struct Flights {
-    joined: Cache<String, ()>,
+    joined: Cache<(String, Wanted), ()>,
     unknown: Cache<String, ()>,
 }
 
 impl Default for Flights {
     fn default() -> Self {
-        let cache = |lifetime| {
-            Cache::builder().max_capacity(MOST_REMEMBERED).time_to_live(lifetime).build()
-        };
-        Self { joined: cache(JOINED_FOR), unknown: cache(UNKNOWN_FOR) }
+        let joined =
+            Cache::builder().max_capacity(MOST_REMEMBERED).time_to_live(JOINED_FOR).build();
+        let unknown =
+            Cache::builder().max_capacity(MOST_REMEMBERED).time_to_live(UNKNOWN_FOR).build();
+        Self { joined, unknown }
     }
 }
 
 impl Reconciler {
     /// Fetches a user whose row is missing. Returns whether this very call made the row.
     pub async fn fetch_missing(&self, external_id: &str) -> Result<bool, NotSynced> {
-        self.fetch_unless(external_id, |_| true).await
+        self.fetch_unless(external_id, Wanted::AnyRow).await
     }
 
     /// Brings the row of a signed-in user in step unless that was done a moment ago, and tries to
     /// tell the provider what it lacks. Returns whether this very call made the row.
     pub async fn reconcile_session(self: &Arc<Self>, external_id: &str) -> Result<bool, NotSynced> {
-        let is_fresh =
-            |row: &Subject| row.last_fetched_at.is_some_and(|at| now().since(at) < FRESH_FOR);
-        let created = self.fetch_unless(external_id, is_fresh).await?;
+        let created = self.fetch_unless(external_id, Wanted::FreshRow).await?;
         if self.rules.terms.write_back {
             self.write_back_within(external_id, WRITE_BACK_WITHIN).await;
         }
@@ -84,18 +94,14 @@ impl Reconciler {
 
     /// Fetches a user, unless there is a live row that will do. Returns whether this very call
     /// made the row.
-    async fn fetch_unless(
-        &self,
-        external_id: &str,
-        will_do: impl Fn(&Subject) -> bool,
-    ) -> Result<bool, NotSynced> {
+    async fn fetch_unless(&self, external_id: &str, wanted: Wanted) -> Result<bool, NotSynced> {
         let created = AtomicBool::new(false);
         let fetch = async {
             // The table is read within the flight, too: whoever read it before the last one
             // ended, and is late, must not fetch again.
             let row = self.store.subject(self.source(), external_id.to_owned()).await?;
             let row = row.filter(Subject::is_live);
-            if row.as_ref().is_some_and(&will_do) {
+            if row.as_ref().is_some_and(|row| wanted.is(row)) {
                 return Ok(());
             }
             // Whoever has a row by now is known.
@@ -110,7 +116,8 @@ impl Reconciler {
             created.store(fetched?.fate == Fate::Created, Ordering::Relaxed);
             Ok(())
         };
-        let joined = self.flights.joined.try_get_with_by_ref(external_id, fetch).await;
+        let joined =
+            self.flights.joined.try_get_with((external_id.to_owned(), wanted), fetch).await;
         match joined.map_err(Arc::unwrap_or_clone) {
             Ok(()) => Ok(created.into_inner()),
             Err(RefreshError::Api(ApiError::NotFound)) => Err(NotSynced::Unknown),

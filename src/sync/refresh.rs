@@ -13,14 +13,8 @@ pub enum RefreshError {
     #[error(transparent)]
     Api(#[from] ApiError),
     /// The database did not take the user.
-    #[error("{0}")]
-    Store(String),
-}
-
-impl From<StoreError> for RefreshError {
-    fn from(error: StoreError) -> Self {
-        Self::Store(error.to_string())
-    }
+    #[error(transparent)]
+    Store(#[from] StoreError),
 }
 
 impl Reconciler {

@@ -76,7 +76,9 @@ impl Reconciler {
         let mut fetched = self.fetch_all(&external_ids).await;
         let mut told = self.apply_all(&mut fetched).await?;
         self.tell_absent(&fetched, &mut told).await?;
-        for (external_id, _) in fetched.iter().filter(|(_, user)| user.is_ok()) {
+        let take_over = take_over && self.rules.terms.write_back;
+        let is_live = |one: &Resynced| one.outcome.has_live_row();
+        for (external_id, _) in told.iter().filter(|(_, one)| is_live(one)) {
             if take_over {
                 self.store.take_over(self.source(), external_id.clone(), now()).await?;
             }
@@ -140,7 +142,7 @@ impl Reconciler {
                 tracing::warn!(code = error.code(), "absent users could not be looked for again");
                 HashMap::new()
             }
-            Err(RefreshError::Store(error)) => return Err(StoreError::Away(error)),
+            Err(RefreshError::Store(error)) => return Err(error),
         };
         for (external_id, user) in fetched {
             let Err(error) = user else { continue };
@@ -155,8 +157,6 @@ impl Reconciler {
                 // Whatever became of the call: it would change nothing.
                 Some("signed") => (ResyncOutcome::Tombstoned, None),
                 Some(_) if outcome == ResyncOutcome::Unknown => (ResyncOutcome::Absent, None),
-                // Something newer came between the second look-up and the emptying.
-                None if outcome == ResyncOutcome::Absent => (ResyncOutcome::Stale, None),
                 _ => (outcome, reason),
             };
             let user_id = row.map(|row| row.id);
@@ -168,6 +168,11 @@ impl Reconciler {
 }
 
 impl ResyncOutcome {
+    /// Whether there is a user now whom the provider can be told about.
+    const fn has_live_row(self) -> bool {
+        matches!(self, Self::Created | Self::Updated | Self::Unchanged | Self::Stale)
+    }
+
     const fn of(fate: Fate) -> Self {
         match fate {
             Fate::Created => Self::Created,
@@ -182,6 +187,7 @@ impl ResyncOutcome {
         match absent {
             Absent::NoRow => (Self::Unknown, None),
             Absent::StillThere => (Self::Unchanged, None),
+            Absent::Newer => (Self::Stale, None),
             Absent::Emptied => (Self::Absent, None),
             Absent::HeldBack(reason) => (Self::HeldBack, Some(reason)),
         }

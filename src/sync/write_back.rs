@@ -72,23 +72,33 @@ impl Reconciler {
 
     /// Tries the write-back of one user, for so long at most; it goes on where that is too short.
     pub(super) async fn write_back_within(self: &Arc<Self>, external_id: &str, patience: Duration) {
-        let (reconciler, started) = (Arc::clone(self), Instant::now());
+        let reconciler = Arc::clone(self);
         let external_id = external_id.to_owned();
         let try_it = tokio::spawn(async move {
-            if reconciler.instance.prove().await.is_err() {
+            if !reconciler.is_due(&external_id).await {
                 return;
             }
-            while started.elapsed() < patience && reconciler.is_due(&external_id).await {
-                let (source, only) = (reconciler.source(), Some(external_id.clone()));
-                let claims = reconciler.store.claim_write_backs(source, only, 1, LEASE).await;
-                match claims.unwrap_or_default().pop() {
-                    Some(claim) => drop(reconciler.tell(claim, Urgency::Person).await),
-                    // A worker was faster, and is at it.
-                    None => tokio::time::sleep(LOOK_AT_WORKER).await,
-                }
+            let proof = reconciler.instance.prove(Urgency::Person);
+            if matches!(tokio::time::timeout(patience, proof).await, Ok(Ok(()))) {
+                reconciler.tell_now(external_id, patience).await;
             }
         });
         tokio::time::timeout(patience, try_it).await.ok();
+    }
+
+    /// Tells the provider about one user, or waits while a worker does.
+    async fn tell_now(&self, external_id: String, patience: Duration) {
+        let started = Instant::now();
+        let (source, only) = (self.source(), Some(external_id.clone()));
+        let claims = self.store.claim_write_backs(source, only, 1, LEASE).await;
+        if let Some(claim) = claims.unwrap_or_default().pop() {
+            // What comes to nothing now is the worker's.
+            self.tell(claim, Urgency::Person).await;
+            return;
+        }
+        while started.elapsed() < patience && self.is_due(&external_id).await {
+            tokio::time::sleep(LOOK_AT_WORKER).await;
+        }
     }
 
     async fn is_due(&self, external_id: &str) -> bool {
@@ -124,7 +134,7 @@ impl Reconciler {
                 return Ok(Vec::new());
             }
             tokio::select! {
-                proven = self.instance.prove() => proven?,
+                proven = self.instance.prove(Urgency::Background) => proven?,
                 _ = stopping.wait_for(|stops| *stops) => return Ok(Vec::new()),
             }
         }

@@ -59,6 +59,8 @@ pub struct Postponement {
     /// Whether it rests until something changes; else it stays due. What changed while the claim
     /// was held counts too.
     pub rests: bool,
+    /// Whether it counts as a try in vain, after which the next one comes later.
+    pub counts: bool,
 }
 
 impl Store {
@@ -185,7 +187,7 @@ fn postpone(
         write_backs::state.eq(case_when(noted(), "due".into_sql::<Text>()).otherwise(state)),
         write_backs::leased_until.eq(None::<Moment>),
         write_backs::unsure.eq(postponement.unsure),
-        write_backs::attempts.eq(write_backs::attempts + 1),
+        write_backs::attempts.eq(write_backs::attempts + i32::from(postponement.counts)),
         write_backs::next_try_at.eq(case_when(noted(), now.plus(NOTED_AGAIN).into_sql::<Utc>())
             .otherwise(now.plus(postponement.after))),
         write_backs::last_error.eq(postponement.why),

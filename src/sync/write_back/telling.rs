@@ -22,6 +22,9 @@ const LONGEST_REST: Duration = Duration::from_secs(60 * 60);
 /// How old a snapshot may be to be compared with.
 const FRESH_MS: i64 = 60_000;
 
+/// How far a clock may be ahead of ours for a time of it to mean something.
+const SKEW_MS: i64 = 5_000;
+
 /// How many steps one lease may take: a look and a call, and the same again where an operator
 /// chose something else meanwhile.
 const MOST_STEPS: u32 = 6;
@@ -147,7 +150,7 @@ impl Reconciler {
             Err(error) => return Err(error),
         };
         match judged.get(&claim.external_id) {
-            Some(Absent::StillThere) => Ok(Asked::StillThere),
+            Some(Absent::StillThere | Absent::Newer) => Ok(Asked::StillThere),
             Some(Absent::HeldBack(_)) => {
                 self.put_back(claim, Duration::ZERO, "held_back", true).await?;
                 Ok(Asked::Ended(Told::Finished("held_back")))
@@ -174,7 +177,8 @@ impl Reconciler {
             // All wait, until the worker goes on.
             ApiError::Unauthorized(_) | ApiError::NotFound => (SHORTEST_PAUSE, false),
         };
-        let postponement = Postponement { after, why, unsure, rests };
+        let counts = matches!(error, ApiError::Protocol(_));
+        let postponement = Postponement { after, why, unsure, rests, counts };
         self.store.postpone_write_back(self.source(), claim.clone(), postponement).await?;
         match error {
             ApiError::Rejected { .. } | ApiError::Protocol(_) => {
@@ -200,7 +204,8 @@ impl Reconciler {
         why: &'static str,
         rests: bool,
     ) -> Result<(), StoreError> {
-        let postponement = Postponement { after, why, unsure: claim.unsure, rests };
+        let unsure = claim.unsure;
+        let postponement = Postponement { after, why, unsure, rests, counts: false };
         self.store.postpone_write_back(self.source(), claim.clone(), postponement).await
     }
 }
@@ -237,7 +242,8 @@ impl Told {
 /// Whether the row may be compared with: it is of this minute, and no operator chose something
 /// that the provider may show already.
 fn is_fresh(subject: &Subject, claim: &Claim) -> bool {
-    claim.chosen_at.is_none() && now().as_millis() - subject.version_seen_at < FRESH_MS
+    let age_ms = now().as_millis() - subject.version_seen_at;
+    claim.chosen_at.is_none() && (-SKEW_MS..FRESH_MS).contains(&age_ms)
 }
 
 /// When to try again what was answered in a way that cannot be understood, and that often before.
