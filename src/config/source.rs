@@ -35,17 +35,23 @@ impl Source {
             .map_err(explain)?
             .collect::<Result<_, _>>()
             .map_err(explain)?;
-        for (name, value) in file {
-            self.set(&name, value);
+        for name in file.keys() {
+            self.forget_other_way(name);
         }
+        self.values.extend(file);
         Ok(())
     }
 
-    /// Sets a value over what is there, also over one that is given the other way.
+    /// Sets a value over what is there.
     pub fn set(&mut self, name: &str, value: String) {
+        self.forget_other_way(name);
+        self.values.insert(name.to_owned(), value);
+    }
+
+    /// A secret that is given now replaces one that was given the other way.
+    fn forget_other_way(&mut self, name: &str) {
         let other = name.strip_suffix("_FILE").map_or(format!("{name}_FILE"), str::to_owned);
         self.values.remove(&other);
-        self.values.insert(name.to_owned(), value);
     }
 
     /// Forgets the variables that name a real provider, database or listener, so that nothing

@@ -10,11 +10,11 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 use tokio::sync::OnceCell;
 
-/// How long a proof that failed is not tried again: whoever asks is told the same.
+/// How long after a proof that failed nobody's request tries it again.
 const FAILED_FOR: Duration = Duration::from_secs(10);
 
 /// Why the key is not trusted.
-#[derive(Clone, Debug, thiserror::Error)]
+#[derive(Debug, thiserror::Error)]
 pub enum Unproven {
     /// The key belongs to another instance.
     #[error(
@@ -41,8 +41,7 @@ pub(super) struct Instance {
     directory: Arc<dyn Directory>,
     configured: Vec<String>,
     proven: OnceCell<()>,
-    /// When the last proof failed, and why.
-    failed: Mutex<Option<(Instant, Unproven)>>,
+    failed_at: Mutex<Option<Instant>>,
 }
 
 impl Instance {
@@ -58,7 +57,7 @@ impl Instance {
             directory,
             configured,
             proven: OnceCell::new(),
-            failed: Mutex::default(),
+            failed_at: Mutex::default(),
         }
     }
 
@@ -69,23 +68,18 @@ impl Instance {
 
     /// Passes where the key is proven, else tries to prove it now.
     pub(super) async fn prove(&self, urgency: Urgency) -> Result<(), Unproven> {
-        self.proven.get_or_try_init(|| self.try_to_prove(urgency)).await.copied()
+        let proven = self.proven.get_or_try_init(|| self.compare(urgency)).await.copied();
+        *self.failed_at() = proven.is_err().then(Instant::now);
+        proven
     }
 
-    /// One at a time: whoever waited for one that failed is told the same.
-    async fn try_to_prove(&self, urgency: Urgency) -> Result<(), Unproven> {
-        if let Some((at, why)) = &*self.failed()
-            && at.elapsed() < FAILED_FOR
-        {
-            return Err(why.clone());
-        }
-        let result = self.compare(urgency).await;
-        *self.failed() = result.as_ref().err().map(|why| (Instant::now(), why.clone()));
-        result
+    /// Whether a proof failed a moment ago. There may be many requests: they let it be.
+    pub(super) fn failed_lately(&self) -> bool {
+        self.failed_at().is_some_and(|at| at.elapsed() < FAILED_FOR)
     }
 
-    fn failed(&self) -> MutexGuard<'_, Option<(Instant, Unproven)>> {
-        self.failed.lock().unwrap_or_else(PoisonError::into_inner)
+    fn failed_at(&self) -> MutexGuard<'_, Option<Instant>> {
+        self.failed_at.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     async fn compare(&self, urgency: Urgency) -> Result<(), Unproven> {

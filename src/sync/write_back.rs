@@ -75,7 +75,7 @@ impl Reconciler {
         let reconciler = Arc::clone(self);
         let external_id = external_id.to_owned();
         let try_it = tokio::spawn(async move {
-            if !reconciler.is_due(&external_id).await {
+            if reconciler.instance.failed_lately() || !reconciler.is_due(&external_id).await {
                 return;
             }
             let proof = reconciler.instance.prove(Urgency::Person);

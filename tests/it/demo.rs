@@ -69,7 +69,7 @@ fn a_row_that_was_changed_behind_its_back_is_found() {
     let run = program.run(&["demo", "--users", "10", "--plant"]);
     assert_eq!(run.status, Some(1), "{run:?}");
     let lines: Vec<&str> = run.stdout.lines().rev().take(2).collect();
-    assert!(lines[0].starts_with("The table does not agree with the provider: one "), "{run:?}");
+    assert!(lines[0].starts_with("The table does not agree with the provider: 2 "), "{run:?}");
     assert!(lines[1].starts_with("user_") && lines[1].contains(": first_name is "), "{run:?}");
     assert_eq!(left_behind(&directory), Vec::<PathBuf>::new());
 
@@ -97,7 +97,7 @@ fn one_that_is_kept_can_be_looked_at_until_it_is_stopped() {
     assert_eq!(running.terminate().0, Some(0));
     assert!(data.join("usersync.db").exists());
     let again = program.run(&["demo", "--data", "my demo"]);
-    assert!(again.stderr.contains("holds a database already"), "{again:?}");
+    assert!(again.stderr.contains("in use already"), "{again:?}");
 }
 
 #[test]

@@ -194,6 +194,7 @@ mod tests {
             "id": "7", "external_id": "user_1", "email": "ada@example.test", "phone": null,
             "username": null, "first_name": "Ada", "last_name": "Lovelace",
             "image_url": "https://img.example", "role": "admin", "status": "active",
+            "name": "Ada Lovelace", "plan": "free",
             "public_metadata": {"dbId": "7", "role": "admin"},
         })
     }

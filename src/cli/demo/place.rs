@@ -45,6 +45,7 @@ impl Drop for Place {
 mod tests {
     use super::Place;
     use std::fs;
+    use std::os::unix::fs::PermissionsExt as _;
 
     #[test]
     fn a_temporary_place_vanishes_and_one_that_was_asked_for_stays() {
@@ -55,6 +56,7 @@ mod tests {
         assert!(!temporary.exists());
 
         let asked = tempfile::tempdir().unwrap();
+        fs::set_permissions(asked.path(), fs::Permissions::from_mode(0o700)).unwrap();
         let place = Place::open(Some(asked.path().to_owned()), false).unwrap();
         fs::write(place.data.file("usersync.db"), "").unwrap();
         drop(place);

@@ -16,16 +16,16 @@ both_engines! {
     async fn a_browser_without_a_session_signs_in_and_comes_back(engine) {
         let both = Emulated::start_hearing(engine, &[]).await;
         let page = Visitor::stranger(&both).asks_for("/x?a=1").await;
-        assert_eq!(page.location(), "/sign-in?redirect_url=%2Fx%3Fa%3D1%26usersync%3D1");
+        assert_eq!(page.location(), "/sign-in?redirect_url=%2Fx%3Fa%3D1%26usersync%3D0");
         let invalid = Visitor::browser(&both, "not-a-token").visits(PATH).await;
-        assert_eq!(invalid.location(), "/sign-in?redirect_url=%2F%3Fusersync%3D1");
+        assert_eq!(invalid.location(), "/sign-in?redirect_url=%2F%3Fusersync%3D0");
         assert_eq!(both.database.count("users"), 0);
     }
 
     async fn the_place_to_sign_in_is_another_path_or_another_host(engine) {
         for (place, expected) in [
-            ("/accounts/in?theme=dark", "/accounts/in?theme=dark&redirect_url=%2Fx%3Fusersync%3D1"),
-            ("https://accounts.example.com/in", "https://accounts.example.com/in?redirect_url=%2Fx%3Fusersync%3D1"),
+            ("/accounts/in?theme=dark", "/accounts/in?theme=dark&redirect_url=%2Fx%3Fusersync%3D0"),
+            ("https://accounts.example.com/in", "https://accounts.example.com/in?redirect_url=%2Fx%3Fusersync%3D0"),
         ] {
             let both = Emulated::start_hearing(engine, &[("USERSYNC_SIGN_IN_URL", place)]).await;
             let page = Visitor::stranger(&both).asks_for("/x").await;
@@ -55,7 +55,7 @@ both_engines! {
             let page = browser.visits(PATH).await;
             let (status, text) = page.html();
             assert_eq!(status, 503);
-            assert!(text.contains("does not answer") && page.header("retry-after").is_some(), "{text}");
+            assert!(text.contains("could not be asked") && page.header("retry-after").is_some(), "{text}");
             for accept in [None, Some(JSON)] {
                 let (status, code) = browser.accepting(accept).visits(PATH).await.problem();
                 assert_eq!((status, code.as_str()), (503, "user_not_synced"));
@@ -73,7 +73,9 @@ both_engines! {
     async fn without_an_api_key_everybody_is_told_what_is_missing(engine) {
         let emulator = emulator();
         let key = emulator.credentials().jwt_key.clone();
-        let app = TestApp::start_with(engine, &[("CLERK_JWT_KEY", &key), ("CLERK_ISSUER", ISSUER)]).await;
+        let url = emulator.credentials().api_url.clone();
+        let variables = [("CLERK_JWT_KEY", &*key), ("CLERK_ISSUER", ISSUER), ("CLERK_API_URL", &*url)];
+        let app = TestApp::start_with(engine, &variables).await;
         let user = emulator.create_user(json!({"email_address": ["ada@example.org"]}));
         let token = emulator.session_token(user["id"].as_str().unwrap());
         let browser = Visitor::browser(&app, &token);

@@ -93,7 +93,7 @@ both_engines! {
         let (both, _) = started(engine).await;
         for trick in TRICKS {
             let page = Visitor::stranger(&both).asks_for(trick).await;
-            assert_eq!(page.location(), "/sign-in?redirect_url=%2F%3Fusersync%3D1", "{trick:?}");
+            assert_eq!(page.location(), "/sign-in?redirect_url=%2F%3Fusersync%3D0", "{trick:?}");
         }
     }
 

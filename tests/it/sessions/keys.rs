@@ -29,8 +29,11 @@ both_engines! {
     async fn a_key_that_is_set_needs_no_publishable_key_beside_the_issuer(engine) {
         let emulator = emulator();
         let credentials = emulator.credentials();
-        let variables =
-            [("CLERK_JWT_KEY", credentials.jwt_key.as_str()), ("CLERK_ISSUER", credentials.issuer.as_str())];
+        let variables = [
+            ("CLERK_JWT_KEY", credentials.jwt_key.as_str()),
+            ("CLERK_ISSUER", credentials.issuer.as_str()),
+            ("CLERK_API_URL", credentials.api_url.as_str()),
+        ];
         let app = TestApp::start_with(engine, &variables).await;
         // The session is valid; that there is no row, and nobody to ask for it, is another matter.
         let answer = me(&app, &emulator.session_token("user_1")).await;
