@@ -94,6 +94,16 @@ impl Sides<'_> {
 }
 
 impl Compared {
+    /// Whoever came, went and has no row must have lost every event, two at the least: where fewer
+    /// were dropped, tombstones were lost.
+    pub(super) fn doubt_silence(&mut self, dropped_events: u64) {
+        let silent = u64::try_from(self.never_heard_of).unwrap_or(u64::MAX);
+        if silent.saturating_mul(2) > dropped_events {
+            let (told, silent) = (json!(dropped_events), json!(silent));
+            self.note("deleted users without a row", "dropped events", told, silent);
+        }
+    }
+
     fn check(&mut self, id: &str, field: &'static str, provider: Value, table: Value) {
         if provider != table {
             self.note(id, field, provider, table);
@@ -263,5 +273,14 @@ mod tests {
         let mut stranger = gone();
         stranger["external_id"] = json!("user_9");
         assert_eq!(fields(&compare(&[user()], &[row(), stranger, gone(), gone()])), ["row", "row"]);
+    }
+
+    #[test]
+    fn more_users_without_a_row_than_events_were_dropped_is_a_discrepancy() {
+        let mut compared = Compared { never_heard_of: 2, ..Compared::default() };
+        compared.doubt_silence(4);
+        assert!(compared.discrepancies.is_empty());
+        compared.doubt_silence(3);
+        assert_eq!(compared.discrepancies.len(), 1);
     }
 }

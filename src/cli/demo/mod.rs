@@ -117,7 +117,8 @@ async fn show(matches: &ArgMatches, place: &Place) -> Result<(Stage, Report), Fa
     if matches.get_flag("plant") {
         plant::change_a_row(&stage).await?;
     }
-    let compared = compare(&stage, &played).await?;
+    let mut compared = compare(&stage, &played).await?;
+    compared.doubt_silence(stage.emulator.counts().faults_of("dropped"));
     let (counts, metrics) = (stage.emulator.counts(), stage.caller.metrics().await?);
     let seconds = began.elapsed().as_secs_f64();
     let report = Report { seed, seconds, played, counts, metrics, healed, compared };
