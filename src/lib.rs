@@ -25,6 +25,7 @@ pub mod domain;
 pub mod emulator;
 pub mod http;
 pub mod ingest;
+mod private_file;
 pub mod provider;
 pub mod store;
 pub mod sync;

@@ -6,5 +6,5 @@
 mod redirect;
 mod tokens;
 
-pub use redirect::{MARK, Redirects, Target};
+pub use redirect::{Redirects, Target};
 pub use tokens::{Access, Denied, Holder, Tokens};

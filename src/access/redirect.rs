@@ -8,7 +8,7 @@ use std::sync::LazyLock;
 use url::{Origin, Url};
 
 /// The query parameter that a target gets, and that shows when a browser was sent there already.
-pub const MARK: &str = "usersync";
+const MARK: &str = "usersync";
 
 /// Stands in for our own origin where none is configured; only paths come out of it.
 #[expect(clippy::expect_used, reason = "a constant, which every test of a redirect reads")]

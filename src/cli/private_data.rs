@@ -5,10 +5,11 @@
 
 use super::Failure;
 use crate::config::Source;
+use crate::private_file;
 use std::collections::HashMap;
-use std::fs::{self, DirBuilder, OpenOptions};
-use std::io::{self, Write as _};
-use std::os::unix::fs::{DirBuilderExt as _, MetadataExt as _, OpenOptionsExt as _};
+use std::fs::{self, DirBuilder};
+use std::io;
+use std::os::unix::fs::{DirBuilderExt as _, MetadataExt as _};
 use std::path::{Path, PathBuf};
 use uuid::Uuid;
 
@@ -131,20 +132,9 @@ impl Variables {
 
     /// Writes the file: beside the old one, then in its place.
     pub(super) fn write(&self) -> Result<(), Failure> {
-        self.replace_file().map_err(|error| unusable(&self.path, &error))
-    }
-
-    fn replace_file(&self) -> io::Result<()> {
-        let mut beside = self.path.clone().into_os_string();
-        beside.push(".new");
-        // One that a crash left behind may have another mode.
-        fs::remove_file(&beside).ok();
-        let mut file = OpenOptions::new().write(true).create_new(true).mode(0o600).open(&beside)?;
-        for line in &self.lines {
-            writeln!(file, "{line}")?;
-        }
-        file.sync_all()?;
-        fs::rename(&beside, &self.path)
+        let text: String = self.lines.iter().flat_map(|line| [line, "\n"]).collect();
+        private_file::write(&self.path, text.as_bytes())
+            .map_err(|error| unusable(&self.path, &error))
     }
 }
 

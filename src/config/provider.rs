@@ -4,11 +4,11 @@ use super::reading::Reading;
 use crate::access::Redirects;
 use crate::domain::MetadataNames;
 use crate::emulator;
+use crate::provider::address::{is_loopback, is_safe};
 use crate::webhook::SigningSecrets;
 use secrecy::{ExposeSecret as _, SecretString};
-use std::net::IpAddr;
 use std::sync::LazyLock;
-use url::{Host, Url};
+use url::Url;
 
 /// The provider's API, and how much may be asked of it.
 #[derive(Clone, Debug)]
@@ -203,21 +203,4 @@ pub(super) fn origin(text: &str) -> Option<Url> {
     let url = Url::parse(text).ok()?;
     let web = matches!(url.scheme(), "http" | "https");
     (web && url.origin().ascii_serialization() == text).then_some(url)
-}
-
-/// Whether what is said there can be read by nobody else: https, or this very machine.
-pub(super) fn is_safe(url: &Url) -> bool {
-    let plain = url.username().is_empty() && url.password().is_none();
-    plain
-        && (url.scheme() == "https" && url.has_host() || url.scheme() == "http" && is_loopback(url))
-}
-
-/// Whether a URL's host is this machine.
-pub(super) fn is_loopback(url: &Url) -> bool {
-    match url.host() {
-        Some(Host::Ipv4(address)) => IpAddr::V4(address).is_loopback(),
-        Some(Host::Ipv6(address)) => IpAddr::V6(address).is_loopback(),
-        Some(Host::Domain(name)) => name == "localhost",
-        None => false,
-    }
 }

@@ -1,8 +1,9 @@
 //! How session tokens are checked: whose, by which keys.
 
-use super::provider::{AN_ORIGIN, is_loopback, is_safe, origin};
+use super::provider::{AN_ORIGIN, origin};
 use super::reading::Reading;
 use crate::emulator;
+use crate::provider::address::{is_loopback, is_safe};
 use crate::provider::clerk::session::{
     JwksAddress, KeySource, PublicKey, PublishableKey, SessionSettings,
 };

@@ -6,6 +6,7 @@
 
 use super::State;
 use super::authorization::require;
+use super::page::page;
 use crate::access::{Access, Denied};
 use crate::ingest::Unavailable;
 use crate::provider::session::{Refused, TokenFault};
@@ -34,6 +35,8 @@ pub struct Problem {
     cause: Option<String>,
     /// The methods that would be allowed.
     allow: Option<&'static str>,
+    /// Whether a person reads the answer.
+    is_page: bool,
 }
 
 #[derive(Serialize)]
@@ -53,7 +56,7 @@ impl Problem {
         code: &'static str,
         detail: impl Into<Cow<'static, str>>,
     ) -> Self {
-        Self { status, code, detail: detail.into(), cause: None, allow: None }
+        Self { status, code, detail: detail.into(), cause: None, allow: None, is_page: false }
     }
 
     /// The request cannot be understood.
@@ -65,6 +68,11 @@ impl Problem {
     #[must_use]
     pub fn because(self, cause: impl Into<String>) -> Self {
         Self { cause: Some(cause.into()), ..self }
+    }
+
+    /// The same as a page for people.
+    pub(super) fn into_page(self) -> Self {
+        Self { is_page: true, ..self }
     }
 
     /// The service cannot answer now.
@@ -153,11 +161,6 @@ impl Problem {
         self.status
     }
 
-    /// What is wrong and what to do about it.
-    pub(super) fn detail(&self) -> &str {
-        &self.detail
-    }
-
     /// What the log should say, where the answer does not say it all.
     pub(super) fn cause(&self) -> Option<&str> {
         self.cause.as_deref()
@@ -165,6 +168,10 @@ impl Problem {
 
     /// The answer to the request of the given id.
     pub(super) fn answer(&self, request_id: &str) -> HttpResponse {
+        if self.is_page {
+            let text = format!("{} (request {request_id})", self.detail);
+            return page(self.status, &text, None);
+        }
         let document = Document {
             r#type: format!("urn:usersync:problem:{}", self.code),
             title: self.status.canonical_reason().unwrap_or("Error"),

@@ -1,11 +1,12 @@
 //! A request id for every answer: taken from the caller where it is one, else made here.
 
 use super::Problem;
+use actix_web::Error;
 use actix_web::body::{EitherBody, MessageBody};
 use actix_web::dev::{ServiceRequest, ServiceResponse};
 use actix_web::http::header::{HeaderName, HeaderValue};
 use actix_web::middleware::Next;
-use actix_web::{Error, HttpMessage as _, HttpRequest};
+
 use std::sync::LazyLock;
 use std::sync::atomic::{AtomicU64, Ordering};
 use uuid::Uuid;
@@ -26,7 +27,6 @@ pub async fn tag<B: MessageBody>(
 ) -> Result<ServiceResponse<EitherBody<B>>, Error> {
     let given = request.headers().get(&HEADER).filter(|value| is_plain(value));
     let id = given.cloned().unwrap_or_else(fresh);
-    request.extensions_mut().insert(RequestId(id.clone()));
     let response = next.call(request).await?;
     let problem = response.response().error().and_then(|error| error.as_error::<Problem>());
     let mut response = match problem {
@@ -42,17 +42,6 @@ pub async fn tag<B: MessageBody>(
     };
     response.headers_mut().insert(HEADER, id);
     Ok(response)
-}
-
-/// The id of a request, for who tells a person about it.
-#[derive(Clone)]
-pub(super) struct RequestId(HeaderValue);
-
-impl RequestId {
-    pub(super) fn of(request: &HttpRequest) -> String {
-        let id = request.extensions().get::<Self>().map(|id| id.0.clone());
-        id.and_then(|id| id.to_str().map(str::to_owned).ok()).unwrap_or_default()
-    }
 }
 
 fn fresh() -> HeaderValue {

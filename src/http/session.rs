@@ -85,9 +85,7 @@ impl From<NotSynced> for Problem {
                 "this user's row cannot be brought in step at this moment, because the provider could not be asked; try again",
             )
             .because(format!("the provider could not be asked for a user: {error}")),
-            NotSynced::Database(error) => {
-                error.into()
-            }
+            NotSynced::Database(error) => error.into(),
         }
     }
 }

@@ -8,7 +8,6 @@
 
 use super::me::Me;
 use super::page::{GoesOn, page};
-use super::request_id::RequestId;
 use super::session::{admitted, find, now, session};
 use super::{Problem, State};
 use crate::access::Target;
@@ -53,29 +52,24 @@ pub(super) async fn reconcile(
     let caller = caller(&request);
     let target = target(&state, &request);
     match answer(&state, &request, caller, &target).await {
-        Err(problem) if caller == Caller::Browser => Ok(tell(&state, &request, &target, &problem)),
+        Err(problem) if caller == Caller::Browser => match problem.status() {
+            StatusCode::UNAUTHORIZED => Ok(send_to_sign_in(&state, &request, &target)),
+            _ => Err(problem.into_page()),
+        },
         answer => answer,
     }
 }
 
-/// What a person is told: where to sign in, or what is wrong.
-fn tell(state: &State, request: &HttpRequest, target: &Target, problem: &Problem) -> HttpResponse {
+/// Where a person without a session goes, or reads why not.
+fn send_to_sign_in(state: &State, request: &HttpRequest, target: &Target) -> HttpResponse {
     let sign_in = state.redirects.sign_in(target);
-    if problem.status() != StatusCode::UNAUTHORIZED {
-        let request_id = RequestId::of(request);
-        if let Some(cause) = problem.cause() {
-            tracing::error!(request.id = request_id, "{problem}: {cause}");
-        }
-        let text = format!("{} (request {request_id})", problem.detail());
-        return page(problem.status(), &text, None);
-    }
     // Once: a page that sends everybody back here would go round for ever.
     let was_asked = target.asked_to_sign_in || target.returned;
     if !was_asked && !was_sent(request, SENT_TO_SIGN_IN) {
         return redirect(&sign_in, SENT_TO_SIGN_IN, SIGN_IN_SECONDS);
     }
     let text = "You are not signed in here, or your session has just ended.";
-    page(problem.status(), text, Some(GoesOn { after_seconds: None, location: &sign_in }))
+    page(StatusCode::UNAUTHORIZED, text, Some(GoesOn { after_seconds: None, location: &sign_in }))
 }
 
 async fn answer(

@@ -4,6 +4,7 @@
 //! hands in verified deliveries, by a replay, and by `sync`, which asks a [`Directory`]. It may
 //! not touch the database, and nothing outside a provider's folder knows its payloads.
 
+pub(crate) mod address;
 pub mod clerk;
 mod directory;
 

@@ -76,11 +76,9 @@ impl Reconciler {
         let mut fetched = self.fetch_all(&external_ids).await;
         let mut told = self.apply_all(&mut fetched).await?;
         self.tell_absent(&fetched, &mut told).await?;
-        let take_over = take_over && self.rules.terms.write_back;
-        let is_live = |one: &Resynced| one.outcome.has_live_row();
-        for (external_id, _) in told.iter().filter(|(_, one)| is_live(one)) {
-            if take_over {
-                self.store.take_over(self.source(), external_id.clone(), now()).await?;
+        if take_over && self.rules.terms.write_back {
+            for one in told.values().filter(|one| one.outcome.has_live_row()) {
+                self.store.take_over(self.source(), one.external_id.clone(), now()).await?;
             }
         }
         self.nudge();

@@ -13,7 +13,8 @@ use std::time::Duration;
 const NOTED_AGAIN: Duration = Duration::from_secs(1);
 
 /// A lease on one user's write-back.
-#[derive(Clone, Debug, PartialEq, Eq, Queryable)]
+#[derive(Clone, Debug, PartialEq, Eq, Queryable, Selectable)]
+#[diesel(table_name = write_backs)]
 pub struct Claim {
     /// The provider's id of the user.
     pub external_id: String,
@@ -27,25 +28,6 @@ pub struct Claim {
     /// When an operator chose what the provider has not acknowledged.
     pub chosen_at: Option<Moment>,
 }
-
-/// The columns of a [`Claim`].
-pub(super) type ClaimColumns = (
-    write_backs::external_id,
-    write_backs::fence,
-    write_backs::attempts,
-    write_backs::unsure,
-    write_backs::take_over,
-    write_backs::chosen_at,
-);
-
-pub(super) const CLAIM: ClaimColumns = (
-    write_backs::external_id,
-    write_backs::fence,
-    write_backs::attempts,
-    write_backs::unsure,
-    write_backs::take_over,
-    write_backs::chosen_at,
-);
 
 /// How a claim ends that could not be settled.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -135,14 +117,13 @@ fn claim(
     // What another worker holds is passed over; on SQLite nobody else is in a transaction.
     macro_rules! found {
         ($which:expr) => {{
-            let found = claimable(source, now)
-                .filter($which)
-                .order(write_backs::next_try_at)
-                .limit(most)
-                .select(CLAIM);
+            let found =
+                claimable(source, now).filter($which).order(write_backs::next_try_at).limit(most);
             match connection {
-                AnyConnection::Postgres(inner) => found.for_update().skip_locked().load(inner)?,
-                AnyConnection::Sqlite(inner) => found.load(inner)?,
+                AnyConnection::Postgres(inner) => {
+                    found.select(Claim::as_select()).for_update().skip_locked().load(inner)?
+                }
+                AnyConnection::Sqlite(inner) => found.select(Claim::as_select()).load(inner)?,
             }
         }};
     }

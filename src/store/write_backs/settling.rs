@@ -2,7 +2,7 @@
 //! where nothing is left to tell.
 
 use super::Rules;
-use super::claims::{CLAIM, Claim};
+use super::claims::Claim;
 use crate::domain::write_back::Conflict;
 use crate::domain::{Change, Fill, Snapshot};
 use crate::store::changes::apply;
@@ -95,11 +95,12 @@ fn hold(
 ) -> Result<Option<Claim>, StoreError> {
     let held = write_backs::table
         .find((&claim.external_id, source))
-        .filter(write_backs::fence.eq(claim.fence))
-        .select(CLAIM);
+        .filter(write_backs::fence.eq(claim.fence));
     Ok(match connection {
-        AnyConnection::Postgres(inner) => held.for_update().first(inner).optional()?,
-        AnyConnection::Sqlite(inner) => held.first(inner).optional()?,
+        AnyConnection::Postgres(inner) => {
+            held.select(Claim::as_select()).for_update().first(inner).optional()?
+        }
+        AnyConnection::Sqlite(inner) => held.select(Claim::as_select()).first(inner).optional()?,
     })
 }
 

@@ -8,11 +8,12 @@ use super::answer::{self, Cause, Miss};
 use super::limits::{Limits, OTHER_BYTES};
 use super::request::Request;
 use crate::domain::UnixMillis;
+use crate::provider::address::is_safe;
 use reqwest::header::{AUTHORIZATION, CONTENT_TYPE, HeaderMap, HeaderValue, InvalidHeaderValue};
 use reqwest::{Client, ClientBuilder, Method, Response};
 use secrecy::ExposeSecret as _;
 use std::time::Duration;
-use url::{Host, Url};
+use url::Url;
 
 /// The version of the API that this client is written for. Without the header the provider's
 /// behaviour is not documented.
@@ -64,21 +65,12 @@ pub(super) fn client(settings: &ApiSettings, limits: &Limits) -> Result<Client, 
 
 /// Only over TLS, or within this machine; a user name in the address would replace the key.
 fn builder_for(url: &Url) -> Result<ClientBuilder, InvalidApi> {
-    let bare = url.username().is_empty()
-        && url.password().is_none()
-        && url.query().is_none()
-        && url.fragment().is_none();
-    let loopback = match url.host() {
-        Some(Host::Ipv4(address)) => address.is_loopback(),
-        Some(Host::Ipv6(address)) => address.is_loopback(),
-        Some(Host::Domain(name)) => name == "localhost",
-        None => false,
-    };
+    let bare = url.query().is_none() && url.fragment().is_none();
     match url.scheme() {
-        "https" if bare => Ok(Client::builder()),
+        _ if !bare || !is_safe(url) => Err(InvalidApi::Address),
         // A proxy would see the key in the clear.
-        "http" if bare && loopback => Ok(Client::builder().no_proxy()),
-        _ => Err(InvalidApi::Address),
+        "http" => Ok(Client::builder().no_proxy()),
+        _ => Ok(Client::builder()),
     }
 }
 
