@@ -3,10 +3,8 @@
 use super::{SAMPLES, emptied, known_among_others, lose, recorded};
 use crate::both_engines;
 use crate::support::{
-    ADMIN_TOKEN, Answer, Emulated, NO_WRITE_BACK, Replica, TestDatabase, outcomes,
-    provider_variables,
+    Emulated, NO_WRITE_BACK, Replica, TestDatabase, outcomes, provider_variables, resync_at,
 };
-use serde_json::json;
 use tokio::task::JoinSet;
 use usersync::emulator::{Emulator, Settings};
 
@@ -21,13 +19,6 @@ async fn held_back(both: &Emulated, ids: &[String]) {
 
 async fn acted_on(both: &Emulated, ids: &[String]) {
     assert_eq!(outcomes(&both.resync(ids).await), vec!["absent"; ids.len()]);
-}
-
-/// Asks one of several replicas.
-async fn resync(origin: &str, ids: &[String]) -> Answer {
-    let request = reqwest::Client::new().post(format!("{origin}/v1/reconcile"));
-    let request = request.bearer_auth(ADMIN_TOKEN).body(json!({"user_ids": ids}).to_string());
-    Answer::of(request.send().await.unwrap()).await
 }
 
 both_engines! {
@@ -99,7 +90,7 @@ both_engines! {
         for (place, group) in ids[..32].chunks(4).enumerate() {
             let origin = if place.is_multiple_of(2) { &both.origin } else { &other.origin };
             let (origin, group) = (origin.clone(), group.to_vec());
-            asked.spawn(async move { resync(&origin, &group).await });
+            asked.spawn(async move { resync_at(&origin, &group).await });
         }
         let answers = asked.join_all().await;
         let absent = answers.iter().flat_map(outcomes).filter(|outcome| outcome == "absent");

@@ -3,7 +3,7 @@
 use super::SAMPLES;
 use crate::both_engines;
 use crate::support::{
-    ADMIN_TOKEN, Answer, Program, TestDatabase, emulator, outcomes, provider_variables,
+    ADMIN_TOKEN, Program, TestDatabase, emulator, outcomes, provider_variables, resync_at,
 };
 use serde_json::{Value, json};
 use usersync::emulator::{Emulator, Outage};
@@ -24,9 +24,7 @@ impl Logged<'_> {
     }
 
     async fn resync(&self, ids: &[String]) -> Vec<String> {
-        let request = reqwest::Client::new().post(format!("{}/v1/reconcile", self.origin));
-        let request = request.bearer_auth(ADMIN_TOKEN).body(json!({"user_ids": ids}).to_string());
-        outcomes(&Answer::of(request.send().await.unwrap()).await)
+        outcomes(&resync_at(&self.origin, ids).await)
     }
 }
 

@@ -76,3 +76,10 @@ pub fn outcomes(answer: &Answer) -> Vec<String> {
     let data = answer.body["data"].as_array().unwrap();
     data.iter().map(|one| one["outcome"].as_str().unwrap().to_owned()).collect()
 }
+
+/// A resync by a service that runs at the given origin.
+pub async fn resync_at(origin: &str, ids: &[String]) -> Answer {
+    let request = reqwest::Client::new().post(format!("{origin}/v1/reconcile"));
+    let request = request.bearer_auth(ADMIN_TOKEN).body(json!({"user_ids": ids}).to_string());
+    Answer::of(request.send().await.unwrap()).await
+}

@@ -33,7 +33,7 @@ pub use crowd::Crowd;
 pub use database::{Engine, TestDatabase};
 pub use emulated::{Emulated, emulator, provider_variables};
 pub use event::{deleted, event_of, user, user_id};
-pub use hearing::{NO_WRITE_BACK, outcomes};
+pub use hearing::{NO_WRITE_BACK, outcomes, resync_at};
 pub use hold::Hold;
 pub use mint::{Mint, PARTY};
 pub use process::Service;
