@@ -37,6 +37,14 @@ impl Change {
         }
     }
 
+    /// How the user looks, where the change says so.
+    pub fn snapshot(&self) -> Option<&Snapshot> {
+        match self {
+            Self::Snapshot(snapshot) => Some(snapshot),
+            Self::Absence { .. } | Self::Deletion { .. } => None,
+        }
+    }
+
     /// Where this change stands in the order: a deletion after every snapshot; of snapshots of
     /// one version (the digest leaves out the end of a lock) the one that locks for longer.
     fn rank(&self) -> (Version, Option<UnixMillis>) {

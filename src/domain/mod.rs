@@ -8,24 +8,33 @@
 //! * [`role`]: role and plan words, and which of them counts.
 //! * [`version`]: the total order of snapshots.
 //! * [`merge`]: many changes to one user become one.
+//! * [`comparison`]: a row beside what the provider shows of the same user.
+//! * [`job`]: what long work on all users is, and what it counts.
+//! * [`schedule`]: when recurring work is due.
 //! * [`write_back`]: what the provider should be told about a user.
 //! * [`outcome`]: what became of a delivery, and why.
 //! * [`redaction`]: what may be kept of a body that could not be applied.
 //! * [`text`] and [`time`]: cleaned strings and checked instants.
 
+pub mod comparison;
+pub mod job;
 pub mod merge;
 pub mod outcome;
 pub mod redaction;
 pub mod role;
+pub mod schedule;
 pub mod text;
 pub mod time;
 pub mod user;
 pub mod version;
 pub mod write_back;
 
+pub use comparison::{Finding, Life, RowStanding, compare};
+pub use job::{Counters, Difference, JobEnd, JobKind, Looked, WouldFill};
 pub use merge::{Change, Merged};
 pub use outcome::{Ignored, Malformed, Outcome, Stale};
 pub use role::{Role, RolePolicy};
+pub use schedule::Schedule;
 pub use time::UnixMillis;
 pub use user::{Origin, Profile, Snapshot, Status, Taken, Words};
 pub use version::{Digest, Judged, Version};

@@ -67,6 +67,27 @@ pub struct Profile {
 }
 
 impl Profile {
+    /// What is known of a user of whom nothing but the id is.
+    pub fn unknown() -> Self {
+        Self {
+            source_external_id: None,
+            email: None,
+            email_verified: false,
+            phone: None,
+            username: None,
+            first_name: None,
+            last_name: None,
+            image_url: None,
+            source_id: None,
+            source_role: None,
+            source_plan: None,
+            public_metadata: "{}".to_owned(),
+            status: Status::Active,
+            locked_until: None,
+            source_created_at: None,
+        }
+    }
+
     /// What to call the user: both names, else the one there is, else the user name.
     pub fn name(&self) -> String {
         match (&self.first_name, &self.last_name) {
@@ -142,6 +163,8 @@ pub enum Origin {
     Event,
     /// We asked for it.
     Fetch,
+    /// A file holds it.
+    Import,
 }
 
 /// When a snapshot was taken.
@@ -179,6 +202,7 @@ impl Snapshot {
         let (version, fetched_at) = match origin {
             Origin::Event => (Version::of_event(updated_at, seen_at, digest), None),
             Origin::Fetch => (Version::of_fetch(updated_at, seen_at, digest), taken.seen_at),
+            Origin::Import => (Version::IMPORTED, None),
         };
         let role_is_settled =
             profile.source_role.as_deref().is_some_and(|word| words.roles.knows(word));
@@ -198,27 +222,7 @@ impl Snapshot {
 
 #[cfg(test)]
 mod tests {
-    use super::{Profile, Status};
-
-    fn nobody() -> Profile {
-        Profile {
-            source_external_id: None,
-            email: None,
-            email_verified: false,
-            phone: None,
-            username: None,
-            first_name: None,
-            last_name: None,
-            image_url: None,
-            source_id: None,
-            source_role: None,
-            source_plan: None,
-            public_metadata: "{}".into(),
-            status: Status::Active,
-            locked_until: None,
-            source_created_at: None,
-        }
-    }
+    use super::Profile;
 
     #[test]
     fn trap_14_absent_names_never_become_words_or_stray_spaces() {
@@ -227,19 +231,19 @@ mod tests {
             first_name: first,
             last_name: last,
             username,
-            ..nobody()
+            ..Profile::unknown()
         };
         assert_eq!(named(text("Ada"), text("Lovelace"), None).name(), "Ada Lovelace");
         assert_eq!(named(text("Ada"), None, text("ada")).name(), "Ada");
         assert_eq!(named(None, text("Lovelace"), text("ada")).name(), "Lovelace");
         assert_eq!(named(None, None, text("ada")).name(), "ada");
-        assert_eq!(nobody().name(), "User");
+        assert_eq!(Profile::unknown().name(), "User");
     }
 
     #[test]
     fn a_value_that_moves_to_the_next_column_changes_the_digest() {
-        let first = Profile { first_name: Some("Ada".into()), ..nobody() };
-        let last = Profile { last_name: Some("Ada".into()), ..nobody() };
+        let first = Profile { first_name: Some("Ada".into()), ..Profile::unknown() };
+        let last = Profile { last_name: Some("Ada".into()), ..Profile::unknown() };
         assert_ne!(first.digest(), last.digest());
         assert_eq!(first.digest(), first.clone().digest());
     }

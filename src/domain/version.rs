@@ -55,6 +55,11 @@ impl Version {
         digest: [0xff; 32],
     };
 
+    /// The version of every imported row: whatever a file says of a user may be years old, so
+    /// any snapshot beats it.
+    pub const IMPORTED: Self =
+        Self { updated_at_ms: 0, projection: 0, kind: 0, seen_at_ms: 0, digest: [0; 32] };
+
     /// The version of a snapshot from an event.
     pub fn of_event(updated_at_ms: i64, seen_at_ms: i64, digest: Digest) -> Self {
         Self { updated_at_ms, projection: PROJECTION, kind: Self::KIND_EVENT, seen_at_ms, digest }

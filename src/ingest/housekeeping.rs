@@ -9,7 +9,7 @@ const QUARANTINE_DAYS: i64 = 30;
 /// How long it is remembered that a user was not found at the provider.
 const ABSENCE_DAYS: i64 = 30;
 
-/// How long a message id is remembered: longer than a sender retries (28 h), and than its
+/// How long a message id, or a job, is remembered: longer than a sender retries (28 h), and than its
 /// dashboard keeps messages for a manual replay.
 const EVENT_DAYS: i64 = 90;
 
@@ -32,7 +32,7 @@ impl Committer {
                 self.writer.soil_log();
                 tracing::info!(
                     dropped,
-                    "dropped quarantined bodies, message ids and notes past their time"
+                    "dropped quarantined bodies, message ids, jobs and notes past their time"
                 );
                 true
             }

@@ -10,8 +10,9 @@ use super::batch::Fate;
 use super::changes::apply;
 use super::connection::{AnyConnection, both};
 use super::error::StoreError;
-use super::schema::{absences, users};
+use super::schema::absences;
 use super::types::Moment;
+use super::users::count_live;
 use crate::domain::{Change, Judged, Version};
 use crate::store::terms::Terms;
 use diesel::connection::SimpleConnection as _;
@@ -64,18 +65,14 @@ impl Store {
     ) -> Result<Verdict, StoreError> {
         found.sort_unstable_by(|one, other| one.external_id.cmp(&other.external_id));
         self.change_planned_anew(move |connection| {
-            if let AnyConnection::Postgres(inner) = connection {
-                inner.batch_execute(&format!("SELECT pg_advisory_xact_lock({LOCK_KEY})"))?;
-            }
-            if brakes(connection, terms.source, &found)? {
+            take_turn(connection)?;
+            let ids: Vec<&str> = found.iter().map(|absence| absence.external_id.as_str()).collect();
+            let count = i64::try_from(found.len()).unwrap_or(i64::MAX);
+            if brakes(connection, terms.source, &ids, count)?.is_some() {
                 record(connection, terms.source, &found, HELD_BACK)?;
                 return Ok(Verdict::HeldBack);
             }
-            let changes: Vec<Change> = found.iter().map(Absence::change).collect();
-            let mut effects = apply(connection, terms, now, &changes)?.into_iter();
-            found.retain(|_| effects.next().is_some_and(|effect| effect.fate == Fate::Updated));
-            record(connection, terms.source, &found, EMPTIED)?;
-            Ok(Verdict::Emptied(found.into_iter().map(|absence| absence.external_id).collect()))
+            Ok(Verdict::Emptied(empty(connection, terms, now, found)?))
         })
         .await
     }
@@ -99,28 +96,52 @@ impl Absence {
     }
 }
 
-/// Whether acting on `found` would be too much for one day.
-fn brakes(
+/// Waits until nobody else judges absences; the turn lasts until the transaction ends.
+pub(super) fn take_turn(connection: &mut AnyConnection) -> Result<(), StoreError> {
+    if let AnyConnection::Postgres(inner) = connection {
+        inner.batch_execute(&format!("SELECT pg_advisory_xact_lock({LOCK_KEY})"))?;
+    }
+    Ok(())
+}
+
+/// Empties rows, which stand in the order of their external ids, and records it; returns whose. Those
+/// of the others hold something newer.
+pub(super) fn empty(
+    connection: &mut AnyConnection,
+    terms: Terms,
+    now: Moment,
+    mut found: Vec<Absence>,
+) -> Result<Vec<String>, StoreError> {
+    let changes: Vec<Change> = found.iter().map(Absence::change).collect();
+    let effects = apply(connection, terms, now, &changes.iter().collect::<Vec<_>>())?;
+    let mut effects = effects.into_iter();
+    found.retain(|_| effects.next().is_some_and(|effect| effect.fate == Fate::Updated));
+    record(connection, terms.source, &found, EMPTIED)?;
+    Ok(found.into_iter().map(|absence| absence.external_id).collect())
+}
+
+/// Whether acting on so many users, who are not among those `ids` that were emptied earlier, would be
+/// too much for one day: then of how many live rows.
+pub(super) fn brakes(
     connection: &mut AnyConnection,
     source: &str,
-    found: &[Absence],
-) -> Result<bool, StoreError> {
+    ids: &[&str],
+    count: i64,
+) -> Result<Option<i64>, StoreError> {
     let since = connection.now()?.minus(BRAKE_WINDOW);
-    let ids: Vec<&str> = found.iter().map(|absence| absence.external_id.as_str()).collect();
     let earlier: i64 = both!(connection, |inner| absences::table
         .filter(absences::source.eq(source).and(absences::state.eq(EMPTIED)))
-        .filter(absences::found_at.gt(since).and(absences::external_id.ne_all(&ids)))
+        .filter(absences::found_at.gt(since).and(absences::external_id.ne_all(ids)))
         .count()
         .get_result(inner))?;
-    let together = earlier.saturating_add(i64::try_from(found.len()).unwrap_or(i64::MAX));
+    let together = earlier.saturating_add(count);
     if together <= ALWAYS_ALLOWED {
-        return Ok(false);
+        return Ok(None);
     }
-    let live: i64 = both!(connection, |inner| users::table
-        .filter(users::source.eq(source).and(users::status.ne("deleted")))
-        .count()
-        .get_result(inner))?;
-    Ok(together > live / ONE_IN)
+    let live = count_live(connection, source)?;
+    // Whoever was emptied was live when the day began: many are emptied in parts, and the last part
+    // is not held back because the first ones are gone.
+    Ok((together > live.saturating_add(earlier) / ONE_IN).then_some(live))
 }
 
 /// By the database's clock, by which the brake counts. That a user was emptied stays on record as

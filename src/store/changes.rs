@@ -34,6 +34,9 @@ pub enum ChoiceError {
     Store(#[from] StoreError),
 }
 
+/// How a transaction begins on PostgreSQL whose end nobody waits for.
+const UNFLUSHED: &str = "BEGIN; SET LOCAL synchronous_commit TO off";
+
 impl Store {
     /// Writes what was seen of users, each of them once, through the guard; says what became of
     /// each, in the order of their external ids, into which they are brought.
@@ -44,7 +47,10 @@ impl Store {
         mut changes: Vec<Change>,
     ) -> Result<Vec<Effect>, StoreError> {
         changes.sort_unstable_by(|one, other| one.external_id().cmp(other.external_id()));
-        self.change(move |connection| apply(connection, terms, now, &changes)).await
+        self.change(move |connection| {
+            apply(connection, terms, now, &changes.iter().collect::<Vec<_>>())
+        })
+        .await
     }
 
     /// Writes an operator's choice for the user of our id or the provider's, and notes that the
@@ -98,6 +104,15 @@ impl Store {
         self.hop(move |connection| connection.transaction(work)).await
     }
 
+    /// Likewise, without waiting until PostgreSQL has flushed it to disk: a crash of the server may
+    /// take it along, whole.
+    pub(super) async fn change_unflushed<T: Send + 'static>(
+        &self,
+        work: impl FnOnce(&mut AnyConnection) -> Result<T, StoreError> + Send + 'static,
+    ) -> Result<T, StoreError> {
+        self.hop(move |connection| connection.transaction_begun_with(UNFLUSHED, work)).await
+    }
+
     /// Likewise, of a statement that is planned by what the tables hold.
     pub(super) async fn change_planned_anew<T: Send + 'static>(
         &self,
@@ -135,7 +150,7 @@ pub(super) fn apply(
     connection: &mut AnyConnection,
     terms: Terms,
     now: Moment,
-    changes: &[Change],
+    changes: &[&Change],
 ) -> Result<Vec<Effect>, StoreError> {
     let users = changes
         .iter()

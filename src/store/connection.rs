@@ -98,8 +98,19 @@ impl AnyConnection {
         &mut self,
         body: impl FnOnce(&mut Self) -> Result<T, StoreError>,
     ) -> Result<T, StoreError> {
+        self.transaction_begun_with("BEGIN", body)
+    }
+
+    /// Likewise; on PostgreSQL these statements begin it.
+    pub(super) fn transaction_begun_with<T>(
+        &mut self,
+        on_postgres: &str,
+        body: impl FnOnce(&mut Self) -> Result<T, StoreError>,
+    ) -> Result<T, StoreError> {
         match self {
-            Self::Postgres(inner) => AnsiTransactionManager::begin_transaction(inner)?,
+            Self::Postgres(inner) => {
+                AnsiTransactionManager::begin_transaction_sql(inner, on_postgres)?;
+            }
             Self::Sqlite(inner) => {
                 AnsiTransactionManager::begin_transaction_sql(inner, "BEGIN IMMEDIATE")?;
             }

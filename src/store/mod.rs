@@ -5,8 +5,9 @@
 //! rules live here beyond the guard that keeps the order of snapshots.
 //!
 //! * [`batch`]: one transaction for many deliveries;
-//! * [`changes`]: what `sync` and operators write, beside the writer;
+//! * [`changes`]: what `sync` and operators write, beside the writer; [`imports`]: what a file says;
 //! * [`write_backs`], [`absences`], [`budget`], [`pinned`]: what is done at the provider;
+//! * [`jobs`]: long work, and how far it has come; [`leases`]: recurring work, and whose turn it is;
 //! * [`quarantine`], [`users`], [`subject`], [`retention`]: what is stored, read and dropped;
 //! * [`migrations`], [`schema`], [`types`]: the tables;
 //! * [`connection`], [`postgres`], [`sqlite`]: sessions; [`error`]: what follows from failure.
@@ -17,6 +18,9 @@ pub mod budget;
 mod changes;
 mod connection;
 mod error;
+mod imports;
+pub mod jobs;
+pub mod leases;
 mod migrations;
 mod pinned;
 mod postgres;
@@ -34,6 +38,7 @@ mod writer;
 
 pub use changes::ChoiceError;
 pub use error::StoreError;
+pub use imports::{Imported, Newcomer};
 pub use postgres::LOCK_TIMEOUT;
 pub use subject::{Choice, Chosen, Subject};
 pub use terms::Terms;
@@ -52,7 +57,7 @@ use std::time::Duration;
 const READERS: u32 = 8;
 
 /// How many connections write what comes by no delivery.
-const CHANGERS: u32 = 2;
+const CHANGERS: u32 = 4;
 
 /// How long a read waits for a free connection.
 const CHECKOUT_TIMEOUT: Duration = Duration::from_secs(2);
@@ -149,6 +154,11 @@ impl Store {
         external_id: String,
     ) -> Result<Option<Subject>, StoreError> {
         self.read(move |connection| subject::find(connection, source, &external_id)).await
+    }
+
+    /// How many live users there are.
+    pub async fn count_live_users(&self, source: &'static str) -> Result<i64, StoreError> {
+        self.read(move |connection| users::count_live(connection, source)).await
     }
 
     /// What is quarantined, oldest first, up to `limit`.

@@ -7,7 +7,8 @@ use super::connection::{AnyConnection, both};
 use super::error::StoreError;
 use super::quarantine::drop_messages;
 use super::schema::{
-    absences, quarantine, quarantine_subjects, users, webhook_events, write_backs,
+    absences, job_candidates, jobs, quarantine, quarantine_subjects, users, webhook_events,
+    write_backs,
 };
 use super::types::Moment;
 use diesel::prelude::*;
@@ -52,6 +53,30 @@ pub(super) fn drop_unneeded_write_backs(
         both!(connection, |inner| diesel::delete(row).execute(inner))?;
     }
     Ok(found.len())
+}
+
+/// Drops what is left of jobs that have ended: whoever ended them does it too, unless it died.
+pub(super) fn drop_candidates(connection: &mut AnyConnection) -> Result<usize, StoreError> {
+    let found: Vec<(String, String, String)> = both!(connection, |inner| job_candidates::table
+        .inner_join(jobs::table.on(jobs::id.eq(job_candidates::job_id)))
+        .filter(jobs::finished_at.is_not_null())
+        .select((job_candidates::job_id, job_candidates::finding, job_candidates::external_id,))
+        .limit(STEP)
+        .load(inner))?;
+    for key in &found {
+        let row = job_candidates::table.find((&key.0, &key.1, &key.2));
+        both!(connection, |inner| diesel::delete(row).execute(inner))?;
+    }
+    Ok(found.len())
+}
+
+/// Forgets jobs that ended before `oldest`. Returns how many.
+pub(super) fn forget_jobs(
+    connection: &mut AnyConnection,
+    oldest: Moment,
+) -> Result<usize, StoreError> {
+    let past = jobs::table.filter(jobs::finished_at.lt(oldest));
+    Ok(both!(connection, |inner| diesel::delete(past).execute(inner))?)
 }
 
 /// Forgets absences that were found before `oldest`. Returns how many.

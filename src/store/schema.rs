@@ -151,6 +151,61 @@ diesel::table! {
     }
 }
 
+diesel::table! {
+    use diesel::sql_types::{BigInt, Bool, Nullable, Text};
+    use super::super::types::{Document, Utc};
+
+    /// Long work on all users.
+    jobs (id) {
+        id -> Text,
+        source -> Text,
+        kind -> Text,
+        dry_run -> Bool,
+        allow_mass_delete -> Bool,
+        state -> Text,
+        expected -> Nullable<BigInt>,
+        counters -> Document,
+        cursor -> Nullable<Document>,
+        report -> Nullable<Document>,
+        error -> Nullable<Text>,
+        fence -> BigInt,
+        leased_until -> Nullable<Utc>,
+        created_at -> Utc,
+        started_at -> Nullable<Utc>,
+        finished_at -> Nullable<Utc>,
+    }
+}
+
+diesel::table! {
+    use diesel::sql_types::{BigInt, Nullable, SmallInt, Text};
+    use super::super::types::Utc;
+
+    /// Users about whom a job has to say or do something at its end.
+    job_candidates (job_id, finding, external_id) {
+        job_id -> Text,
+        finding -> Text,
+        external_id -> Text,
+        row_synced_at -> Nullable<Utc>,
+        judged_updated_at -> Nullable<BigInt>,
+        judged_projection -> Nullable<SmallInt>,
+        looked_at -> Nullable<BigInt>,
+    }
+}
+
+diesel::table! {
+    use diesel::sql_types::{BigInt, Nullable, Text};
+    use super::super::types::{Document, Utc};
+
+    /// Work that comes again and again, done by one replica at a time.
+    leases (name) {
+        name -> Text,
+        due_at -> Utc,
+        fence -> BigInt,
+        leased_until -> Nullable<Utc>,
+        memory -> Document,
+    }
+}
+
 diesel::allow_tables_to_appear_in_same_query!(
     users,
     webhook_events,
@@ -159,5 +214,8 @@ diesel::allow_tables_to_appear_in_same_query!(
     write_backs,
     api_budgets,
     pinned_instances,
-    absences
+    absences,
+    jobs,
+    job_candidates,
+    leases
 );

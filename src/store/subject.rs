@@ -7,7 +7,7 @@ use super::connection::{AnyConnection, both};
 use super::error::StoreError;
 use super::schema::users;
 use super::types::{Json, Moment};
-use crate::domain::Words;
+use crate::domain::{Version, Words};
 use diesel::prelude::*;
 use std::fmt;
 
@@ -46,6 +46,11 @@ pub struct Subject {
 }
 
 impl Subject {
+    /// Whether a file is all that is known of the user.
+    pub fn is_imported(&self) -> bool {
+        self.version_kind == Version::IMPORTED.kind
+    }
+
     /// Whether the row holds a user, and no tombstone.
     pub fn is_live(&self) -> bool {
         self.deletion_kind.is_none()

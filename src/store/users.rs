@@ -5,7 +5,7 @@ use super::connection::{AnyConnection, both};
 use super::error::StoreError;
 use super::schema::users;
 use super::types::{Json, Moment};
-use crate::domain::Change;
+use crate::domain::{Change, Version};
 use diesel::prelude::*;
 use serde::ser::{Serialize, SerializeStruct as _, Serializer};
 
@@ -32,6 +32,7 @@ pub struct UserRecord {
     last_sign_in_at: Option<Moment>,
     source_created_at: Option<Moment>,
     version_updated_at: i64,
+    version_kind: i16,
     created_at: Moment,
     updated_at: Moment,
     synced_at: Moment,
@@ -63,6 +64,11 @@ impl UserRecord {
     /// `signed` or `absent`, where the user is deleted.
     pub fn deletion_kind(&self) -> Option<&str> {
         self.deletion_kind.as_deref()
+    }
+
+    /// Whether a file is all that is known of the user.
+    pub fn is_imported(&self) -> bool {
+        self.version_kind == Version::IMPORTED.kind
     }
 
     /// The provider's `updated_at`; a deletion has none, and 0 stands for unknown.
@@ -208,6 +214,16 @@ pub(super) fn list(
         query.order(users::id).limit(limit).load(inner)
     })?;
     Ok(page)
+}
+
+/// How many live users there are. The status is a literal, because the index of live rows is only
+/// considered for it.
+pub(super) fn count_live(connection: &mut AnyConnection, source: &str) -> Result<i64, StoreError> {
+    Ok(both!(connection, |inner| users::table
+        .filter(users::source.eq(source))
+        .filter(diesel::dsl::sql::<diesel::sql_types::Bool>("status <> 'deleted'"))
+        .count()
+        .get_result(inner))?)
 }
 
 /// Raises a row's last sign-in to what a batch knows, where that is later. Needed only where

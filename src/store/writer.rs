@@ -56,8 +56,8 @@ impl Writer {
     }
 
     /// One step of housekeeping; returns how many rows were dropped, 0 when there is nothing
-    /// left to do. Bodies that came before `oldest_body`, absences found before `oldest_absence`
-    /// and message ids that came before `oldest_event` go.
+    /// left to do. Bodies that came before `oldest_body`, absences found before `oldest_absence`, and
+    /// message ids and jobs from before `oldest_event` go.
     pub fn tidy(
         &mut self,
         oldest_body: Moment,
@@ -74,6 +74,8 @@ impl Writer {
                     retention::expire_quarantine(connection, oldest_body),
                     retention::forget_absences(connection, oldest_absence),
                     retention::forget_events(connection, oldest_event),
+                    retention::drop_candidates(connection),
+                    retention::forget_jobs(connection, oldest_event),
                 ];
                 dropped.into_iter().sum()
             })

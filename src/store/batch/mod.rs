@@ -134,10 +134,7 @@ pub(super) fn apply(
     connection: &mut AnyConnection,
     batch: &Batch<'_>,
 ) -> Result<Vec<Effect>, StoreError> {
-    let effects = match connection {
-        AnyConnection::Postgres(inner) => postgres::apply(inner, batch)?,
-        AnyConnection::Sqlite(inner) => sqlite::apply(inner, batch)?,
-    };
+    let effects = insert(connection, batch)?;
     for (user, effect) in batch.users.iter().zip(&effects) {
         if matches!(effect.fate, Fate::Superseded | Fate::Absent) {
             if user.merged.last_sign_in_at.is_some() {
@@ -147,6 +144,18 @@ pub(super) fn apply(
         }
     }
     Ok(effects)
+}
+
+/// Likewise, and raises nothing in a row that keeps what it holds: all that happens where no
+/// version of the batch beats any.
+pub(super) fn insert(
+    connection: &mut AnyConnection,
+    batch: &Batch<'_>,
+) -> Result<Vec<Effect>, StoreError> {
+    match connection {
+        AnyConnection::Postgres(inner) => postgres::apply(inner, batch),
+        AnyConnection::Sqlite(inner) => sqlite::apply(inner, batch),
+    }
 }
 
 /// What a batch came to.

@@ -1,9 +1,9 @@
 //! Leases: who works on a write-back, and how that ends where it came to nothing.
 
 use crate::store::connection::{AnyConnection, both};
-use crate::store::schema::write_backs;
+use crate::store::schema::{users, write_backs};
 use crate::store::types::{Moment, Utc};
-use crate::store::{Store, StoreError};
+use crate::store::{Store, StoreError, Subject};
 use diesel::dsl::{case_when, sql};
 use diesel::prelude::*;
 use diesel::sql_types::{Bool, Text};
@@ -53,6 +53,31 @@ impl Store {
             let due = claimable(source, now).filter(write_backs::next_try_at.le(now));
             Ok(both!(connection, |inner| diesel::select(diesel::dsl::exists(due))
                 .get_result(inner))?)
+        })
+        .await
+    }
+
+    /// The users whose write-backs are claimed next, up to `limit` of them, as their rows stand. Those
+    /// of whom an operator chose something, or of whom a call's answer was lost, are looked at in
+    /// any case, and left out.
+    pub async fn next_write_backs(
+        &self,
+        source: &'static str,
+        limit: i64,
+    ) -> Result<Vec<Subject>, StoreError> {
+        self.read(move |connection| {
+            let now = connection.now()?;
+            let next = claimable(source, now)
+                .filter(write_backs::next_try_at.le(now))
+                .filter(write_backs::chosen_at.is_null().and(write_backs::unsure.eq(false)))
+                .order((write_backs::next_try_at, write_backs::external_id))
+                .select(write_backs::external_id)
+                .limit(limit);
+            let ids: Vec<String> = both!(connection, |inner| next.load(inner))?;
+            Ok(both!(connection, |inner| users::table
+                .filter(users::external_id.eq_any(&ids).and(users::source.eq(source)))
+                .select(Subject::as_select())
+                .load(inner))?)
         })
         .await
     }
@@ -117,8 +142,10 @@ fn claim(
     // What another worker holds is passed over; on SQLite nobody else is in a transaction.
     macro_rules! found {
         ($which:expr) => {{
-            let found =
-                claimable(source, now).filter($which).order(write_backs::next_try_at).limit(most);
+            let found = claimable(source, now)
+                .filter($which)
+                .order((write_backs::next_try_at, write_backs::external_id))
+                .limit(most);
             match connection {
                 AnyConnection::Postgres(inner) => {
                     found.select(Claim::as_select()).for_update().skip_locked().load(inner)?

@@ -61,7 +61,7 @@ fn settle(
     let answer =
         acknowledgement.map(|answer| (Change::Snapshot(Box::new(answer.snapshot)), answer.sent));
     if let Some((change, _)) = &answer {
-        apply(connection, rules.terms, now, std::slice::from_ref(change))?;
+        apply(connection, rules.terms, now, &[change])?;
     }
     let subject = subject::lock(connection, source, &claim.external_id)?;
     let Some(held) = hold(connection, source, claim)? else {

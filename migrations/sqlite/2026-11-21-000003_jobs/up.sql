@@ -1,0 +1,64 @@
+-- Jobs: long work on all users, which any replica can go on with; and what is to be done at times.
+
+CREATE TABLE jobs (
+    id TEXT NOT NULL PRIMARY KEY,
+    source TEXT NOT NULL,
+    -- `backfill`, `reconcile` or `drift`.
+    kind TEXT NOT NULL,
+    dry_run INTEGER NOT NULL,
+    -- An operator lifts the brake on absences.
+    allow_mass_delete INTEGER NOT NULL,
+    -- `queued`, `running`, `succeeded`, `failed`, `cancelled` or `blocked`.
+    state TEXT NOT NULL DEFAULT 'queued',
+    -- How many users the provider counts.
+    expected INTEGER,
+    counters TEXT NOT NULL,
+    -- Where the job stands, committed with the work up to there.
+    cursor TEXT,
+    -- What a job that changes nothing has to tell; ids only.
+    report TEXT,
+    error TEXT,
+    -- Raised by every claim; whoever holds an older one has lost the lease.
+    fence INTEGER NOT NULL DEFAULT 0,
+    leased_until TEXT,
+    created_at TEXT NOT NULL,
+    started_at TEXT,
+    finished_at TEXT
+) STRICT;
+-- One active job a kind.
+CREATE UNIQUE INDEX jobs_active ON jobs (source, kind) WHERE state IN ('queued', 'running');
+
+-- Users about whom a job has to say or do something once all pages are read.
+CREATE TABLE job_candidates (
+    job_id TEXT NOT NULL,
+    -- `extra`, `missing`, `stale`, `conflict` or `undeleted`.
+    finding TEXT NOT NULL,
+    external_id TEXT NOT NULL,
+    -- When the row was last written, so that one written since is known.
+    row_synced_at TEXT,
+    -- Of an extra user: where the row stood when the second look-up, sent at `looked_at`, found nobody.
+    judged_updated_at INTEGER,
+    judged_projection INTEGER,
+    looked_at INTEGER,
+    PRIMARY KEY (job_id, finding, external_id)
+) STRICT, WITHOUT ROWID;
+
+-- Work that comes again and again, done by one replica at a time: when it is due, who is at it,
+-- and what the next one has to know.
+CREATE TABLE leases (
+    name TEXT NOT NULL PRIMARY KEY,
+    due_at TEXT NOT NULL,
+    fence INTEGER NOT NULL DEFAULT 0,
+    leased_until TEXT,
+    memory TEXT NOT NULL
+) STRICT, WITHOUT ROWID;
+
+-- Live rows by when the provider created their users: jobs compare each page with its part of it.
+CREATE INDEX users_source_created_at ON users (source_created_at) WHERE status <> 'deleted';
+-- Rows without a user, to see that nothing personal is left in them.
+CREATE INDEX users_deleted ON users (external_id) WHERE status = 'deleted';
+
+-- What is due, in one order for those who look ahead and those who claim: a page of users is noted in
+-- one instant.
+DROP INDEX write_backs_due;
+CREATE INDEX write_backs_due ON write_backs (next_try_at, external_id) WHERE state = 'due';

@@ -1,0 +1,147 @@
+//! What a job is, and what it counts.
+//!
+//! A job is long work on all users: `sync` does it page by page, `store` keeps it, `http` and `cli`
+//! start it and show it. The words here are those of all four.
+
+use serde::{Deserialize, Serialize};
+
+/// What a job does.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum JobKind {
+    /// Brings in every user of the provider.
+    Backfill,
+    /// Likewise, and finds rows whose user is gone.
+    Reconcile,
+    /// Changes nothing, and tells in what table and provider differ.
+    Drift,
+}
+
+impl JobKind {
+    /// Every kind.
+    pub const ALL: [Self; 3] = [Self::Backfill, Self::Reconcile, Self::Drift];
+
+    /// The word that is stored and shown.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Backfill => "backfill",
+            Self::Reconcile => "reconcile",
+            Self::Drift => "drift",
+        }
+    }
+
+    /// The kind of this word.
+    pub fn parse(word: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|kind| kind.as_str() == word)
+    }
+
+    /// Whether rows are looked for whose user is gone.
+    pub const fn finds_extra(self) -> bool {
+        matches!(self, Self::Reconcile | Self::Drift)
+    }
+}
+
+/// How a job ended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum JobEnd {
+    /// All is done.
+    Succeeded,
+    /// It cannot be done.
+    Failed,
+    /// An operator has to allow what is left.
+    Blocked,
+}
+
+impl JobEnd {
+    /// Every end that a job comes to by itself.
+    pub const ALL: [Self; 3] = [Self::Succeeded, Self::Failed, Self::Blocked];
+
+    /// The word that is stored and shown as the job's state.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Succeeded => "succeeded",
+            Self::Failed => "failed",
+            Self::Blocked => "blocked",
+        }
+    }
+}
+
+/// What a job has counted so far, in users. In a dry run: what would be done.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Counters {
+    /// Users of the provider who were compared.
+    pub seen: u64,
+    /// Rows that are new.
+    pub created: u64,
+    /// Rows that were changed, emptied ones included.
+    pub updated: u64,
+    /// Rows that were right already, or newer than what was fetched.
+    pub unchanged: u64,
+    /// Users whose signed deletion came before, and who stay deleted.
+    pub tombstoned: u64,
+    /// Users of the provider who had no live row.
+    pub missing: u64,
+    /// Rows that showed a user otherwise than the provider does.
+    pub stale: u64,
+    /// Live rows whose user the provider does not know.
+    pub extra: u64,
+    /// Users who could not be read, looked up or written.
+    pub failed: u64,
+}
+
+/// What a job that only looks has found so far, beside its counters.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Looked {
+    /// What would be written to the provider.
+    pub write_back: WouldFill,
+    /// Differences too young to count: an event about them may be on its way.
+    pub in_flight: u64,
+}
+
+/// What a difference between table and provider is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Difference {
+    /// A user of the provider without a live row.
+    Missing,
+    /// A row that shows something older.
+    Stale,
+    /// A live row whose user the provider does not know.
+    Extra,
+    /// A user who holds an id that is not ours, or a role that is not known.
+    Conflict,
+    /// Personal data of a user who is deleted.
+    Undeleted,
+}
+
+impl Difference {
+    /// Every difference.
+    pub const ALL: [Self; 5] =
+        [Self::Missing, Self::Stale, Self::Extra, Self::Conflict, Self::Undeleted];
+
+    /// The word that is stored, shown and counted.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Missing => "missing",
+            Self::Stale => "stale",
+            Self::Extra => "extra",
+            Self::Conflict => "conflict",
+            Self::Undeleted => "undeleted",
+        }
+    }
+}
+
+/// What would be written to the provider, and what stands in the way, in users.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct WouldFill {
+    /// Users of whom anything would be written.
+    pub users: u64,
+    /// Users who would be given our id.
+    pub id: u64,
+    /// Users who would be given a role.
+    pub role: u64,
+    /// Users who would be given a plan.
+    pub plan: u64,
+    /// Users who hold another id, or a role that is not known: they are left alone.
+    pub conflicts: u64,
+}

@@ -1,0 +1,171 @@
+//! Users from a file: rows that are not there yet, and nothing else.
+//!
+//! Called by the import in `sync`. Look and insertion are one transaction. Where a delivery is
+//! faster all the same, the guard keeps its row, because an imported version beats none; where
+//! somebody else takes an id meanwhile, the database refuses the transaction.
+
+use super::Store;
+use super::batch::{self, Batch, Fate, UserWrite};
+use super::connection::{AnyConnection, both};
+use super::error::StoreError;
+use super::schema::users;
+use super::types::Moment;
+use crate::domain::{Change, Merged, Snapshot};
+use crate::store::terms::Terms;
+use diesel::prelude::*;
+use std::collections::{HashMap, HashSet};
+use std::sync::Arc;
+
+/// A user who may not have a row yet.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Newcomer {
+    /// The id that the row must have; without it, one as every new row gets.
+    pub id: Option<String>,
+    /// The user; its version is [`crate::domain::Version::IMPORTED`].
+    pub snapshot: Snapshot,
+}
+
+/// What became of a newcomer.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Imported {
+    /// There is a row now that was not there before.
+    Inserted,
+    /// There was a row, and with the right id where it must have one.
+    Known,
+    /// The user has a row already, of this other id.
+    OtherId(String),
+    /// Another user's row has the id.
+    TakenId(String),
+}
+
+impl Store {
+    /// Inserts the rows that are not there, all of them or none; says what became of each
+    /// newcomer, in their order. Notes nothing to be written back.
+    pub async fn import(
+        &self,
+        terms: Terms,
+        now: Moment,
+        newcomers: Arc<[Newcomer]>,
+    ) -> Result<Vec<Imported>, StoreError> {
+        self.change(move |connection| {
+            let mut plan = Plan::of(connection, terms, &newcomers)?;
+            plan.carry_out(connection, terms, now, &newcomers)?;
+            Ok(plan.told)
+        })
+        .await
+    }
+
+    /// Says what [`Store::import`] would come to, and writes nothing.
+    pub async fn preview_import(
+        &self,
+        terms: Terms,
+        newcomers: Arc<[Newcomer]>,
+    ) -> Result<Vec<Imported>, StoreError> {
+        self.read(move |connection| Ok(Plan::of(connection, terms, &newcomers)?.told)).await
+    }
+}
+
+/// What is to be done, by what the tables hold and the newcomers say of each other.
+struct Plan {
+    /// What becomes of each newcomer.
+    told: Vec<Imported>,
+    /// Places of those who get a row, and its id.
+    new_rows: Vec<(usize, String)>,
+}
+
+impl Plan {
+    fn of(
+        connection: &mut AnyConnection,
+        terms: Terms,
+        newcomers: &[Newcomer],
+    ) -> Result<Self, StoreError> {
+        let id = |newcomer: &Newcomer| {
+            newcomer.id.clone().unwrap_or_else(|| terms.new_id(&newcomer.snapshot.external_id))
+        };
+        let ids: Vec<String> = newcomers.iter().map(id).collect();
+        let mut row_ids = row_ids(connection, terms.source, newcomers)?;
+        let mut taken = taken_ids(connection, &ids)?;
+        let mut plan = Self { told: Vec::with_capacity(newcomers.len()), new_rows: Vec::new() };
+        for ((place, newcomer), id) in newcomers.iter().enumerate().zip(ids) {
+            let external_id = &newcomer.snapshot.external_id;
+            plan.told.push(if let Some(row_id) = row_ids.get(external_id) {
+                settled(newcomer, row_id)
+            } else if taken.insert(id.clone()) {
+                row_ids.insert(external_id.clone(), id.clone());
+                plan.new_rows.push((place, id));
+                Imported::Inserted
+            } else {
+                Imported::TakenId(id)
+            });
+        }
+        Ok(plan)
+    }
+
+    /// Inserts the new rows, in the order of external ids, as all writers do.
+    fn carry_out(
+        &mut self,
+        connection: &mut AnyConnection,
+        terms: Terms,
+        now: Moment,
+        newcomers: &[Newcomer],
+    ) -> Result<(), StoreError> {
+        let new_rows = self.new_rows.iter().filter_map(|(place, id)| {
+            let newcomer = newcomers.get(*place)?;
+            let change = Change::Snapshot(Box::new(newcomer.snapshot.clone()));
+            Some((*place, newcomer, id, change))
+        });
+        let mut new_rows: Vec<_> = new_rows.collect();
+        new_rows.sort_unstable_by(|one, other| one.3.external_id().cmp(other.3.external_id()));
+        let users = new_rows.iter().map(|(_, _, id, change)| {
+            let id = String::clone(id);
+            UserWrite { id, merged: Merged::of(change) }
+        });
+        let (source, users, deliveries) = (terms.source, users.collect(), Vec::new());
+        let batch = Batch { source, now, write_back: false, users, deliveries };
+        let effects = batch::insert(connection, &batch)?;
+        for ((place, newcomer, ..), effect) in new_rows.iter().zip(effects) {
+            // A delivery made the row since we looked.
+            if effect.fate != Fate::Created
+                && let Some(told) = self.told.get_mut(*place)
+            {
+                *told = settled(newcomer, &effect.user_id);
+            }
+        }
+        Ok(())
+    }
+}
+
+/// What becomes of a newcomer whose row is there.
+fn settled(newcomer: &Newcomer, row_id: &str) -> Imported {
+    match &newcomer.id {
+        Some(id) if id != row_id => Imported::OtherId(row_id.to_owned()),
+        _ => Imported::Known,
+    }
+}
+
+/// The ids of the rows that newcomers have already, by external id.
+fn row_ids(
+    connection: &mut AnyConnection,
+    source: &str,
+    newcomers: &[Newcomer],
+) -> Result<HashMap<String, String>, StoreError> {
+    let external_ids = newcomers.iter().map(|newcomer| newcomer.snapshot.external_id.as_str());
+    let external_ids: Vec<&str> = external_ids.collect();
+    let rows: Vec<(String, String)> = both!(connection, |inner| users::table
+        .filter(users::external_id.eq_any(&external_ids).and(users::source.eq(source)))
+        .select((users::external_id, users::id))
+        .load(inner))?;
+    Ok(rows.into_iter().collect())
+}
+
+/// Which of these ids rows have already, whosever they are.
+fn taken_ids(
+    connection: &mut AnyConnection,
+    ids: &[String],
+) -> Result<HashSet<String>, StoreError> {
+    let taken: Vec<String> = both!(connection, |inner| users::table
+        .filter(users::id.eq_any(ids))
+        .select(users::id)
+        .load(inner))?;
+    Ok(taken.into_iter().collect())
+}

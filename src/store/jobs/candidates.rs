@@ -1,0 +1,176 @@
+//! Users about whom a job has to say or do something when all pages are read.
+//!
+//! Live rows that a page should have held and did not are looked up again; and what a scan for
+//! drift found is read once more before it is told. Kept in the database, so that a job's memory
+//! does not depend on how many there are.
+
+use super::{Held, Progress, hold, save};
+use crate::domain::Difference;
+use crate::store::connection::{AnyConnection, both};
+use crate::store::schema::job_candidates;
+use crate::store::types::Moment;
+use crate::store::{Store, StoreError, absences};
+use diesel::prelude::*;
+
+/// A user about whom something is to be said or done.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Candidate {
+    difference: Difference,
+    /// The provider's id.
+    pub external_id: String,
+    row_synced_at: Option<Moment>,
+}
+
+impl Candidate {
+    /// A live row that the page should have held and did not.
+    pub fn extra(external_id: String) -> Self {
+        Self::of(Difference::Extra, external_id, None)
+    }
+
+    /// A difference, of a row that was last written at `row_synced_at`.
+    pub(super) fn of(
+        difference: Difference,
+        external_id: String,
+        row_synced_at: Option<Moment>,
+    ) -> Self {
+        Self { difference, external_id, row_synced_at }
+    }
+}
+
+impl Store {
+    /// Notes candidates. Returns whether the lease is still held.
+    pub async fn add_candidates(
+        &self,
+        held: Held,
+        candidates: Vec<Candidate>,
+    ) -> Result<bool, StoreError> {
+        self.change(move |connection| {
+            let holds = hold(connection, &held)?;
+            if holds {
+                add(connection, &held, &candidates)?;
+            }
+            Ok(holds)
+        })
+        .await
+    }
+
+    /// Up to `limit` candidates behind the user `after`, in the order of their ids.
+    pub async fn candidates(
+        &self,
+        held: Held,
+        difference: Difference,
+        after: Option<String>,
+        limit: i64,
+    ) -> Result<Vec<String>, StoreError> {
+        self.read(move |connection| {
+            Ok(both!(connection, |inner| {
+                let mut some =
+                    of(&held, difference).select(job_candidates::external_id).into_boxed();
+                if let Some(after) = &after {
+                    some = some.filter(job_candidates::external_id.gt(after));
+                }
+                some.order(job_candidates::external_id).limit(limit).load(inner)
+            })?)
+        })
+        .await
+    }
+
+    /// Writes down what a second look-up came to: candidates who are `gone`, with where their rows
+    /// stood, while the others are none any more; and where the job stands. Returns whether the
+    /// lease is still held.
+    pub async fn judge_candidates(
+        &self,
+        held: Held,
+        dropped: Vec<String>,
+        gone: Vec<absences::Absence>,
+        progress: Progress,
+    ) -> Result<bool, StoreError> {
+        self.change(move |connection| {
+            if !hold(connection, &held)? {
+                return Ok(false);
+            }
+            both!(connection, |inner| diesel::delete(
+                of(&held, Difference::Extra).filter(job_candidates::external_id.eq_any(&dropped))
+            )
+            .execute(inner))?;
+            for absence in &gone {
+                let row = job_candidates::table.find((
+                    held.job_id(),
+                    Difference::Extra.as_str(),
+                    &absence.external_id,
+                ));
+                both!(connection, |inner| diesel::update(row)
+                    .set((
+                        job_candidates::judged_updated_at.eq(absence.judged.updated_at_ms),
+                        job_candidates::judged_projection.eq(absence.judged.projection),
+                        job_candidates::looked_at.eq(absence.sent_at_ms),
+                    ))
+                    .execute(inner))?;
+            }
+            save(connection, &held, &progress)?;
+            Ok(true)
+        })
+        .await
+    }
+
+    /// Forgets the candidates of a job that has ended, some at a time. Returns whether there may be
+    /// more.
+    pub async fn forget_candidates(&self, held: Held, limit: i64) -> Result<bool, StoreError> {
+        self.change(move |connection| {
+            let some: Vec<(String, String)> = both!(connection, |inner| job_candidates::table
+                .filter(job_candidates::job_id.eq(held.job_id()))
+                .select((job_candidates::finding, job_candidates::external_id))
+                .limit(limit)
+                .load(inner))?;
+            for difference in Difference::ALL.map(Difference::as_str) {
+                let ids: Vec<&String> =
+                    some.iter().filter(|one| one.0 == difference).map(|one| &one.1).collect();
+                both!(connection, |inner| diesel::delete(
+                    job_candidates::table
+                        .filter(job_candidates::job_id.eq(held.job_id()))
+                        .filter(job_candidates::finding.eq(difference))
+                        .filter(job_candidates::external_id.eq_any(ids))
+                )
+                .execute(inner))?;
+            }
+            Ok(!some.is_empty())
+        })
+        .await
+    }
+}
+
+/// A job's candidates of one difference.
+#[diesel::dsl::auto_type(no_type_alias)]
+pub(super) fn of<'a>(held: &'a Held, difference: Difference) -> _ {
+    let (job_id, finding): (&'a str, &'static str) = (held.job_id(), difference.as_str());
+    job_candidates::table
+        .filter(job_candidates::job_id.eq(job_id))
+        .filter(job_candidates::finding.eq(finding))
+}
+
+/// Notes candidates who are not noted yet.
+pub(super) fn add(
+    connection: &mut AnyConnection,
+    held: &Held,
+    candidates: &[Candidate],
+) -> Result<(), StoreError> {
+    if candidates.is_empty() {
+        return Ok(());
+    }
+    let rows: Vec<_> = candidates
+        .iter()
+        .map(|candidate| {
+            (
+                job_candidates::job_id.eq(held.job_id()),
+                job_candidates::finding.eq(candidate.difference.as_str()),
+                job_candidates::external_id.eq(&candidate.external_id),
+                job_candidates::row_synced_at.eq(candidate.row_synced_at),
+            )
+        })
+        .collect();
+    both!(connection, |inner| diesel::insert_into(job_candidates::table)
+        .values(&rows)
+        .on_conflict_do_nothing()
+        .execute(inner))?;
+    Ok(())
+}

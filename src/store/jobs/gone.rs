@@ -1,0 +1,133 @@
+//! Candidates whom a second look-up did not find either, and what is done about them.
+
+use super::candidates::of;
+use super::{Held, Progress, hold, save};
+use crate::domain::{Difference, Judged};
+use crate::store::connection::both;
+use crate::store::schema::{job_candidates, users};
+use crate::store::types::Moment;
+use crate::store::{Store, StoreError, Terms, absences};
+use diesel::dsl::sql;
+use diesel::prelude::*;
+use diesel::sql_types::Bool;
+
+/// What became of users who are gone.
+#[derive(Debug)]
+pub enum Acted {
+    /// Their rows are emptied, and the job stands there.
+    Emptied(Progress),
+    /// They are too many of so many live rows.
+    Braked {
+        /// How many live rows there are.
+        live: u64,
+    },
+    /// The lease is lost.
+    Lost,
+}
+
+/// How many users on either side stand for all.
+const OTHERS: i64 = 3;
+
+impl Store {
+    /// Up to `limit` candidates whom a second look-up did not find.
+    pub async fn gone_candidates(
+        &self,
+        held: Held,
+        limit: i64,
+    ) -> Result<Vec<absences::Absence>, StoreError> {
+        self.read(move |connection| {
+            type Looked = (String, Option<i64>, Option<i16>, Option<i64>);
+            let gone: Vec<Looked> = both!(connection, |inner| of(&held, Difference::Extra)
+                .filter(job_candidates::looked_at.is_not_null())
+                .select((
+                    job_candidates::external_id,
+                    job_candidates::judged_updated_at,
+                    job_candidates::judged_projection,
+                    job_candidates::looked_at,
+                ))
+                .order(job_candidates::external_id)
+                .limit(limit)
+                .load(inner))?;
+            let absence = |(external_id, updated_at_ms, projection, looked_at): (
+                _,
+                Option<_>,
+                Option<_>,
+                Option<_>,
+            )| {
+                let updated_at_ms = updated_at_ms.unwrap_or_default();
+                let judged = Judged { updated_at_ms, projection: projection.unwrap_or_default() };
+                absences::Absence { external_id, judged, sent_at_ms: looked_at.unwrap_or_default() }
+            };
+            Ok(gone.into_iter().map(absence).collect())
+        })
+        .await
+    }
+
+    /// Empties the rows of some users who are gone, unless all who are left are too many for one day
+    /// and the brake is not `lifted`. They are no candidates any more.
+    pub async fn empty_candidates(
+        &self,
+        held: Held,
+        terms: Terms,
+        now: Moment,
+        gone: Vec<absences::Absence>,
+        mut progress: Progress,
+        lifted: bool,
+    ) -> Result<Acted, StoreError> {
+        self.change_planned_anew(move |connection| {
+            if !hold(connection, &held)? {
+                return Ok(Acted::Lost);
+            }
+            let left: i64 = both!(connection, |inner| of(&held, Difference::Extra)
+                .filter(job_candidates::looked_at.is_not_null())
+                .count()
+                .get_result(inner))?;
+            absences::take_turn(connection)?;
+            if !lifted && let Some(live) = absences::brakes(connection, terms.source, &[], left)? {
+                return Ok(Acted::Braked { live: u64::try_from(live).unwrap_or_default() });
+            }
+            let emptied = absences::empty(connection, terms, now, gone.clone())?;
+            progress.counters.updated += u64::try_from(emptied.len()).unwrap_or_default();
+            let ids: Vec<&str> = gone.iter().map(|absence| absence.external_id.as_str()).collect();
+            both!(connection, |inner| diesel::delete(
+                of(&held, Difference::Extra).filter(job_candidates::external_id.eq_any(&ids))
+            )
+            .execute(inner))?;
+            save(connection, &held, &progress)?;
+            Ok(Acted::Emptied(progress))
+        })
+        .await
+    }
+
+    /// Some live users of this source who are no candidates of the job and whose rows were made before
+    /// `made_before`, of the newest and of the oldest: the provider's ids.
+    pub async fn some_live_others(
+        &self,
+        source: &'static str,
+        held: Held,
+        made_before: Moment,
+    ) -> Result<Vec<String>, StoreError> {
+        self.read(move |connection| {
+            macro_rules! live {
+                ($order:expr) => {
+                    both!(connection, |inner| users::table
+                        .filter(users::source.eq(source).and(users::created_at.lt(made_before)))
+                        .filter(sql::<Bool>("status <> 'deleted'"))
+                        .filter(diesel::dsl::not(diesel::dsl::exists(
+                            of(&held, Difference::Extra)
+                                .filter(job_candidates::external_id.eq(users::external_id))
+                        )))
+                        .order($order)
+                        .select(users::external_id)
+                        .limit(OTHERS)
+                        .load::<String>(inner))?
+                };
+            }
+            let mut some = live!(users::id.desc());
+            some.extend(live!(users::id.asc()));
+            some.dedup();
+            Ok(some)
+        })
+        .await
+    }
+}

@@ -1,0 +1,222 @@
+//! A page of users is compared with their rows, and what differs is written, in one transaction with
+//! the place that the job has reached.
+//!
+//! Called by jobs. So a job that is killed repeats one page at most, and counts nobody twice. Rows
+//! that agree are not written at all; about all others the guard of every write decides, so what a
+//! webhook brought meanwhile stays.
+
+mod look;
+mod row;
+
+pub use row::RowsAhead;
+
+use super::candidates::{self, Candidate};
+use super::{Held, Progress, hold, save};
+use crate::domain::{Change, Counters, Finding, compare};
+use crate::store::batch::{Effect, Fate};
+use crate::store::changes;
+use crate::store::connection::{AnyConnection, both};
+use crate::store::leases::{self, Shift};
+use crate::store::schema::write_backs;
+use crate::store::types::Moment;
+use crate::store::write_backs::Rules;
+use crate::store::{Store, StoreError};
+use diesel::prelude::*;
+use look::Look;
+use row::{Row, load_rows};
+use std::collections::HashMap;
+use std::sync::Arc;
+
+/// What is done about users who differ.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Intent {
+    /// Their rows are brought in step.
+    Write,
+    /// Only counted.
+    #[default]
+    Count,
+    /// Counted, and noted so that each can be told and looked at again.
+    Note,
+}
+
+/// A page, and where the job stands before it.
+#[derive(Debug, Default)]
+pub struct JobPage {
+    /// What it shows of its users.
+    pub users: Vec<Change>,
+    /// How many more there were who could not be read.
+    pub unreadable: usize,
+    /// What is done about those who differ.
+    pub intent: Intent,
+    /// The place behind the page, and what was counted before it.
+    pub progress: Progress,
+    /// Users whose rows the page should have held and did not.
+    pub extras: Vec<String>,
+    /// The rows of its users, where they were read ahead.
+    pub ahead: Option<RowsAhead>,
+    /// It is a part of a page: what was counted is stored with the place behind the whole.
+    pub is_part: bool,
+}
+
+impl Store {
+    /// Commits a page. Returns where the job stands then; nothing where the lease is lost.
+    pub async fn commit_page(
+        &self,
+        held: Held,
+        rules: Rules,
+        now: Moment,
+        page: Arc<JobPage>,
+    ) -> Result<Option<Progress>, StoreError> {
+        // Nobody waits for a page: one that a crash of the server takes along takes its place along
+        // too. The job's end is flushed, and with it all that came before.
+        self.change_unflushed(move |connection| commit(connection, &held, &rules, now, &page)).await
+    }
+
+    /// Brings rows in step with what was fetched of some users, without a job. Returns what was done;
+    /// nothing where the shift is lost.
+    pub async fn bring_in(
+        &self,
+        shift: Shift,
+        rules: Rules,
+        now: Moment,
+        users: Vec<Change>,
+    ) -> Result<Option<Counters>, StoreError> {
+        self.change(move |connection| {
+            if !leases::hold(connection, &shift)? {
+                return Ok(None);
+            }
+            let ids = users.iter().map(Change::external_id);
+            let rows = load_rows(connection, rules.terms.source, ids)?;
+            let mut counters = Counters::default();
+            write(connection, &rules, now, &users, &rows, &mut counters)?;
+            Ok(Some(counters))
+        })
+        .await
+    }
+}
+
+fn commit(
+    connection: &mut AnyConnection,
+    held: &Held,
+    rules: &Rules,
+    now: Moment,
+    page: &JobPage,
+) -> Result<Option<Progress>, StoreError> {
+    if !hold(connection, held)? {
+        return Ok(None);
+    }
+    let read_now;
+    let rows = if let Some(rows) = page.ahead.as_ref().and_then(RowsAhead::fresh) {
+        rows
+    } else {
+        let ids = page.users.iter().map(Change::external_id);
+        read_now = load_rows(connection, rules.terms.source, ids)?;
+        &read_now
+    };
+    let mut progress = page.progress.clone();
+    let counters = &mut progress.counters;
+    counters.seen += u64::try_from(page.users.len() + page.unreadable).unwrap_or_default();
+    counters.failed += u64::try_from(page.unreadable).unwrap_or_default();
+    let mut noted: Vec<Candidate> = page.extras.iter().cloned().map(Candidate::extra).collect();
+    if page.intent == Intent::Write {
+        write(connection, rules, now, &page.users, rows, counters)?;
+    } else {
+        let mut look = Look { rules, rows, counters, looked: &mut progress.looked };
+        for user in page.users.iter().filter_map(Change::snapshot) {
+            let differing = look.at(user);
+            if page.intent == Intent::Note {
+                noted.extend(differing);
+            }
+        }
+    }
+    candidates::add(connection, held, &noted)?;
+    if !page.is_part {
+        save(connection, held, &progress)?;
+    }
+    Ok(Some(progress))
+}
+
+/// Hands what differs to the guard, and notes about those who agree that the provider is to be told.
+fn write(
+    connection: &mut AnyConnection,
+    rules: &Rules,
+    now: Moment,
+    users: &[Change],
+    rows: &HashMap<String, Row>,
+    counters: &mut Counters,
+) -> Result<(), StoreError> {
+    let (mut written, mut unsettled) = (Vec::new(), Vec::new());
+    for (change, user) in users.iter().filter_map(|change| Some((change, change.snapshot()?))) {
+        let row = rows.get(&user.external_id);
+        let finding = compare(row.map(Row::standing).as_ref(), user);
+        match (finding, row) {
+            (Finding::Tombstoned, _) => counters.tombstoned += 1,
+            (Finding::Same, Some(row)) => {
+                counters.unchanged += 1;
+                if rules.terms.write_back && !row.is_settled(user) {
+                    unsettled.push(user.external_id.as_str());
+                }
+            }
+            _ => written.push((change, finding)),
+        }
+    }
+    written.sort_unstable_by(|(one, _), (other, _)| one.external_id().cmp(other.external_id()));
+    let (changes, findings): (Vec<&Change>, Vec<Finding>) = written.into_iter().unzip();
+    if !changes.is_empty() {
+        let effects = changes::apply(connection, rules.terms, now, &changes)?;
+        for (effect, finding) in effects.iter().zip(findings) {
+            count(counters, effect, finding);
+        }
+    }
+    unsettled.sort_unstable();
+    note_quietly(connection, rules.terms.source, &unsettled, now)
+}
+
+fn count(counters: &mut Counters, effect: &Effect, finding: Finding) {
+    match effect.fate {
+        Fate::Created => {
+            counters.created += 1;
+            counters.missing += 1;
+        }
+        Fate::Updated => {
+            counters.updated += 1;
+            if finding == Finding::Returned {
+                counters.missing += 1;
+            } else {
+                counters.stale += 1;
+            }
+        }
+        Fate::Unchanged | Fate::Superseded | Fate::Absent => counters.unchanged += 1,
+        Fate::Tombstoned => counters.tombstoned += 1,
+    }
+}
+
+/// Notes that the provider may have to be told about users; what is noted already, and what rests
+/// because of a conflict, is left as it is.
+fn note_quietly(
+    connection: &mut AnyConnection,
+    source: &str,
+    external_ids: &[&str],
+    created_at: Moment,
+) -> Result<(), StoreError> {
+    if external_ids.is_empty() {
+        return Ok(());
+    }
+    let now = connection.now()?;
+    let notes: Vec<_> = external_ids
+        .iter()
+        .map(|external_id| {
+            (
+                write_backs::source.eq(source),
+                write_backs::external_id.eq(external_id),
+                write_backs::next_try_at.eq(now),
+                write_backs::created_at.eq(created_at),
+            )
+        })
+        .collect();
+    both!(connection, |inner| diesel::insert_into(write_backs::table)
+        .values(&notes)
+        .on_conflict_do_nothing()
+        .execute(inner))?;
+    Ok(())
+}

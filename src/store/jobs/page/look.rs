@@ -1,0 +1,108 @@
+//! A page is looked at, and nothing but the job is changed: what would be done, and what differs.
+
+use super::row::Row;
+use crate::domain::{
+    Conflict, Counters, Difference, Finding, Looked, Snapshot, UnixMillis, compare, write_back,
+};
+use crate::store::jobs::candidates::Candidate;
+use crate::store::write_backs::Rules;
+use serde_json::{Map, Value};
+use std::collections::HashMap;
+
+/// How old a difference must be to count, in milliseconds: an event about a younger one may be on
+/// its way.
+const GRACE_MS: i64 = 60_000;
+
+/// Looks at users without changing anything.
+pub(super) struct Look<'a> {
+    pub(super) rules: &'a Rules,
+    pub(super) rows: &'a HashMap<String, Row>,
+    pub(super) counters: &'a mut Counters,
+    pub(super) looked: &'a mut Looked,
+}
+
+impl Look<'_> {
+    /// Counts what would be done about a user; returns in what the user differs for long enough.
+    pub(super) fn at(&mut self, user: &Snapshot) -> Vec<Candidate> {
+        let row = self.rows.get(&user.external_id);
+        let finding = compare(row.map(Row::standing).as_ref(), user);
+        let counters = &mut *self.counters;
+        let difference = match finding {
+            Finding::Missing => {
+                counters.created += 1;
+                Some(Difference::Missing)
+            }
+            Finding::Returned => {
+                counters.updated += 1;
+                Some(Difference::Missing)
+            }
+            Finding::Stale => {
+                counters.updated += 1;
+                Some(Difference::Stale)
+            }
+            Finding::Unconfirmed | Finding::Same | Finding::Newer => {
+                counters.unchanged += 1;
+                None
+            }
+            Finding::Tombstoned => {
+                counters.tombstoned += 1;
+                return Vec::new();
+            }
+        };
+        match difference {
+            Some(Difference::Missing) => counters.missing += 1,
+            Some(_) => counters.stale += 1,
+            None => {}
+        }
+        let conflict = self.would_fill(user, row).map(|_| Difference::Conflict);
+        let row_synced_at = row.map(|row| row.synced_at);
+        let mut differing: Vec<Candidate> = [difference, conflict]
+            .into_iter()
+            .flatten()
+            // Whoever has no row holds no id of ours either.
+            .filter(|difference| row.is_some() || *difference == Difference::Missing)
+            .map(|difference| Candidate::of(difference, user.external_id.clone(), row_synced_at))
+            .collect();
+        if is_young(user) && !differing.is_empty() {
+            self.looked.in_flight += 1;
+            differing.clear();
+        }
+        differing
+    }
+
+    /// Counts what the provider would be told about a user, and returns what stands in the way.
+    fn would_fill(&mut self, user: &Snapshot, row: Option<&Row>) -> Option<Conflict> {
+        if row.is_some_and(|row| row.is_settled(user)) {
+            return None;
+        }
+        let new_id;
+        let id = if let Some(row) = row {
+            &row.id
+        } else {
+            new_id = self.rules.terms.new_id(&user.external_id);
+            &new_id
+        };
+        let public_metadata: Map<String, Value> =
+            serde_json::from_str(&user.profile.public_metadata).unwrap_or_default();
+        let holding = write_back::Holding {
+            id,
+            set_role: row.and_then(|row| row.set_role.as_deref()),
+            set_plan: row.and_then(|row| row.set_plan.as_deref()),
+            public_metadata: &public_metadata,
+        };
+        let due = write_back::due(holding, &self.rules.names, &self.rules.words.roles, false);
+        let would = &mut self.looked.write_back;
+        would.users += u64::from(!due.fill.is_empty());
+        would.id += u64::from(due.fill.id.is_some());
+        would.role += u64::from(due.fill.role.is_some());
+        would.plan += u64::from(due.fill.plan.is_some());
+        would.conflicts += u64::from(due.conflict.is_some());
+        due.conflict
+    }
+}
+
+/// Whether the user changed so lately that an event may be on its way.
+fn is_young(user: &Snapshot) -> bool {
+    let asked_at = user.fetched_at.map_or(0, UnixMillis::get);
+    asked_at - user.version.updated_at_ms < GRACE_MS
+}

@@ -1,0 +1,110 @@
+//! Rows as far as a page is compared with them.
+
+use crate::domain::{Life, RowStanding, Snapshot, UnixMillis, Version};
+use crate::store::connection::{AnyConnection, both};
+use crate::store::schema::users;
+use crate::store::types::Moment;
+use crate::store::{Store, StoreError};
+use diesel::prelude::*;
+use std::collections::HashMap;
+use std::time::{Duration, Instant};
+
+/// A user's row as far as a page is compared with it.
+#[derive(Debug, Queryable, Selectable)]
+#[diesel(table_name = users)]
+pub(super) struct Row {
+    pub(super) id: String,
+    external_id: String,
+    version_updated_at: i64,
+    version_projection: i16,
+    version_kind: i16,
+    version_seen_at: i64,
+    version_digest: Vec<u8>,
+    locked_until: Option<Moment>,
+    last_sign_in_at: Option<Moment>,
+    role: Option<String>,
+    plan: Option<String>,
+    pub(super) set_role: Option<String>,
+    pub(super) set_plan: Option<String>,
+    deletion_kind: Option<String>,
+    pub(super) synced_at: Moment,
+}
+
+impl Row {
+    pub(super) fn standing(&self) -> RowStanding<'_> {
+        let millis = |at: Option<Moment>| at.and_then(|at| UnixMillis::new(at.as_millis()));
+        RowStanding {
+            version: Version {
+                updated_at_ms: self.version_updated_at,
+                projection: self.version_projection,
+                kind: self.version_kind,
+                seen_at_ms: self.version_seen_at,
+                digest: self.version_digest.as_slice().try_into().unwrap_or_default(),
+            },
+            locked_until: millis(self.locked_until),
+            last_sign_in_at: millis(self.last_sign_in_at),
+            role: self.role.as_deref(),
+            plan: self.plan.as_deref(),
+            set_role: self.set_role.as_deref(),
+            set_plan: self.set_plan.as_deref(),
+            life: match self.deletion_kind.as_deref() {
+                None => Life::Live,
+                Some("signed") => Life::Deleted,
+                Some(_) => Life::Absent,
+            },
+        }
+    }
+
+    /// Whether the provider holds all that it should, as far as the snapshot shows at a glance.
+    pub(super) fn is_settled(&self, snapshot: &Snapshot) -> bool {
+        let chosen = self.set_role.is_some() || self.set_plan.is_some();
+        !chosen && snapshot.settled_id.as_deref() == Some(&self.id)
+    }
+}
+
+/// For how long rows that were read ahead are compared with; the guard decides at the row in any
+/// case, but what seems to agree is not written at all.
+const READ_AHEAD_FOR: Duration = Duration::from_secs(2);
+
+/// Rows that were read while the page before was written.
+#[derive(Debug)]
+pub struct RowsAhead {
+    rows: HashMap<String, Row>,
+    read_at: Instant,
+}
+
+impl RowsAhead {
+    /// The rows, while they are worth looking at.
+    pub(super) fn fresh(&self) -> Option<&HashMap<String, Row>> {
+        (self.read_at.elapsed() < READ_AHEAD_FOR).then_some(&self.rows)
+    }
+}
+
+impl Store {
+    /// Reads the rows of users of whom a page is about to be committed.
+    pub async fn read_ahead(
+        &self,
+        source: &'static str,
+        external_ids: Vec<String>,
+    ) -> Result<RowsAhead, StoreError> {
+        let read_at = Instant::now();
+        let ids = external_ids;
+        let rows = self
+            .read(move |connection| load_rows(connection, source, ids.iter().map(String::as_str)));
+        Ok(RowsAhead { rows: rows.await?, read_at })
+    }
+}
+
+/// The rows of users, by the provider's ids.
+pub(super) fn load_rows<'a>(
+    connection: &mut AnyConnection,
+    source: &str,
+    external_ids: impl Iterator<Item = &'a str>,
+) -> Result<HashMap<String, Row>, StoreError> {
+    let ids: Vec<&str> = external_ids.collect();
+    let rows: Vec<Row> = both!(connection, |inner| users::table
+        .filter(users::external_id.eq_any(&ids).and(users::source.eq(source)))
+        .select(Row::as_select())
+        .load(inner))?;
+    Ok(rows.into_iter().map(|row| (row.external_id.clone(), row)).collect())
+}

@@ -1,0 +1,172 @@
+//! How a job is asked for, found and cancelled: what operators see of the queue.
+
+use super::{JobRecord, json};
+use crate::domain::{Counters, JobKind};
+use crate::store::connection::{AnyConnection, both};
+use crate::store::schema::jobs;
+use crate::store::types::{JsonText, Moment};
+use crate::store::{Store, StoreError};
+use diesel::prelude::*;
+
+/// A job that is asked for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Asked {
+    /// What it does.
+    pub kind: JobKind,
+    /// Whether it only tells what it would do.
+    pub dry_run: bool,
+    /// Whether the brake on absences is lifted.
+    pub allow_mass_delete: bool,
+}
+
+impl Store {
+    /// Makes a job, unless one of its kind is active. Returns the one that is active now, and
+    /// whether it is the new one.
+    pub async fn ask_for_job(
+        &self,
+        source: &'static str,
+        id: String,
+        asked: Asked,
+    ) -> Result<(JobRecord, bool), StoreError> {
+        self.change(move |connection| ask(connection, source, &id, asked)).await
+    }
+
+    /// Cancels a job, unless it has ended; returns the job, where there is one.
+    pub async fn cancel_job(&self, id: String) -> Result<Option<JobRecord>, StoreError> {
+        self.change(move |connection| {
+            let found = find(connection, &id)?;
+            if found.as_ref().is_some_and(JobRecord::is_active) {
+                finish(connection, &id, "cancelled", None)?;
+                return find(connection, &id);
+            }
+            Ok(found)
+        })
+        .await
+    }
+
+    /// The job of this id.
+    pub async fn find_job(&self, id: String) -> Result<Option<JobRecord>, StoreError> {
+        self.read(move |connection| find(connection, &id)).await
+    }
+
+    /// The last job of this kind that ended well, and was no dry run; a search for drift is always one.
+    pub async fn last_success(
+        &self,
+        source: &'static str,
+        kind: JobKind,
+    ) -> Result<Option<JobRecord>, StoreError> {
+        self.read(move |connection| {
+            Ok(both!(connection, |inner| jobs::table
+                .filter(jobs::source.eq(source).and(jobs::kind.eq(kind.as_str())))
+                .filter(jobs::state.eq("succeeded"))
+                .filter(jobs::dry_run.eq(kind == JobKind::Drift))
+                .order(jobs::id.desc())
+                .select(JobRecord::as_select())
+                .first(inner)
+                .optional())?)
+        })
+        .await
+    }
+
+    /// The last job that brought in all users: a reconcile that was blocked in the end did so too.
+    pub async fn last_that_read_all(
+        &self,
+        source: &'static str,
+    ) -> Result<Option<JobRecord>, StoreError> {
+        self.read(move |connection| {
+            let kinds = [JobKind::Backfill, JobKind::Reconcile].map(JobKind::as_str);
+            Ok(both!(connection, |inner| jobs::table
+                .filter(jobs::source.eq(source).and(jobs::kind.eq_any(kinds)))
+                .filter(jobs::state.eq_any(["succeeded", "blocked"]))
+                .filter(jobs::dry_run.eq(false))
+                .order(jobs::started_at.desc())
+                .select(JobRecord::as_select())
+                .first(inner)
+                .optional())?)
+        })
+        .await
+    }
+
+    /// Up to `limit` jobs, newest first, that are older than the one of the id `before`.
+    pub async fn list_jobs(
+        &self,
+        source: &'static str,
+        before: Option<String>,
+        limit: i64,
+    ) -> Result<Vec<JobRecord>, StoreError> {
+        self.read(move |connection| {
+            Ok(both!(connection, |inner| {
+                let mut query = jobs::table.select(JobRecord::as_select()).into_boxed();
+                query = query.filter(jobs::source.eq(source));
+                if let Some(before) = &before {
+                    query = query.filter(jobs::id.lt(before));
+                }
+                query.order(jobs::id.desc()).limit(limit).load(inner)
+            })?)
+        })
+        .await
+    }
+}
+
+fn ask(
+    connection: &mut AnyConnection,
+    source: &str,
+    id: &str,
+    asked: Asked,
+) -> Result<(JobRecord, bool), StoreError> {
+    let counters = json(&Counters::default())?;
+    let now = connection.now()?;
+    let made = both!(connection, |inner| diesel::insert_into(jobs::table)
+        .values((
+            jobs::id.eq(id),
+            jobs::source.eq(source),
+            jobs::kind.eq(asked.kind.as_str()),
+            jobs::dry_run.eq(asked.dry_run),
+            jobs::allow_mass_delete.eq(asked.allow_mass_delete),
+            jobs::counters.eq(JsonText(&counters)),
+            jobs::created_at.eq(now),
+        ))
+        .on_conflict_do_nothing()
+        .execute(inner))?;
+    let active: Option<JobRecord> = both!(connection, |inner| jobs::table
+        .filter(jobs::source.eq(source).and(jobs::kind.eq(asked.kind.as_str())))
+        .filter(jobs::state.eq_any(["queued", "running"]))
+        .select(JobRecord::as_select())
+        .first(inner)
+        .optional())?;
+    // It ended between the two statements: whoever asked may ask again.
+    let gone = || StoreError::Away("a job of this kind ended just now".into());
+    Ok((active.ok_or_else(gone)?, made == 1))
+}
+
+pub(super) fn find(
+    connection: &mut AnyConnection,
+    id: &str,
+) -> Result<Option<JobRecord>, StoreError> {
+    Ok(both!(connection, |inner| jobs::table
+        .find(id)
+        .select(JobRecord::as_select())
+        .first(inner)
+        .optional())?)
+}
+
+/// Ends a job in this state.
+pub(super) fn finish(
+    connection: &mut AnyConnection,
+    id: &str,
+    state: &str,
+    error: Option<&str>,
+) -> Result<(), StoreError> {
+    let now = connection.now()?;
+    both!(connection, |inner| diesel::update(
+        jobs::table.find(id).filter(jobs::state.eq_any(["queued", "running"]))
+    )
+    .set((
+        jobs::state.eq(state),
+        jobs::error.eq(error),
+        jobs::leased_until.eq(None::<Moment>),
+        jobs::finished_at.eq(now),
+    ))
+    .execute(inner))?;
+    Ok(())
+}

@@ -1,0 +1,128 @@
+//! Work that comes again and again, done by one replica at a time.
+//!
+//! Called by `sync`. What is due is claimed for a while of the database's clock, with a fence as jobs
+//! have; what the next one has to know is stored when the work is done.
+
+use super::connection::{AnyConnection, both};
+use super::error::StoreError;
+use super::schema::leases;
+use super::types::{Json, JsonText, Moment};
+use super::{Store, jobs::LEASE};
+use diesel::prelude::*;
+use std::time::Duration;
+
+/// The right to do recurring work now.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Shift {
+    name: &'static str,
+    fence: i64,
+    /// What the one before left to know, as JSON.
+    pub memory: String,
+}
+
+#[derive(Queryable, Selectable)]
+#[diesel(table_name = leases)]
+struct Row {
+    due_at: Moment,
+    fence: i64,
+    leased_until: Option<Moment>,
+    memory: Json,
+}
+
+impl Store {
+    /// Claims work that is due, where nobody is at it. Work that was never done is due after
+    /// `first`; work that is due later than `at_latest` from now is due then, since somebody
+    /// shortened its interval.
+    pub async fn claim_shift(
+        &self,
+        name: &'static str,
+        first: Duration,
+        at_latest: Duration,
+    ) -> Result<Option<Shift>, StoreError> {
+        self.change(move |connection| claim(connection, name, first, at_latest)).await
+    }
+
+    /// Keeps a shift for longer. Returns whether it is still held.
+    pub async fn keep_shift(&self, shift: Shift) -> Result<bool, StoreError> {
+        self.change(move |connection| hold(connection, &shift)).await
+    }
+
+    /// Ends a shift: the next one is due `after` from now, and has to know `memory`, which is JSON.
+    pub async fn end_shift(
+        &self,
+        shift: Shift,
+        after: Duration,
+        memory: String,
+    ) -> Result<bool, StoreError> {
+        self.change(move |connection| {
+            if !hold(connection, &shift)? {
+                return Ok(false);
+            }
+            let due_at = connection.now()?.plus(after);
+            both!(connection, |inner| diesel::update(leases::table.find(shift.name))
+                .set((
+                    leases::due_at.eq(due_at),
+                    leases::leased_until.eq(None::<Moment>),
+                    leases::memory.eq(JsonText(&memory)),
+                ))
+                .execute(inner))?;
+            Ok(true)
+        })
+        .await
+    }
+}
+
+fn claim(
+    connection: &mut AnyConnection,
+    name: &'static str,
+    first: Duration,
+    at_latest: Duration,
+) -> Result<Option<Shift>, StoreError> {
+    let now = connection.now()?;
+    both!(connection, |inner| diesel::insert_into(leases::table)
+        .values((
+            leases::name.eq(name),
+            leases::due_at.eq(now.plus(first)),
+            leases::memory.eq(JsonText("null")),
+        ))
+        .on_conflict_do_nothing()
+        .execute(inner))?;
+    let row: Row = match connection {
+        AnyConnection::Postgres(inner) => {
+            leases::table.find(name).select(Row::as_select()).for_update().first(inner)?
+        }
+        AnyConnection::Sqlite(inner) => {
+            leases::table.find(name).select(Row::as_select()).first(inner)?
+        }
+    };
+    if row.leased_until.is_some_and(|until| until > now) {
+        return Ok(None);
+    }
+    let latest = now.plus(at_latest);
+    if row.due_at > latest {
+        both!(connection, |inner| diesel::update(leases::table.find(name))
+            .set(leases::due_at.eq(latest))
+            .execute(inner))?;
+    }
+    if row.due_at > now {
+        return Ok(None);
+    }
+    let fence = row.fence + 1;
+    both!(connection, |inner| diesel::update(leases::table.find(name))
+        .set((leases::fence.eq(fence), leases::leased_until.eq(now.plus(LEASE))))
+        .execute(inner))?;
+    Ok(Some(Shift { name, fence, memory: row.memory.0 }))
+}
+
+/// Keeps the shift, where it is still held; in the transaction that does the work.
+pub(super) fn hold(connection: &mut AnyConnection, shift: &Shift) -> Result<bool, StoreError> {
+    let now = connection.now()?;
+    let row = leases::table
+        .find(shift.name)
+        .filter(leases::fence.eq(shift.fence))
+        .filter(leases::leased_until.gt(now));
+    let kept = both!(connection, |inner| diesel::update(row)
+        .set(leases::leased_until.eq(now.plus(LEASE)))
+        .execute(inner))?;
+    Ok(kept == 1)
+}
