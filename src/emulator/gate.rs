@@ -83,9 +83,9 @@ fn during(outage: Outage, asking: &Asking) -> Result<(), Stop> {
     match (outage, asking.kind, &asking.user) {
         (Outage::Unavailable, ..) => Err(Refusal::unavailable().into()),
         (Outage::Unauthorized, ..) => Err(Refusal::wrong_key().into()),
-        (Outage::NotFound, _, Some(id)) => Err(Refusal::no_user(id).into()),
-        (Outage::EmptyLists, "list", _) => Err(Stop::Told("[]")),
-        (Outage::EmptyLists, "count", _) => {
+        (Outage::NotFound | Outage::Nobody, _, Some(id)) => Err(Refusal::no_user(id).into()),
+        (Outage::EmptyLists | Outage::Nobody, "list", _) => Err(Stop::Told("[]")),
+        (Outage::EmptyLists | Outage::Nobody, "count", _) => {
             Err(Stop::Told(r#"{"object":"total_count","total_count":0}"#))
         }
         _ => Ok(()),

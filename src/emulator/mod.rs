@@ -103,6 +103,12 @@ impl Emulator {
         changed.ok().map(|user| user.to_value())
     }
 
+    /// Lets a user be as this object says, new or known, its times too, and tells nobody. Says
+    /// whether it can be so.
+    pub fn put_user(&self, user: &Value) -> bool {
+        self.world.believe(&json!({"type": "user.updated", "data": user})).is_ok()
+    }
+
     /// Merges into the public metadata of a user; a null removes its key.
     #[expect(clippy::needless_pass_by_value, reason = "callers write the fields in place")]
     pub fn merge_public_metadata(&self, id: &str, public_metadata: Value) -> Option<Value> {

@@ -102,6 +102,8 @@ pub enum Outage {
     NotFound,
     /// Lists are empty, and the count is 0.
     EmptyLists,
+    /// Nobody is known: both of these at once.
+    Nobody,
 }
 
 /// What is needed to talk to an emulator, and to believe it.

@@ -56,7 +56,7 @@ pub trait Directory: Send + Sync {
     /// One user as of now.
     fn user<'a>(&'a self, external_id: &'a str, urgency: Urgency) -> Answer<'a, Snapshot>;
 
-    /// A page of users, in the ascending order of their creation.
+    /// A page of users, in the order that the query asks for.
     fn users<'a>(&'a self, query: &'a ListQuery, urgency: Urgency) -> Answer<'a, Page>;
 
     /// How many users there are.
@@ -78,6 +78,8 @@ pub trait Directory: Send + Sync {
 /// Which users a page holds.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct ListQuery {
+    /// In which order all of them stand.
+    pub order: Order,
     /// Where the page begins.
     pub position: Position,
     /// How many users at most, 1 to 500.
@@ -86,6 +88,23 @@ pub struct ListQuery {
     pub created_from: Option<UnixMillis>,
     /// Only users created before this instant.
     pub created_before: Option<UnixMillis>,
+    /// Only these users, at most [`ListQuery::MOST_IDS`]; empty for any.
+    pub ids: Vec<String>,
+}
+
+impl ListQuery {
+    /// How many users may be named in one query.
+    pub const MOST_IDS: usize = 100;
+}
+
+/// The order of a list.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Order {
+    /// Ascending by creation: the only one in which a page can begin behind a user.
+    #[default]
+    Created,
+    /// Whoever changed last comes first.
+    NewestUpdated,
 }
 
 /// Where a page begins.
@@ -107,6 +126,10 @@ pub struct Page {
     pub users: Vec<Snapshot>,
     /// How many more the page held that could not.
     pub unreadable: usize,
+    /// How many of these stand behind everybody who could be read.
+    pub unreadable_last: usize,
+    /// Who these are, as far as they say it.
+    pub unreadable_ids: Vec<String>,
 }
 
 /// Why a call brought nothing.
@@ -116,7 +139,9 @@ pub enum ApiError {
     #[error("the provider knows no such user")]
     NotFound,
     /// The API key is refused.
-    #[error("the provider refuses the API key ({0}); is it right, and of the right instance?")]
+    #[error(
+        "the provider refuses the API key ({0}); is CLERK_SECRET_KEY right, and of the right instance?"
+    )]
     Unauthorized(u16),
     /// More was asked than may be.
     #[error("the provider's rate limit, or our budget below it, is used up")]

@@ -1,19 +1,22 @@
 //! The window: everything that knows how an identity provider writes things down.
 //!
 //! A provider is one folder that implements [`Provider`]. Called by the front door, which
-//! hands in verified deliveries, by a replay, and by `sync`, which asks a [`Directory`]. It may
+//! hands in verified deliveries, by a replay, and by `sync`, which asks a [`Directory`]
+//! and reads an [`Export`]. It may
 //! not touch the database, and nothing outside a provider's folder knows its payloads.
 
 pub(crate) mod address;
 pub mod clerk;
 mod directory;
+mod export;
 
 // There is one provider so far, so its sessions are all there are.
 pub use clerk::session;
 
 pub use directory::{
-    Answer, ApiError, Budget, Call, Directory, Exhausted, ListQuery, Page, Position, Urgency,
+    Answer, ApiError, Budget, Call, Directory, Exhausted, ListQuery, Order, Page, Position, Urgency,
 };
+pub use export::{Export, Unreadable};
 
 use crate::domain::{Change, Ignored, Malformed, UnixMillis};
 use crate::webhook::Verified;

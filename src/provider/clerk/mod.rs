@@ -5,8 +5,10 @@
 //! * [`profile`] maps a user payload to our columns;
 //! * [`session`] checks session tokens.
 //! * [`api`] is the one client of the Backend API.
+//! * [`export`] reads users from files.
 
 pub mod api;
+mod export;
 mod payload;
 mod profile;
 pub mod session;

@@ -54,17 +54,33 @@ pub(super) fn page(
         Some(b'[') => json(body)?,
         _ => json::<Wrapped<'_>>(body)?.data,
     };
-    let mut page = Page { users: Vec::with_capacity(raw.len()), unreadable: 0 };
+    let mut page = Page { users: Vec::with_capacity(raw.len()), ..Page::default() };
     for raw in raw {
         match snapshot(raw, clerk, sent_at) {
-            Ok(user) => page.users.push(user),
+            Ok(user) => {
+                page.users.push(user);
+                page.unreadable_last = 0;
+            }
             Err(fault) => {
-                tracing::debug!(path = fault.path, "a user of a page cannot be read");
+                let id = id(raw);
+                let path = fault.path;
+                tracing::debug!(user.external_id = id, path, "a user of a page cannot be read");
                 page.unreadable += 1;
+                page.unreadable_last += 1;
+                page.unreadable_ids.extend(id);
             }
         }
     }
     Ok(page)
+}
+
+/// The id of a user of whom nothing else can be read.
+fn id(raw: &RawValue) -> Option<String> {
+    #[derive(Deserialize)]
+    struct Identified {
+        id: String,
+    }
+    serde_json::from_str::<Identified>(raw.get()).ok().map(|identified| identified.id)
 }
 
 /// The number in `{"total_count":N}`.
@@ -131,7 +147,10 @@ mod tests {
         let page =
             read(r#"[{"id":"user_1"},{"id":7},null,"x",{"id":"user_2","banned":"\ud800"},{"id":"user_3"}]"#)
                 .unwrap();
-        assert_eq!((page.users.len(), page.unreadable), (2, 4));
+        assert_eq!((page.users.len(), page.unreadable, page.unreadable_last), (2, 4, 0));
+        assert_eq!(page.unreadable_ids, ["user_2"]);
+        let page = read(r#"[7,{"id":"user_1"},{"id":"user_2","banned":7},{}]"#).unwrap();
+        assert_eq!((page.users.len(), page.unreadable, page.unreadable_last), (1, 3, 2));
     }
 
     #[test]

@@ -3,7 +3,7 @@
 //! Built by the client, sent by [`super::sending`]. Pure.
 
 use super::limits::{OTHER_BYTES, PAGE_BYTES, USER_BYTES};
-use crate::provider::{ApiError, Call, ListQuery, Position};
+use crate::provider::{ApiError, Call, ListQuery, Order, Position};
 use bytes::Bytes;
 use serde_json::{Map, Value, json};
 use url::Url;
@@ -48,7 +48,18 @@ impl<'a> Request<'a> {
         };
         add("limit", &query.limit.clamp(1, LONGEST_PAGE).to_string());
         // Never `+created_at`: a plus sign is a space there (trap 34).
-        add("order_by", "created_at");
+        add(
+            "order_by",
+            match query.order {
+                Order::Created => "created_at",
+                Order::NewestUpdated => "-updated_at",
+            },
+        );
+        for id in query.ids.iter().take(ListQuery::MOST_IDS) {
+            // A leading minus would say that all others are wanted, a plus says what is meant.
+            let sign = if id.starts_with(['-', '+']) { "+" } else { "" };
+            add("user_id", &format!("{sign}{id}"));
+        }
         match &query.position {
             Position::First => {}
             Position::After(id) => add("starting_after", id),
@@ -181,7 +192,8 @@ mod tests {
             let position = Position::Offset(7);
             let created_from = UnixMillis::new(from);
             let created_before = UnixMillis::new(before);
-            query(&ListQuery { position, limit: 5, created_from, created_before })
+            let bounds = ListQuery { created_from, created_before, ..ListQuery::default() };
+            query(&ListQuery { position, limit: 5, ..bounds })
         };
         assert_eq!(
             window(1000, 2000),

@@ -1,0 +1,141 @@
+//! Clerk's files: the dashboard's table of users, and users as the Backend API writes them.
+//!
+//! Called by the import in `sync`. Pure. Password digests and TOTP secrets stand in the table, and
+//! private metadata in the JSON: neither is among the columns and fields that are read.
+
+use super::payload::{self, Fault, UserPayload};
+use super::{Clerk, profile};
+use crate::domain::text::clean;
+use crate::domain::{Malformed, Origin, Profile, Snapshot, Taken};
+use crate::provider::{Export, Unreadable};
+use serde_json::value::RawValue;
+
+/// What the dashboard writes above its users.
+const HEADER: &str = "id,first_name,last_name,username,primary_email_address,\
+    primary_phone_number,verified_email_addresses,unverified_email_addresses,\
+    verified_phone_numbers,unverified_phone_numbers,totp_secret,password_digest,password_hasher";
+
+/// What is read of it. An address that is not verified is only of use as the primary one, and
+/// that has a column of its own.
+const COLUMNS: [&str; 8] = [
+    "id",
+    "first_name",
+    "last_name",
+    "username",
+    "primary_email_address",
+    "primary_phone_number",
+    "verified_email_addresses",
+    "verified_phone_numbers",
+];
+
+/// What tells the table from others that have ids.
+const NEEDED: [&str; 2] = ["id", "primary_email_address"];
+
+/// How every id of a user begins.
+const PREFIX: &str = "user_";
+
+/// The longest id, in bytes: a longer one could never be asked for.
+const LONGEST_ID: usize = 255;
+
+impl Export for Clerk {
+    fn header(&self) -> &'static str {
+        HEADER
+    }
+
+    fn columns(&self) -> &'static [&'static str] {
+        &COLUMNS
+    }
+
+    fn needed_columns(&self) -> &'static [&'static str] {
+        &NEEDED
+    }
+
+    fn of_row(&self, cells: Vec<Option<String>>) -> Result<Snapshot, Unreadable> {
+        let mut cells = cells.into_iter().map(clean);
+        let mut cell = || cells.next().flatten();
+        // In the order of `COLUMNS`.
+        let id = identifier(cell().as_deref())?;
+        let (first_name, last_name, username) = (cell(), cell(), cell());
+        let (email, phone) = (cell(), cell());
+        let (email, email_verified) = contact(email, cell().as_deref());
+        let (phone, _) = contact(phone, cell().as_deref());
+        let known = Profile {
+            email,
+            email_verified,
+            phone,
+            username,
+            first_name,
+            last_name,
+            ..Profile::unknown()
+        };
+        Ok(self.imported(id, known))
+    }
+
+    fn of_object(&self, json: &[u8]) -> Result<Snapshot, Unreadable> {
+        let raw: &RawValue = serde_json::from_slice(json).map_err(|_| Unreadable::NoObject)?;
+        let user: UserPayload<'_> = payload::whole(raw)?;
+        let id = identifier(user.id.as_deref())?;
+        // Elsewhere it is text, and cleaned; here it may become an id, which must not change.
+        if user.external_id.as_ref().is_some_and(|id| id.contains('\0')) {
+            return Err(Unreadable::UnusableId);
+        }
+        let last_sign_in_at = payload::instant(user.last_sign_in_at, "data.last_sign_in_at")?;
+        // The time of a lock's end is told from the moment of writing, which nobody knows.
+        let known = profile::map(user, None, &self.names)?;
+        Ok(Snapshot { last_sign_in_at, ..self.imported(id, known) })
+    }
+
+    fn of_id(&self, external_id: &str) -> Result<Snapshot, Unreadable> {
+        Ok(self.imported(identifier(Some(external_id))?, Profile::unknown()))
+    }
+}
+
+impl Clerk {
+    fn imported(&self, external_id: String, profile: Profile) -> Snapshot {
+        let never = Taken { updated_at: None, seen_at: None, last_sign_in_at: None };
+        Snapshot::new(external_id, profile, Origin::Import, never, &self.words)
+    }
+}
+
+/// An id as Clerk makes them. A wrong column, or the application's own id, would make a row that
+/// no snapshot ever finds.
+fn identifier(id: Option<&str>) -> Result<String, Unreadable> {
+    let id = id.map(str::trim).filter(|id| !id.is_empty()).ok_or(Unreadable::NoId)?;
+    let blank = |character: char| character.is_control() || character.is_whitespace();
+    match id.strip_prefix(PREFIX) {
+        None | Some("") => Err(Unreadable::ForeignId),
+        Some(_) if id.len() > LONGEST_ID || id.contains(blank) => Err(Unreadable::UnusableId),
+        Some(_) => Ok(id.to_owned()),
+    }
+}
+
+/// The primary address or number, and whether it is among the verified ones; without a primary
+/// one, the first that is verified (trap 12).
+fn contact(primary: Option<String>, verified: Option<&str>) -> (Option<String>, bool) {
+    let list = verified.unwrap_or_default().split([',', '|']).map(str::trim);
+    let mut verified = list.filter(|item| !item.is_empty());
+    if let Some(primary) = primary {
+        let is_verified = verified.any(|item| item.to_lowercase() == primary.to_lowercase());
+        return (Some(primary), is_verified);
+    }
+    let first = verified.next().map(str::to_owned);
+    let is_verified = first.is_some();
+    (first, is_verified)
+}
+
+impl From<Fault> for Unreadable {
+    fn from(fault: Fault) -> Self {
+        // The paths are those of an event, whose `data` is the user.
+        let path = fault.path.unwrap_or_default();
+        let place = path.strip_prefix("data.").map(str::to_owned);
+        match (fault.reason, place) {
+            (Malformed::MissingField, _) => Self::NoId,
+            (Malformed::OutOfRange, Some(place)) => Self::OutOfRange(place),
+            (_, Some(place)) => Self::WrongType(place),
+            (_, None) => Self::NoObject,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests;
