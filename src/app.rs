@@ -4,14 +4,13 @@
 //! the database is still being prepared; [`App::run_until_stopped`] prepares it, serves, and
 //! stops in order.
 
-use crate::config::{Config, Migrate, ProviderApi};
+use crate::config::{Config, Migrate};
+use crate::domain::Schedule;
 use crate::http::{self, Phase, State};
 use crate::ingest::{Ingest, WriterThread};
 use crate::provider::Budget;
-use crate::provider::clerk::Clerk;
 use crate::provider::clerk::api::{ApiSettings, ClerkApi, InvalidApi};
 use crate::provider::session::Sessions;
-use crate::store::Terms;
 use crate::store::write_backs::Rules;
 use crate::store::{Store, StoreError};
 use crate::sync::{Reconciler, SharedBudget, Unbounded};
@@ -55,8 +54,8 @@ pub struct App {
     state: Data<State>,
     ingest: Ingest,
     writer: WriterThread,
-    /// Writes back what is due; on a replica that only answers there is none.
-    worker: Option<Arc<Reconciler>>,
+    /// What is done beside answering; on a replica that only answers there is nothing.
+    workers: Option<Workers>,
     migrate: Migrate,
 }
 
@@ -86,6 +85,7 @@ impl App {
         let nudge = Arc::new(Notify::new());
         let (ingest, writer) =
             Ingest::start(&store, terms, Arc::clone(&nudge), Arc::clone(&metrics))?;
+        let reconciler = reconciler(&config, &store, nudge, &metrics)?;
         let door = Door::new(
             config.signing_secrets,
             Box::new(config.provider.clone()),
@@ -93,11 +93,12 @@ impl App {
             ingest.clone(),
             Arc::clone(&metrics),
         );
-        let reconciler = config
-            .api
-            .map(|api| reconciler(api, &config.provider, terms, &store, nudge, &metrics))
-            .transpose()?;
-        let worker = reconciler.clone().filter(|_| config.workers && config.write_back);
+        let workers = reconciler.clone().filter(|_| config.workers).map(|reconciler| Workers {
+            reconciler,
+            write_back: config.write_back,
+            watch_interval: config.watch_interval,
+            reconcile_schedule: config.reconcile_schedule,
+        });
         let state = Data::new(State {
             door,
             ingest: ingest.clone(),
@@ -127,7 +128,7 @@ impl App {
             state,
             ingest,
             writer,
-            worker,
+            workers,
             migrate,
         })
     }
@@ -163,8 +164,8 @@ impl App {
         let serving = async {
             prepare.await?;
             tracing::info!(address = %self.address, "ready");
-            if let Some(worker) = self.worker {
-                working.spawn(worker.keep_writing_back(stopping));
+            if let Some(workers) = self.workers {
+                workers.start(&mut working, &stopping);
             }
             std::future::pending::<Result<(), AppError>>().await
         };
@@ -192,15 +193,41 @@ impl App {
     }
 }
 
-/// What keeps rows and provider in step.
-fn reconciler(
-    api: ProviderApi,
-    provider: &Clerk,
-    terms: Terms,
+/// What a replica does beside answering.
+struct Workers {
+    reconciler: Arc<Reconciler>,
+    write_back: bool,
+    watch_interval: Option<Duration>,
+    reconcile_schedule: Option<Schedule>,
+}
+
+impl Workers {
+    fn start(self, working: &mut JoinSet<()>, stopping: &watch::Receiver<bool>) {
+        let reconciler = || Arc::clone(&self.reconciler);
+        if self.write_back {
+            working.spawn(reconciler().keep_writing_back(stopping.clone()));
+        }
+        working.spawn(reconciler().keep_running_jobs(stopping.clone()));
+        if let Some(interval) = self.watch_interval {
+            working.spawn(reconciler().keep_watching(interval, stopping.clone()));
+        }
+        if let Some(schedule) = self.reconcile_schedule {
+            working.spawn(reconciler().keep_schedule(schedule, stopping.clone()));
+        }
+    }
+}
+
+/// What keeps rows and provider in step; nothing where there is no key to the provider's API.
+pub(crate) fn reconciler(
+    config: &Config,
     store: &Store,
     nudge: Arc<Notify>,
     metrics: &Arc<Metrics>,
-) -> Result<Arc<Reconciler>, InvalidApi> {
+) -> Result<Option<Arc<Reconciler>>, InvalidApi> {
+    let (Some(api), provider) = (config.api.clone(), &config.provider) else {
+        return Ok(None);
+    };
+    let terms = config.terms();
     let budget: Arc<dyn Budget> = match api.requests_per_10_seconds {
         Some(requests) => Arc::new(SharedBudget::new(store.clone(), terms.source, requests)),
         None => Arc::new(Unbounded),
@@ -209,9 +236,10 @@ fn reconciler(
         ApiSettings { url: api.url, secret_key: api.secret_key, clerk: provider.clone() };
     let directory = Arc::new(ClerkApi::new(settings, budget, Arc::clone(metrics))?);
     let rules = Rules { terms, words: provider.words.clone(), names: provider.names.clone() };
-    let instances = provider.instances.clone();
-    let metrics = Arc::clone(metrics);
-    Ok(Arc::new(Reconciler::new(store.clone(), rules, directory, instances, nudge, metrics)))
+    let (store, instances) = (store.clone(), provider.instances.clone());
+    let reconciler =
+        Reconciler::new(store, rules, directory, instances, nudge, Arc::clone(metrics));
+    Ok(Some(Arc::new(reconciler)))
 }
 
 /// Listens on `bind`, which `variable` gave; returns the server and the address it got.
@@ -267,9 +295,13 @@ async fn prepare(state: Data<State>, migrate: Migrate) -> Result<(), StoreError>
     }
 }
 
-fn prepare_once(store: &Store, migrate: Migrate) -> Result<usize, StoreError> {
+/// Checks the server, and brings the schema up to date or checks it; returns how many migrations ran.
+/// Blocks.
+pub(crate) fn prepare_once(store: &Store, migrate: Migrate) -> Result<usize, StoreError> {
     store.check_server()?;
     let migrated = match migrate {
+        // Looking first takes no lock that somebody else may hold; what cannot be looked at is made.
+        Migrate::Auto if store.is_current().unwrap_or(false) => 0,
         Migrate::Auto => store.migrate()?,
         Migrate::Check if store.is_current()? => 0,
         Migrate::Check => {

@@ -17,6 +17,7 @@ pub use source::Source;
 pub use variables::{Given, VARIABLES, Variable};
 
 use crate::access::{Redirects, Tokens};
+use crate::domain::Schedule;
 use crate::provider::Provider as _;
 use crate::provider::clerk::Clerk;
 use crate::provider::clerk::session::SessionSettings;
@@ -24,6 +25,7 @@ use crate::store::Terms;
 use crate::webhook::SigningSecrets;
 use reading::Reading;
 use std::net::SocketAddr;
+use std::time::Duration;
 
 /// Everything that can be configured, checked.
 #[derive(Debug)]
@@ -46,6 +48,10 @@ pub struct Config {
     pub write_back: bool,
     /// Whether this replica does background work.
     pub workers: bool,
+    /// How often it is watched what changed at the provider.
+    pub watch_interval: Option<Duration>,
+    /// When all users are compared.
+    pub reconcile_schedule: Option<Schedule>,
     /// Where browsers may be sent.
     pub redirects: Redirects,
     /// Who may ask.
@@ -125,6 +131,8 @@ impl Config {
             sessions: reading.sessions(),
             write_back,
             workers: reading.workers(),
+            watch_interval: reading.watch_interval(),
+            reconcile_schedule: reading.reconcile_schedule(),
             redirects: reading.redirects(),
             tokens: reading.tokens(),
             user_ids: reading.choice(

@@ -2,12 +2,14 @@
 
 use super::reading::Reading;
 use crate::access::Redirects;
-use crate::domain::MetadataNames;
+use crate::domain::schedule::parse_interval;
+use crate::domain::{MetadataNames, Schedule};
 use crate::emulator;
 use crate::provider::address::{is_loopback, is_safe};
 use crate::webhook::SigningSecrets;
 use secrecy::{ExposeSecret as _, SecretString};
 use std::sync::LazyLock;
+use std::time::Duration;
 use url::Url;
 
 /// The provider's API, and how much may be asked of it.
@@ -136,6 +138,34 @@ impl Reading<'_> {
         self.choice("USERSYNC_WORKERS", true, ON_OFF)
     }
 
+    /// How often it is watched what changed at the provider; not at all where it is switched off.
+    pub(super) fn watch_interval(&mut self) -> Option<Duration> {
+        self.unless_off("USERSYNC_WATCH_INTERVAL", "60s", parse_interval, AN_INTERVAL)
+    }
+
+    /// When all users are compared, likewise.
+    pub(super) fn reconcile_schedule(&mut self) -> Option<Schedule> {
+        self.unless_off("USERSYNC_RECONCILE_SCHEDULE", "daily", Schedule::parse, A_SCHEDULE)
+    }
+
+    fn unless_off<T>(
+        &mut self,
+        variable: &str,
+        default: &str,
+        parse: impl Fn(&str) -> Option<T>,
+        problem: &'static str,
+    ) -> Option<T> {
+        let text = self.text(variable).unwrap_or_else(|| default.to_owned());
+        if text == "off" {
+            return None;
+        }
+        let parsed = parse(&text);
+        if parsed.is_none() {
+            self.problem(variable, problem);
+        }
+        parsed
+    }
+
     /// Under which names of the public metadata our values stand: three different ones.
     pub(super) fn metadata_names(&mut self) -> MetadataNames {
         let default = MetadataNames::default();
@@ -191,6 +221,10 @@ fn parse_api(text: &str) -> Option<Url> {
     let url = Url::parse(text).ok().filter(is_safe)?;
     (url.query().is_none() && url.fragment().is_none()).then_some(url)
 }
+
+/// What an interval and a schedule look like.
+const AN_INTERVAL: &str = "is neither `off` nor an interval, as in `30s`, `5m` or `1h`";
+const A_SCHEDULE: &str = "is neither `off` nor `daily`, an interval, as in `6h` or `7d`, or a time of the day in UTC, as in `03:30`";
 
 /// The two words of a switch.
 const ON_OFF: &[(&str, bool)] = &[("on", true), ("off", false)];

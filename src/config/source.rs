@@ -48,6 +48,11 @@ impl Source {
         self.values.insert(name.to_owned(), value);
     }
 
+    /// Sets a variable, unless it is set.
+    pub fn set_default(&mut self, name: &str, value: &str) {
+        self.values.entry(name.to_owned()).or_insert_with(|| value.to_owned());
+    }
+
     /// A secret that is given now replaces one that was given the other way.
     fn forget_other_way(&mut self, name: &str) {
         let other = name.strip_suffix("_FILE").map_or(format!("{name}_FILE"), str::to_owned);

@@ -60,6 +60,8 @@ fn every_wrong_variable_is_reported_at_once_each_with_what_to_do() {
         ("USERSYNC_REDIRECT_ORIGINS", "https://example.com/path", "origin"),
         ("USERSYNC_SIGN_IN_URL", "sign-in", "path"),
         ("USERSYNC_WORKERS", "some", "`on` or `off`"),
+        ("USERSYNC_WATCH_INTERVAL", "often", "`off` nor an interval"),
+        ("USERSYNC_RECONCILE_SCHEDULE", "25:00", "a time of the day in UTC"),
         ("USERSYNC_MIGRATE", "never", "`auto` or `check`"),
         ("USERSYNC_LOG_FORMAT", "xml", "`text` or `json`"),
         ("RUST_LOG", "usersync=loud", "try `info`"),

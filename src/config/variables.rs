@@ -204,8 +204,20 @@ pub const VARIABLES: &[Variable] = &[
     Variable {
         name: "USERSYNC_WORKERS",
         default: "on",
-        meaning: "`off` makes a replica that only answers, and leaves write-back to others.",
+        meaning: "`off` makes a replica that only answers, and leaves jobs, the watch and write-back to others.",
         given: Given::Flag("workers"),
+    },
+    Variable {
+        name: "USERSYNC_WATCH_INTERVAL",
+        default: "60s",
+        meaning: "How often the users who changed last are compared, so that a lost event is made up for; `off` never.",
+        given: Given::Flag("watch-interval"),
+    },
+    Variable {
+        name: "USERSYNC_RECONCILE_SCHEDULE",
+        default: "daily",
+        meaning: "When all users are compared, which also finds lost deletions: `daily`, an interval as `6h`, a time of the day in UTC as `03:30`, or `off`.",
+        given: Given::Flag("reconcile-schedule"),
     },
     Variable {
         name: "USERSYNC_MIGRATE",

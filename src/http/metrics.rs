@@ -1,6 +1,7 @@
 //! `/metrics`, for Prometheus.
 
 use super::{Problem, State, problem};
+use crate::sync::jobs::DriftReport;
 use actix_web::web::Data;
 use actix_web::{HttpRequest, HttpResponse};
 
@@ -33,6 +34,10 @@ pub(super) async fn show(state: Data<State>) -> HttpResponse {
     }
     if let Ok(counted) = state.store.count_write_backs(state.source).await {
         state.metrics.write_backs_waiting(&counted);
+    }
+    if let Ok(Some((job, report))) = DriftReport::last(&state.store, state.source).await {
+        let reported_at = job.finished_at.map_or(0, |at| at.as_millis() / 1000);
+        state.metrics.drift(reported_at, &report.counts());
     }
     HttpResponse::Ok().content_type(OPENMETRICS).body(state.metrics.render())
 }

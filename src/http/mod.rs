@@ -8,6 +8,7 @@ mod authorization;
 mod body;
 mod choice;
 mod health;
+mod jobs;
 mod me;
 mod metrics;
 mod page;
@@ -63,6 +64,14 @@ pub struct State {
     pub phase: Phase,
 }
 
+impl State {
+    /// What keeps rows and provider in step, or that there is no key to ask with.
+    fn reconciler(&self) -> Result<&Arc<Reconciler>, Problem> {
+        let detail = "the provider cannot be asked: CLERK_SECRET_KEY is not set";
+        self.reconciler.as_ref().ok_or_else(|| Problem::unavailable("api_not_configured", detail))
+    }
+}
+
 /// Where in its life the service is.
 #[derive(Debug, Default)]
 pub struct Phase {
@@ -113,6 +122,14 @@ pub fn routes(config: &mut ServiceConfig) {
                         .route(looks().to(users::get))
                         .route(web::patch().to(choice::choose)),
                 )
+                .service(
+                    place("/jobs", "GET, HEAD, POST")
+                        .route(looks().to(jobs::list))
+                        .route(web::post().to(jobs::start)),
+                )
+                .service(place("/jobs/{id}", LOOKS).route(looks().to(jobs::show)))
+                .service(place("/jobs/{id}/cancel", "POST").route(web::post().to(jobs::cancel)))
+                .service(place("/drift", LOOKS).route(looks().to(jobs::drift)))
                 .service(place("/reconcile", "POST").route(web::post().to(reconcile::resync)))
                 .service(
                     place("/write-backs", LOOKS).route(looks().to(reconcile::list_write_backs)),

@@ -14,7 +14,7 @@ use crate::store::StoreError;
 use crate::webhook::Rejection;
 use crate::webhook::receive::Refusal;
 use actix_web::http::StatusCode;
-use actix_web::http::header::{ALLOW, CACHE_CONTROL, RETRY_AFTER, WWW_AUTHENTICATE};
+use actix_web::http::header::{ALLOW, CACHE_CONTROL, LOCATION, RETRY_AFTER, WWW_AUTHENTICATE};
 use actix_web::web::Data;
 use actix_web::{HttpRequest, HttpResponse, ResponseError};
 use serde::Serialize;
@@ -35,6 +35,8 @@ pub struct Problem {
     cause: Option<String>,
     /// The methods that would be allowed.
     allow: Option<&'static str>,
+    /// Where to look instead.
+    location: Option<String>,
     /// Whether a person reads the answer.
     is_page: bool,
 }
@@ -56,7 +58,15 @@ impl Problem {
         code: &'static str,
         detail: impl Into<Cow<'static, str>>,
     ) -> Self {
-        Self { status, code, detail: detail.into(), cause: None, allow: None, is_page: false }
+        Self {
+            status,
+            code,
+            detail: detail.into(),
+            cause: None,
+            allow: None,
+            location: None,
+            is_page: false,
+        }
     }
 
     /// The request cannot be understood.
@@ -68,6 +78,11 @@ impl Problem {
     #[must_use]
     pub fn because(self, cause: impl Into<String>) -> Self {
         Self { cause: Some(cause.into()), ..self }
+    }
+
+    /// The same, with where to look instead.
+    pub(super) fn at(self, location: String) -> Self {
+        Self { location: Some(location), ..self }
     }
 
     /// The same as a page for people.
@@ -191,6 +206,9 @@ impl Problem {
         }
         if let Some(methods) = self.allow {
             response.insert_header((ALLOW, methods));
+        }
+        if let Some(location) = &self.location {
+            response.insert_header((LOCATION, location.as_str()));
         }
         response.body(serde_json::to_vec(&document).unwrap_or_default())
     }

@@ -42,10 +42,7 @@ pub(super) async fn resync(
     if wanted.user_ids.is_empty() || wanted.user_ids.len() > MOST_USERS || !named {
         return Err(invalid());
     }
-    let Some(reconciler) = &state.reconciler else {
-        let detail = "the provider cannot be asked: CLERK_SECRET_KEY is not set";
-        return Err(Problem::unavailable("api_not_configured", detail));
-    };
+    let reconciler = state.reconciler()?;
     let users = wanted.user_ids.len();
     tracing::info!(token = holder.0, users, take_over = wanted.take_over, "a manual resync");
     let data = reconciler.resync(wanted.user_ids, wanted.take_over).await?;

@@ -36,14 +36,20 @@ pub(super) async fn user_of(
     state: &State,
     session: &Session,
 ) -> Result<(UserRecord, bool), Problem> {
-    if let Some(user) = admitted(find(state, session).await?)? {
-        return Ok((user, false));
-    }
+    let imported = match admitted(find(state, session).await?)? {
+        Some(user) if user.is_imported() && state.reconciler.is_some() => Some(user),
+        Some(user) => return Ok((user, false)),
+        None => None,
+    };
     let Some(reconciler) = &state.reconciler else {
         let detail = "this user has no row yet, and without CLERK_SECRET_KEY the provider cannot be asked; the row comes with the user's first event";
         return Err(not_synced(detail));
     };
-    let created = reconciler.fetch_missing(&session.external_id).await?;
+    let created = match (reconciler.fetch_missing(&session.external_id).await, imported) {
+        // What a file said is better than nothing.
+        (Err(NotSynced::Unavailable(_)), Some(user)) => return Ok((user, false)),
+        (fetched, _) => fetched?,
+    };
     match admitted(find(state, session).await?)? {
         Some(user) => Ok((user, created)),
         None => Err(not_synced("this user's row is being made; try again in a moment")),

@@ -27,6 +27,15 @@ pub(super) enum Absent {
     HeldBack(&'static str),
 }
 
+/// What to do with a user who is found after all.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum IfFound {
+    /// What was fetched is written.
+    Apply,
+    /// Nothing.
+    Leave,
+}
+
 /// What was done about users who were judged together.
 enum Acted {
     /// These were emptied.
@@ -55,7 +64,7 @@ impl Reconciler {
         let mut judged = HashMap::new();
         let mut found = Vec::new();
         for external_id in external_ids {
-            match self.look_again(&external_id, urgency).await? {
+            match self.look_again(&external_id, IfFound::Apply, urgency).await? {
                 Ok(absence) => found.push(absence),
                 Err(verdict) => {
                     judged.insert(external_id, verdict);
@@ -75,9 +84,10 @@ impl Reconciler {
     }
 
     /// The second look-up. An absence, or why there is none.
-    async fn look_again(
+    pub(super) async fn look_again(
         &self,
         external_id: &str,
+        if_found: IfFound,
         urgency: Urgency,
     ) -> Result<Result<Absence, Absent>, RefreshError> {
         let subject = self.store.subject(self.source(), external_id.to_owned()).await?;
@@ -85,8 +95,14 @@ impl Reconciler {
             return Ok(Err(Absent::NoRow));
         };
         let sent_at_ms = now().as_millis();
-        match self.refresh(external_id, urgency).await {
-            Ok(_) => Ok(Err(Absent::StillThere)),
+        let looked = match if_found {
+            IfFound::Apply => self.refresh(external_id, urgency).await.map(drop),
+            IfFound::Leave => {
+                self.directory.user(external_id, urgency).await.map(drop).map_err(Into::into)
+            }
+        };
+        match looked {
+            Ok(()) => Ok(Err(Absent::StillThere)),
             Err(RefreshError::Api(ApiError::NotFound)) => {
                 let judged = Judged {
                     updated_at_ms: subject.version_updated_at,

@@ -4,6 +4,7 @@
 //! (traps 24 and 36). So the instance is pinned in the database by the first key that proves to be
 //! right, and every later key must be of that instance.
 
+use super::RefreshError;
 use crate::provider::{ApiError, Directory, Urgency};
 use crate::store::{Store, StoreError};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -32,6 +33,24 @@ pub enum Unproven {
     /// The database could not be asked.
     #[error(transparent)]
     Store(#[from] StoreError),
+}
+
+impl From<RefreshError> for Unproven {
+    fn from(error: RefreshError) -> Self {
+        match error {
+            RefreshError::Api(error) => Self::Api(error),
+            RefreshError::Store(error) => Self::Store(error),
+        }
+    }
+}
+
+/// Whether an instance that proves to be right is pinned.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Pin {
+    /// For good.
+    Yes,
+    /// Left open.
+    No,
 }
 
 /// The instance of the key, proven once in the life of the process.
@@ -68,7 +87,15 @@ impl Instance {
 
     /// Passes where the key is proven, else tries to prove it now.
     pub(super) async fn prove(&self, urgency: Urgency) -> Result<(), Unproven> {
-        let proven = self.proven.get_or_try_init(|| self.compare(urgency)).await.copied();
+        self.prove_and(Pin::Yes, urgency).await
+    }
+
+    /// Likewise; whoever changes nothing does not pin the instance either.
+    pub(super) async fn prove_and(&self, pin: Pin, urgency: Urgency) -> Result<(), Unproven> {
+        let proven = match pin {
+            Pin::Yes => self.proven.get_or_try_init(|| self.compare(pin, urgency)).await.copied(),
+            Pin::No => self.compare(pin, urgency).await,
+        };
         *self.failed_at() = proven.is_err().then(Instant::now);
         proven
     }
@@ -82,7 +109,7 @@ impl Instance {
         self.failed_at.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    async fn compare(&self, urgency: Urgency) -> Result<(), Unproven> {
+    async fn compare(&self, pin: Pin, urgency: Urgency) -> Result<(), Unproven> {
         let found = self.directory.instances(urgency).await?;
         let wrong = |expected: &str| Unproven::WrongInstance {
             found: if found.is_empty() { "no known instance".into() } else { found.join(", ") },
@@ -94,9 +121,10 @@ impl Instance {
         };
         let pinned = match self.store.pinned_instance(self.source).await? {
             Some(pinned) => pinned,
-            None if self.knows_our_users(urgency).await? => {
-                self.store.pin_instance(self.source, id.clone(), super::now()).await?
-            }
+            None if self.knows_our_users(urgency).await? => match pin {
+                Pin::Yes => self.store.pin_instance(self.source, id.clone(), super::now()).await?,
+                Pin::No => return Ok(()),
+            },
             None => return Err(wrong("an instance that knows its users")),
         };
         if !found.contains(&pinned) {

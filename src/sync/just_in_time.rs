@@ -46,7 +46,7 @@ pub enum NotSynced {
 /// What somebody does without a fetch for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 enum Wanted {
-    /// A live row.
+    /// A live row of which the provider has told, and not a file alone.
     AnyRow,
     /// A live row that was fetched a moment ago.
     FreshRow,
@@ -56,7 +56,10 @@ impl Wanted {
     fn is(self, row: &Subject) -> bool {
         // A time ahead of ours comes from a clock that is, and says nothing.
         let is_recent = |at| at <= now() && now().since(at) < FRESH_FOR;
-        self == Self::AnyRow || row.last_fetched_at.is_some_and(is_recent)
+        match self {
+            Self::AnyRow => !row.is_imported(),
+            Self::FreshRow => row.last_fetched_at.is_some_and(is_recent),
+        }
     }
 }
 
@@ -77,7 +80,7 @@ impl Default for Flights {
 }
 
 impl Reconciler {
-    /// Fetches a user whose row is missing. Returns whether this very call made the row.
+    /// Fetches a user whose row is missing, or only imported. Returns whether this very call made the row.
     pub async fn fetch_missing(&self, external_id: &str) -> Result<bool, NotSynced> {
         self.fetch_unless(external_id, Wanted::AnyRow).await
     }

@@ -8,15 +8,20 @@
 //! * [`resync`]: an operator asks for some users anew;
 //! * [`write_back`]: the provider is told our id, the role and the plan;
 //! * [`absence`]: users whom the provider knows no longer, and the conditions of acting on it;
+//! * [`jobs`]: long work on all users; [`watch`]: what changed last, every minute;
 //! * [`instance`]: proof that the API key belongs to the instance that the table belongs to;
-//! * [`budget`]: requests to the provider, shared with all replicas.
+//! * [`budget`]: requests to the provider, shared with all replicas;
+//! * [`import`]: users from a file; the one room here that asks nobody, for `cli` alone.
 
 mod absence;
 mod budget;
+pub mod import;
 mod instance;
+pub mod jobs;
 mod just_in_time;
 mod refresh;
 mod resync;
+mod watch;
 mod write_back;
 
 pub use budget::{SharedBudget, Unbounded};
@@ -44,6 +49,8 @@ pub struct Reconciler {
     flights: Flights,
     /// Wakes the worker: there is something to write back.
     nudge: Arc<Notify>,
+    /// Wakes those who look for jobs.
+    job_nudge: Notify,
     metrics: Arc<Metrics>,
 }
 
@@ -61,7 +68,16 @@ impl Reconciler {
         let instance =
             Instance::new(store.clone(), rules.terms.source, Arc::clone(&directory), instances);
         let flights = Flights::default();
-        Self { store, rules, directory, instance, flights, nudge, metrics }
+        Self {
+            store,
+            rules,
+            directory,
+            instance,
+            flights,
+            nudge,
+            job_nudge: Notify::new(),
+            metrics,
+        }
     }
 
     /// Tells the worker that there is something to write back.

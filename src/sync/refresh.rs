@@ -36,4 +36,12 @@ impl Reconciler {
         let nothing = || StoreError::Refused("a change had no effect that was told".into());
         effects.into_iter().next().ok_or_else(nothing)
     }
+
+    /// Applies snapshots of several users that were fetched.
+    pub(super) async fn apply_some(&self, snapshots: Vec<Snapshot>) -> Result<(), StoreError> {
+        let changes = snapshots.into_iter().map(|user| Change::Snapshot(Box::new(user))).collect();
+        self.store.apply(self.rules.terms, now(), changes).await?;
+        self.nudge();
+        Ok(())
+    }
 }

@@ -1,15 +1,17 @@
 //! The provider is told our id, the role, and a plan that was set here.
 //!
 //! A worker, on every replica, leases write-backs that are due; the session reconcile leases that
-//! of one user. Whoever holds the lease tells the provider what it lacks ([`telling`]), and the
+//! of one user. Those who are next are looked at together ([`ahead`]). Whoever holds the lease tells the provider what it lacks ([`telling`]), and the
 //! worker pauses where nobody gets an answer ([`pauses`]).
 
+mod ahead;
 mod pauses;
 mod telling;
 
 use super::{Reconciler, Unproven};
 use crate::provider::Urgency;
 use crate::store::write_backs::Claim;
+use ahead::Ahead;
 use pauses::Pauses;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -38,11 +40,11 @@ impl Reconciler {
     /// Writes back what is due until `stopping` turns true, then finishes what is under way.
     pub async fn keep_writing_back(self: Arc<Self>, mut stopping: watch::Receiver<bool>) {
         let mut under_way = JoinSet::new();
-        let mut pauses = Pauses::default();
+        let (mut pauses, mut ahead) = (Pauses::default(), Ahead::default());
         while !*stopping.borrow() {
             let free = pauses.at_once().saturating_sub(under_way.len());
             let claimed = if pauses.are_over() && free > 0 {
-                self.claim_some(free, &mut pauses, &mut stopping).await
+                self.claim_some(free, &mut pauses, &mut ahead, &mut stopping).await
             } else {
                 Vec::new()
             };
@@ -110,9 +112,10 @@ impl Reconciler {
         &self,
         free: usize,
         pauses: &mut Pauses,
+        ahead: &mut Ahead,
         stopping: &mut watch::Receiver<bool>,
     ) -> Vec<Claim> {
-        match self.try_to_claim(free, stopping).await {
+        match self.try_to_claim(free, ahead, stopping).await {
             Ok(claims) => claims,
             Err(why) => {
                 pauses.lengthen(&why);
@@ -126,6 +129,7 @@ impl Reconciler {
     async fn try_to_claim(
         &self,
         free: usize,
+        ahead: &mut Ahead,
         stopping: &mut watch::Receiver<bool>,
     ) -> Result<Vec<Claim>, Unproven> {
         let source = self.source();
@@ -138,7 +142,13 @@ impl Reconciler {
                 _ = stopping.wait_for(|stops| *stops) => return Ok(Vec::new()),
             }
         }
+        tokio::select! {
+            looked = self.look_ahead(ahead) => looked?,
+            _ = stopping.wait_for(|stops| *stops) => return Ok(Vec::new()),
+        }
         let most = i64::try_from(free).unwrap_or(0);
-        Ok(self.store.claim_write_backs(source, None, most, LEASE).await?)
+        let claims = self.store.claim_write_backs(source, None, most, LEASE).await?;
+        ahead.passed(claims.len());
+        Ok(claims)
     }
 }

@@ -4,7 +4,7 @@
 //! Every label set is closed and present from the start, so that a rate over a counter is
 //! right from its first event.
 
-use crate::domain::Outcome;
+use crate::domain::{Difference, JobEnd, JobKind, Outcome};
 use crate::ingest::Unavailable;
 use crate::provider::{ApiError, Call};
 use crate::store::write_backs;
@@ -63,6 +63,17 @@ struct ApiCall {
     outcome: &'static str,
 }
 
+#[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct Differing {
+    difference: &'static str,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct EndedJob {
+    kind: &'static str,
+    state: &'static str,
+}
+
 /// The outcome of a call that brought what was asked for.
 const API_OK: &str = "ok";
 
@@ -76,6 +87,9 @@ pub struct Metrics {
     write_backs: Family<WriteBack, Counter>,
     write_backs_waiting: Family<Waiting, Gauge>,
     api_calls: Family<ApiCall, Counter>,
+    jobs: Family<EndedJob, Counter>,
+    drift: Family<Differing, Gauge>,
+    drift_reported: Gauge,
     api_seconds: Histogram,
     delivery_seconds: Histogram,
     event_lag_seconds: Histogram,
@@ -97,6 +111,9 @@ impl Default for Metrics {
             write_backs: Family::default(),
             write_backs_waiting: Family::default(),
             api_calls: Family::default(),
+            jobs: Family::default(),
+            drift: Family::default(),
+            drift_reported: Gauge::default(),
             api_seconds: Histogram::new(exponential_buckets(0.005, 2.0, 14)),
             delivery_seconds: fast(),
             event_lag_seconds: Histogram::new(exponential_buckets(0.01, 4.0, 12)),
@@ -127,6 +144,11 @@ impl Metrics {
         for reason in Unavailable::CODES {
             drop(self.unavailable.get_or_create(&Reason { reason }));
         }
+        for kind in JobKind::ALL.map(JobKind::as_str) {
+            for end in JobEnd::ALL {
+                drop(self.jobs.get_or_create(&EndedJob { kind, state: end.as_str() }));
+            }
+        }
         for call in Call::WORDS {
             for outcome in std::iter::once(API_OK).chain(ApiError::CODES) {
                 drop(self.api_calls.get_or_create(&ApiCall { call, outcome }));
@@ -156,6 +178,18 @@ impl Metrics {
         );
         let api_calls = self.api_calls.clone();
         registry.register("api_calls", "Calls of the provider's API by outcome", api_calls);
+        registry.register("jobs", "Jobs that ended here, by kind and state", self.jobs.clone());
+        registry.register(
+            "drift",
+            "Users of whom table and provider differ, by the last report of a search for drift",
+            self.drift.clone(),
+        );
+        registry.register_with_unit(
+            "drift_reported_timestamp",
+            "When that report was made, since 1970; 0 where there is none",
+            Unit::Seconds,
+            self.drift_reported.clone(),
+        );
         registry.register_with_unit(
             "api",
             "From sending one request to the provider's API to the end of its answer",
@@ -224,6 +258,21 @@ impl Metrics {
     /// A lease on a write-back ended.
     pub fn wrote_back(&self, outcome: &'static str) {
         self.write_backs.get_or_create(&WriteBack { outcome }).inc();
+    }
+
+    /// A job ended here.
+    pub fn job_ended(&self, kind: JobKind, end: JobEnd) {
+        let label = EndedJob { kind: kind.as_str(), state: end.as_str() };
+        self.jobs.get_or_create(&label).inc();
+    }
+
+    /// What the last search for drift told, and when, in seconds since 1970.
+    pub fn drift(&self, reported_at: i64, counts: &[(Difference, u64)]) {
+        self.drift_reported.set(reported_at);
+        for (difference, count) in counts {
+            let label = Differing { difference: difference.as_str() };
+            self.drift.get_or_create(&label).set(i64::try_from(*count).unwrap_or(i64::MAX));
+        }
     }
 
     /// A call of the provider's API came to its end, after as many requests as it took.

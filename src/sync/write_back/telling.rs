@@ -8,7 +8,7 @@ use crate::domain::Fill;
 use crate::provider::{ApiError, Urgency};
 use crate::store::budget::WINDOW;
 use crate::store::write_backs::{Acknowledgement, Claim, Postponement, Settlement};
-use crate::store::{StoreError, Subject};
+use crate::store::{Moment, StoreError, Subject};
 use crate::sync::absence::Absent;
 use crate::sync::{Reconciler, RefreshError, now};
 use std::time::Duration;
@@ -242,8 +242,17 @@ impl Told {
 /// Whether the row may be compared with: it is of this minute, and no operator chose something
 /// that the provider may show already.
 fn is_fresh(subject: &Subject, claim: &Claim) -> bool {
-    let age_ms = now().as_millis() - subject.version_seen_at;
-    claim.chosen_at.is_none() && (-SKEW_MS..FRESH_MS).contains(&age_ms)
+    claim.chosen_at.is_none() && is_recent(subject.version_seen_at)
+}
+
+/// Whether the provider told of the user lately, by whatever way.
+pub(super) fn is_lately(subject: &Subject) -> bool {
+    let fetched_at = subject.last_fetched_at.map_or(0, Moment::as_millis);
+    is_recent(subject.version_seen_at) || is_recent(fetched_at)
+}
+
+fn is_recent(at_ms: i64) -> bool {
+    (-SKEW_MS..FRESH_MS).contains(&(now().as_millis() - at_ms))
 }
 
 /// When to try again what was answered in a way that cannot be understood, and that often before.

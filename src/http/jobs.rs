@@ -1,0 +1,147 @@
+//! `/v1/jobs`: long work is started, watched and cancelled; `GET /v1/drift`: the last report of what
+//! differs.
+
+use super::authorization::require;
+use super::users::{Page, Paging, next_cursor, query_pairs};
+use super::{Problem, State, body};
+use crate::access::Access;
+use crate::domain::JobKind;
+use crate::store::Moment;
+use crate::store::jobs::{Asked, JobRecord};
+use crate::sync::jobs::{DriftReport, JobView};
+use actix_web::http::StatusCode;
+use actix_web::http::header::{CACHE_CONTROL, LOCATION};
+use actix_web::web::{Data, Path, Payload};
+use actix_web::{HttpRequest, HttpResponse, HttpResponseBuilder};
+use serde::{Deserialize, Serialize};
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Wanted {
+    kind: JobKind,
+    #[serde(default)]
+    dry_run: bool,
+    #[serde(default)]
+    allow_mass_delete: bool,
+}
+
+#[derive(Serialize)]
+struct LastDrift {
+    job_id: String,
+    started_at: Option<Moment>,
+    finished_at: Option<Moment>,
+    #[serde(flatten)]
+    report: DriftReport,
+}
+
+/// Starts a job, or says which one is active.
+pub(super) async fn start(
+    state: Data<State>,
+    request: HttpRequest,
+    payload: Payload,
+) -> Result<HttpResponse, Problem> {
+    let holder = require(&state, &request, Access::Administer)?;
+    let wanted: Wanted =
+        serde_json::from_slice(&body::read(payload).await?).map_err(|_| invalid())?;
+    let Wanted { kind, dry_run, allow_mass_delete } = wanted;
+    if allow_mass_delete && kind != JobKind::Reconcile {
+        return Err(invalid());
+    }
+    let reconciler = state.reconciler()?;
+    // A search for drift changes nothing by its nature.
+    let dry_run = dry_run || kind == JobKind::Drift;
+    let asked = Asked { kind, dry_run, allow_mass_delete };
+    let (job, is_new) = reconciler.ask_for_job(asked).await?;
+    tracing::info!(
+        token = holder.0,
+        job = job.id,
+        kind = kind.as_str(),
+        is_new,
+        "a job is asked for"
+    );
+    let location = format!("/v1/jobs/{}", job.id);
+    if is_new {
+        return Ok(answer(StatusCode::ACCEPTED)
+            .insert_header((LOCATION, location))
+            .json(view(&job)));
+    }
+    let detail = format!("a {} is active already: GET {location} shows it", kind.as_str());
+    Err(Problem::new(StatusCode::CONFLICT, "job_active", detail).at(location))
+}
+
+/// Shows a job.
+pub(super) async fn show(
+    state: Data<State>,
+    request: HttpRequest,
+    id: Path<String>,
+) -> Result<HttpResponse, Problem> {
+    require(&state, &request, Access::Administer)?;
+    let id = id.into_inner();
+    let job = if id.contains('\0') { None } else { state.store.find_job(id).await? };
+    Ok(answer(StatusCode::OK).json(view(&job.ok_or_else(not_found)?)))
+}
+
+/// Lists jobs, newest first.
+pub(super) async fn list(
+    state: Data<State>,
+    request: HttpRequest,
+) -> Result<HttpResponse, Problem> {
+    require(&state, &request, Access::Administer)?;
+    let pairs = query_pairs(request.query_string(), &["limit", "cursor"])?;
+    let Paging { limit, after } = Paging::parse(&pairs)?;
+    let mut jobs = state.store.list_jobs(state.source, after, limit + 1).await?;
+    let next_cursor = next_cursor(&mut jobs, limit, |job| &job.id);
+    let data: Vec<JobView> = jobs.iter().map(view).collect();
+    Ok(answer(StatusCode::OK).json(Page { data, next_cursor }))
+}
+
+/// Cancels a job that has not ended; one that has stays as it is.
+pub(super) async fn cancel(
+    state: Data<State>,
+    request: HttpRequest,
+    id: Path<String>,
+) -> Result<HttpResponse, Problem> {
+    let holder = require(&state, &request, Access::Administer)?;
+    let id = id.into_inner();
+    let job = if id.contains('\0') { None } else { state.store.cancel_job(id).await? };
+    let job = job.ok_or_else(not_found)?;
+    tracing::info!(token = holder.0, job = job.id, state = job.state, "a job is cancelled");
+    Ok(answer(StatusCode::OK).json(view(&job)))
+}
+
+/// Shows the last report of what differs.
+pub(super) async fn drift(
+    state: Data<State>,
+    request: HttpRequest,
+) -> Result<HttpResponse, Problem> {
+    require(&state, &request, Access::Administer)?;
+    let Some((job, report)) = DriftReport::last(&state.store, state.source).await? else {
+        let detail = "nobody has looked for drift yet; POST /v1/jobs with `{\"kind\":\"drift\"}`, or run `usersync drift`";
+        return Err(Problem::new(StatusCode::NOT_FOUND, "no_drift_report", detail));
+    };
+    let JobRecord { id: job_id, started_at, finished_at, .. } = job;
+    Ok(answer(StatusCode::OK).json(LastDrift { job_id, started_at, finished_at, report }))
+}
+
+fn answer(status: StatusCode) -> HttpResponseBuilder {
+    let mut answer = HttpResponse::build(status);
+    answer.insert_header((CACHE_CONTROL, "no-store"));
+    answer
+}
+
+fn view(job: &JobRecord) -> JobView {
+    JobView::of(job, crate::sync::jobs::now())
+}
+
+fn not_found() -> Problem {
+    Problem::new(
+        StatusCode::NOT_FOUND,
+        "job_not_found",
+        "no job has this id; GET /v1/jobs lists all",
+    )
+}
+
+fn invalid() -> Problem {
+    let detail = "send `{\"kind\":\"backfill\"}`, `reconcile` or `drift`, with `\"dry_run\":true` to change nothing; a reconcile takes `\"allow_mass_delete\":true` too";
+    Problem::bad_request("invalid_body", detail)
+}

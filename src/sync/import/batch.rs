@@ -1,0 +1,157 @@
+//! Lines that go to the database together, and what became of each.
+
+use super::BadLine;
+use crate::store::{Imported, Moment, Newcomer, Store, StoreError, Terms};
+use std::sync::Arc;
+use std::time::Duration;
+
+/// How many lines a batch has at most.
+const MOST_LINES: usize = 500;
+
+/// How much a batch holds, by what its lines have in the file, before it is settled: few long lines
+/// must not fill the memory.
+const MOST_BYTES: usize = 4 << 20;
+
+/// How often a batch is tried while the database is away or busy, and the pause before the second
+/// try; each further one is twice as long.
+const TRIES: u32 = 5;
+const FIRST_PAUSE: Duration = Duration::from_millis(250);
+
+/// The lines, in their order.
+#[derive(Default)]
+pub(super) struct Batch {
+    lines: Vec<(u64, Result<(), BadLine>)>,
+    /// Those of the lines who are to be imported.
+    newcomers: Vec<Newcomer>,
+    bytes: usize,
+}
+
+/// What a line came to.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) enum Fate {
+    Imported,
+    Known,
+    Bad(BadLine),
+}
+
+/// Where a batch goes.
+pub(super) struct Target<'a> {
+    pub(super) store: &'a Store,
+    pub(super) terms: Terms,
+    pub(super) dry_run: bool,
+}
+
+impl Batch {
+    pub(super) fn add(&mut self, line: u64, newcomer: Result<Newcomer, BadLine>, bytes: usize) {
+        self.lines.push((line, newcomer.map(|newcomer| self.newcomers.push(newcomer))));
+        self.bytes = self.bytes.saturating_add(bytes);
+    }
+
+    pub(super) fn is_full(&self) -> bool {
+        self.lines.len() >= MOST_LINES || self.bytes >= MOST_BYTES
+    }
+
+    /// The line that it begins with.
+    pub(super) fn first_line(&self) -> Option<u64> {
+        self.lines.first().map(|(line, _)| *line)
+    }
+
+    /// Imports the newcomers, and tells the fate of every line, in their order.
+    pub(super) async fn settle(
+        self,
+        target: &Target<'_>,
+        now: Moment,
+    ) -> Result<Vec<(u64, Fate)>, StoreError> {
+        let external_ids: Vec<String> = self.newcomers.iter().map(external_id).collect();
+        let mut fates = target.import(self.newcomers, now).await?.into_iter().zip(external_ids);
+        let mut settled = Vec::with_capacity(self.lines.len());
+        for (line, read) in self.lines {
+            let fate = match read {
+                Err(why) => Fate::Bad(why),
+                Ok(()) => fates.next().map_or(Fate::Bad(BadLine::Refused), Fate::of),
+            };
+            settled.push((line, fate));
+        }
+        Ok(settled)
+    }
+}
+
+fn external_id(newcomer: &Newcomer) -> String {
+    newcomer.snapshot.external_id.clone()
+}
+
+impl Target<'_> {
+    /// Imports newcomers together, or where the database refuses that one by one, so that only
+    /// those stay out who are to blame.
+    async fn import(
+        &self,
+        newcomers: Vec<Newcomer>,
+        now: Moment,
+    ) -> Result<Vec<Option<Imported>>, StoreError> {
+        if newcomers.is_empty() {
+            return Ok(Vec::new());
+        }
+        let newcomers: Arc<[Newcomer]> = newcomers.into();
+        match self.attempt(Arc::clone(&newcomers), now).await {
+            Ok(imported) => return Ok(imported.into_iter().map(Some).collect()),
+            Err(StoreError::Refused(why)) => {
+                tracing::debug!(lines = newcomers.len(), "the database refused a batch: {why}");
+            }
+            Err(error) => return Err(error),
+        }
+        let mut imported = Vec::with_capacity(newcomers.len());
+        for newcomer in newcomers.iter() {
+            let alone = Arc::new([newcomer.clone()]);
+            imported.push(match self.attempt(alone, now).await {
+                Ok(alone) => alone.into_iter().next(),
+                Err(StoreError::Refused(_)) => None,
+                Err(error) => return Err(error),
+            });
+        }
+        Ok(imported)
+    }
+
+    /// Tries until the database is there, for a while.
+    async fn attempt(
+        &self,
+        newcomers: Arc<[Newcomer]>,
+        now: Moment,
+    ) -> Result<Vec<Imported>, StoreError> {
+        let mut pause = FIRST_PAUSE;
+        for _ in 1..TRIES {
+            match self.once(Arc::clone(&newcomers), now).await {
+                Err(StoreError::Away(why)) => {
+                    tracing::debug!("the database is away: {why}");
+                    tokio::time::sleep(pause).await;
+                    pause *= 2;
+                }
+                result => return result,
+            }
+        }
+        self.once(newcomers, now).await
+    }
+
+    async fn once(
+        &self,
+        newcomers: Arc<[Newcomer]>,
+        now: Moment,
+    ) -> Result<Vec<Imported>, StoreError> {
+        if self.dry_run {
+            self.store.preview_import(self.terms, newcomers).await
+        } else {
+            self.store.import(self.terms, now, newcomers).await
+        }
+    }
+}
+
+impl Fate {
+    fn of((imported, external_id): (Option<Imported>, String)) -> Self {
+        match imported {
+            Some(Imported::Inserted) => Self::Imported,
+            Some(Imported::Known) => Self::Known,
+            Some(Imported::OtherId(row_id)) => Self::Bad(BadLine::OtherId { external_id, row_id }),
+            Some(Imported::TakenId(id)) => Self::Bad(BadLine::TakenId(id)),
+            None => Self::Bad(BadLine::Refused),
+        }
+    }
+}

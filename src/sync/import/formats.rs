@@ -1,0 +1,177 @@
+//! What a file holds: told by how it begins, and then each record becomes a newcomer.
+
+use super::cells::{cells, text};
+use super::records::Record;
+use super::{BadLine, ImportError};
+use crate::provider::Export;
+use crate::store::Newcomer;
+
+/// How users stand in a file.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Format {
+    /// The provider's own table, as CSV.
+    Csv,
+    /// An object of the provider's API a line.
+    Ndjson,
+    /// CSV of two columns: our id and the provider's.
+    Pairs,
+}
+
+impl Format {
+    /// Every format.
+    pub const ALL: [Self; 3] = [Self::Csv, Self::Ndjson, Self::Pairs];
+
+    /// Its name.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Csv => "csv",
+            Self::Ndjson => "ndjson",
+            Self::Pairs => "pairs",
+        }
+    }
+}
+
+/// The longest id of a row, in bytes.
+const LONGEST_ID: usize = 255;
+
+/// The columns of pairs.
+const PAIR: [&str; 2] = ["id", "external_id"];
+
+/// How a file's records are read.
+pub(super) enum Reading {
+    /// The table: how many columns it has, and for each the place among those that are read.
+    Table(Vec<Option<usize>>),
+    /// Objects. Where the flag is set, the user's own `external_id` is the row's id.
+    Objects { ids_from_external_id: bool },
+    /// Pairs: whether the row's id stands before the provider's.
+    Pairs { id_first: bool },
+}
+
+impl Reading {
+    /// Looks at the first record of a file.
+    pub(super) fn of(
+        first: &Record,
+        asked: Option<Format>,
+        ids_from_external_id: bool,
+        export: &dyn Export,
+    ) -> Result<Self, ImportError> {
+        let begins = |with: &[u8]| first.bytes.trim_ascii_start().starts_with(with);
+        if first.bytes.starts_with(b"\xff\xfe") || first.bytes.starts_with(b"\xfe\xff") {
+            return Err(ImportError::Utf16);
+        }
+        if begins(b"[") {
+            return Err(ImportError::JsonArray);
+        }
+        if asked == Some(Format::Ndjson) || asked.is_none() && begins(b"{") {
+            return Ok(Self::Objects { ids_from_external_id });
+        }
+        let names: Result<Vec<String>, BadLine> = cells(&first.bytes).map(text).collect();
+        let names: Vec<String> = names.unwrap_or_default();
+        let names: Vec<&str> = names.iter().map(|name| name.trim()).collect();
+        let found = Self::pairs(&names).filter(|_| asked != Some(Format::Csv));
+        let table = || Self::table(&names, export).filter(|_| asked != Some(Format::Pairs));
+        let unknown = || ImportError::UnknownBeginning { header: export.header() };
+        let found = found.or_else(table).ok_or_else(unknown)?;
+        if ids_from_external_id { Err(ImportError::NoExternalIds) } else { Ok(found) }
+    }
+
+    fn pairs(names: &[&str]) -> Option<Self> {
+        let [id, external_id] = PAIR;
+        match names {
+            [one, other] if [*one, *other] == [id, external_id] => {
+                Some(Self::Pairs { id_first: true })
+            }
+            [one, other] if [*one, *other] == [external_id, id] => {
+                Some(Self::Pairs { id_first: false })
+            }
+            _ => None,
+        }
+    }
+
+    fn table(names: &[&str], export: &dyn Export) -> Option<Self> {
+        let needed = export.needed_columns().iter().all(|column| names.contains(column));
+        let columns = export.columns();
+        let place = |name: &&str| columns.iter().position(|column| column == name);
+        needed.then(|| Self::Table(names.iter().map(place).collect()))
+    }
+
+    /// The format that was found.
+    pub(super) const fn format(&self) -> Format {
+        match self {
+            Self::Table(_) => Format::Csv,
+            Self::Objects { .. } => Format::Ndjson,
+            Self::Pairs { .. } => Format::Pairs,
+        }
+    }
+
+    /// Whether the first record is a header.
+    pub(super) const fn has_header(&self) -> bool {
+        self.has_quotes()
+    }
+
+    /// Whether line ends in quotes belong to a record.
+    pub(super) const fn has_quotes(&self) -> bool {
+        !matches!(self, Self::Objects { .. })
+    }
+
+    /// Reads a record.
+    pub(super) fn newcomer(
+        &self,
+        record: &Record,
+        export: &dyn Export,
+    ) -> Result<Newcomer, BadLine> {
+        if let Some(fault) = &record.fault {
+            return Err(fault.clone());
+        }
+        if record.bytes.contains(&0) {
+            return Err(BadLine::Nul);
+        }
+        match self {
+            Self::Table(places) => {
+                expect_columns(&record.bytes, places.len())?;
+                let mut wanted = vec![None; export.columns().len()];
+                for (cell, place) in cells(&record.bytes).zip(places) {
+                    if let Some(slot) = place.and_then(|place| wanted.get_mut(place)) {
+                        *slot = Some(text(cell)?);
+                    }
+                }
+                Ok(Newcomer { id: None, snapshot: export.of_row(wanted)? })
+            }
+            Self::Objects { ids_from_external_id } => {
+                let snapshot = export.of_object(&record.bytes)?;
+                let theirs = snapshot.profile.source_external_id.as_deref();
+                let id = ids_from_external_id.then(|| row_id(theirs.unwrap_or_default()));
+                Ok(Newcomer { id: id.transpose()?, snapshot })
+            }
+            Self::Pairs { id_first } => {
+                expect_columns(&record.bytes, PAIR.len())?;
+                let mut pair = cells(&record.bytes).map(text);
+                let mut cell = || pair.next().unwrap_or(Ok(String::new()));
+                let (one, other) = (cell()?, cell()?);
+                let (id, external_id) = if *id_first { (one, other) } else { (other, one) };
+                let id = Some(row_id(&id)?);
+                Ok(Newcomer { id, snapshot: export.of_id(&external_id)? })
+            }
+        }
+    }
+}
+
+fn expect_columns(record: &[u8], expected: usize) -> Result<(), BadLine> {
+    let found = cells(record).count();
+    if found == expected { Ok(()) } else { Err(BadLine::Columns { found, expected }) }
+}
+
+/// An id that a row may have.
+fn row_id(id: &str) -> Result<String, BadLine> {
+    let id = id.trim();
+    if id.is_empty() {
+        Err(BadLine::NoRowId)
+    } else if id.len() > LONGEST_ID || id.contains(char::is_control) {
+        Err(BadLine::UnusableRowId)
+    } else {
+        Ok(id.to_owned())
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,141 @@
+//! How a file begins, and what its records say.
+
+use super::{BadLine, Format, ImportError, Reading};
+use crate::config::{Config, Needs, Source};
+use crate::provider::{Export, Unreadable};
+use crate::store::Newcomer;
+use crate::sync::import::records::Record;
+
+const HEADER: &str = "id,first_name,last_name,username,primary_email_address,\
+    primary_phone_number,verified_email_addresses,unverified_email_addresses,\
+    verified_phone_numbers,unverified_phone_numbers,totp_secret,password_digest,password_hasher";
+
+fn provider() -> impl Export {
+    Config::load(&Source::default(), Needs::Nothing).unwrap().provider
+}
+
+fn record(bytes: impl AsRef<[u8]>) -> Record {
+    Record { line: 1, bytes: bytes.as_ref().to_vec(), fault: None }
+}
+
+fn begins(first: &str, asked: Option<Format>) -> Result<Format, ImportError> {
+    Reading::of(&record(first), asked, false, &provider()).map(|reading| reading.format())
+}
+
+fn read(first: &str, line: &str) -> Result<Newcomer, BadLine> {
+    let reading = Reading::of(&record(first), None, false, &provider()).unwrap();
+    reading.newcomer(&record(line), &provider())
+}
+
+fn with_external_ids(line: &str) -> Result<Option<String>, BadLine> {
+    let reading = Reading::of(&record("{"), None, true, &provider()).unwrap();
+    reading.newcomer(&record(line), &provider()).map(|newcomer| newcomer.id)
+}
+
+#[test]
+fn a_file_is_told_by_how_it_begins() {
+    let cases = [
+        (HEADER, Format::Csv),
+        ("password_digest,primary_email_address,id", Format::Csv),
+        ("\"id\",\"primary_email_address\"", Format::Csv),
+        (r#"{"id":"user_1"}"#, Format::Ndjson),
+        (" {", Format::Ndjson),
+        ("id,external_id", Format::Pairs),
+        (" external_id ,\"id\"", Format::Pairs),
+    ];
+    for (first, format) in cases {
+        assert_eq!(begins(first, None).unwrap(), format, "{first}");
+        assert_eq!(begins(first, Some(format)).unwrap(), format, "{first}");
+    }
+}
+
+#[test]
+fn what_begins_otherwise_is_refused_with_what_is_expected() {
+    for first in
+        ["id;external_id", "id,email", "id,external_id,name", "id", "<html>", "\"id,external_id"]
+    {
+        let error = begins(first, None).unwrap_err().to_string();
+        for expected in [HEADER, "NDJSON", "id,external_id"] {
+            assert!(error.contains(expected), "{first}: {error}");
+        }
+    }
+    assert!(matches!(begins("[{", None), Err(ImportError::JsonArray)));
+    let utf16 = Reading::of(&record(b"\xff\xfei\0d\0"), None, false, &provider());
+    assert!(matches!(utf16, Err(ImportError::Utf16)));
+}
+
+#[test]
+fn a_named_format_is_not_overruled_by_the_beginning() {
+    let unknown = |first, format| {
+        matches!(begins(first, Some(format)), Err(ImportError::UnknownBeginning { .. }))
+    };
+    assert!(unknown("id,external_id", Format::Csv));
+    assert!(unknown(HEADER, Format::Pairs));
+    assert!(unknown("{", Format::Pairs));
+    assert_eq!(begins("torn}", Some(Format::Ndjson)).unwrap(), Format::Ndjson);
+}
+
+#[test]
+fn only_objects_have_a_field_for_the_rows_id() {
+    for first in [HEADER, "id,external_id"] {
+        let reading = Reading::of(&record(first), None, true, &provider());
+        assert!(matches!(reading, Err(ImportError::NoExternalIds)), "{first}");
+    }
+    assert_eq!(with_external_ids(r#"{"id":"user_1","external_id":" 42 "}"#), Ok(Some("42".into())));
+    for missing in [r#"{"id":"user_1"}"#, r#"{"id":"user_1","external_id":" "}"#] {
+        assert_eq!(with_external_ids(missing), Err(BadLine::NoRowId));
+    }
+    assert_eq!(read("{", r#"{"id":"user_1","external_id":"42"}"#).unwrap().id, None);
+}
+
+#[test]
+fn cells_are_found_by_the_names_above_them() {
+    let line = "digest,a@x,user_1";
+    let user = read("password_digest,primary_email_address,id", line).unwrap();
+    assert_eq!(user.snapshot.external_id, "user_1");
+    assert_eq!(user.snapshot.profile.email.as_deref(), Some("a@x"));
+    assert_eq!(user.id, None);
+}
+
+#[test]
+fn pairs_are_read_in_either_order_and_without_blanks_around() {
+    for (header, line) in [
+        ("id,external_id", "42,user_1"),
+        ("id,external_id", " 42 ,\" user_1\""),
+        ("external_id,id", " user_1,42 "),
+    ] {
+        let pair = read(header, line).unwrap();
+        let ids = (pair.id.as_deref(), pair.snapshot.external_id.as_str());
+        assert_eq!(ids, (Some("42"), "user_1"), "{line}");
+    }
+}
+
+#[test]
+fn every_fault_of_a_pair_is_told() {
+    let pair = |line: &str| read("id,external_id", line).map(drop);
+    let columns = |found| Err(BadLine::Columns { found, expected: 2 });
+    assert_eq!(pair("42"), columns(1));
+    assert_eq!(pair("42,user_1,x"), columns(3));
+    assert_eq!(pair(",user_1"), Err(BadLine::NoRowId));
+    assert_eq!(pair("4\u{7}2,user_1"), Err(BadLine::UnusableRowId));
+    assert_eq!(pair(&format!("{},user_1", "x".repeat(256))), Err(BadLine::UnusableRowId));
+    assert_eq!(pair(&format!("{},user_1", "x".repeat(255))), Ok(()));
+    assert_eq!(pair("42,"), Err(Unreadable::NoId.into()));
+    assert_eq!(pair("user_1,42"), Err(Unreadable::ForeignId.into()));
+    assert_eq!(pair("4\u{0}2,user_1"), Err(BadLine::Nul));
+    assert_eq!(pair("\"42\" ,user_1"), Err(BadLine::Quotes));
+    let reading = Reading::of(&record("id,external_id"), None, false, &provider()).unwrap();
+    let read = |bytes: &[u8]| reading.newcomer(&record(bytes), &provider()).map(drop);
+    assert_eq!(read(b"\xff,user_1"), Err(BadLine::NotUtf8));
+    let long = Record { fault: Some(BadLine::TooLong), ..record("42,user_1") };
+    assert_eq!(reading.newcomer(&long, &provider()), Err(BadLine::TooLong));
+}
+
+#[test]
+fn a_column_that_is_not_read_may_hold_anything_but_must_be_there() {
+    let header = "id,primary_email_address,password_digest";
+    let reading = Reading::of(&record(header), None, false, &provider()).unwrap();
+    let read = |bytes: &[u8]| reading.newcomer(&record(bytes), &provider()).map(drop);
+    assert_eq!(read(b"user_1,a@x,\"torn\"\xff"), Ok(()));
+    assert_eq!(read(b"user_1,a@x"), Err(BadLine::Columns { found: 2, expected: 3 }));
+}

@@ -1,0 +1,146 @@
+//! Import: users who were there before, from a file, so that rows keep the ids which the
+//! application's foreign keys already hold.
+//!
+//! Called by `usersync import`. The provider is not asked. A row is made where there is none, and
+//! nothing else is ever changed; every snapshot beats what a file says. However long the file is,
+//! no more of it than a batch is in memory.
+//!
+//! * [`records`] takes the file apart, [`cells`] the rows of a table;
+//! * [`formats`] tells what a file holds, and makes newcomers of records;
+//! * [`batch`] brings newcomers to the store, many at once;
+//! * [`fault`]: what may be wrong.
+
+mod batch;
+mod cells;
+mod fault;
+mod formats;
+mod records;
+
+pub use fault::{BadLine, ImportError};
+pub use formats::Format;
+
+use super::now;
+use crate::provider::Export;
+use crate::store::{Store, Terms};
+use batch::{Batch, Fate, Target};
+use formats::Reading;
+use records::Records;
+use serde::Serialize;
+use std::io::Read;
+
+/// What is imported, and how.
+pub struct Import<'a> {
+    /// Where the rows go.
+    pub store: &'a Store,
+    /// What holds for every row.
+    pub terms: Terms,
+    /// The provider whose users they are.
+    pub export: &'a dyn Export,
+    /// What the file holds; told by its beginning where this is left open.
+    pub format: Option<Format>,
+    /// Whether the provider's field for an id of the application's is the row's id.
+    pub ids_from_external_id: bool,
+    /// Whether everything is judged and nothing is written.
+    pub dry_run: bool,
+}
+
+/// What an import came to, as far as it came.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
+pub struct Counts {
+    /// Records that were taken in, apart from the header.
+    pub lines: u64,
+    /// Rows that were not there before.
+    pub imported: u64,
+    /// Users who had a row already.
+    pub known: u64,
+    /// Lines that were left out.
+    pub bad: u64,
+}
+
+/// Who is told about an import while it goes on.
+pub trait Listener {
+    /// The file is of this format.
+    fn format(&mut self, format: Format);
+
+    /// A line is left out.
+    fn bad_line(&mut self, line: u64, why: &BadLine);
+
+    /// So many bytes of the file are settled.
+    fn settled(&mut self, bytes: u64);
+}
+
+impl Import<'_> {
+    /// Imports a file to its end, and counts. Whatever was counted is done, also where it fails.
+    pub async fn run(
+        &self,
+        input: impl Read,
+        counts: &mut Counts,
+        listener: &mut dyn Listener,
+    ) -> Result<(), ImportError> {
+        let mut records = Records::new(input);
+        let first = records.first().map_err(|error| ImportError::Read { line: 1, error })?;
+        let header = self.export.header();
+        let first = first.ok_or(ImportError::Empty { header })?;
+        let reading = Reading::of(first, self.format, self.ids_from_external_id, self.export)?;
+        listener.format(reading.format());
+        if !reading.has_header() {
+            records.put_back();
+        }
+        loop {
+            let (batch, end) = self.next_batch(&mut records, &reading);
+            self.settle(batch, counts, listener).await?;
+            listener.settled(records.bytes_read);
+            if let Some(end) = end {
+                return end;
+            }
+        }
+    }
+
+    /// The next lines, and how the file ends where it does.
+    fn next_batch(
+        &self,
+        records: &mut Records<impl Read>,
+        reading: &Reading,
+    ) -> (Batch, Option<Result<(), ImportError>>) {
+        let mut batch = Batch::default();
+        while !batch.is_full() {
+            match records.next(reading.has_quotes()) {
+                Ok(Some(record)) => {
+                    let newcomer = reading.newcomer(record, self.export);
+                    batch.add(record.line, newcomer, record.bytes.len());
+                }
+                Ok(None) => return (batch, Some(Ok(()))),
+                Err(error) => {
+                    let line = records.line();
+                    return (batch, Some(Err(ImportError::Read { line, error })));
+                }
+            }
+        }
+        (batch, None)
+    }
+
+    async fn settle(
+        &self,
+        batch: Batch,
+        counts: &mut Counts,
+        listener: &mut dyn Listener,
+    ) -> Result<(), ImportError> {
+        let Some(line) = batch.first_line() else {
+            return Ok(());
+        };
+        let target = Target { store: self.store, terms: self.terms, dry_run: self.dry_run };
+        let settled = batch.settle(&target, now()).await;
+        for (line, fate) in settled.map_err(|error| ImportError::Store { line, error })? {
+            counts.lines += 1;
+            match fate {
+                Fate::Imported => counts.imported += 1,
+                Fate::Known => counts.known += 1,
+                Fate::Bad(why) => {
+                    counts.bad += 1;
+                    listener.bad_line(line, &why);
+                }
+            }
+        }
+        Ok(())
+    }
+}

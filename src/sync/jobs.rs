@@ -1,0 +1,111 @@
+//! Jobs: long work on all users, which any replica can go on with.
+//!
+//! Started by `http`, `cli` and the schedules; run by whoever leases them first: a replica with
+//! workers, or the command line. Everything that a job does is committed under its lease, so one
+//! that lost it, because it was paused or cut off for too long, changes nothing any more.
+//!
+//! * [`running`]: a job is taken up, kept and ended; [`run`]: its phases, one after the other;
+//! * [`scan`] walks through all users of the provider, in the order of [`paging`];
+//! * [`extras`] looks again for users whose rows no page held, and acts where that is safe;
+//! * [`drift`] tells what differs;
+//! * [`patience`] waits for a provider, or a database, that does not answer;
+//! * [`view`] is a job as it is shown.
+
+mod drift;
+mod extras;
+mod paging;
+mod patience;
+mod run;
+mod running;
+mod scan;
+mod view;
+
+pub use drift::{DriftReport, Found};
+pub use view::JobView;
+
+use super::{Reconciler, Unproven};
+use crate::provider::ApiError;
+use crate::store::jobs::{Asked, Held, JobRecord};
+use crate::store::{Moment, StoreError};
+use paging::Paging;
+use serde::{Deserialize, Serialize};
+
+/// This instant, by which jobs are shown.
+pub fn now() -> Moment {
+    super::now()
+}
+
+/// Where a job stands.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(tag = "phase", rename_all = "snake_case")]
+enum Cursor {
+    /// Pages are read.
+    Scan(Paging),
+    /// All pages are read; rows outside of them are gathered.
+    Gather,
+    /// Candidates behind this one are looked up again.
+    Look { after: Option<String> },
+    /// All that is known is known.
+    Conclude,
+}
+
+impl Default for Cursor {
+    fn default() -> Self {
+        Self::Scan(Paging::default())
+    }
+}
+
+/// Why a job does not go on.
+#[derive(Debug, thiserror::Error)]
+enum Stop {
+    /// Somebody else holds the lease, or the job was cancelled.
+    #[error("the lease is lost")]
+    Lost,
+    /// An operator has to allow what is left.
+    #[error("{0}")]
+    Blocked(String),
+    /// The provider did not give what was asked for.
+    #[error(transparent)]
+    Api(#[from] ApiError),
+    /// The database did not take what was given.
+    #[error(transparent)]
+    Store(#[from] StoreError),
+    /// The key is not trusted.
+    #[error(transparent)]
+    Unproven(Unproven),
+}
+
+impl Reconciler {
+    /// Asks for a job, unless one of its kind is active. Returns the one that is active now, and
+    /// whether it is the new one.
+    pub async fn ask_for_job(&self, asked: Asked) -> Result<(JobRecord, bool), StoreError> {
+        let id = uuid::Uuid::now_v7().to_string();
+        let (job, is_new) = self.store.ask_for_job(self.source(), id, asked).await?;
+        if is_new {
+            let Asked { kind, dry_run, allow_mass_delete } = asked;
+            tracing::info!(
+                job = job.id,
+                kind = kind.as_str(),
+                dry_run,
+                allow_mass_delete,
+                "a job is queued"
+            );
+            self.job_nudge.notify_waiters();
+        }
+        Ok((job, is_new))
+    }
+
+    /// Claims this very job, where nobody is at it.
+    pub async fn claim_job(&self, job: &JobRecord) -> Result<Option<JobRecord>, StoreError> {
+        self.store.claim_job(self.source(), job.kind(), Some(job.id.clone())).await
+    }
+
+    /// Lets others go on with a job that was claimed here.
+    pub async fn leave_job(&self, held: Held) {
+        let job = held.job_id().to_owned();
+        match self.store.release_job(held).await {
+            Ok(()) => tracing::info!(job, "the job is left to others"),
+            Err(error) => tracing::warn!(job, "the job is left when its lease ends: {error}"),
+        }
+    }
+}

@@ -1,0 +1,143 @@
+//! Drift: in what table and provider differ, told once nothing more can be said against it.
+//!
+//! The scan has noted who differs. Before it is told, each row is read once more: one that was written
+//! since is judged by the next scan. What is younger than the grace was counted apart on the way.
+
+use super::Stop;
+use super::run::Run;
+use crate::domain::{Counters, Difference, JobKind, Looked, WouldFill};
+use crate::store::jobs::JobRecord;
+use crate::store::{Store, StoreError};
+use serde::{Deserialize, Serialize};
+
+/// How many ids of each difference are told.
+const MOST_IDS: usize = 100;
+
+/// How many users are read once more at a time.
+const READ_AT_ONCE: i64 = 1_000;
+
+/// What a scan for drift came to.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct DriftReport {
+    /// Users of the provider who were compared.
+    pub seen: u64,
+    /// Users of the provider without a live row.
+    pub missing: Found,
+    /// Rows that show something older than the provider does.
+    pub stale: Found,
+    /// Live rows whose user the provider does not know.
+    pub extra: Found,
+    /// Users who hold an id that is not ours, or a role that is not known.
+    pub conflicts: Found,
+    /// Deleted users of whom something personal is left.
+    pub undeleted: Found,
+    /// Differences so young that an event about them may be on its way. They do not count.
+    pub in_flight: u64,
+    /// Users who could not be read, so that nothing is known about them.
+    pub failed: u64,
+    /// What would be written to the provider.
+    pub write_back: WouldFill,
+}
+
+/// Users of one difference.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Found {
+    /// How many.
+    pub count: u64,
+    /// The provider's ids of the first hundred.
+    pub ids: Vec<String>,
+}
+
+impl Found {
+    fn add(&mut self, external_ids: Vec<String>) {
+        self.count += u64::try_from(external_ids.len()).unwrap_or_default();
+        let free = MOST_IDS.saturating_sub(self.ids.len());
+        self.ids.extend(external_ids.into_iter().take(free));
+    }
+}
+
+impl DriftReport {
+    /// The last report, and the job that made it.
+    pub async fn last(
+        store: &Store,
+        source: &'static str,
+    ) -> Result<Option<(JobRecord, Self)>, StoreError> {
+        let job = store.last_success(source, JobKind::Drift).await?;
+        Ok(job.and_then(|job| job.report().map(|report| (job, report))))
+    }
+
+    /// Each difference with the users of whom it was found.
+    pub fn differences(&self) -> [(Difference, &Found); 5] {
+        [
+            (Difference::Missing, &self.missing),
+            (Difference::Stale, &self.stale),
+            (Difference::Extra, &self.extra),
+            (Difference::Conflict, &self.conflicts),
+            (Difference::Undeleted, &self.undeleted),
+        ]
+    }
+
+    /// How many users there are of each difference.
+    pub fn counts(&self) -> [(Difference, u64); 5] {
+        self.differences().map(|(difference, found)| (difference, found.count))
+    }
+
+    /// Whether table and provider agree on all who could be read.
+    pub fn is_clean(&self) -> bool {
+        self.differences().iter().all(|(_, found)| found.count == 0)
+    }
+}
+
+impl Run {
+    /// Tells what differs, as JSON.
+    pub(super) async fn tell_drift(&mut self) -> Result<String, Stop> {
+        let Counters { seen, failed, .. } = self.progress.counters;
+        let Looked { write_back, in_flight } = self.progress.looked;
+        let report = DriftReport {
+            seen,
+            missing: self.still(Difference::Missing).await?,
+            stale: self.still(Difference::Stale).await?,
+            extra: self.still(Difference::Extra).await?,
+            conflicts: self.still(Difference::Conflict).await?,
+            undeleted: self.undeleted().await?,
+            in_flight,
+            failed,
+            write_back,
+        };
+        let json = serde_json::to_string(&report);
+        json.map_err(|_| StoreError::Refused("a report cannot be written".into()).into())
+    }
+
+    async fn still(&self, difference: Difference) -> Result<Found, Stop> {
+        let (mut found, mut after) = (Found::default(), None);
+        loop {
+            let store = &self.reconciler.store;
+            let source = self.reconciler.source();
+            let (standing, last) = self
+                .store(|| {
+                    let held = self.held.clone();
+                    store.standing_candidates(source, held, difference, after.clone(), READ_AT_ONCE)
+                })
+                .await?;
+            found.add(standing);
+            match last {
+                Some(last) => after = Some(last),
+                None => return Ok(found),
+            }
+        }
+    }
+
+    async fn undeleted(&self) -> Result<Found, Stop> {
+        let (mut found, mut after) = (Found::default(), None);
+        loop {
+            let (store, source) = (&self.reconciler.store, self.reconciler.source());
+            let (undeleted, last) =
+                self.store(|| store.undeleted(source, after.clone(), READ_AT_ONCE)).await?;
+            found.add(undeleted);
+            match last {
+                Some(last) => after = Some(last),
+                None => return Ok(found),
+            }
+        }
+    }
+}

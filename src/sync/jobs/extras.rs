@@ -1,0 +1,227 @@
+//! Extra rows: live ones whose user no page held.
+//!
+//! That no page held them proves nothing: a user may have come since, and a provider in trouble
+//! lists nobody (trap 36). So each is looked up again, all who are gone are counted before any is
+//! acted on, and then the conditions hold that hold on every path: another user of ours must be known
+//! to the key, and the brake must let them pass, unless an operator lifts both.
+
+use super::run::Run;
+use super::{Cursor, Stop, patience};
+use crate::domain::Difference;
+use crate::provider::{ApiError, ListQuery, Page, Urgency};
+use crate::store::StoreError;
+use crate::store::absences::Absence;
+use crate::store::jobs::Acted;
+use crate::sync::absence::{Absent, IfFound};
+use crate::sync::{Reconciler, RefreshError, now};
+use std::collections::HashSet;
+use std::sync::Arc;
+use tokio::task::{JoinError, JoinSet};
+
+/// How many candidates are looked up together.
+const LOOK_UP_AT_ONCE: i64 = 100;
+
+/// How many of them are looked up at the same time, one by one.
+const AT_ONCE: usize = 8;
+
+/// How many rows are emptied in one transaction.
+const EMPTY_AT_ONCE: i64 = 500;
+
+/// What became of one of them.
+type OneLookedUp = (String, Result<Result<Absence, Absent>, RefreshError>);
+
+/// What second look-ups came to.
+#[derive(Default)]
+struct LookedUp {
+    /// These are no candidates any more.
+    dropped: Vec<String>,
+    /// These are gone.
+    gone: Vec<Absence>,
+    /// So many could not be looked up.
+    failed: u64,
+}
+
+impl Run {
+    /// Looks all candidates up again who stand behind `after`.
+    pub(super) async fn look_again(&mut self, mut after: Option<String>) -> Result<(), Stop> {
+        loop {
+            let store = &self.reconciler.store;
+            let (held, extra) = (&self.held, Difference::Extra);
+            let some = self
+                .store(|| store.candidates(held.clone(), extra, after.clone(), LOOK_UP_AT_ONCE))
+                .await?;
+            let Some(last) = some.last().cloned() else {
+                return Ok(());
+            };
+            let looked_up = self.look_up(some).await?;
+            after = Some(last);
+            let gone = u64::try_from(looked_up.gone.len()).unwrap_or_default();
+            self.progress.counters.failed += looked_up.failed;
+            self.progress.counters.extra += gone;
+            if self.looks_only {
+                self.progress.counters.updated += gone;
+            }
+            let progress = self.progress_at(&Cursor::Look { after: after.clone() });
+            let judged = self.store(|| {
+                let (dropped, gone) = (looked_up.dropped.clone(), looked_up.gone.clone());
+                store.judge_candidates(held.clone(), dropped, gone, progress.clone())
+            });
+            judged.await?.then_some(()).ok_or(Stop::Lost)?;
+            self.progress = progress;
+        }
+    }
+
+    /// Looks users up: first together, since whoever came during the scan is there, then whoever is
+    /// left one by one, since only that is an answer about a user.
+    async fn look_up(&self, external_ids: Vec<String>) -> Result<LookedUp, Stop> {
+        let there = self.look_up_together(&external_ids).await?;
+        let mut looked_up = LookedUp::default();
+        let mut under_way = JoinSet::new();
+        for external_id in external_ids {
+            if there.contains(&external_id) {
+                looked_up.dropped.push(external_id);
+                continue;
+            }
+            if under_way.len() == AT_ONCE {
+                looked_up.note(under_way.join_next().await)?;
+            }
+            let if_found = if self.looks_only { IfFound::Leave } else { IfFound::Apply };
+            under_way.spawn(look_up_one(Arc::clone(&self.reconciler), external_id, if_found));
+        }
+        while let Some(one) = under_way.join_next().await {
+            looked_up.note(Some(one))?;
+        }
+        Ok(looked_up)
+    }
+
+    /// Who of these users is listed. What is listed is applied, since it is newer than any page.
+    async fn look_up_together(&self, external_ids: &[String]) -> Result<HashSet<String>, Stop> {
+        let limit = u16::try_from(ListQuery::MOST_IDS).unwrap_or(1);
+        let query = ListQuery { ids: external_ids.to_vec(), limit, ..ListQuery::default() };
+        let directory = &self.reconciler.directory;
+        let Page { mut users, .. } =
+            match self.api(|| directory.users(&query, Urgency::Background)).await {
+                // One by one they can be asked for all the same.
+                Err(Stop::Api(ApiError::NotFound | ApiError::Rejected { .. })) => Page::default(),
+                result => result?,
+            };
+        users.retain(|user| external_ids.contains(&user.external_id));
+        let there = users.iter().map(|user| user.external_id.clone()).collect();
+        if !self.looks_only && !users.is_empty() {
+            self.store(|| self.reconciler.apply_some(users.clone())).await?;
+        }
+        Ok(there)
+    }
+
+    /// Empties the rows of users who are gone, where that is safe.
+    pub(super) async fn act(&mut self) -> Result<(), Stop> {
+        if self.looks_only {
+            return Ok(());
+        }
+        let store = self.reconciler.store.clone();
+        let mut checked = self.allow_mass_delete;
+        loop {
+            let gone =
+                self.store(|| store.gone_candidates(self.held.clone(), EMPTY_AT_ONCE)).await?;
+            if gone.is_empty() {
+                break;
+            }
+            if !std::mem::replace(&mut checked, true) && !self.knows_another().await? {
+                return Err(Stop::Blocked(self.nobody_known()));
+            }
+            let progress = self.progress_at(&Cursor::Conclude);
+            let (terms, lifted) = (self.reconciler.rules.terms, self.allow_mass_delete);
+            let acted = self.store(|| {
+                let (held, gone, progress) = (self.held.clone(), gone.clone(), progress.clone());
+                store.empty_candidates(held, terms, now(), gone, progress, lifted)
+            });
+            match acted.await? {
+                Acted::Emptied(progress) => self.progress = progress,
+                Acted::Braked { live } => return Err(Stop::Blocked(self.braked(live))),
+                Acted::Lost => return Err(Stop::Lost),
+            }
+        }
+        if self.progress.counters.extra > 0 {
+            self.store(|| store.clean_log()).await?;
+        }
+        Ok(())
+    }
+
+    /// Whether the key knows a live user who is no candidate, and whose row this very job did not make:
+    /// one of its own list proves nothing about ours.
+    async fn knows_another(&self) -> Result<bool, Stop> {
+        let store = &self.reconciler.store;
+        let source = self.reconciler.source();
+        let others = self
+            .store(|| store.some_live_others(source, self.held.clone(), self.started_at))
+            .await?;
+        for other in others {
+            match self.reconciler.refresh(&other, Urgency::Background).await {
+                Ok(_) => return Ok(true),
+                Err(RefreshError::Api(ApiError::NotFound)) => {}
+                Err(error) => return Err(error.into()),
+            }
+        }
+        Ok(false)
+    }
+
+    fn nobody_known(&self) -> String {
+        let extra = self.progress.counters.extra;
+        format!(
+            "{extra} live rows have no user at the provider, but it knows nobody else of ours either, so none is \
+             emptied; is CLERK_SECRET_KEY of the right instance? If all of them are gone indeed, run a reconcile \
+             with `allow_mass_delete`"
+        )
+    }
+
+    fn braked(&self, live: u64) -> String {
+        let extra = self.progress.counters.extra;
+        format!(
+            "{extra} of {live} live rows have no user at the provider, more than may be emptied in a day, so none \
+             is; look into the provider's dashboard, and if they are gone indeed, run a reconcile with \
+             `allow_mass_delete`"
+        )
+    }
+}
+
+async fn look_up_one(
+    reconciler: Arc<Reconciler>,
+    external_id: String,
+    if_found: IfFound,
+) -> OneLookedUp {
+    let look = || reconciler.look_again(&external_id, if_found, Urgency::Background);
+    let again = |error: &RefreshError, tries| match error {
+        RefreshError::Api(error) => patience::of_api(error, tries),
+        RefreshError::Store(error) => patience::of_store(error, tries),
+    };
+    let looked = patience::with(look, again).await;
+    (external_id, looked)
+}
+
+impl LookedUp {
+    /// Notes one answer. Whoever cannot be read is left as they are.
+    fn note(&mut self, one: Option<Result<OneLookedUp, JoinError>>) -> Result<(), Stop> {
+        let Some(Ok((external_id, looked))) = one else {
+            return Err(StoreError::Refused("a look-up was broken off".into()).into());
+        };
+        match looked {
+            Ok(Ok(absence)) => self.gone.push(absence),
+            Ok(Err(_)) => self.dropped.push(external_id),
+            Err(RefreshError::Api(ApiError::Protocol(_) | ApiError::Rejected { .. })) => {
+                self.failed += 1;
+                self.dropped.push(external_id);
+            }
+            Err(error) => return Err(error.into()),
+        }
+        Ok(())
+    }
+}
+
+impl From<RefreshError> for Stop {
+    fn from(error: RefreshError) -> Self {
+        match error {
+            RefreshError::Api(error) => Self::Api(error),
+            RefreshError::Store(error) => Self::Store(error),
+        }
+    }
+}

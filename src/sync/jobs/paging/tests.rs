@@ -1,0 +1,229 @@
+//! Whatever happens between two pages, nobody is passed over, and whoever is gone is found out.
+
+use super::{Next, PAGE_USERS, Paging};
+use crate::domain::{Origin, Profile, Role, RolePolicy, Snapshot, Taken, UnixMillis, Words};
+use crate::provider::{ListQuery, Position};
+use proptest::prelude::*;
+use std::collections::{BTreeMap, BTreeSet, HashSet};
+
+/// What the provider answers where it is asked for users behind one who is gone: nobody knows.
+#[derive(Clone, Copy, Debug, PartialEq)]
+enum WhenGone {
+    Nothing,
+    Refusal,
+    FromTheBeginning,
+}
+
+/// A provider: users in the order of their creation, then of their ids.
+#[derive(Debug)]
+struct Provider {
+    users: BTreeSet<(i64, String)>,
+    when_gone: WhenGone,
+}
+
+impl Provider {
+    /// The page that a query means; nothing where it is refused.
+    fn list(&self, query: &ListQuery) -> Option<Vec<(i64, String)>> {
+        let from = query.created_from.map_or(i64::MIN, UnixMillis::get);
+        let mut listed: Vec<_> = self.users.iter().filter(|(at, _)| *at >= from).cloned().collect();
+        match &query.position {
+            Position::First => {}
+            Position::Offset(offset) => {
+                listed.drain(..usize::try_from(*offset).unwrap().min(listed.len()));
+            }
+            Position::After(id) => match listed.iter().position(|(_, one)| one == id) {
+                Some(place) => drop(listed.drain(..=place)),
+                None if self.when_gone == WhenGone::Nothing => listed.clear(),
+                None if self.when_gone == WhenGone::Refusal => return None,
+                None => {}
+            },
+        }
+        listed.truncate(usize::from(query.limit));
+        Some(listed)
+    }
+}
+
+fn user(created_at: i64, id: &str) -> Snapshot {
+    let policy = |word| RolePolicy { known: Vec::new(), default: Role::parse(word).unwrap() };
+    let words = Words { roles: policy("user"), plans: policy("free") };
+    let source_created_at = UnixMillis::new(created_at);
+    let profile = Profile { source_created_at, ..Profile::unknown() };
+    let taken = Taken { updated_at: None, seen_at: None, last_sign_in_at: None };
+    Snapshot::new(id.to_owned(), profile, Origin::Fetch, taken, &words)
+}
+
+/// What happens between two pages.
+#[derive(Clone, Debug)]
+enum Happening {
+    /// The user at this place, as a part of all, is deleted.
+    Deletion(prop::sample::Index),
+    /// The user who was seen last is deleted.
+    DeletionOfLast,
+    /// A user signs up, later than all others.
+    SignUp,
+}
+
+fn happenings() -> impl Strategy<Value = Vec<Vec<Happening>>> {
+    let one = prop_oneof![
+        3 => any::<prop::sample::Index>().prop_map(Happening::Deletion),
+        2 => Just(Happening::DeletionOfLast),
+        2 => Just(Happening::SignUp),
+    ];
+    prop::collection::vec(prop::collection::vec(one, 0..4), 0..40)
+}
+
+/// What a scan came to.
+struct Scanned {
+    seen: Vec<String>,
+    /// Rows that were there before the scan, of users whom no page held.
+    extra: HashSet<String>,
+    pages: usize,
+}
+
+/// Scans the provider while things happen, with a row for each of `rows`.
+fn scan(
+    provider: &mut Provider,
+    rows: &BTreeMap<String, i64>,
+    happenings: Vec<Vec<Happening>>,
+    limit: u16,
+) -> Scanned {
+    let mut paging = Paging::default();
+    let mut happenings = happenings.into_iter();
+    let mut scanned = Scanned { seen: Vec::new(), extra: HashSet::new(), pages: 0 };
+    let mut born = 0;
+    let settle = |window: super::Window, extra: &mut HashSet<String>| {
+        let from = window.from.map_or(i64::MIN, UnixMillis::get);
+        let before = window.before.map_or(i64::MAX, UnixMillis::get);
+        let inside = rows.iter().filter(|(_, at)| (from..before).contains(*at));
+        extra.extend(inside.map(|(id, _)| id.clone()).filter(|id| !window.present.contains(id)));
+    };
+    loop {
+        scanned.pages += 1;
+        // What is stored is what goes on.
+        let stored = serde_json::to_string(&paging).unwrap();
+        paging = serde_json::from_str(&stored).unwrap();
+        let Some(listed) = provider.list(&paging.query(limit)) else {
+            assert!(paging.is_behind_a_user());
+            paging.lost();
+            continue;
+        };
+        let mut users: Vec<Snapshot> = listed.iter().map(|(at, id)| user(*at, id)).collect();
+        let step = paging.advance(&mut users, 0, limit);
+        scanned.seen.extend(users.into_iter().map(|user| user.external_id));
+        if let Some(window) = step.window {
+            settle(window, &mut scanned.extra);
+        }
+        match step.next {
+            Next::Page => {}
+            Next::End => break,
+            Next::EndIf(id) if provider.users.iter().any(|(_, one)| *one == id) => break,
+            Next::EndIf(_) => paging.lost(),
+        }
+        for happening in happenings.next().unwrap_or_default() {
+            happen(provider, &paging, &happening, &mut born);
+        }
+    }
+    settle(paging.rest(), &mut scanned.extra);
+    scanned
+}
+
+fn happen(provider: &mut Provider, paging: &Paging, happening: &Happening, born: &mut i64) {
+    match happening {
+        Happening::Deletion(index) if !provider.users.is_empty() => {
+            let gone = provider.users.iter().nth(index.index(provider.users.len())).cloned();
+            provider.users.remove(&gone.unwrap());
+        }
+        Happening::Deletion(_) => {}
+        Happening::DeletionOfLast => {
+            provider.users.retain(|(_, id)| Some(id.as_str()) != paging.last_id());
+        }
+        Happening::SignUp => {
+            *born += 1;
+            provider.users.insert((1_000_000 + *born, format!("born_{born:04}")));
+        }
+    }
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(600))]
+
+    /// Deletions between pages hide nobody who is there all the time; nobody is seen twice; and a
+    /// row is taken for extra whenever its user is gone all the time, and never while the user is
+    /// there all the time.
+    #[test]
+    fn users_deleted_between_two_pages_hide_nobody(
+        ages in prop::collection::vec(0_i64..60, 0..80),
+        unknown in prop::collection::vec(0_i64..70, 0..10),
+        limit in 2_u16..12,
+        when_gone in prop_oneof![
+            Just(WhenGone::Nothing), Just(WhenGone::Refusal), Just(WhenGone::FromTheBeginning),
+        ],
+        happenings in happenings(),
+    ) {
+        // Several users a millisecond, sometimes more than a page holds.
+        let users: BTreeSet<(i64, String)> =
+            ages.iter().enumerate().map(|(number, age)| (*age, format!("user_{number:03}"))).collect();
+        let mut rows: BTreeMap<String, i64> =
+            users.iter().map(|(at, id)| (id.clone(), *at)).collect();
+        let strangers: Vec<String> =
+            (0..unknown.len()).map(|number| format!("stranger_{number}")).collect();
+        rows.extend(strangers.iter().cloned().zip(unknown));
+        let before: BTreeSet<String> = users.iter().map(|(_, id)| id.clone()).collect();
+        let mut provider = Provider { users, when_gone };
+        let scanned = scan(&mut provider, &rows, happenings, limit);
+
+        let after: BTreeSet<String> = provider.users.iter().map(|(_, id)| id.clone()).collect();
+        let seen: BTreeSet<String> = scanned.seen.iter().cloned().collect();
+        prop_assert_eq!(seen.len(), scanned.seen.len(), "somebody was seen twice");
+        for id in before.intersection(&after) {
+            prop_assert!(seen.contains(id), "{id} was passed over");
+            prop_assert!(!scanned.extra.contains(id), "{id} was taken for extra");
+        }
+        for id in &strangers {
+            prop_assert!(scanned.extra.contains(id), "{id} was not found out");
+        }
+        prop_assert!(scanned.pages < 1_000);
+    }
+}
+
+#[test]
+fn trap_33_pages_are_asked_for_behind_a_user_and_not_by_number() {
+    let mut paging = Paging::default();
+    assert_eq!(paging.query(PAGE_USERS).position, Position::First);
+    paging.advance(&mut vec![user(1, "user_1"), user(2, "user_2")], 0, PAGE_USERS);
+    assert_eq!(paging.query(PAGE_USERS).position, Position::After("user_2".into()));
+    assert_eq!(paging.query(PAGE_USERS).created_from, None);
+}
+
+#[test]
+fn an_empty_page_is_the_end_only_while_the_user_in_front_of_it_is_there() {
+    let mut paging = Paging::default();
+    assert_eq!(paging.clone().advance(&mut Vec::new(), 0, PAGE_USERS).next, Next::End);
+    paging.advance(&mut vec![user(5, "user_1")], 0, PAGE_USERS);
+    assert_eq!(paging.advance(&mut Vec::new(), 0, PAGE_USERS).next, Next::EndIf("user_1".into()));
+    paging.lost();
+    let query = paging.query(PAGE_USERS);
+    assert_eq!((query.position, query.created_from), (Position::First, UnixMillis::new(5)));
+    // Who was seen of that millisecond is not counted again.
+    let mut users = vec![user(5, "user_1"), user(5, "user_2")];
+    paging.advance(&mut users, 0, PAGE_USERS);
+    assert_eq!(users.len(), 1);
+    assert_eq!(paging.query(PAGE_USERS).position, Position::After("user_2".into()));
+}
+
+#[test]
+fn users_whom_nobody_can_read_end_no_scan_and_begin_no_circle() {
+    let full = usize::from(PAGE_USERS);
+    let mut paging = Paging::default();
+    paging.advance(&mut vec![user(5, "user_1")], 0, PAGE_USERS);
+    let step = paging.advance(&mut Vec::new(), full, PAGE_USERS);
+    assert_eq!((step.next, step.unreadable), (Next::Page, full));
+    assert_eq!(paging.query(PAGE_USERS).created_from, UnixMillis::new(5));
+    let step = paging.advance(&mut vec![user(5, "user_1")], full - 1, PAGE_USERS);
+    assert_eq!((step.next, step.unreadable), (Next::Page, 0));
+    assert_eq!(paging.query(PAGE_USERS).position, Position::Offset(499));
+    let step = paging.advance(&mut vec![user(6, "user_2")], full - 1, PAGE_USERS);
+    assert_eq!((step.next, step.unreadable), (Next::Page, full - 1));
+    assert_eq!(paging.query(PAGE_USERS).position, Position::After("user_2".into()));
+    assert_eq!(paging.advance(&mut Vec::new(), 3, PAGE_USERS).next, Next::End);
+}

@@ -1,0 +1,124 @@
+//! One job under way: its phases, one after the other.
+
+use super::paging::Paging;
+use super::{Cursor, Stop, patience};
+use crate::domain::JobKind;
+use crate::provider::{ApiError, Urgency};
+use crate::store::jobs::{Held, Intent, Progress};
+use crate::store::{Moment, StoreError};
+use crate::sync::instance::Pin;
+use crate::sync::{Reconciler, Unproven};
+use std::sync::Arc;
+
+/// A job under way here.
+pub(super) struct Run {
+    pub(super) reconciler: Arc<Reconciler>,
+    pub(super) held: Held,
+    pub(super) kind: JobKind,
+    /// Nothing is changed but the job itself.
+    pub(super) looks_only: bool,
+    pub(super) allow_mass_delete: bool,
+    /// By the database's clock.
+    pub(super) started_at: Moment,
+    pub(super) progress: Progress,
+    /// The last page brought something new.
+    pub(super) writes: bool,
+}
+
+impl Run {
+    /// Does all that is left behind the cursor; returns what there is to tell, as JSON.
+    pub(super) async fn work(&mut self, mut cursor: Cursor) -> Result<Option<String>, Stop> {
+        self.prove().await?;
+        loop {
+            cursor = match cursor {
+                Cursor::Scan(paging) => {
+                    if paging == Paging::default() {
+                        self.expect().await?;
+                    }
+                    let paging = self.scan(paging).await?;
+                    if !self.kind.finds_extra() {
+                        return Ok(None);
+                    }
+                    self.note_rest(&paging).await?;
+                    Cursor::Gather
+                }
+                Cursor::Gather => {
+                    self.gather_undated().await?;
+                    Cursor::Look { after: None }
+                }
+                Cursor::Look { after } => {
+                    self.look_again(after).await?;
+                    Cursor::Conclude
+                }
+                Cursor::Conclude if self.kind == JobKind::Drift => {
+                    return Ok(Some(self.tell_drift().await?));
+                }
+                Cursor::Conclude => {
+                    self.act().await?;
+                    return Ok(None);
+                }
+            };
+        }
+    }
+
+    /// The key must belong to the instance that the table belongs to, whatever the job is about to
+    /// do. A run that changes nothing does not decide for an empty table either.
+    async fn prove(&self) -> Result<(), Stop> {
+        let pin = if self.intent() == Intent::Write { Pin::Yes } else { Pin::No };
+        let prove = || self.reconciler.instance.prove_and(pin, Urgency::Background);
+        let proven = patience::with(prove, |error, tries| match error {
+            Unproven::Api(error) => patience::of_api(error, tries),
+            Unproven::Store(error) => patience::of_store(error, tries),
+            Unproven::WrongInstance { .. } => None,
+        });
+        proven.await.map_err(|unproven| match unproven {
+            Unproven::Api(error) => error.into(),
+            Unproven::Store(error) => error.into(),
+            wrong @ Unproven::WrongInstance { .. } => Stop::Unproven(wrong),
+        })
+    }
+
+    /// How many users there are, so that it can be told how far the job has come.
+    async fn expect(&self) -> Result<(), Stop> {
+        let expected = match self.reconciler.directory.count(Urgency::Background).await {
+            Ok(count) => i64::try_from(count).unwrap_or(i64::MAX),
+            Err(error) => {
+                tracing::debug!("the provider does not count its users: {error}");
+                return Ok(());
+            }
+        };
+        let store = &self.reconciler.store;
+        let noted = self.store(|| store.expect_users(self.held.clone(), expected)).await?;
+        noted.then_some(()).ok_or(Stop::Lost)
+    }
+
+    /// Asks the database, again and again while it is away.
+    pub(super) async fn store<T, F>(&self, ask: impl Fn() -> F) -> Result<T, Stop>
+    where
+        F: Future<Output = Result<T, StoreError>>,
+    {
+        Ok(patience::with(ask, patience::of_store).await?)
+    }
+
+    /// Asks the provider, again and again while it does not answer.
+    pub(super) async fn api<T, F>(&self, ask: impl Fn() -> F) -> Result<T, Stop>
+    where
+        F: Future<Output = Result<T, ApiError>>,
+    {
+        Ok(patience::with(ask, patience::of_api).await?)
+    }
+
+    pub(super) fn intent(&self) -> Intent {
+        match (self.kind, self.looks_only) {
+            (JobKind::Drift, _) => Intent::Note,
+            (_, true) => Intent::Count,
+            (_, false) => Intent::Write,
+        }
+    }
+
+    /// Where the job stands at `cursor`, as it is stored.
+    pub(super) fn progress_at(&self, cursor: &Cursor) -> Progress {
+        let cursor = serde_json::to_string(cursor).unwrap_or_else(|_| "null".to_owned());
+        Progress { cursor, ..self.progress.clone() }
+    }
+}

@@ -1,0 +1,154 @@
+//! Jobs are taken up, kept and ended: what holds for each, whatever it does.
+
+use super::run::Run;
+use super::{Cursor, JobView, Stop, now};
+use crate::domain::{JobEnd, JobKind};
+use crate::store::jobs::{Ending, Held, JobRecord, LEASE, Progress};
+use crate::sync::Reconciler;
+use std::sync::Arc;
+use std::time::Duration;
+use tokio::sync::watch;
+use tokio::task::JoinSet;
+
+/// How often it is looked for a job that nobody is at and nobody told of.
+const LOOK_EVERY: Duration = Duration::from_secs(2);
+
+/// How often it is logged how far a job has come.
+const TELL_EVERY: Duration = Duration::from_secs(10);
+
+/// How many candidates of a job that has ended are forgotten at once.
+const FORGET_AT_ONCE: i64 = 5_000;
+
+impl Reconciler {
+    /// Takes up jobs of all kinds that nobody is at, until `stopping` turns true; what is under way
+    /// then is left to others.
+    pub async fn keep_running_jobs(self: Arc<Self>, stopping: watch::Receiver<bool>) {
+        let mut kinds = JoinSet::new();
+        for kind in JobKind::ALL {
+            let (reconciler, stopping) = (Arc::clone(&self), stopping.clone());
+            kinds.spawn(reconciler.keep_running(kind, stopping));
+        }
+        while kinds.join_next().await.is_some() {}
+    }
+
+    async fn keep_running(self: Arc<Self>, kind: JobKind, mut stopping: watch::Receiver<bool>) {
+        while !*stopping.borrow() {
+            let nudged = self.job_nudge.notified();
+            let claimed = self.store.claim_job(self.source(), kind, None).await;
+            let claimed = claimed.unwrap_or_else(|error| {
+                tracing::debug!("jobs cannot be looked for: {error}");
+                None
+            });
+            if let Some(job) = claimed {
+                let held = job.held();
+                let stops = tokio::select! {
+                    () = self.run_job(job) => false,
+                    _ = stopping.wait_for(|stops| *stops) => true,
+                };
+                if stops {
+                    self.leave_job(held).await;
+                }
+                continue;
+            }
+            tokio::select! {
+                _ = stopping.changed() => {}
+                () = nudged => {}
+                () = tokio::time::sleep(LOOK_EVERY) => {}
+            }
+        }
+    }
+
+    /// Goes on with a job that was just claimed, until it ends or its lease is lost.
+    pub async fn run_job(self: &Arc<Self>, job: JobRecord) {
+        let kind = job.kind();
+        let held = job.held();
+        tracing::info!(job = job.id, kind = kind.as_str(), "the job runs here");
+        let mut run = Run {
+            reconciler: Arc::clone(self),
+            held: held.clone(),
+            kind,
+            looks_only: job.dry_run,
+            allow_mass_delete: job.allow_mass_delete,
+            started_at: job.started_at.unwrap_or(job.created_at),
+            writes: false,
+            progress: Progress {
+                cursor: String::new(),
+                counters: job.counters(),
+                looked: job.report().unwrap_or_default(),
+            },
+        };
+        let cursor: Cursor = job.cursor().unwrap_or_default();
+        run.progress = run.progress_at(&cursor);
+        let result = tokio::select! {
+            result = run.work(cursor) => result,
+            () = self.keep_lease(&held) => Err(Stop::Lost),
+            () = self.tell_progress(&held) => Err(Stop::Lost),
+        };
+        self.end(&held, kind, result).await;
+    }
+
+    /// Renews the lease until it is lost.
+    async fn keep_lease(&self, held: &Held) {
+        loop {
+            tokio::time::sleep(LEASE / 5).await;
+            match self.store.keep_job(held.clone()).await {
+                Ok(true) => {}
+                Ok(false) => return,
+                // What is done meanwhile finds out whether the lease still stands.
+                Err(error) => tracing::debug!("a lease could not be renewed: {error}"),
+            }
+        }
+    }
+
+    /// Logs now and then how far the job has come. Never ends.
+    async fn tell_progress(&self, held: &Held) {
+        loop {
+            tokio::time::sleep(TELL_EVERY).await;
+            if let Ok(Some(job)) = self.store.find_job(held.job_id().to_owned()).await {
+                let JobView { kind, counters, rate_per_second, expected, seconds_left, .. } =
+                    JobView::of(&job, now());
+                let (job, seen) = (&job.id, counters.seen);
+                tracing::info!(
+                    job,
+                    kind,
+                    seen,
+                    expected,
+                    rate_per_second,
+                    seconds_left,
+                    "the job goes on"
+                );
+            }
+        }
+    }
+
+    async fn end(&self, held: &Held, kind: JobKind, result: Result<Option<String>, Stop>) {
+        let job = held.job_id();
+        let (end, error, report) = match result {
+            Ok(report) => (JobEnd::Succeeded, None, report),
+            Err(Stop::Lost) => {
+                tracing::warn!(job, "the job was cancelled, or its lease was lost");
+                return;
+            }
+            Err(stop @ Stop::Blocked(_)) => (JobEnd::Blocked, Some(stop.to_string()), None),
+            Err(stop) => (JobEnd::Failed, Some(stop.to_string()), None),
+        };
+        let ending = Ending { end, error: error.clone(), report };
+        let ended = self.store.end_job(held.clone(), ending).await;
+        if let Ok(true) = ended {
+            self.metrics.job_ended(kind, end);
+        }
+        let kind = kind.as_str();
+        match ended {
+            Ok(true) => match error {
+                None => tracing::info!(job, kind, "the job succeeded"),
+                Some(error) => {
+                    tracing::error!(job, kind, state = end.as_str(), "the job ended: {error}");
+                }
+            },
+            Ok(false) => tracing::warn!(job, kind, "the job was over already"),
+            // Whoever takes it up next finds it where it stood.
+            Err(error) => tracing::warn!(job, kind, "the job's end could not be stored: {error}"),
+        }
+        while let Ok(true) = self.store.forget_candidates(held.clone(), FORGET_AT_ONCE).await {}
+    }
+}

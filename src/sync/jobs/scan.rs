@@ -1,0 +1,263 @@
+//! The scan: all users of the provider, page by page.
+//!
+//! The next page is asked for while this one is written, so that neither waits for the other; more
+//! than two are never held. Each page is committed together with its place.
+
+use super::paging::{Next, PAGE_USERS, Paging, Window};
+use super::run::Run;
+use super::{Cursor, Stop, patience};
+use crate::domain::{Change, UnixMillis};
+use crate::provider::{ApiError, Page, Urgency};
+use crate::store::jobs::{Candidate, Intent, JobPage, Keyset, Part, Progress, RowsAhead};
+use crate::store::{Moment, StoreError};
+use crate::sync::now;
+use std::sync::Arc;
+use tokio::task::JoinSet;
+
+/// How many rows are read at once to find those that no page held.
+const ROWS_AT_ONCE: i64 = 2_000;
+
+/// How many extra rows are noted at once.
+const NOTE_AT_ONCE: usize = 1_000;
+
+/// A page that is on its way, and the rows of its users. It is given up when nobody waits for it any
+/// more.
+struct Coming(JoinSet<Result<(Page, Option<RowsAhead>), ApiError>>);
+
+impl Coming {
+    async fn page(&mut self) -> Result<(Page, Option<RowsAhead>), ApiError> {
+        let broken = || ApiError::Protocol("the reading was broken off".to_owned());
+        self.0.join_next().await.and_then(Result::ok).unwrap_or_else(|| Err(broken()))
+    }
+}
+
+impl Run {
+    /// Compares all users behind the place `paging`; returns the place behind the last one.
+    pub(super) async fn scan(&mut self, mut paging: Paging) -> Result<Paging, Stop> {
+        let mut coming = self.ask_for(&paging);
+        loop {
+            let (mut page, ahead) = match coming.page().await {
+                Ok(page) => page,
+                Err(error) if self.is_cursor_gone(&paging, &error).await? => {
+                    paging.lost();
+                    coming = self.ask_for(&paging);
+                    continue;
+                }
+                Err(error) => return Err(error.into()),
+            };
+            let mut step = paging.advance(&mut page.users, page.unreadable, PAGE_USERS);
+            if !page.users.is_empty() {
+                // The next page begins behind the last who could be read, so these come once more.
+                step.unreadable = step.unreadable.saturating_sub(page.unreadable_last);
+            }
+            for external_id in &page.unreadable_ids {
+                tracing::error!(user.external_id = external_id, "a user cannot be read");
+            }
+            let more = match &step.next {
+                Next::Page => true,
+                Next::End => false,
+                Next::EndIf(id) => {
+                    let gone = !self.is_there(id).await?;
+                    if gone {
+                        paging.lost();
+                    }
+                    gone
+                }
+            };
+            if more {
+                coming = self.ask_for(&paging);
+            }
+            let extras = match step.window {
+                Some(window) if self.kind.finds_extra() => self.extras(&window).await?,
+                _ => Vec::new(),
+            };
+            let users = page.users.into_iter().map(|user| Change::Snapshot(Box::new(user)));
+            let page = JobPage {
+                users: users.collect(),
+                unreadable: step.unreadable,
+                intent: self.intent(),
+                progress: self.progress_at(&Cursor::Scan(paging.clone())),
+                extras,
+                ahead,
+                is_part: false,
+            };
+            self.commit(page).await?;
+            if !more {
+                return Ok(paging);
+            }
+        }
+    }
+
+    fn ask_for(&self, paging: &Paging) -> Coming {
+        let (reconciler, query) = (Arc::clone(&self.reconciler), paging.query(PAGE_USERS));
+        // Where pages are written, that takes longer than to fetch the next one, so there is time to
+        // read its rows too; where they agree, it would hold up the one behind.
+        let reads_ahead = self.writes;
+        let mut coming = JoinSet::new();
+        coming.spawn(async move {
+            let ask = || reconciler.directory.users(&query, Urgency::Background);
+            let page = patience::with(ask, patience::of_api).await?;
+            if !reads_ahead {
+                return Ok((page, None));
+            }
+            let ids = page.users.iter().map(|user| user.external_id.clone()).collect();
+            // Where they cannot be read now, they are when the page is committed.
+            let ahead = reconciler.store.read_ahead(reconciler.source(), ids).await.ok();
+            Ok((page, ahead))
+        });
+        Coming(coming)
+    }
+
+    /// Whether a page was refused because the user behind whom it was asked for is gone.
+    async fn is_cursor_gone(&self, paging: &Paging, error: &ApiError) -> Result<bool, Stop> {
+        let refused = matches!(error, ApiError::NotFound | ApiError::Rejected { .. });
+        match paging.last_id().filter(|_| refused && paging.is_behind_a_user()) {
+            Some(id) => Ok(!self.is_there(id).await?),
+            None => Ok(false),
+        }
+    }
+
+    async fn is_there(&self, external_id: &str) -> Result<bool, Stop> {
+        let directory = &self.reconciler.directory;
+        match self.api(|| directory.user(external_id, Urgency::Background)).await {
+            Err(Stop::Api(ApiError::NotFound)) => Ok(false),
+            // Somebody is there, be it that nobody can read them.
+            Ok(_) | Err(Stop::Api(ApiError::Protocol(_))) => Ok(true),
+            Err(error) => Err(error),
+        }
+    }
+
+    /// Commits a page. Where the database refuses it, its users are tried in ever smaller parts, so
+    /// that one who cannot be stored hides nobody.
+    async fn commit(&mut self, page: JobPage) -> Result<(), Stop> {
+        if page.users.is_empty() && page.unreadable == 0 && page.extras.is_empty() {
+            return Ok(());
+        }
+        let page = Arc::new(page);
+        match self.try_to_commit(&page).await {
+            Err(Stop::Store(StoreError::Refused(why))) => {
+                tracing::warn!(job = self.held.job_id(), why, "a page is written in parts");
+                self.commit_in_parts(page.users.clone()).await?;
+                let cursor = page.progress.cursor.clone();
+                let progress = Progress { cursor, ..self.progress.clone() };
+                let JobPage { unreadable, intent, .. } = *page;
+                let extras = page.extras.clone();
+                let page = JobPage { unreadable, intent, progress, extras, ..JobPage::default() };
+                self.try_to_commit(&Arc::new(page)).await
+            }
+            result => result,
+        }
+    }
+
+    async fn try_to_commit(&mut self, page: &Arc<JobPage>) -> Result<(), Stop> {
+        let reconciler = Arc::clone(&self.reconciler);
+        let committed = self.store(|| {
+            let rules = reconciler.rules.clone();
+            reconciler.store.commit_page(self.held.clone(), rules, now(), Arc::clone(page))
+        });
+        let progress = committed.await?.ok_or(Stop::Lost)?;
+        let written = |progress: &Progress| progress.counters.created + progress.counters.updated;
+        self.writes =
+            self.intent() == Intent::Write && written(&progress) > written(&self.progress);
+        self.progress = progress;
+        let seen = self.progress.counters.seen;
+        tracing::debug!(job = self.held.job_id(), seen, "a page is committed");
+        reconciler.nudge();
+        Ok(())
+    }
+
+    /// Commits users without moving the job's place; whoever cannot be stored alone has failed.
+    async fn commit_in_parts(&mut self, users: Vec<Change>) -> Result<(), Stop> {
+        let mut parts = vec![users];
+        while let Some(mut users) = parts.pop() {
+            let half = users.split_off(users.len() / 2);
+            for users in [users, half] {
+                let alone = (users.len() == 1).then(|| users.first().map(Change::external_id));
+                let alone = alone.flatten().map(str::to_owned);
+                let (intent, progress) = (self.intent(), self.progress.clone());
+                let part = JobPage { users, intent, progress, is_part: true, ..JobPage::default() };
+                let part = Arc::new(part);
+                match (self.try_to_commit(&part).await, alone) {
+                    (Err(Stop::Store(StoreError::Refused(why))), Some(external_id)) => {
+                        tracing::error!(
+                            user.external_id = external_id,
+                            why,
+                            "a user cannot be stored"
+                        );
+                        self.progress.counters.seen += 1;
+                        self.progress.counters.failed += 1;
+                    }
+                    (Err(Stop::Store(StoreError::Refused(_))), None) => {
+                        parts.push(part.users.clone());
+                    }
+                    (result, _) => result?,
+                }
+            }
+        }
+        Ok(())
+    }
+
+    /// Users of a window whose rows are live and who were not there. Where there are many, they are
+    /// noted on the way.
+    async fn extras(&self, window: &Window) -> Result<Vec<String>, Stop> {
+        let moment = |at: UnixMillis| Moment::from_millis(at.get());
+        let part = Part::Created {
+            from: window.from.and_then(moment),
+            before: window.before.and_then(moment),
+        };
+        let mut found = Vec::new();
+        let mut after = None;
+        loop {
+            let (rows, more) = self.rows(part, after).await?;
+            after = rows.last().cloned();
+            let ids = rows.into_iter().map(|(_, external_id)| external_id);
+            found.extend(ids.filter(|external_id| !window.present.contains(external_id)));
+            if !more {
+                return Ok(found);
+            }
+            if found.len() >= NOTE_AT_ONCE {
+                self.note(std::mem::take(&mut found)).await?;
+            }
+        }
+    }
+
+    async fn rows(&self, part: Part, after: Option<Keyset>) -> Result<(Vec<Keyset>, bool), Stop> {
+        let (store, source) = (&self.reconciler.store, self.reconciler.source());
+        let rows = self
+            .store(|| {
+                store.unasked_rows(source, part, self.started_at, after.clone(), ROWS_AT_ONCE)
+            })
+            .await?;
+        let more = i64::try_from(rows.len()).is_ok_and(|count| count == ROWS_AT_ONCE);
+        Ok((rows, more))
+    }
+
+    async fn note(&self, external_ids: Vec<String>) -> Result<(), Stop> {
+        if external_ids.is_empty() {
+            return Ok(());
+        }
+        let candidates: Vec<Candidate> = external_ids.into_iter().map(Candidate::extra).collect();
+        let store = &self.reconciler.store;
+        let noted = self.store(|| store.add_candidates(self.held.clone(), candidates.clone()));
+        noted.await?.then_some(()).ok_or(Stop::Lost)
+    }
+
+    /// Notes the rows behind the last page that nobody was there for.
+    pub(super) async fn note_rest(&mut self, paging: &Paging) -> Result<(), Stop> {
+        let extras = self.extras(&paging.rest()).await?;
+        self.note(extras).await
+    }
+
+    /// Notes the rows of which nobody knows when their users were created, and which no page held.
+    pub(super) async fn gather_undated(&mut self) -> Result<(), Stop> {
+        let mut after = None;
+        loop {
+            let (rows, more) = self.rows(Part::Undated, after).await?;
+            after = rows.last().cloned();
+            self.note(rows.into_iter().map(|(_, external_id)| external_id).collect()).await?;
+            if !more {
+                return Ok(());
+            }
+        }
+    }
+}

@@ -1,0 +1,275 @@
+//! The watch: every minute, what changed last at the provider is compared.
+//!
+//! One replica at a time. Events come sooner, but some never do; so the users who were updated last
+//! are read, newest first, down to those who were read the time before. Where that is too far, or the
+//! numbers of users disagree for longer than an event takes, a reconcile is asked for.
+
+use super::{Reconciler, now};
+use crate::domain::{Change, JobKind, Schedule, Snapshot};
+use crate::provider::{ApiError, ListQuery, Order, Position, Urgency};
+use crate::store::jobs::{Asked, LEASE};
+use crate::store::leases::Shift;
+use crate::store::{Moment, StoreError};
+use serde::{Deserialize, Serialize};
+use std::sync::Arc;
+use std::time::Duration;
+use tokio::sync::watch;
+
+/// The names under which replicas take turns.
+const WATCH: &str = "watch";
+const SCHEDULE: &str = "reconcile";
+
+/// How long after the very first start the first watch comes, at the latest.
+const FIRST_AFTER: Duration = Duration::from_secs(10);
+
+/// How many users a page holds, and by how many the next one begins earlier than this one ends: as
+/// many may be deleted between the two, and nobody is passed over.
+const PAGE_USERS: u16 = 500;
+const OVERLAP: u32 = 50;
+
+/// Behind so many pages a reconcile is sooner done.
+const MOST_PAGES: u32 = 20;
+
+/// So far below the watermark is read again: by so much clocks may differ, and so long a change may
+/// take to be listed.
+const MARGIN: Duration = Duration::from_secs(60);
+
+/// For so many intervals after a reconcile the numbers of users may disagree without another one.
+const REST_INTERVALS: u32 = 10;
+
+/// What one watch leaves to the next.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+struct Memory {
+    /// The latest `updated_at` down from which all was read, in milliseconds.
+    watermark: Option<i64>,
+    /// By how many users the provider had more than the table.
+    difference: i64,
+    /// The difference for which a reconcile was asked for, until there is none.
+    asked_for: Option<i64>,
+}
+
+/// Why a watch was not finished.
+#[derive(Debug, thiserror::Error)]
+enum Unfinished {
+    #[error("another replica took over")]
+    Lost,
+    #[error(transparent)]
+    Api(#[from] ApiError),
+    #[error(transparent)]
+    Store(#[from] StoreError),
+    #[error(transparent)]
+    Unproven(#[from] super::Unproven),
+}
+
+/// How far a descent came.
+enum Descent {
+    /// Down to what was known; the newest change that was met.
+    Reached(Option<i64>),
+    /// There was too much.
+    TooFar,
+}
+
+impl Reconciler {
+    /// Watches every `interval` until `stopping` turns true.
+    pub async fn keep_watching(
+        self: Arc<Self>,
+        interval: Duration,
+        mut stopping: watch::Receiver<bool>,
+    ) {
+        while !*stopping.borrow() {
+            let watched = async {
+                match self.store.claim_shift(WATCH, interval.min(FIRST_AFTER), interval).await {
+                    Ok(Some(shift)) => self.watch_and_end(shift, interval).await,
+                    Ok(None) => {}
+                    Err(error) => tracing::debug!("the watch waits for the database: {error}"),
+                }
+                tokio::time::sleep(look_every(interval)).await;
+            };
+            tokio::select! {
+                _ = stopping.changed() => {}
+                () = watched => {}
+            }
+        }
+    }
+
+    /// Asks for a reconcile whenever one is due, until `stopping` turns true.
+    pub async fn keep_schedule(
+        self: Arc<Self>,
+        schedule: Schedule,
+        mut stopping: watch::Receiver<bool>,
+    ) {
+        while !*stopping.borrow() {
+            let wait = schedule.wait(now().as_millis());
+            let due = async {
+                match self.store.claim_shift(SCHEDULE, wait, wait).await {
+                    Ok(Some(shift)) => self.ask_and_end(shift, schedule).await,
+                    Ok(None) => {}
+                    Err(error) => tracing::debug!("the schedule waits for the database: {error}"),
+                }
+                tokio::time::sleep(look_every(wait)).await;
+            };
+            tokio::select! {
+                _ = stopping.changed() => {}
+                () = due => {}
+            }
+        }
+    }
+
+    async fn ask_and_end(&self, shift: Shift, schedule: Schedule) {
+        let asked = self.ask_for_reconcile("it is due").await;
+        let wait = match asked {
+            Ok(()) => schedule.wait(now().as_millis()),
+            Err(_) => MARGIN,
+        };
+        let ended = self.store.end_shift(shift, wait, "null".into()).await;
+        if let Err(error) = asked.and(ended.map(drop)) {
+            tracing::warn!("a scheduled reconcile waits: {error}");
+        }
+    }
+
+    async fn watch_and_end(&self, shift: Shift, interval: Duration) {
+        let memory: Memory = serde_json::from_str(&shift.memory).unwrap_or_default();
+        let watched = tokio::select! {
+            watched = self.watch(&shift, memory.clone(), interval) => watched,
+            () = self.keep_turn(&shift) => Err(Unfinished::Lost),
+        };
+        let memory = watched.as_ref().unwrap_or(&memory);
+        let memory = serde_json::to_string(memory).unwrap_or_else(|_| "null".into());
+        let ended = self.store.end_shift(shift, interval, memory).await;
+        match (watched, ended) {
+            (Ok(_), Ok(_)) | (Err(Unfinished::Lost), _) => {}
+            (Err(error), _) => tracing::warn!("the watch could not look at the provider: {error}"),
+            (_, Err(error)) => tracing::warn!("the watch could not be noted: {error}"),
+        }
+    }
+
+    /// Renews the lease until it is lost: a page may take longer than it lasts.
+    async fn keep_turn(&self, shift: &Shift) {
+        loop {
+            tokio::time::sleep(LEASE / 5).await;
+            match self.store.keep_shift(shift.clone()).await {
+                Ok(true) => {}
+                Ok(false) => return,
+                // What is done meanwhile finds out whether the lease still stands.
+                Err(error) => tracing::debug!("a lease could not be renewed: {error}"),
+            }
+        }
+    }
+
+    async fn watch(
+        &self,
+        shift: &Shift,
+        mut memory: Memory,
+        interval: Duration,
+    ) -> Result<Memory, Unfinished> {
+        self.instance.prove(Urgency::Background).await?;
+        let reconciled_at = self.reconciled_at().await?;
+        let known = memory.watermark.max(reconciled_at.map(|at| at.0.as_millis()));
+        let margin_ms = i64::try_from(MARGIN.as_millis()).unwrap_or(0);
+        let floor = known.map(|known| known - margin_ms);
+        match self.descend(shift, floor).await? {
+            Descent::Reached(newest) => memory.watermark = memory.watermark.max(newest),
+            // Unless somebody read all of it meanwhile.
+            Descent::TooFar if self.reconciled_at().await? != reconciled_at => return Ok(memory),
+            Descent::TooFar => {
+                self.ask_for_reconcile("too much changed to be read backwards").await?;
+                return Ok(memory);
+            }
+        }
+        let rests = reconciled_at
+            .is_some_and(|(_, ended)| now().since(ended) < interval.saturating_mul(REST_INTERVALS));
+        self.compare_counts(&mut memory, rests).await?;
+        Ok(memory)
+    }
+
+    /// When the last job that brought in all users began, and when it ended.
+    async fn reconciled_at(&self) -> Result<Option<(Moment, Moment)>, StoreError> {
+        let job = self.store.last_that_read_all(self.source()).await?;
+        Ok(job.and_then(|job| Some((job.started_at?, job.finished_at?))))
+    }
+
+    /// Applies who changed since `floor`, newest first.
+    async fn descend(&self, shift: &Shift, floor: Option<i64>) -> Result<Descent, Unfinished> {
+        let mut newest = None;
+        for page in 0..MOST_PAGES {
+            let offset = page * (u32::from(PAGE_USERS) - OVERLAP);
+            let query = ListQuery {
+                order: Order::NewestUpdated,
+                position: if page == 0 { Position::First } else { Position::Offset(offset) },
+                limit: PAGE_USERS,
+                ..ListQuery::default()
+            };
+            let listed = self.directory.users(&query, Urgency::Background).await?;
+            let is_last = listed.users.len() + listed.unreadable < usize::from(PAGE_USERS);
+            let updated_at = |user: &Snapshot| user.version.updated_at_ms;
+            newest = newest.max(listed.users.iter().map(updated_at).max());
+            let oldest = listed.users.iter().map(updated_at).min();
+            self.bring_in(shift, listed.users).await?;
+            if is_last || floor.is_some_and(|floor| oldest.is_some_and(|oldest| oldest < floor)) {
+                return Ok(Descent::Reached(newest));
+            }
+        }
+        Ok(Descent::TooFar)
+    }
+
+    /// Applies a page. Where the database refuses it, its users are tried in ever smaller parts, so
+    /// that one who cannot be stored hides nobody.
+    async fn bring_in(&self, shift: &Shift, users: Vec<Snapshot>) -> Result<(), Unfinished> {
+        let users = users.into_iter().map(|user| Change::Snapshot(Box::new(user))).collect();
+        let (mut parts, mut created, mut updated): (Vec<Vec<Change>>, _, _) = (vec![users], 0, 0);
+        while let Some(mut part) = parts.pop() {
+            let (shift, rules) = (shift.clone(), self.rules.clone());
+            match self.store.bring_in(shift, rules, now(), part.clone()).await {
+                Err(StoreError::Refused(_)) if part.len() > 1 => {
+                    let half = part.split_off(part.len() / 2);
+                    parts.extend([part, half]);
+                }
+                Err(StoreError::Refused(why)) => {
+                    let external_id = part.first().map(Change::external_id);
+                    tracing::error!(user.external_id = external_id, why, "a user cannot be stored");
+                }
+                counters => {
+                    let counters = counters?.ok_or(Unfinished::Lost)?;
+                    created += counters.created;
+                    updated += counters.updated;
+                }
+            }
+        }
+        if created > 0 || updated > 0 {
+            tracing::info!(created, updated, "the watch brought in what no event had");
+        }
+        self.nudge();
+        Ok(())
+    }
+
+    /// Compares how many users there are here and there. An event may be on its way, so the same
+    /// difference must be met twice; and one that a reconcile leaves is asked about once only.
+    async fn compare_counts(&self, memory: &mut Memory, rests: bool) -> Result<(), Unfinished> {
+        let theirs = self.directory.count(Urgency::Background).await?;
+        let ours = self.store.count_live_users(self.source()).await?;
+        let difference = i64::try_from(theirs).unwrap_or(i64::MAX).saturating_sub(ours);
+        let before = std::mem::replace(&mut memory.difference, difference);
+        if difference == 0 {
+            memory.asked_for = None;
+        } else if difference == before && memory.asked_for != Some(difference) && !rests {
+            self.ask_for_reconcile("the provider counts another number of users").await?;
+            memory.asked_for = Some(difference);
+        }
+        Ok(())
+    }
+
+    async fn ask_for_reconcile(&self, why: &'static str) -> Result<(), StoreError> {
+        let kind = JobKind::Reconcile;
+        let asked = Asked { kind, dry_run: false, allow_mass_delete: false };
+        let (job, is_new) = self.ask_for_job(asked).await?;
+        if is_new {
+            tracing::info!(job = job.id, why, "a reconcile was asked for");
+        }
+        Ok(())
+    }
+}
+
+/// How often a replica looks whether it is its turn.
+fn look_every(interval: Duration) -> Duration {
+    (interval / 10).clamp(Duration::from_millis(100), Duration::from_secs(5))
+}

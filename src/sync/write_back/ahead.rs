@@ -1,0 +1,54 @@
+//! Looking ahead: users whose snapshots are old are asked for together, before their turn comes.
+//!
+//! After a backfill a whole instance waits to be told. Each user must be looked at shortly before
+//! anything is written, since somebody else may have filled in a value; one by one that would double
+//! the calls. So those who are next are listed by their ids, in one call for many, and whoever turns
+//! out to be right already costs none of their own.
+
+use super::telling::is_lately;
+use crate::provider::{ApiError, ListQuery, Urgency};
+use crate::sync::{Reconciler, RefreshError};
+
+/// How many users are looked at ahead: so few that all are told before they are old again, even on the
+/// budget of a development instance.
+const AHEAD: u16 = 50;
+
+/// Fewer are not worth a call.
+const WORTH_IT: usize = 5;
+
+/// How many write-backs are claimed before it is looked ahead again.
+#[derive(Default)]
+pub(super) struct Ahead {
+    left: usize,
+}
+
+impl Ahead {
+    /// So many were claimed.
+    pub(super) fn passed(&mut self, claimed: usize) {
+        self.left = self.left.saturating_sub(claimed);
+    }
+}
+
+impl Reconciler {
+    /// Brings the snapshots of those who are next up to date, where many of them are old.
+    pub(super) async fn look_ahead(&self, ahead: &mut Ahead) -> Result<(), RefreshError> {
+        if ahead.left > 0 {
+            return Ok(());
+        }
+        let source = self.source();
+        let next = self.store.next_write_backs(source, i64::from(AHEAD)).await?;
+        ahead.left = next.len();
+        let old = next.into_iter().filter(|subject| !is_lately(subject));
+        let ids: Vec<String> = old.map(|subject| subject.external_id).collect();
+        if ids.len() < WORTH_IT {
+            return Ok(());
+        }
+        let query = ListQuery { ids, limit: AHEAD, ..ListQuery::default() };
+        match self.directory.users(&query, Urgency::Background).await {
+            Ok(page) => Ok(self.apply_some(page.users).await?),
+            // One by one they can be asked for all the same.
+            Err(ApiError::NotFound | ApiError::Rejected { .. } | ApiError::Protocol(_)) => Ok(()),
+            Err(error) => Err(error.into()),
+        }
+    }
+}
