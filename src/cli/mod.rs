@@ -6,6 +6,8 @@
 mod demo;
 mod dev;
 mod emulate;
+mod import;
+mod jobs;
 mod migrate;
 mod output;
 mod private_data;
@@ -15,15 +17,17 @@ mod serve;
 mod shutdown;
 mod try_lines;
 
-use crate::app::AppError;
+use crate::app::{self, AppError};
 use crate::config::{Config, ConfigError, Given, Needs, Source, VARIABLES, Variable};
-use crate::store::StoreError;
+use crate::domain::JobKind;
+use crate::store::{Store, StoreError};
 use crate::telemetry::logs;
 use clap::{Arg, ArgMatches, Command};
 use std::ffi::OsString;
 use std::fmt::Write as _;
 use std::path::PathBuf;
 use std::process::ExitCode;
+use std::time::Duration;
 
 /// Why a subcommand failed; the text is for whoever ran it.
 #[derive(Debug, thiserror::Error)]
@@ -53,6 +57,10 @@ pub fn run(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
         Some(("dev", matches)) => dev::run(matches),
         Some(("emulate", matches)) => emulate::run(matches),
         Some(("send", matches)) => send::run(matches),
+        Some(("import", matches)) => import::run(matches),
+        Some(("backfill", matches)) => jobs::run(JobKind::Backfill, matches),
+        Some(("reconcile", matches)) => jobs::run(JobKind::Reconcile, matches),
+        Some(("drift", matches)) => jobs::run(JobKind::Drift, matches),
         Some(("migrate", matches)) => migrate::run(matches),
         Some(("replay", matches)) => replay::run(matches),
         Some((_, matches)) => serve::run(matches),
@@ -79,6 +87,10 @@ fn command() -> Command {
         .subcommand(dev::command())
         .subcommand(emulate::command())
         .subcommand(send::command())
+        .subcommand(import::command())
+        .subcommand(jobs::backfill_command())
+        .subcommand(jobs::reconcile_command())
+        .subcommand(jobs::drift_command())
         .subcommand(migrate::command())
         .subcommand(replay::command())
 }
@@ -150,6 +162,25 @@ fn configuration(matches: &ArgMatches, needs: Needs) -> Result<Config, Failure> 
     let config = Config::load(&source(matches)?, needs)?;
     logs::start(&config);
     Ok(config)
+}
+
+/// How often a database that is away, or busy, is tried by a subcommand, and the first pause.
+const PREPARE_TRIES: u32 = 6;
+const PREPARE_PAUSE: Duration = Duration::from_millis(250);
+
+/// The database, with its schema as this release needs it.
+fn prepared(config: &Config) -> Result<Store, Failure> {
+    let store = Store::new(&config.database);
+    let mut pause = PREPARE_PAUSE;
+    for _ in 1..PREPARE_TRIES {
+        match app::prepare_once(&store, config.migrate) {
+            Err(StoreError::Away(_)) => std::thread::sleep(pause),
+            prepared => return prepared.map(|_| store).map_err(Into::into),
+        }
+        pause *= 2;
+    }
+    app::prepare_once(&store, config.migrate)?;
+    Ok(store)
 }
 
 /// Runs asynchronous work of a subcommand that does not serve.

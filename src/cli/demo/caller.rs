@@ -7,8 +7,8 @@ use reqwest::{Client, Method, StatusCode};
 use serde_json::{Value, json};
 use std::time::Duration;
 
-/// How long one answer may take: a resync of a hundred users under faults takes a while.
-const TIMEOUT: Duration = Duration::from_secs(120);
+/// How long one answer may take: a user who is fetched under faults takes a while.
+const TIMEOUT: Duration = Duration::from_secs(60);
 
 /// A client of the service.
 #[derive(Clone)]
@@ -49,10 +49,15 @@ impl Caller {
         self.ask(Method::PATCH, &path, &self.admin_token, Some(json!({"role": role}))).await
     }
 
-    /// Has users fetched anew.
-    pub(super) async fn resync(&self, ids: &[String]) -> Result<Answer, Failure> {
-        let body = Some(json!({"user_ids": ids}));
-        self.ask(Method::POST, "/v1/reconcile", &self.admin_token, body).await
+    /// Has all users compared, and as many rows emptied as have no user.
+    pub(super) async fn start_reconcile(&self) -> Result<Answer, Failure> {
+        let body = Some(json!({"kind": "reconcile", "allow_mass_delete": true}));
+        self.ask(Method::POST, "/v1/jobs", &self.admin_token, body).await
+    }
+
+    /// A job as it stands.
+    pub(super) async fn job(&self, id: &str) -> Result<Answer, Failure> {
+        self.ask(Method::GET, &format!("/v1/jobs/{id}"), &self.admin_token, None).await
     }
 
     /// Every row, those of deleted users too.

@@ -106,9 +106,9 @@ async fn show(matches: &ArgMatches, place: &Place) -> Result<(Stage, Report), Fa
     stage.quiet(&phase).await?;
     phase.over("what was not dropped is delivered and written back");
 
-    let phase = progress.phase("resync of every user", stage.emulator.issued_ids().len());
+    let phase = progress.phase("reconcile", stage.emulator.users().len());
     let healed = healing::heal(&stage, &phase).await?;
-    phase.over("every user was resynced");
+    phase.over("a reconcile compared every user and healed what was lost");
 
     let phase = progress.phase("write-backs of what was healed", 0);
     stage.quiet(&phase).await?;

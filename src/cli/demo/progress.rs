@@ -41,6 +41,11 @@ impl Phase {
         self.bar.inc(1);
     }
 
+    /// So many steps are done.
+    pub(super) fn at(&self, steps: u64) {
+        self.bar.set_position(steps);
+    }
+
     /// So many steps are left; there may be more than ever before.
     pub(super) fn left(&self, steps: usize) {
         let steps = count(steps);

@@ -114,7 +114,7 @@ impl Stage {
     }
 }
 
-fn give_up_after(began: Instant, what: &str) -> Result<(), Failure> {
+pub(super) fn give_up_after(began: Instant, what: &str) -> Result<(), Failure> {
     if began.elapsed() < PATIENCE {
         return Ok(());
     }
@@ -138,5 +138,8 @@ fn configuration(emulator: &Emulator, data: &PrivateData) -> Result<(Config, Str
     variables.give(&mut source);
     source.set("USERSYNC_BIND", "127.0.0.1:0".into());
     source.set("USERSYNC_API_BUDGET", "off".into());
+    // What is lost is to be seen to be lost, until the reconcile comes.
+    source.set("USERSYNC_WATCH_INTERVAL", "off".into());
+    source.set("USERSYNC_RECONCILE_SCHEDULE", "off".into());
     Ok((Config::load(&source, Needs::SigningSecret)?, admin_token))
 }

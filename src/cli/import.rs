@@ -1,0 +1,189 @@
+//! `usersync import`: users from a file, with the ids that the application's rows hold already.
+
+use super::{Failure, block_on, configuration, configured_by, output, prepared};
+use crate::config::Needs;
+use crate::sync::import::{BadLine, Counts, Format, Import, Listener};
+use clap::{Arg, ArgAction, ArgMatches, Command};
+use indicatif::{ProgressBar, ProgressStyle};
+use serde_json::json;
+use std::fs::File;
+use std::io::{self, Read};
+
+/// What an import looks at: the database, and what decides about a row.
+const VARIABLES: [&str; 13] = [
+    "DATABASE_URL",
+    "USERSYNC_SCHEMA",
+    "USERSYNC_MIGRATE",
+    "USERSYNC_ROLES",
+    "USERSYNC_DEFAULT_ROLE",
+    "USERSYNC_PLANS",
+    "USERSYNC_DEFAULT_PLAN",
+    "USERSYNC_USER_ID",
+    "USERSYNC_METADATA_ID",
+    "USERSYNC_METADATA_ROLE",
+    "USERSYNC_METADATA_PLAN",
+    "USERSYNC_LOG_FORMAT",
+    "RUST_LOG",
+];
+
+/// What stands for standard input.
+const STANDARD_INPUT: &str = "-";
+
+const ABOUT: &str = "Makes rows of the users in a file; changes none that is there";
+
+const MORE: &str = "A file is one of three, told by how it begins:
+
+  * the dashboard's CSV export (password digests and TOTP secrets in it are not read);
+  * NDJSON: a user of the Backend API a line (private and unsafe metadata are not read);
+  * pairs: CSV with the header `id,external_id`, the application's own id of a row and the \
+provider's of its user, so that the row keeps the id which foreign keys hold already.
+
+The other two give a row its id as every new row gets one, by USERSYNC_USER_ID.
+
+A row is made for a user who has none; nothing else is ever changed, and no deleted user comes back. \
+Whatever a webhook or a fetch says of the user later replaces what the file says. The provider is \
+not asked. An import may be repeated, and the service may run meanwhile.
+
+Bad lines are left out, and named on standard error by the number of the line on which they begin; \
+then the exit status is 1, and the good lines are in. A line may have 1 MiB.";
+
+const JSON: &str = "Prints objects to standard output: {\"line\",\"reason\"} for each bad line, and \
+                    at the end {\"format\",\"dry_run\",\"complete\",\"lines\",\"imported\",\"known\",\"bad\"}";
+
+const DRY_RUN: &str = "Judges every line and writes nothing; which lines repeat or contradict each \
+                       other is seen within batches of 500 lines or 4 MiB only, where an import \
+                       sees it all";
+
+pub(super) fn command() -> Command {
+    let flag = |name: &'static str, help: &'static str| {
+        Arg::new(name).long(name).action(ArgAction::SetTrue).help(help)
+    };
+    configured_by(Command::new("import"), &VARIABLES)
+        .about(ABOUT)
+        .long_about(format!("{ABOUT}.\n\n{MORE}"))
+        .arg(
+            Arg::new("file")
+                .value_name("FILE")
+                .required(true)
+                .help("The file; `-` reads standard input"),
+        )
+        .arg(
+            Arg::new("format")
+                .long("format")
+                .value_name("FORMAT")
+                .value_parser(Format::ALL.map(Format::as_str))
+                .help("What the file is, whatever it begins like"),
+        )
+        .arg(flag(
+            "ids-from-external-id",
+            "Takes the row's id from the field `external_id` of each user; NDJSON only",
+        ))
+        .arg(flag("dry-run", DRY_RUN))
+        .arg(flag("json", JSON))
+}
+
+pub(super) fn run(matches: &ArgMatches) -> Result<(), Failure> {
+    let config = configuration(matches, Needs::Nothing)?;
+    let store = prepared(&config)?;
+    let name = matches.get_one::<String>("file").map_or(STANDARD_INPUT, String::as_str);
+    let (input, length) = open(name)?;
+    let dry_run = matches.get_flag("dry-run");
+    let word = matches.get_one::<String>("format");
+    let import = Import {
+        store: &store,
+        terms: config.terms(),
+        export: &config.provider,
+        format: Format::ALL
+            .into_iter()
+            .find(|format| word.is_some_and(|word| word == format.as_str())),
+        ids_from_external_id: matches.get_flag("ids-from-external-id"),
+        dry_run,
+    };
+    let mut told = Told { format: None, as_json: matches.get_flag("json"), bar: bar(length) };
+    let mut counts = Counts::default();
+    let end = block_on(async { Ok(import.run(input, &mut counts, &mut told).await) })?;
+    told.sum_up(&counts, dry_run, end.is_ok());
+    let name = if name == STANDARD_INPUT { "standard input" } else { name };
+    let state = if dry_run { "nothing was written" } else { "the good ones are in" };
+    let Counts { lines, bad, .. } = counts;
+    match end {
+        Err(error) if lines == 0 => Err(Failure::Told(format!("{name}: {error}"))),
+        Err(error) => Err(Failure::Told(format!(
+            "{name}: {error}\nBefore that, {lines} line(s) were read, {bad} of them bad; {state}"
+        ))),
+        Ok(()) if bad > 0 => Err(Failure::Told(format!(
+            "{name}: {bad} of {lines} line(s) were bad and left out; {state}"
+        ))),
+        Ok(()) => Ok(()),
+    }
+}
+
+/// The file, and how long it is where that is known.
+fn open(name: &str) -> Result<(Box<dyn Read>, Option<u64>), Failure> {
+    if name == STANDARD_INPUT {
+        return Ok((Box::new(io::stdin().lock()), None));
+    }
+    let file = File::open(name)
+        .map_err(|error| Failure::Told(format!("{name} cannot be opened: {error}")))?;
+    let length = file.metadata().ok().filter(std::fs::Metadata::is_file);
+    Ok((Box::new(file), length.map(|file| file.len())))
+}
+
+/// Shows how much of the file is settled, on a terminal.
+fn bar(length: Option<u64>) -> ProgressBar {
+    let (bar, template) = match length {
+        Some(length) => {
+            (ProgressBar::new(length), "{spinner} {wide_bar} {bytes}/{total_bytes} {eta}")
+        }
+        None => (ProgressBar::no_length(), "{spinner} {bytes} {bytes_per_sec}"),
+    };
+    let style = ProgressStyle::with_template(template);
+    bar.with_style(style.unwrap_or_else(|_| ProgressStyle::default_bar()))
+}
+
+/// What is told while it goes on, and at the end.
+struct Told {
+    format: Option<Format>,
+    as_json: bool,
+    bar: ProgressBar,
+}
+
+impl Listener for Told {
+    fn format(&mut self, format: Format) {
+        self.format = Some(format);
+    }
+
+    fn bad_line(&mut self, line: u64, why: &BadLine) {
+        self.bar.suspend(|| {
+            if self.as_json {
+                output::line(&json!({"line": line, "reason": why.to_string()}).to_string());
+            } else {
+                output::error(&format!("line {line}: {why}"));
+            }
+        });
+    }
+
+    fn settled(&mut self, bytes: u64) {
+        self.bar.set_position(bytes);
+    }
+}
+
+impl Told {
+    fn sum_up(&self, counts: &Counts, dry_run: bool, complete: bool) {
+        self.bar.finish_and_clear();
+        let format = self.format.map(Format::as_str);
+        let Counts { lines, imported, known, bad } = counts;
+        if self.as_json {
+            let sum = json!({
+                "format": format, "dry_run": dry_run, "complete": complete, "lines": lines,
+                "imported": imported, "known": known, "bad": bad,
+            });
+            output::line(&sum.to_string());
+        } else if let Some(format) = format {
+            let verb = if dry_run { "would be imported" } else { "imported" };
+            output::line(&format!(
+                "{format}: {lines} line(s) read, {imported} {verb}, {known} known already, {bad} bad"
+            ));
+        }
+    }
+}

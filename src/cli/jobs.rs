@@ -1,0 +1,230 @@
+//! `usersync backfill`, `reconcile` and `drift`: a job, asked for and done here.
+//!
+//! The same jobs as those of the service, over the same code: one that is cut off is taken up by the
+//! next call, or by any replica; one that a replica is at is followed.
+
+mod progress;
+mod told;
+
+use super::{Failure, block_on, configured_by, output, prepared, source};
+use crate::app::{self, AppError};
+use crate::config::{Config, Needs};
+use crate::domain::JobKind;
+use crate::store::Store;
+use crate::store::jobs::{Asked, JobRecord};
+use crate::sync::Reconciler;
+use crate::sync::jobs::{JobView, now};
+use crate::telemetry::logs;
+use clap::{Arg, ArgAction, ArgMatches, Command};
+use progress::Progress;
+use std::io::IsTerminal as _;
+use std::sync::Arc;
+use std::time::Duration;
+use tokio::signal::unix::{Signal, SignalKind, signal};
+
+/// How often it is looked how far a job has come.
+const LOOK_EVERY: Duration = Duration::from_millis(250);
+
+/// What a job looks at: database and provider, and what decides about a row.
+const VARIABLES: [&str; 18] = [
+    "DATABASE_URL",
+    "USERSYNC_SCHEMA",
+    "USERSYNC_MIGRATE",
+    "CLERK_SECRET_KEY",
+    "CLERK_API_URL",
+    "USERSYNC_API_BUDGET",
+    "CLERK_INSTANCE_ID",
+    "USERSYNC_ROLES",
+    "USERSYNC_DEFAULT_ROLE",
+    "USERSYNC_PLANS",
+    "USERSYNC_DEFAULT_PLAN",
+    "USERSYNC_USER_ID",
+    "USERSYNC_WRITE_BACK",
+    "USERSYNC_METADATA_ID",
+    "USERSYNC_METADATA_ROLE",
+    "USERSYNC_METADATA_PLAN",
+    "USERSYNC_LOG_FORMAT",
+    "RUST_LOG",
+];
+
+pub(super) fn backfill_command() -> Command {
+    command("backfill", "Brings in every user of the provider").arg(dry_run())
+}
+
+pub(super) fn reconcile_command() -> Command {
+    command("reconcile", "Brings rows and provider in step, lost deletions included")
+        .arg(dry_run())
+        .arg(flag(
+            "allow-mass-delete",
+            "Lets more rows be emptied than is usual in a day, after you looked why",
+        ))
+}
+
+pub(super) fn drift_command() -> Command {
+    command(
+        "drift",
+        "Tells in what table and provider differ, and changes nothing; exit status 1 where they do",
+    )
+}
+
+fn command(name: &'static str, about: &'static str) -> Command {
+    configured_by(Command::new(name), &VARIABLES)
+        .about(about)
+        .arg(flag("json", "Prints the finished job as one JSON object"))
+}
+
+fn dry_run() -> Arg {
+    flag("dry-run", "Changes nothing, and tells what would be done, at the provider too")
+}
+
+fn flag(name: &'static str, help: &'static str) -> Arg {
+    Arg::new(name).long(name).action(ArgAction::SetTrue).help(help)
+}
+
+pub(super) fn run(kind: JobKind, matches: &ArgMatches) -> Result<(), Failure> {
+    let given =
+        |name: &str| matches.try_get_one::<bool>(name).ok().flatten().is_some_and(|given| *given);
+    let asked = Asked {
+        kind,
+        dry_run: given("dry-run") || kind == JobKind::Drift,
+        allow_mass_delete: given("allow-mass-delete"),
+    };
+    let json = given("json");
+    let config = configuration(matches)?;
+    if config.api.is_none() {
+        return Err(no_key());
+    }
+    let store = prepared(&config)?;
+    let reconciler = app::reconciler(&config, &store, Arc::default(), &Arc::default());
+    let reconciler = reconciler.map_err(AppError::from)?.ok_or_else(no_key)?;
+    let job = block_on(work(&reconciler, &store, asked, Progress::new(json)))?;
+    let view = JobView::of(&job, now());
+    if json {
+        output::line(&serde_json::to_string(&view).unwrap_or_default());
+    } else {
+        for line in told::lines(&view) {
+            output::line(&line);
+        }
+    }
+    told::verdict(&view).map_or(Ok(()), |why| Err(Failure::Told(why)))
+}
+
+/// The configuration. On a terminal a bar tells how far it is, so the log keeps to what is wrong.
+fn configuration(matches: &ArgMatches) -> Result<Config, Failure> {
+    let mut source = source(matches)?;
+    if std::io::stderr().is_terminal() {
+        source.set_default("RUST_LOG", "warn");
+    }
+    let config = Config::load(&source, Needs::Nothing)?;
+    logs::start(&config);
+    Ok(config)
+}
+
+fn no_key() -> Failure {
+    Failure::Told(
+        "the provider cannot be asked: set CLERK_SECRET_KEY to the secret key of the instance (`sk_…`, from the \
+         API keys page of its dashboard)"
+            .into(),
+    )
+}
+
+/// Does the job, or follows whoever does; returns it when it has ended.
+async fn work(
+    reconciler: &Arc<Reconciler>,
+    store: &Store,
+    asked: Asked,
+    progress: Progress,
+) -> Result<JobRecord, Failure> {
+    let (job, is_new) = reconciler.ask_for_job(asked).await?;
+    if !is_new && (job.dry_run, job.allow_mass_delete) != (asked.dry_run, asked.allow_mass_delete) {
+        let (kind, id) = (asked.kind.as_str(), &job.id);
+        return Err(Failure::Told(format!(
+            "a {kind} with other options is active: job {id}. Run it to its end first, or cancel it with \
+             POST /v1/jobs/{id}/cancel"
+        )));
+    }
+    let mut signals = Signals::new()?;
+    do_or_follow(reconciler, store, job, is_new, &progress, &mut signals).await
+}
+
+async fn do_or_follow(
+    reconciler: &Arc<Reconciler>,
+    store: &Store,
+    mut job: JobRecord,
+    is_new: bool,
+    progress: &Progress,
+    signals: &mut Signals,
+) -> Result<JobRecord, Failure> {
+    let mut told = is_new;
+    while job.is_active() {
+        progress.show(&JobView::of(&job, now()));
+        let claimed = reconciler.claim_job(&job).await?;
+        if claimed.is_none() && !std::mem::replace(&mut told, true) {
+            progress.note(&format!("job {} is under way elsewhere; following it", job.id));
+        }
+        let held = claimed.as_ref().map(JobRecord::held);
+        let work = async {
+            match claimed {
+                Some(job) => reconciler.run_job(job).await,
+                None => tokio::time::sleep(LOOK_EVERY).await,
+            }
+        };
+        tokio::select! {
+            () = work => {}
+            () = progress.follow(store, &job.id) => {}
+            stop = signals.stop() => match (stop, held) {
+                (Stop::Cancel, Some(_)) => {
+                    store.cancel_job(job.id.clone()).await?;
+                }
+                (Stop::Leave, Some(held)) => {
+                    reconciler.leave_job(held).await;
+                    return Err(left(&job));
+                }
+                (_, None) => return Err(left(&job)),
+            },
+        }
+        let found = store.find_job(job.id.clone()).await?;
+        job = found.ok_or_else(|| Failure::Told("the job is not there any more".into()))?;
+    }
+    progress.finish();
+    Ok(job)
+}
+
+fn left(job: &JobRecord) -> Failure {
+    let kind = job.kind().as_str();
+    Failure::Told(format!(
+        "stopped; job {} goes on where it stood as soon as a service, or `usersync {kind}`, takes it up",
+        job.id
+    ))
+}
+
+/// How whoever runs us wants it to end.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Stop {
+    /// A person pressed Ctrl-C: nobody shall go on with it.
+    Cancel,
+    /// The process is to end; others may go on.
+    Leave,
+}
+
+struct Signals {
+    interrupt: Signal,
+    terminate: Signal,
+}
+
+impl Signals {
+    fn new() -> Result<Self, Failure> {
+        let failed = |error| Failure::Told(format!("signals cannot be heard: {error}"));
+        Ok(Self {
+            interrupt: signal(SignalKind::interrupt()).map_err(failed)?,
+            terminate: signal(SignalKind::terminate()).map_err(failed)?,
+        })
+    }
+
+    async fn stop(&mut self) -> Stop {
+        tokio::select! {
+            _ = self.interrupt.recv() => Stop::Cancel,
+            _ = self.terminate.recv() => Stop::Leave,
+        }
+    }
+}

@@ -1,0 +1,86 @@
+//! How far a job has come, as a bar on a terminal. Elsewhere the log tells it.
+
+use crate::store::Store;
+use crate::sync::jobs::{JobView, now};
+use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
+use std::time::Duration;
+
+/// How a bar looks whose end is known, and one whose end is not.
+const BAR: &str = "{spinner} {prefix} {wide_bar} {human_pos}/{human_len} {msg}";
+const SPINNER: &str = "{spinner} {prefix} {human_pos} {msg}";
+
+/// Shows a job, unless a machine reads.
+pub(super) struct Progress {
+    bar: ProgressBar,
+}
+
+impl Progress {
+    pub(super) fn new(quiet: bool) -> Self {
+        let bar = ProgressBar::no_length();
+        bar.set_draw_target(if quiet {
+            ProgressDrawTarget::hidden()
+        } else {
+            ProgressDrawTarget::stderr()
+        });
+        Self { bar }
+    }
+
+    /// Shows how far the job has come, again and again; never ends.
+    pub(super) async fn follow(&self, store: &Store, id: &str) {
+        loop {
+            tokio::time::sleep(super::LOOK_EVERY).await;
+            if let Ok(Some(job)) = store.find_job(id.to_owned()).await {
+                self.show(&JobView::of(&job, now()));
+            }
+        }
+    }
+
+    pub(super) fn show(&self, job: &JobView) {
+        let expected = job.expected.and_then(|expected| u64::try_from(expected).ok());
+        let template = if expected.is_some() { BAR } else { SPINNER };
+        if let Ok(style) = ProgressStyle::with_template(template) {
+            self.bar.set_style(style);
+        }
+        if let Some(expected) = expected {
+            self.bar.set_length(expected.max(job.counters.seen));
+        }
+        self.bar.set_prefix(job.kind);
+        self.bar.set_message(message(job));
+        self.bar.set_position(job.counters.seen);
+    }
+
+    pub(super) fn note(&self, text: &str) {
+        if self.bar.is_hidden() {
+            tracing::info!("{text}");
+        } else {
+            self.bar.println(text);
+        }
+    }
+
+    pub(super) fn finish(&self) {
+        self.bar.finish_and_clear();
+    }
+}
+
+/// The rate and the time left; behind the scan what is done then.
+fn message(job: &JobView) -> String {
+    let phase = job.cursor.as_deref().unwrap_or("scan");
+    if !phase.starts_with("scan") {
+        return format!("{} extra rows, looking again", job.counters.extra);
+    }
+    let rate = job.rate_per_second.map_or_else(String::new, |rate| format!("{rate:.0}/s"));
+    let left = job.seconds_left.map_or_else(String::new, |seconds| {
+        format!(", {} left", told_duration(Duration::from_secs(seconds)))
+    });
+    format!("{rate}{left}")
+}
+
+/// A duration in its two largest units.
+pub(super) fn told_duration(duration: Duration) -> String {
+    let seconds = duration.as_secs();
+    match (seconds / 3600, seconds / 60 % 60, seconds % 60) {
+        (0, 0, seconds) => format!("{seconds} s"),
+        (0, minutes, seconds) => format!("{minutes} min {seconds} s"),
+        (hours, minutes, _) => format!("{hours} h {minutes} min"),
+    }
+}
