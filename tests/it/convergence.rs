@@ -5,11 +5,13 @@
 //! * [`table`]: what the rows are;
 //! * [`every_order`]: all orders of a small set;
 //! * [`fetched`]: all orders of events, snapshots that were fetched, and absences;
+//! * [`pages`]: pages of jobs and of the watch among them, committed later than they were seen;
 //! * [`random_sets`]: random sets, split at random over moments and replicas.
 
 mod every_order;
 mod fetched;
 mod model;
+mod pages;
 mod random_sets;
 mod table;
 

@@ -24,7 +24,7 @@ fn a_demo_ends_in_agreement_and_leaves_nothing_behind() {
     assert_eq!(run.status, Some(0), "{run:?}");
     let verdict = run.stdout.lines().last().unwrap();
     assert!(verdict.starts_with("The table agrees with the provider row by row, "), "{run:?}");
-    for name in ["signed up", "dropped", "429 with Retry-After", "tombstoned", "rows made"] {
+    for name in ["signed up", "dropped", "429 with Retry-After", "tombstoned", "users compared"] {
         assert!(run.stdout.contains(&format!("\n  {name} ")), "{name}: {run:?}");
     }
     assert_eq!((run.stderr.as_str(), left_behind(&directory)), ("", vec![]));

@@ -5,9 +5,11 @@
 //! * [`conflicts`]: values that are not ours are left alone;
 //! * [`gone`]: users who are deleted meanwhile;
 //! * [`outages`]: the API is away, or refuses the key;
+//! * [`ahead`]: users who wait after a backfill are looked at together;
 //! * [`budget`]: no more requests than may be;
 //! * [`many`]: replicas at work together, and killed.
 
+mod ahead;
 mod budget;
 mod choices;
 mod conflicts;

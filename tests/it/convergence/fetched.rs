@@ -20,7 +20,7 @@ const ORDERS: usize = 120;
 /// How many users are under way at the same moment.
 const AT_ONCE: usize = 16;
 
-const START: i64 = 1_700_000_000_000;
+pub(super) const START: i64 = 1_700_000_000_000;
 
 /// What is seen of a user, in its order, and whether that is at one moment.
 struct Case {
@@ -31,9 +31,9 @@ struct Case {
 
 /// Another replica, as far as it writes what it fetched.
 #[derive(Clone)]
-struct Fetching {
-    store: Store,
-    config: Arc<Config>,
+pub(super) struct Fetching {
+    pub(super) store: Store,
+    pub(super) config: Arc<Config>,
 }
 
 both_engines! {
@@ -156,7 +156,9 @@ impl Fetching {
         assert_eq!(effects.len(), 1);
     }
 
-    fn change(&self, id: &str, thing: &Value) -> Change {
+    /// What was seen, as it is written. What is neither an absence nor a deletion is a snapshot, of an
+    /// event unless it was fetched.
+    pub(super) fn change(&self, id: &str, thing: &Value) -> Change {
         let data = &thing["data"];
         let millis = |value: &Value| value.as_i64().and_then(UnixMillis::new);
         let (external_id, seen_at) = (id.to_owned(), millis(&thing["timestamp"]));
@@ -165,6 +167,9 @@ impl Fetching {
             let judged = Judged { updated_at_ms, projection: 1 };
             let version = Version::of_absence(judged, seen_at.unwrap().get());
             return Change::Absence { external_id, version };
+        }
+        if thing["type"] == "user.deleted" {
+            return Change::Deletion { external_id };
         }
         let text = |value: &Value| value.as_str().map(str::to_owned);
         let profile = Profile {
@@ -188,7 +193,8 @@ impl Fetching {
         let last_sign_in_at = millis(&data["last_sign_in_at"]);
         let taken = Taken { updated_at, seen_at, last_sign_in_at };
         let words = &self.config.provider.words;
-        let snapshot = Snapshot::new(external_id, profile, Origin::Fetch, taken, words);
+        let origin = if thing["type"] == "fetched" { Origin::Fetch } else { Origin::Event };
+        let snapshot = Snapshot::new(external_id, profile, origin, taken, words);
         Change::Snapshot(Box::new(snapshot))
     }
 }

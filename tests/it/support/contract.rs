@@ -60,3 +60,16 @@ impl<'de> Visitor<'de> for NamesVisitor {
         Ok(FieldNames(names))
     }
 }
+
+/// Everything that a job counts.
+pub const JOB_COUNTERS: [&str; 9] = [
+    "seen",
+    "created",
+    "updated",
+    "unchanged",
+    "tombstoned",
+    "missing",
+    "stale",
+    "extra",
+    "failed",
+];

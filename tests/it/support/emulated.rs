@@ -38,6 +38,9 @@ pub fn provider_variables(emulator: &Emulator) -> Vec<(String, String)> {
         ("CLERK_PUBLISHABLE_KEY", &credentials.publishable_key),
         ("CLERK_WEBHOOK_SIGNING_SECRET", &webhook_secrets),
         ("USERSYNC_API_BUDGET", &"off".to_owned()),
+        // Nothing is healed that a test did not ask for.
+        ("USERSYNC_WATCH_INTERVAL", &"off".to_owned()),
+        ("USERSYNC_RECONCILE_SCHEDULE", &"off".to_owned()),
     ]
     .map(|(name, value)| (name.to_owned(), value.clone()))
     .to_vec()

@@ -79,8 +79,22 @@ impl Service {
 
     /// Asks the process to stop (SIGTERM).
     pub fn terminate(&self) {
+        self.signal("-TERM");
+    }
+
+    /// Holds the process where it is (SIGSTOP), as a machine does that is suspended.
+    pub fn pause(&self) {
+        self.signal("-STOP");
+    }
+
+    /// Lets a paused process go on.
+    pub fn wake(&self) {
+        self.signal("-CONT");
+    }
+
+    fn signal(&self, signal: &str) {
         let id = self.child.id().to_string();
-        let status = Command::new("kill").args(["-TERM", &id]).status();
+        let status = Command::new("kill").args([signal, &id]).status();
         assert!(status.unwrap().success());
     }
 

@@ -115,10 +115,25 @@ impl Running {
     }
 
     /// Asks the process to stop, and returns its exit status and everything that it said.
-    pub fn terminate(mut self) -> (Option<i32>, String) {
+    pub fn terminate(self) -> (Option<i32>, String) {
+        self.signal("-TERM");
+        self.ended()
+    }
+
+    /// Likewise, as Ctrl-C does.
+    pub fn interrupt(self) -> (Option<i32>, String) {
+        self.signal("-INT");
+        self.ended()
+    }
+
+    fn signal(&self, signal: &str) {
         let id = self.child.id().to_string();
-        let asked = Command::new("kill").args(["-TERM", &id]).status();
+        let asked = Command::new("kill").args([signal, &id]).status();
         assert!(asked.unwrap().success());
+    }
+
+    /// Waits for the end, and returns the exit status and everything that was said.
+    pub fn ended(mut self) -> (Option<i32>, String) {
         while let Ok(line) = self.lines.recv_timeout(WITHIN) {
             writeln!(self.said, "{line}").unwrap();
         }

@@ -1,0 +1,140 @@
+//! Replicas at work, as far as they write: events, pages of a job and of the watch, absences.
+
+use super::USERS;
+use super::sight::{Look, Sight};
+use crate::convergence::fetched::{Fetching, START};
+use crate::support::{TestDatabase, configuration};
+use serde_json::{Value, json};
+use std::sync::Arc;
+use std::time::Duration;
+use tokio::sync::Mutex;
+use usersync::config::Config;
+use usersync::domain::{Change, JobKind};
+use usersync::store::jobs::{Asked, Held, Intent, JobPage};
+use usersync::store::leases::Shift;
+use usersync::store::write_backs::Rules;
+use usersync::store::{Moment, Store, Subject};
+
+/// What is on its way into the table.
+pub struct Pending {
+    pub way: Way,
+    pub things: Vec<Value>,
+}
+
+/// Who writes it.
+#[derive(Clone, Copy, PartialEq)]
+pub enum Way {
+    Job,
+    Watch,
+    Alone,
+}
+
+/// Replicas at work, as far as they write.
+pub struct Jobs {
+    fetching: Fetching,
+    rules: Rules,
+    held: Mutex<Held>,
+    shift: Mutex<Shift>,
+}
+
+impl Jobs {
+    pub async fn start(database: &TestDatabase) -> Self {
+        let config = Arc::new(configuration(database, &[]));
+        let store = Store::new(&config.database);
+        let prepared = store.clone();
+        tokio::task::spawn_blocking(move || prepared.migrate().unwrap()).await.unwrap();
+        let rules = rules(&config);
+        let held = Mutex::new(claim_job(&store, &rules).await);
+        let shift = Mutex::new(claim_shift(&store).await);
+        Self { fetching: Fetching { store, config }, rules, held, shift }
+    }
+
+    /// What is on its way once this is seen. Of a user without a live row nobody finds that it is gone.
+    pub async fn see(&self, sight: &Sight, ids: &[String; USERS], instant: i64) -> Pending {
+        let shown = |page: &[Option<Look>; USERS]| {
+            let looks = page.iter().zip(ids);
+            looks
+                .filter_map(|(look, id)| Some(look.as_ref()?.thing("fetched", id, instant)))
+                .collect()
+        };
+        let (way, things) = match sight {
+            Sight::Event(user, look) => {
+                (Way::Alone, vec![look.thing("user.updated", &ids[*user], instant)])
+            }
+            Sight::Deletion(user) => {
+                let data = json!({"id": ids[*user], "deleted": true});
+                (Way::Alone, vec![json!({"type": "user.deleted", "data": data})])
+            }
+            Sight::Page(page) => (Way::Job, shown(page)),
+            Sight::Watch(page) => (Way::Watch, shown(page)),
+            Sight::Absence(user) => {
+                let (store, source) = (&self.fetching.store, self.rules.terms.source);
+                let row = store.subject(source, ids[*user].clone()).await.unwrap();
+                let absence = row.filter(Subject::is_live).map(|row| {
+                    let data = json!({"id": ids[*user], "updated_at": row.version_updated_at});
+                    json!({"type": "absence", "timestamp": START + 100 + instant, "data": data})
+                });
+                (Way::Alone, absence.into_iter().collect())
+            }
+        };
+        Pending { way, things }
+    }
+
+    /// Writes what is on its way.
+    pub async fn commit(&self, way: Way, things: &[Value]) {
+        let now = Moment::from_timestamp(jiff::Timestamp::now());
+        let id = |thing: &Value| thing["data"]["id"].as_str().unwrap().to_owned();
+        let change = |thing: &Value| self.fetching.change(&id(thing), thing);
+        let users: Vec<Change> = things.iter().map(change).collect();
+        let (store, rules) = (&self.fetching.store, || self.rules.clone());
+        match way {
+            Way::Alone => {
+                store.apply(rules().terms, now, users).await.unwrap();
+            }
+            Way::Job => {
+                let mut page = JobPage { users, intent: Intent::Write, ..JobPage::default() };
+                page.progress.cursor = "null".into();
+                let page = Arc::new(page);
+                let mut held = self.held.lock().await;
+                // On a machine that stood still the lease may be lost.
+                while store
+                    .commit_page(held.clone(), rules(), now, page.clone())
+                    .await
+                    .unwrap()
+                    .is_none()
+                {
+                    *held = claim_job(store, &self.rules).await;
+                }
+            }
+            Way::Watch => {
+                let mut shift = self.shift.lock().await;
+                while store
+                    .bring_in(shift.clone(), rules(), now, users.clone())
+                    .await
+                    .unwrap()
+                    .is_none()
+                {
+                    *shift = claim_shift(store).await;
+                }
+            }
+        }
+    }
+}
+
+fn rules(config: &Config) -> Rules {
+    let provider = &config.provider;
+    Rules { terms: config.terms(), words: provider.words.clone(), names: provider.names.clone() }
+}
+
+async fn claim_job(store: &Store, rules: &Rules) -> Held {
+    let (source, kind) = (rules.terms.source, JobKind::Reconcile);
+    let asked = Asked { kind, dry_run: false, allow_mass_delete: false };
+    let id = uuid::Uuid::now_v7().to_string();
+    store.ask_for_job(source, id, asked).await.unwrap();
+    store.claim_job(source, kind, None).await.unwrap().unwrap().held()
+}
+
+async fn claim_shift(store: &Store) -> Shift {
+    let shift = store.claim_shift("watch", Duration::ZERO, Duration::ZERO).await;
+    shift.unwrap().unwrap()
+}

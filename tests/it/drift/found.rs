@@ -1,0 +1,195 @@
+//! Every difference, by its kind and the users' ids.
+
+use super::{assert_found, assert_reported, change, drift, in_step, named, reported, sign_up};
+use crate::both_engines;
+use crate::support::{ADMIN_TOKEN, Emulated, Engine, deleted};
+use reqwest::Method;
+use serde_json::json;
+use usersync::emulator::Outage;
+
+/// Changes a user's row behind the service's back.
+fn set(both: &Emulated, id: &str, what: &str) {
+    both.database.execute(&format!("UPDATE users SET {what} WHERE external_id = '{id}'"));
+}
+
+/// Has a user deleted for good: at the provider, and here.
+async fn delete(both: &Emulated, id: &str) {
+    assert!(both.emulator.delete_user(id));
+    assert_eq!(both.send(&deleted(id)).await.outcome(), "applied");
+}
+
+both_engines! {
+    async fn a_table_that_agrees_has_none(engine) {
+        let (both, _) = in_step(engine, 5).await;
+        assert_found(&both, &[]).await;
+    }
+
+    async fn a_user_without_a_live_row_is_missing(engine) {
+        let (both, ids) = in_step(engine, 5).await;
+        both.database.execute(&format!("DELETE FROM users WHERE external_id = '{}'", ids[0]));
+        let untold = sign_up(&both, 5, named(9));
+        // One who was absent, and is there again.
+        let mut again = both.emulator.user(&ids[1]).unwrap();
+        assert!(both.emulator.delete_user(&ids[1]));
+        assert_eq!(both.resync_one(&ids[1]).await.0, "absent");
+        again["updated_at"] = json!(again["updated_at"].as_i64().unwrap() + 1);
+        assert!(both.emulator.put_user(&again));
+        assert_found(&both, &[("missing", &[&ids[0], &untold, &ids[1]])]).await;
+    }
+
+    async fn a_row_that_shows_something_else_is_stale(engine) {
+        let (both, ids) = in_step(engine, 5).await;
+        change(&both, 5, &ids[0], "first_name", json!("Augusta"));
+        change(&both, 5, &ids[1], "public_metadata", json!({"role": "admin"}));
+        // Words that configuration, or a hand, left behind.
+        set(&both, &ids[2], "role = 'admin'");
+        set(&both, &ids[3], "version_projection = 0");
+        assert_found(&both, &[("stale", &[&ids[0], &ids[1], &ids[2], &ids[3]])]).await;
+    }
+
+    async fn an_operators_choice_is_not_stale(engine) {
+        let (both, ids) = in_step(engine, 2).await;
+        both.set_here(&ids[0], json!({"role": "admin", "plan": "pro"})).await;
+        assert_found(&both, &[]).await;
+    }
+
+    async fn a_row_whose_user_is_gone_is_extra(engine) {
+        let (both, ids) = in_step(engine, 5).await;
+        for id in &ids[..3] {
+            assert!(both.emulator.delete_user(id));
+        }
+        // One of whom nobody knows when the user was created, and one whom no page settles.
+        set(&both, &ids[1], "source_created_at = NULL");
+        set(&both, &ids[2], "source_created_at = '2099-01-01T00:00:00.000Z'");
+        assert_found(&both, &[("extra", &[&ids[0], &ids[1], &ids[2]])]).await;
+    }
+
+    async fn trap_36_nobody_is_extra_because_a_list_is_empty(engine) {
+        let (both, _) = in_step(engine, 5).await;
+        both.emulator.set_outage(Outage::EmptyLists);
+        assert_found(&both, &[]).await;
+    }
+
+    async fn a_value_at_the_provider_that_is_not_ours_is_a_conflict(engine) {
+        let (both, ids) = in_step(engine, 5).await;
+        let own = both.user(&ids[0]).await["id"].clone();
+        let theirs = [
+            json!({"dbId": own, "role": "user"}),
+            json!({"dbId": "another", "role": "user"}),
+            json!({"dbId": 7}),
+            json!({"role": "wizard"}),
+        ];
+        for (id, metadata) in ids.iter().zip(theirs) {
+            change(&both, 5, id, "public_metadata", metadata);
+        }
+        let answer = both.resync(&ids).await;
+        assert_eq!(answer.status, 200);
+        assert_found(&both, &[("conflicts", &[&ids[1], &ids[2], &ids[3]])]).await;
+    }
+
+    async fn a_user_whom_nobody_can_read_is_no_difference_and_no_success(engine) {
+        let (both, ids) = in_step(engine, 3).await;
+        change(&both, 5, &ids[0], "public_metadata", json!("no object"));
+        let run = drift(&both, &[]).await;
+        assert_eq!(run.status, Some(1), "{run:?}");
+        assert!(run.stderr.contains("user(s) were left out"), "{run:?}");
+        let report = reported(&both).await;
+        assert_reported(&report, &[]);
+        assert_eq!(report["seen"], 3);
+        assert!(report["failed"].as_u64() > Some(0), "{report}");
+    }
+
+    async fn what_is_left_of_a_deleted_user_is_told(engine) {
+        let (both, ids) = in_step(engine, 8).await;
+        let choice = Some(json!({"role": "admin"}));
+        let answer = both.ask(Method::PATCH, &format!("/v1/users/{}", ids[4]), ADMIN_TOKEN, choice).await;
+        assert_eq!(answer.status, 200);
+        for id in &ids[..4] {
+            delete(&both, id).await;
+        }
+        for id in &ids[4..6] {
+            assert!(both.emulator.delete_user(id));
+            assert_eq!(both.resync_one(id).await.0, "absent");
+        }
+        // What an operator chose for an absent user is no trace of the person.
+        assert_eq!(both.column(&ids[4], "set_role").as_deref(), Some("admin"));
+        assert_found(&both, &[]).await;
+        set(&both, &ids[0], "email = 'ada@example.org'");
+        let time = "2026-01-01T00:00:00.000Z";
+        both.database.execute(&format!(
+            "INSERT INTO quarantine (source, message_id, type, reason, body, size_bytes, received_at) \
+             VALUES ('clerk', 'msg_1', 'user.updated', 'x', 'Ada', 3, '{time}'); \
+             INSERT INTO quarantine_subjects (source, message_id, subject) VALUES ('clerk', 'msg_1', '{}'); \
+             INSERT INTO write_backs (source, external_id, next_try_at, created_at) \
+             VALUES ('clerk', '{}', '{time}', '{time}')", ids[1], ids[2]).replace("'Ada'", body(engine)));
+        set(&both, &ids[5], "name = 'Ada'");
+        assert_found(&both, &[("undeleted", &[&ids[0], &ids[1], &ids[2], &ids[5]])]).await;
+    }
+
+    async fn every_column_that_a_deletion_empties_is_looked_at(engine) {
+        let (both, ids) = in_step(engine, 3).await;
+        delete(&both, &ids[0]).await;
+        assert!(both.emulator.delete_user(&ids[1]));
+        assert_eq!(both.resync_one(&ids[1]).await.0, "absent");
+        let text = [
+            "source_external_id", "email", "email_lower", "phone", "username", "first_name", "last_name", "name",
+            "image_url", "role", "source_role", "plan", "source_plan",
+        ];
+        let mut set_to: Vec<(&str, &str)> = text.iter().map(|column| (*column, "'x'")).collect();
+        let yes = if engine == Engine::Sqlite { "1" } else { "true" };
+        let time = "'2026-01-01T00:00:00.000Z'";
+        set_to.extend([("email_verified", yes), ("public_metadata", "'{\"a\":1}'")]);
+        set_to.extend([("locked_until", time), ("source_created_at", time)]);
+        let of_signed = [("set_role", "'x'"), ("set_plan", "'x'"), ("last_sign_in_at", time), ("last_fetched_at", time)];
+        for (id, columns) in [(&ids[0], [&set_to[..], &of_signed].concat()), (&ids[1], set_to)] {
+            for (column, value) in columns {
+                let before = both.database.query(&format!(
+                    "SELECT CAST({column} AS text) AS value FROM users WHERE external_id = '{id}'"));
+                set(&both, id, &format!("{column} = {value}"));
+                let report = super::job(&both, "drift").await["drift"].clone();
+                assert_eq!(report["undeleted"], json!({"count": 1, "ids": [id]}), "{column}");
+                set(&both, id, &format!("{column} = {}", literal(before[0].as_deref(), column)));
+            }
+        }
+        assert_found(&both, &[]).await;
+    }
+
+    async fn differences_of_every_kind_are_told_together(engine) {
+        let (both, ids) = in_step(engine, 5).await;
+        let missing = sign_up(&both, 5, named(9));
+        change(&both, 5, &ids[0], "last_name", json!("Byron"));
+        assert!(both.emulator.delete_user(&ids[1]));
+        change(&both, 5, &ids[2], "public_metadata", json!({"dbId": "another"}));
+        delete(&both, &ids[3]).await;
+        set(&both, &ids[3], "name = 'Ada'");
+        assert_found(&both, &[
+            ("missing", &[&missing]),
+            ("stale", &[&ids[0], &ids[2]]),
+            ("extra", &[&ids[1]]),
+            ("conflicts", &[&ids[2]]),
+            ("undeleted", &[&ids[3]]),
+        ]).await;
+        // Reconcile, and an operator, bring all of that in step, but for what a hand put back.
+        assert_eq!(super::job(&both, "reconcile").await["state"], "succeeded");
+        set(&both, &ids[3], "name = NULL");
+        assert_found(&both, &[("conflicts", &[&ids[2]])]).await;
+    }
+}
+
+/// A body of a few bytes as each engine writes it down.
+fn body(engine: Engine) -> &'static str {
+    match engine {
+        Engine::Postgres => "'\\x416461'",
+        Engine::Sqlite => "x'416461'",
+    }
+}
+
+/// What a column held, as it is written in a statement.
+fn literal(value: Option<&str>, column: &str) -> String {
+    match value {
+        None => "NULL".to_owned(),
+        Some("0") => "0".to_owned(),
+        Some(value) if column == "email_verified" => value.to_owned(),
+        Some(value) => format!("'{value}'"),
+    }
+}

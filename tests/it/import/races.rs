@@ -1,0 +1,156 @@
+//! The service, or somebody else, writes the same users while a file is imported.
+
+use super::{Run, import, migrated, pairs, rows};
+use crate::both_engines;
+use crate::support::{Engine, Hold, Program, TestApp, TestDatabase, until, user, user_id};
+use diesel::connection::SimpleConnection as _;
+use diesel::{Connection as _, PgConnection};
+use serde_json::json;
+use std::collections::HashMap;
+use std::sync::Arc;
+use std::time::Duration;
+use tokio::task::JoinHandle;
+
+/// How many users both write.
+const USERS: usize = 2_000;
+
+/// How many deliveries are under way at once.
+const SENDERS: usize = 4;
+
+/// Less than this may pass before whoever waits for a lock gives up.
+const WITHIN: Duration = Duration::from_secs(20);
+
+/// An import in a thread of its own, while the test goes on.
+fn importing(database: &Arc<TestDatabase>, content: String) -> JoinHandle<Run> {
+    let database = Arc::clone(database);
+    tokio::task::spawn_blocking(move || import(&database, content, &[]))
+}
+
+/// A session of PostgreSQL that has written a row and not committed it.
+struct Uncommitted(PgConnection);
+
+impl Uncommitted {
+    fn row(database: &TestDatabase, id: &str, external_id: &str) -> Self {
+        let mut connection = PgConnection::establish(&database.url()).unwrap();
+        let (schema, zero) = (&database.schema, "decode(repeat('00', 32), 'hex')");
+        let sql = format!(
+            "SET search_path TO {schema}; BEGIN; INSERT INTO users (id, source, external_id, status, \
+             name, version_updated_at, version_projection, version_kind, version_seen_at, \
+             version_digest, created_at, updated_at, synced_at) VALUES ('{id}', 'clerk', \
+             '{external_id}', 'active', 'Faster', 5, 1, 1, 5, {zero}, now(), now(), now())"
+        );
+        connection.batch_execute(&sql).unwrap();
+        Self(connection)
+    }
+
+    /// Commits once somebody waits for that.
+    async fn commit_when_awaited(mut self, database: &TestDatabase) {
+        let sql = format!(
+            "pg_stat_activity WHERE wait_event_type = 'Lock' AND pid IN (SELECT pid FROM pg_locks WHERE relation = '{}.users'::regclass)",
+            database.schema
+        );
+        let waits = async || (database.count(&sql) > 0).then_some(());
+        until("the import waits for the row", WITHIN, waits).await;
+        self.0.batch_execute("COMMIT").unwrap();
+    }
+}
+
+#[tokio::test]
+async fn a_user_who_comes_between_look_and_insertion_keeps_the_row_of_the_event() {
+    let database = Arc::new(migrated(Engine::Postgres));
+    let faster = Uncommitted::row(&database, "theirs", &user_id(2));
+    let file = pairs(&[("a", user_id(1)), ("b", user_id(2)), ("c", user_id(3))]);
+    let run = importing(&database, file);
+    faster.commit_when_awaited(&database).await;
+    let run = run.await.unwrap();
+    assert_eq!((run.status, run.counts()), (Some(1), [3, 2, 0, 1]), "{run:?}");
+    assert_eq!(run.bad_lines(), [(3, format!("{} already has the row theirs", user_id(2)))]);
+    let all = [("a", 1), ("theirs", 2), ("c", 3)];
+    assert_eq!(rows(&database), all.map(|(id, number)| format!("{id} {}", user_id(number))));
+    assert_eq!(database.count("users WHERE name = 'Faster' AND version_updated_at = 5"), 1);
+}
+
+#[tokio::test]
+async fn nothing_is_raised_in_a_row_that_comes_between_look_and_insertion() {
+    let database = Arc::new(migrated(Engine::Postgres));
+    let faster = Uncommitted::row(&database, "theirs", &user_id(1));
+    let file = json!({"id": user_id(1), "first_name": "Slower", "last_sign_in_at": 5_000});
+    let run = importing(&database, file.to_string());
+    faster.commit_when_awaited(&database).await;
+    let run = run.await.unwrap();
+    assert_eq!((run.status, run.counts()), (Some(0), [1, 0, 1, 0]), "{run:?}");
+    assert_eq!(database.count("users WHERE name = 'Faster' AND last_sign_in_at IS NULL"), 1);
+    assert_eq!(database.count("users"), 1);
+}
+
+#[tokio::test]
+async fn an_id_that_is_taken_between_look_and_insertion_keeps_one_line_out_not_its_batch() {
+    let database = Arc::new(migrated(Engine::Postgres));
+    let faster = Uncommitted::row(&database, "b", &user_id(9));
+    let file = pairs(&[("a", user_id(1)), ("b", user_id(2)), ("c", user_id(3))]);
+    let run = importing(&database, file);
+    faster.commit_when_awaited(&database).await;
+    let run = run.await.unwrap();
+    assert_eq!((run.status, run.counts()), (Some(1), [3, 2, 0, 1]), "{run:?}");
+    let reason = "the row b already belongs to another user".to_owned();
+    assert_eq!(run.bad_lines(), [(3, reason)]);
+    let all = [("a", 1), ("c", 3), ("b", 9)];
+    assert_eq!(rows(&database), all.map(|(id, number)| format!("{id} {}", user_id(number))));
+}
+
+both_engines! {
+    async fn users_who_are_imported_and_delivered_at_once_have_one_row_with_the_events_profile(engine) {
+        let app = TestApp::start(engine).await;
+        let program = Program::on(&app.database);
+        let ids: Vec<String> = (0..USERS).map(|number| format!("row-{number}")).collect();
+        let all: Vec<_> = ids.iter().map(String::as_str).zip((0..USERS).map(user_id)).collect();
+        std::fs::write(program.directory().join("users"), pairs(&all)).unwrap();
+        let run = tokio::task::spawn_blocking(move || program.run(&["import", "users", "--json"]));
+        // From the other end, so that some users are first met by each of the two.
+        let senders = (0..SENDERS).map(|first| {
+            let sender = app.sender.clone();
+            tokio::spawn(async move {
+                for number in (0..USERS).rev().filter(|number| number % SENDERS == first) {
+                    let answer = sender.send(&user(&user_id(number), 1_000)).await;
+                    assert_eq!(answer.outcome(), "applied", "{answer:?}");
+                }
+            })
+        });
+        for sender in senders.collect::<Vec<_>>() {
+            sender.await.unwrap();
+        }
+        let run = run.await.unwrap();
+        let run = Run { status: run.status, stdout: run.stdout, stderr: run.stderr };
+        let [lines, imported, known, bad] = run.counts();
+        assert_eq!((lines, known, imported + bad), (2_000, 0, 2_000), "{run:?}");
+        assert_eq!(run.status, Some(i32::from(bad > 0)));
+        let ids: HashMap<String, String> = rows(&app.database)
+            .iter()
+            .map(|row| row.split_once(' ').unwrap())
+            .map(|(id, external_id)| (external_id.to_owned(), id.to_owned()))
+            .collect();
+        assert_eq!((ids.len(), app.database.count("users")), (USERS, USERS));
+        let left_out: HashMap<u64, String> = run.bad_lines().into_iter().collect();
+        for (number, line) in (0..USERS).zip(2..) {
+            let id = &ids[&user_id(number)];
+            match left_out.get(&line) {
+                None => assert_eq!(*id, format!("row-{number}")),
+                Some(reason) => assert_eq!(*reason, format!("{} already has the row {id}", user_id(number))),
+            }
+        }
+        assert_eq!(app.database.count("users WHERE last_name = 'Version1000'"), USERS);
+        app.stop().await;
+    }
+
+    async fn a_database_that_is_busy_for_a_while_is_waited_for(engine) {
+        let database = Arc::new(migrated(engine));
+        let hold = Hold::writers_of(&database);
+        let program = Program::on(&database).with("RUST_LOG", "usersync=debug");
+        std::fs::write(program.directory().join("users"), pairs(&[("a", user_id(1))])).unwrap();
+        let mut running = program.start(&["import", "users"]);
+        running.line_with("the database is away");
+        hold.release();
+        running.line_with("pairs: 1 line(s) read, 1 imported, 0 known already, 0 bad");
+        assert_eq!(rows(&database), [format!("a {}", user_id(1))]);
+    }
+}

@@ -1,0 +1,202 @@
+//! Reconcile and backfill: all users of the provider, compared with all rows.
+//!
+//! * [`healing`]: what is planted is counted and healed whatever goes wrong, and once is enough;
+//! * [`preview`]: a dry run tells the same and changes nothing;
+//! * [`repairs`]: rows of an older release or another configuration, and users who are back;
+//! * [`extra`]: rows whose user is gone, and those that only look so;
+//! * [`brake`]: no more of them than a few a day; [`nobody`]: none while the provider is in trouble;
+//! * [`meanwhile`]: users change while a page of them is on its way;
+//! * [`interrupted`]: killed in the middle of emptying; [`together`]: no deadlock with webhooks.
+
+mod brake;
+mod extra;
+mod healing;
+mod interrupted;
+mod meanwhile;
+mod nobody;
+mod preview;
+mod repairs;
+mod together;
+
+use crate::support::{
+    ADMIN_TOKEN, Emulated, Engine, JOB_COUNTERS, NO_WRITE_BACK, Relay, TestDatabase, until,
+};
+use reqwest::Method;
+use serde_json::{Value, json};
+use std::time::Duration;
+use usersync::emulator::{Emulator, Settings};
+
+/// How long a job may take on a busy machine, with as many users as were asked for.
+const WITHIN: Duration = Duration::from_secs(600);
+
+/// How many users there are where there are to be many.
+fn many() -> usize {
+    std::env::var("USERSYNC_TEST_USERS").map_or(2_500, |users| users.parse().unwrap())
+}
+
+/// A provider with so many users, of whom it tells nobody.
+fn crowd(users: usize) -> Emulator {
+    Emulator::start(Settings { users, ..Settings::default() }).unwrap()
+}
+
+/// A service and a provider with so many users, of whom it tells nobody; nothing is written back.
+async fn crowded(engine: Engine, users: usize) -> Emulated {
+    let database = TestDatabase::new(engine);
+    Emulated::start_hearing_on(database, crowd(users), &[NO_WRITE_BACK]).await
+}
+
+/// Likewise, with a road between the two that a test can block.
+async fn crowded_behind_relay(engine: Engine, users: usize) -> (Emulated, Relay) {
+    let emulator = crowd(users);
+    let relay = Relay::to(&emulator);
+    let variables = [NO_WRITE_BACK, ("CLERK_API_URL", relay.url.as_str())];
+    let database = TestDatabase::new(engine);
+    let both = Emulated::start_hearing_on(database, emulator, &variables).await;
+    (both, relay)
+}
+
+/// Asks for a job; returns its id.
+async fn ask_for(both: &Emulated, job: Value) -> String {
+    let answer = both.ask(Method::POST, "/v1/jobs", ADMIN_TOKEN, Some(job)).await;
+    assert_eq!(answer.status, 202, "{answer:?}");
+    answer.body["id"].as_str().unwrap().to_owned()
+}
+
+/// The job of this id, once it has ended.
+async fn ended(both: &Emulated, id: &str) -> Value {
+    let path = format!("/v1/jobs/{id}");
+    until("the job ends", WITHIN, async || {
+        let job = both.get_as(ADMIN_TOKEN, &path).await.body;
+        let is_active = ["queued", "running"].contains(&job["state"].as_str().unwrap());
+        (!is_active).then_some(job)
+    })
+    .await
+}
+
+/// A job from its beginning to its end.
+async fn run(both: &Emulated, job: Value) -> Value {
+    let id = ask_for(both, job).await;
+    ended(both, &id).await
+}
+
+/// Waits until what a job noted for its own use is dropped, which follows its end.
+async fn forgotten(both: &Emulated) {
+    let count = async || (both.database.count("job_candidates") == 0).then_some(());
+    until("the candidates are forgotten", WITHIN, count).await;
+}
+
+async fn backfill(both: &Emulated) -> Value {
+    run(both, json!({"kind": "backfill"})).await
+}
+
+async fn reconcile(both: &Emulated) -> Value {
+    run(both, json!({"kind": "reconcile"})).await
+}
+
+async fn reconcile_at_any_price(both: &Emulated) -> Value {
+    run(both, json!({"kind": "reconcile", "allow_mass_delete": true})).await
+}
+
+/// The job succeeded, and counted this and nothing else.
+#[track_caller]
+fn assert_counted(job: &Value, counted: &[(&str, usize)]) {
+    assert_eq!(job["state"], "succeeded", "{job}");
+    assert_eq!(job["error"], Value::Null, "{job}");
+    assert_counters(job, counted);
+}
+
+#[track_caller]
+fn assert_counters(job: &Value, counted: &[(&str, usize)]) {
+    for name in JOB_COUNTERS {
+        let expected = counted.iter().find(|one| one.0 == name).map_or(0, |one| one.1);
+        assert_eq!(job["counters"][name], expected, "{name} of {job}");
+    }
+}
+
+/// The job was stopped for want of somebody who decides, and says so in these words.
+#[track_caller]
+fn assert_blocked(job: &Value, words: &[&str]) {
+    assert_eq!(job["state"], "blocked", "{job}");
+    let error = job["error"].as_str().unwrap_or_default();
+    for word in words {
+        assert!(error.contains(word), "{word:?} in {error:?}");
+    }
+}
+
+/// Every row in every column, and on PostgreSQL by which transaction it was written.
+fn rows(database: &TestDatabase) -> Vec<Option<String>> {
+    let row = match database.engine {
+        Engine::Postgres => "users::text || ' ' || users.xmin::text".to_owned(),
+        Engine::Sqlite => {
+            let columns = database.query("SELECT name AS value FROM pragma_table_info('users')");
+            let quoted = columns.into_iter().flatten().map(|name| format!("quote(\"{name}\")"));
+            quoted.collect::<Vec<_>>().join(" || ',' || ")
+        }
+    };
+    database.query(&format!("SELECT {row} AS value FROM users ORDER BY external_id"))
+}
+
+/// Live rows and users of the provider are the same, as of the same moment.
+#[track_caller]
+fn assert_agreed(both: &Emulated) {
+    assert_eq!(live(&both.database), there(&both.emulator));
+}
+
+/// Live rows: the provider's id, when the user last changed there, and a name.
+fn live(database: &TestDatabase) -> Vec<String> {
+    let sql = "SELECT external_id || ' ' || version_updated_at || ' ' || \
+               COALESCE(first_name, '-') AS value FROM users WHERE status <> 'deleted'";
+    let mut rows: Vec<String> = database.query(sql).into_iter().flatten().collect();
+    rows.sort_unstable();
+    rows
+}
+
+/// The provider's users, likewise.
+fn there(emulator: &Emulator) -> Vec<String> {
+    let told = |user: &Value| {
+        let name = user["first_name"].as_str().unwrap_or("-");
+        format!("{} {} {name}", user["id"].as_str().unwrap(), user["updated_at"])
+    };
+    let mut users: Vec<String> = emulator.users().iter().map(told).collect();
+    users.sort_unstable();
+    users
+}
+
+/// Deletes users at the provider, which tells nobody; returns them as they were.
+fn lose(both: &Emulated, ids: &[String]) -> Vec<Value> {
+    let users = ids.iter().map(|id| both.emulator.user(id).unwrap()).collect();
+    for id in ids {
+        assert!(both.emulator.delete_user(id));
+    }
+    users
+}
+
+/// Users who were gone are there again as they were, and nobody is told.
+fn bring_back(both: &Emulated, users: &[Value]) {
+    for user in users {
+        assert!(both.emulator.put_user(user), "{user}");
+    }
+}
+
+/// Rows of users of whom the provider knows nothing, live and made by SQL: quick, however many.
+/// Their ids stand behind those that the service makes.
+fn fill(database: &TestDatabase, name: &str, count: usize, last_fetched_at: &str) {
+    let digest = match database.engine {
+        Engine::Postgres => "decode(repeat('00', 32), 'hex')",
+        Engine::Sqlite => "zeroblob(32)",
+    };
+    let then = "'2020-01-01T00:00:00.000Z'";
+    database.execute(&format!(
+        "WITH RECURSIVE numbers(n) AS (SELECT 1 UNION ALL SELECT n + 1 FROM numbers WHERE n < {count}) \
+         INSERT INTO users (id, source, external_id, status, name, role, plan, version_updated_at, \
+         version_projection, version_kind, version_seen_at, version_digest, last_fetched_at, \
+         source_created_at, created_at, updated_at, synced_at) \
+         SELECT 'x-{name}-' || n, 'clerk', 'user_{name}_' || n, 'active', 'User', 'user', 'free', 1, \
+         1, 2, 1, {digest}, {last_fetched_at}, {then}, {then}, {then}, {then} FROM numbers"
+    ));
+}
+
+/// How many rows are emptied.
+fn emptied(both: &Emulated) -> usize {
+    both.database.count("users WHERE deletion_kind = 'absent'")
+}

@@ -1,0 +1,139 @@
+//! Nobody is emptied while the provider is in trouble, or is another one (traps 24 and 36).
+
+use super::{
+    assert_agreed, assert_blocked, assert_counted, assert_counters, backfill, crowded, emptied,
+    many, reconcile, reconcile_at_any_price, rows,
+};
+use crate::both_engines;
+use crate::support::{Emulated, Engine, NO_WRITE_BACK};
+use serde_json::Value;
+use usersync::emulator::{Emulator, Outage, Settings};
+
+/// From a handful to as many as are asked for.
+fn sizes() -> [usize; 3] {
+    [5, 50, many()]
+}
+
+/// A table in step with its provider.
+async fn in_step(engine: Engine, users: usize) -> Emulated {
+    let both = crowded(engine, users).await;
+    assert_eq!(backfill(&both).await["counters"]["created"], users);
+    both
+}
+
+/// The same table, asked about at another provider.
+async fn moved(both: Emulated, settings: Settings) -> Emulated {
+    let (database, _) = both.stop().await;
+    let emulator = Emulator::start(settings).unwrap();
+    Emulated::start_hearing_on(database, emulator, &[NO_WRITE_BACK]).await
+}
+
+fn assert_whole(both: &Emulated, users: usize) {
+    assert_eq!((emptied(both), both.database.count("absences")), (0, 0));
+    assert_eq!(both.database.count("users_live"), users);
+}
+
+#[track_caller]
+fn assert_failed(job: &Value, words: &[&str]) {
+    assert_eq!(job["state"], "failed", "{job}");
+    let error = job["error"].as_str().unwrap_or_default();
+    for word in words {
+        assert!(error.contains(word), "{word:?} in {error:?}");
+    }
+}
+
+both_engines! {
+    async fn trap_36_a_provider_that_knows_nobody_empties_nobody_however_few_there_are(engine) {
+        for users in sizes() {
+            let both = in_step(engine, users).await;
+            let before = rows(&both.database);
+            both.emulator.set_outage(Outage::Nobody);
+            let job = reconcile(&both).await;
+            let said = format!("{users} live rows have no user at the provider");
+            assert_blocked(&job, &[&said, "CLERK_SECRET_KEY", "allow_mass_delete"]);
+            assert_counters(&job, &[("extra", users)]);
+            assert_whole(&both, users);
+            assert!(rows(&both.database) == before);
+            both.emulator.set_outage(Outage::None);
+            assert_counted(&reconcile(&both).await, &[("seen", users), ("unchanged", users)]);
+            assert_agreed(&both);
+        }
+    }
+
+    async fn trap_36_empty_lists_empty_nobody(engine) {
+        for users in sizes() {
+            let both = in_step(engine, users).await;
+            both.emulator.set_outage(Outage::EmptyLists);
+            // All are looked up one by one, and are there.
+            assert_counted(&reconcile(&both).await, &[]);
+            assert_counted(&reconcile_at_any_price(&both).await, &[]);
+            assert_whole(&both, users);
+            assert_agreed(&both);
+        }
+    }
+
+    async fn trap_36_404_to_every_question_about_a_user_empties_nobody(engine) {
+        for users in sizes() {
+            let both = in_step(engine, users).await;
+            both.emulator.set_outage(Outage::NotFound);
+            let job = reconcile(&both).await;
+            assert_counted(&job, &[("seen", users), ("unchanged", users)]);
+            assert_whole(&both, users);
+        }
+    }
+
+    async fn trap_36_a_key_that_is_refused_empties_nobody_and_the_job_says_so(engine) {
+        let both = in_step(engine, 50).await;
+        both.emulator.set_outage(Outage::Unauthorized);
+        for job in [reconcile(&both).await, reconcile_at_any_price(&both).await] {
+            assert_failed(&job, &["refuses the API key (401)"]);
+            assert_counters(&job, &[]);
+        }
+        assert_whole(&both, 50);
+    }
+
+    async fn trap_24_another_instance_empties_nobody_whatever_an_operator_allows(engine) {
+        for users in [5, 50] {
+            let both = in_step(engine, users).await;
+            let another = Settings { instance_id: "ins_other".into(), users: 5, ..Settings::default() };
+            let both = moved(both, another).await;
+            for is_pinned in [true, false] {
+                if !is_pinned {
+                    both.database.execute("DELETE FROM pinned_instances");
+                }
+                let before = rows(&both.database);
+                for job in [reconcile(&both).await, reconcile_at_any_price(&both).await, backfill(&both).await] {
+                    assert_failed(&job, &["wrong_instance", "ins_other", "CLERK_SECRET_KEY"]);
+                    assert_counters(&job, &[]);
+                }
+                assert_eq!(rows(&both.database), before);
+                assert_whole(&both, users);
+            }
+            assert_eq!(both.database.count("pinned_instances"), 0);
+        }
+    }
+
+    async fn trap_36_a_list_of_other_people_empties_nobody_however_few_there_are(engine) {
+        for users in sizes() {
+            // The keys are those of our instance, and nobody of ours is there.
+            let both = moved(in_step(engine, users).await, Settings { users: 7, ..Settings::default() }).await;
+            let job = reconcile(&both).await;
+            let said = format!("{users} live rows have no user at the provider");
+            assert_blocked(&job, &[&said, "CLERK_SECRET_KEY", "allow_mass_delete"]);
+            assert_counters(&job, &[("seen", 7), ("created", 7), ("missing", 7), ("extra", users)]);
+            assert_whole(&both, users + 7);
+        }
+    }
+
+    async fn an_operator_may_have_everybody_emptied_by_the_right_instance(engine) {
+        let both = in_step(engine, 50).await;
+        both.emulator.set_outage(Outage::Nobody);
+        let job = reconcile_at_any_price(&both).await;
+        assert_counted(&job, &[("updated", 50), ("extra", 50)]);
+        assert_eq!((emptied(&both), both.database.count("users_live")), (50, 0));
+        both.emulator.set_outage(Outage::None);
+        let job = reconcile(&both).await;
+        assert_counted(&job, &[("seen", 50), ("updated", 50), ("missing", 50)]);
+        assert_agreed(&both);
+    }
+}
