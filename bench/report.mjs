@@ -1,4 +1,4 @@
-// Turns the JSON lines of bench/run into Markdown: the ratios against their goals, then every number behind them.
+// Turns the JSON lines of bench/run and bench/backfill into Markdown: the ratios against their goals, then every number behind them.
 // Usage: node bench/report.mjs FILE... (several files are taken together).
 import { readFileSync } from 'node:fs';
 
@@ -20,12 +20,23 @@ const MIXES = ['created', 'updated'];
 const MEMORY_CONNECTIONS = 256;
 const MEMORY_GOAL_MIB = 64;
 const START_GOAL_MS = 150;
+const BACKFILL_GOAL = 40_000;
+const BACKFILL_MEMORY_GOAL_MIB = 100;
+const PAGE_USERS = 500;
+/** The parts of bench/backfill that are a run of a job, in the order of the table. */
+const JOBS = [
+  { part: 'backfill', name: 'backfill into an empty table' },
+  { part: 'again', name: 'backfill again, nothing to do' },
+  { part: 'reconcile', name: 'reconcile, nothing to do' },
+];
 
 const lines = process.argv.slice(2).flatMap(readLines);
 const loads = lines.filter(({ measure }) => measure === 'load');
 const starts = lines.filter(({ measure }) => measure === 'start');
+const jobs = lines.filter(({ measure }) => measure === 'job');
 
-console.log([heading(), comparisonTable(), footprintTable(), detailTable()].filter(Boolean).join('\n\n'));
+console.log([heading(), comparisonTable(), footprintTable(), detailTable(), backfillTable(), backfillMemoryTable(), killsTable()]
+  .filter(Boolean).join('\n\n'));
 
 function readLines(file) {
   const text = readFileSync(file, 'utf8');
@@ -35,7 +46,7 @@ function readLines(file) {
 function heading() {
   const machine = lines.find(({ measure }) => measure === 'machine');
   if (!machine) return '';
-  const rounds = Math.max(0, ...loads.map(({ round }) => round));
+  const rounds = Math.max(0, ...lines.map(({ round }) => round ?? 0));
   return `${machine.cores} cores (${machine.processor}) shared by database, service and load; PostgreSQL ` +
     `${machine.postgresql}, Node ${machine.node}; medians of ${rounds} rounds; ${machine.date}.`;
 }
@@ -98,6 +109,62 @@ function detailRow(runs) {
   const notApplied = runs.reduce((sum, run) => sum + (run.not_applied ?? 0), 0);
   return [runs[0].peer, runs[0].mix, runs[0].connections, whole(median(rates)), whole(Math.min(...rates)),
     whole(Math.max(...rates)), middle('p50_ms'), middle('p99_ms'), notApplied];
+}
+
+function backfillTable() {
+  const baseline = lines.filter(({ measure }) => measure === 'baseline');
+  const copy = median(baseline.map(({ rate }) => rate));
+  const rows = JOBS.map(({ part, name }) => jobRow(name, jobs.filter((job) => job.part === part), part, copy)).filter(Boolean);
+  if (baseline.length > 0) rows.push(['COPY and one guarded upsert', ...ratesOf(baseline), '1.00x', '–', '']);
+  const provider = lines.filter(({ measure }) => measure === 'provider');
+  if (provider.length > 0) rows.push([providerName(provider), ...ratesOf(provider), '–', '–', '']);
+  if (rows.length === 0) return '';
+  return table(['work', 'users', 'seconds', 'users/s', 'lowest', 'highest', 'to COPY', 'goal', ''], rows);
+}
+
+function jobRow(name, runs, part, copy) {
+  if (runs.length === 0) return undefined;
+  const rate = median(runs.map((run) => run.rate));
+  const toCopy = copy === undefined ? '–' : `${digits(rate / copy)}x`;
+  const goal = part === 'backfill' ? [`${whole(BACKFILL_GOAL)}/s`, verdict(rate >= BACKFILL_GOAL)] : ['–', ''];
+  const delay = runs[0].delay_ms > 0 ? `, ${runs[0].delay_ms} ms an answer` : '';
+  return [name + delay, ...ratesOf(runs), toCopy, ...goal];
+}
+
+/** What the provider delivers if nothing is done with it, and what it takes from the processor that it shares. */
+function providerName(runs) {
+  const milliseconds = median(runs.map((run) => (run.processor_seconds * 1000) / run.pages));
+  return `the provider alone, ${digits(milliseconds)} ms of processor a page of ${PAGE_USERS}`;
+}
+
+function ratesOf(runs) {
+  const rates = runs.map(({ rate }) => rate);
+  return [whole(runs[0].users), digits(median(runs.map(({ seconds }) => seconds))), whole(median(rates)),
+    whole(Math.min(...rates)), whole(Math.max(...rates))];
+}
+
+function backfillMemoryTable() {
+  const rows = JOBS.map(({ part, name }) => memoryRow(name, jobs.filter((job) => job.part === part))).filter(Boolean);
+  if (rows.length === 0) return '';
+  return table(['resident memory', 'at 10 %', 'at 50 %', 'at 100 %', 'peak (VmHWM), worst', 'goal', ''], rows);
+}
+
+function memoryRow(name, runs) {
+  if (runs.length === 0) return undefined;
+  const at = (percent) => `${digits(median(runs.map((run) => run[`vm_rss_${percent}_kb`] / 1024)))} MiB`;
+  const peak = Math.max(...runs.map((run) => run.vm_hwm_kb / 1024));
+  return [name, at(10), at(50), at(100), `${digits(peak)} MiB`, `below ${BACKFILL_MEMORY_GOAL_MIB} MiB`,
+    verdict(peak < BACKFILL_MEMORY_GOAL_MIB)];
+}
+
+/** A run in which a row is missing has ended bench/backfill, so that these are of complete ones. */
+function killsTable() {
+  const rows = lines.filter(({ measure }) => measure === 'kills').map((run) =>
+    [whole(run.users), run.kills, digits(run.seconds), whole(run.job.counters.seen), run.repeated_pages,
+      whole(run.asked.repeated_users)]);
+  if (rows.length === 0) return '';
+  return table(['users, all there', 'kills', 'seconds with waits for leases', 'seen by the job', 'pages asked for again',
+    'users listed again'], rows);
 }
 
 function groupOf({ peer, mix, connections }) {

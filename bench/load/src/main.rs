@@ -1,4 +1,4 @@
-//! `usersync-load`: a closed-loop load generator for signed Clerk webhooks.
+//! `usersync-load`: a closed-loop load generator for signed Clerk webhooks, and a provider to be read (`provider`).
 //!
 //! It shares the machine with the service that it loads and with the database, so it does as little as it can
 //! while the clock runs: every request is generated, signed and laid out in memory beforehand, and one thread
@@ -23,6 +23,7 @@ mod id;
 mod options;
 mod payload;
 mod plan;
+mod provider;
 mod report;
 mod request;
 mod response;
@@ -44,9 +45,15 @@ const SECRET_VARIABLE: &str = "CLERK_WEBHOOK_SIGNING_SECRET";
 fn main() -> ExitCode {
     let options = match options::parse(std::env::args().skip(1)) {
         Ok(Command::Load(options)) => options,
-        Ok(Command::Help) => {
-            print!("{}", options::HELP);
+        Ok(Command::Help(text)) => {
+            print!("{text}");
             return ExitCode::SUCCESS;
+        }
+        Ok(Command::Provider(options)) => {
+            return match provider::serve(&options) {
+                Ok(()) => ExitCode::SUCCESS,
+                Err(message) => refuse(&message),
+            };
         }
         Err(message) => return refuse(&message),
     };

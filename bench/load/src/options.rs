@@ -1,10 +1,13 @@
 //! The command line: a table of flags, parsed by hand, and the help text that describes them.
 
+use crate::provider;
+
 /// What `--help` prints.
-pub(crate) const HELP: &str = "\
+const HELP: &str = "\
 Closed-loop load generator for signed Clerk webhooks.
 
 Usage: usersync-load [OPTIONS]
+       usersync-load provider [OPTIONS]     answers as a provider's API; see provider --help
 
 The signing secret (whsec_...) is read from CLERK_WEBHOOK_SIGNING_SECRET.
 
@@ -29,8 +32,10 @@ const LONGEST_RUN_SECONDS: f64 = 120.0;
 
 /// What the command line asks for.
 pub(crate) enum Command {
-    Help,
+    /// Print this text.
+    Help(&'static str),
     Load(Options),
+    Provider(provider::Options),
 }
 
 /// Which events are sent.
@@ -114,11 +119,16 @@ impl Default for Options {
 }
 
 /// Reads the arguments, without the program's own name.
-pub(crate) fn parse(mut arguments: impl Iterator<Item = String>) -> Result<Command, String> {
+pub(crate) fn parse(arguments: impl Iterator<Item = String>) -> Result<Command, String> {
+    let mut arguments = arguments.peekable();
+    if arguments.next_if(|word| word == "provider").is_some() {
+        let options = provider::Options::parse(arguments)?;
+        return Ok(options.map_or(Command::Help(provider::HELP), Command::Provider));
+    }
     let mut options = Options::default();
     while let Some(flag) = arguments.next() {
         match flag.as_str() {
-            "--help" | "-h" => return Ok(Command::Help),
+            "--help" | "-h" => return Ok(Command::Help(HELP)),
             "--json" => options.json = true,
             "--allow-errors" => options.allow_errors = true,
             _ => {
@@ -160,7 +170,7 @@ impl Options {
     }
 }
 
-fn number<T: std::str::FromStr>(flag: &str, value: &str) -> Result<T, String> {
+pub(crate) fn number<T: std::str::FromStr>(flag: &str, value: &str) -> Result<T, String> {
     value.parse().map_err(|_| format!("{flag} needs a number, not {value:?}"))
 }
 
@@ -171,7 +181,7 @@ mod tests {
     fn load(line: &str) -> Result<Options, String> {
         match parse(line.split_whitespace().map(str::to_owned))? {
             Command::Load(options) => Ok(options),
-            Command::Help => Err("help".to_owned()),
+            Command::Help(_) | Command::Provider(_) => Err("no load".to_owned()),
         }
     }
 

@@ -1,10 +1,10 @@
 //! Who user number N is: id, names, addresses and way of signing up, all of which follow from the number.
 
-use crate::id::ksuid;
+use crate::id::{ksuid, unix_seconds};
 use crate::rng::Rng;
 
-/// User 0 signed up at this instant (2024-01-01), and each next one about a second later.
-const FIRST_SIGN_UP_MS: u64 = 1_704_067_200_000;
+/// User 0 signed up in this second (2024-01-01), and each next one in the next.
+const FIRST_SIGN_UP_SECONDS: u64 = 1_704_067_200;
 
 const FIRST_NAMES: [&str; 24] = [
     "Ada",
@@ -95,8 +95,8 @@ pub(crate) struct User {
 
 impl User {
     pub(crate) fn number(number: u64) -> Self {
-        let mut rng = Rng::new(number.wrapping_mul(0xd134_2543_de82_ef95));
-        let second = FIRST_SIGN_UP_MS / 1000 + number;
+        let mut rng = rng(number);
+        let second = FIRST_SIGN_UP_SECONDS + number;
         let created_at = second * 1000 + rng.below(1000);
         let first_name = rng.pick(&FIRST_NAMES);
         let last_name = rng.pick(&LAST_NAMES);
@@ -120,6 +120,22 @@ impl User {
             client_ip: format!("198.51.{}.{}", rng.below(256), rng.below(256)),
         }
     }
+
+    /// Which user has this id. The id tells the second, hence the number; the rest must fit it.
+    pub(crate) fn number_of(id: &str) -> Option<u64> {
+        let number = unix_seconds("user_", id)?.checked_sub(FIRST_SIGN_UP_SECONDS)?;
+        (Self::number(number).id == id).then_some(number)
+    }
+
+    /// When user `number` signed up, without making the whole user.
+    pub(crate) fn signed_up_at(number: u64) -> u64 {
+        (FIRST_SIGN_UP_SECONDS + number) * 1000 + rng(number).below(1000)
+    }
+}
+
+/// What everything about a user is drawn from.
+fn rng(number: u64) -> Rng {
+    Rng::new(number.wrapping_mul(0xd134_2543_de82_ef95))
 }
 
 fn sign_up(tenth: u64) -> SignUp {
@@ -146,5 +162,23 @@ mod tests {
         let ids: Vec<String> = (0..1000).map(|number| User::number(number).id).collect();
         assert!(ids.is_sorted_by(|a, b| a < b));
         assert_eq!(ids[7], User::number(7).id);
+    }
+
+    #[test]
+    fn an_id_turns_back_into_its_number_and_only_if_it_is_one() {
+        for number in [0, 1, 61, 499_999, 5_000_000] {
+            let user = User::number(number);
+            assert_eq!(User::number_of(&user.id), Some(number));
+            assert_eq!(User::signed_up_at(number), user.created_at);
+        }
+        // Of the same second, but another one; of a second before the first; no id at all.
+        let mut other = User::number(7).id;
+        other.pop();
+        other.push('#');
+        let earlier = ksuid("user_", FIRST_SIGN_UP_SECONDS - 1, 7);
+        let another = ksuid("user_", FIRST_SIGN_UP_SECONDS + 7, 7);
+        for id in [other.as_str(), &earlier, &another, "user_1", "count"] {
+            assert_eq!(User::number_of(id), None, "{id}");
+        }
     }
 }
