@@ -168,7 +168,11 @@ impl Reconciler {
         let margin_ms = i64::try_from(MARGIN.as_millis()).unwrap_or(0);
         let floor = known.map(|known| known - margin_ms);
         match self.descend(shift, floor).await? {
-            Descent::Reached(newest) => memory.watermark = memory.watermark.max(newest),
+            Descent::Reached(newest) => {
+                // A time ahead of ours would leave out all that comes before it.
+                let newest = newest.map(|newest| newest.min(now().as_millis()));
+                memory.watermark = memory.watermark.max(newest);
+            }
             // Unless somebody read all of it meanwhile.
             Descent::TooFar if self.reconciled_at().await? != reconciled_at => return Ok(memory),
             Descent::TooFar => {

@@ -6,8 +6,10 @@ use super::{
 };
 use crate::both_engines;
 use crate::support::{
-    Blocked, Emulated, Engine, NO_WRITE_BACK, Program, Relay, TestDatabase, until, user_id,
+    Blocked, Emulated, Engine, NO_WRITE_BACK, Program, Relay, TestDatabase, now_seconds, until,
+    user_id,
 };
+use serde_json::json;
 use std::fmt::Write as _;
 use std::time::Duration;
 use usersync::emulator::{Emulator, Settings};
@@ -70,6 +72,22 @@ both_engines! {
         let newest = newest.unwrap() - 1_199;
         assert_eq!(both.database.count(&format!("users WHERE version_updated_at >= {newest}")), 1_200);
         assert_eq!(asked_for(&both.database), 0);
+    }
+
+    async fn a_time_far_ahead_does_not_blind_the_watch(engine) {
+        let emulator = crowd(600);
+        let ids = emulator.issued_ids();
+        let mut ahead = emulator.user(&ids[0]).unwrap();
+        ahead["updated_at"] = json!(4_000_000_000_000_i64);
+        assert!(emulator.put_user(&ahead));
+        let both = Emulated::start_hearing_on(TestDatabase::new(engine), emulator, &[NO_WRITE_BACK, EVERY_SECOND]).await;
+        until_live(&both.database, 600).await;
+        turns_later(&both.database, 1).await;
+        // More than a page, of which nobody was told.
+        let before = now_seconds() * 1_000 - 1;
+        change(&both.emulator, &ids[1..], 0);
+        let changed = format!("users WHERE version_updated_at > {before}");
+        until("all are read", WITHIN, async || (both.database.count(&changed) == 600).then_some(())).await;
     }
 
     async fn a_descent_that_failed_is_made_again(engine) {
