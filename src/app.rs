@@ -224,10 +224,10 @@ pub(crate) fn reconciler(
     nudge: Arc<Notify>,
     metrics: &Arc<Metrics>,
 ) -> Result<Option<Arc<Reconciler>>, InvalidApi> {
-    let (Some(api), provider) = (config.api.clone(), &config.provider) else {
+    let Some(api) = config.api.clone() else {
         return Ok(None);
     };
-    let terms = config.terms();
+    let (provider, terms) = (&config.provider, config.terms());
     let budget: Arc<dyn Budget> = match api.requests_per_10_seconds {
         Some(requests) => Arc::new(SharedBudget::new(store.clone(), terms.source, requests)),
         None => Arc::new(Unbounded),

@@ -10,8 +10,9 @@
 //! 6. [`store`] writes and reads, on PostgreSQL or SQLite;
 //! 7. then, and only then, the sender is answered.
 //!
-//! Beside it, [`sync`] asks the provider: for users who sign in before their event came, for those
-//! whom an operator names; and it tells the provider our id and the role.
+//! Beside it, [`sync`] asks the provider: for all users, as jobs, and for those who changed last; for
+//! those who sign in before their event came, and whom an operator names. It tells the provider our
+//! id and the role, and takes in users whom a file lists.
 //!
 //! [`access`] decides who may ask, [`telemetry`] tells what happened, [`config`] and [`app`]
 //! put it all together, and [`cli`] is how it is started. [`emulator`] is a provider in a box, to

@@ -159,8 +159,17 @@ impl Reconciler {
     /// Whether the key knows a live user besides those who were not found.
     async fn knows_another(&self, ids: &[String], urgency: Urgency) -> Result<bool, RefreshError> {
         let others = self.store.some_live_users(self.source(), ids.to_vec()).await?;
-        for other in others {
-            match self.refresh(&other, urgency).await {
+        self.knows_one_of(others, urgency).await
+    }
+
+    /// Whether the key knows one of these users.
+    pub(super) async fn knows_one_of(
+        &self,
+        external_ids: Vec<String>,
+        urgency: Urgency,
+    ) -> Result<bool, RefreshError> {
+        for external_id in external_ids {
+            match self.refresh(&external_id, urgency).await {
                 Ok(_) => return Ok(true),
                 Err(RefreshError::Api(ApiError::NotFound)) => {}
                 Err(error) => return Err(error),

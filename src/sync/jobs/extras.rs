@@ -155,14 +155,7 @@ impl Run {
         let others = self
             .store(|| store.some_live_others(source, self.held.clone(), self.started_at))
             .await?;
-        for other in others {
-            match self.reconciler.refresh(&other, Urgency::Background).await {
-                Ok(_) => return Ok(true),
-                Err(RefreshError::Api(ApiError::NotFound)) => {}
-                Err(error) => return Err(error.into()),
-            }
-        }
-        Ok(false)
+        Ok(self.reconciler.knows_one_of(others, Urgency::Background).await?)
     }
 
     fn nobody_known(&self) -> String {
