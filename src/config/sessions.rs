@@ -2,11 +2,11 @@
 
 use super::provider::{AN_ORIGIN, origin};
 use super::reading::Reading;
-use crate::emulator;
 use crate::provider::address::{is_loopback, is_safe};
 use crate::provider::clerk::session::{
     JwksAddress, KeySource, PublicKey, PublishableKey, SessionSettings,
 };
+use crate::provider::clerk::test_keys::EMULATOR_ISSUER;
 use secrecy::SecretString;
 use url::Url;
 
@@ -50,7 +50,7 @@ impl Reading<'_> {
         let issuer = self.text("CLERK_ISSUER").unwrap_or_default();
         let names = [
             ("CLERK_PUBLISHABLE_KEY", publishable.is_some_and(PublishableKey::is_emulator)),
-            ("CLERK_ISSUER", issuer.trim_end_matches('/') == emulator::ISSUER),
+            ("CLERK_ISSUER", issuer.trim_end_matches('/') == EMULATOR_ISSUER),
         ];
         for (name, _) in names.into_iter().filter(|(_, is_emulators)| *is_emulators) {
             if !is_loopback(&self.api_address()) {

@@ -12,6 +12,7 @@ mod export;
 mod payload;
 mod profile;
 pub mod session;
+pub mod test_keys;
 
 use super::{Event, Meaning, Provider};
 use crate::domain::{
