@@ -4,14 +4,13 @@
 //! a wrong value stops the program before it opens anything. Secrets are held in types that
 //! cannot be printed, and no message repeats a secret's text.
 
-mod database;
+mod database_url;
 mod provider;
 mod reading;
 mod sessions;
 mod source;
 mod variables;
 
-pub use database::{Database, PostgresTarget};
 pub use provider::ProviderApi;
 pub use source::Source;
 pub use variables::{Given, VARIABLES, Variable};
@@ -21,7 +20,7 @@ use crate::domain::Schedule;
 use crate::provider::Provider as _;
 use crate::provider::clerk::Clerk;
 use crate::provider::clerk::session::SessionSettings;
-use crate::store::Terms;
+use crate::store::{Database, Terms, UserIds};
 use crate::webhook::SigningSecrets;
 use reading::Reading;
 use std::net::SocketAddr;
@@ -66,15 +65,6 @@ pub struct Config {
     pub log_filter: String,
     /// What the operator should know, to be logged once logging works.
     pub warnings: Vec<String>,
-}
-
-/// Which ids new rows get.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum UserIds {
-    /// UUID version 7: in the order of their making, so that they are cheap to index.
-    Uuid,
-    /// The provider's id.
-    External,
 }
 
 /// What to do about an old schema.

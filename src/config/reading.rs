@@ -3,10 +3,11 @@
 //! Each method reads what its name says, notes what is wrong, and returns something
 //! harmless in its place, so that the pass goes on and the operator sees every problem.
 
-use super::database::{self, Database};
+use super::database_url;
 use super::{Config, ConfigError, Needs, Source};
 use crate::access::Tokens;
 use crate::domain::{Role, RolePolicy, Words};
+use crate::store::Database;
 use crate::webhook::{SigningSecret, SigningSecrets};
 use std::net::{Ipv4Addr, SocketAddr};
 use std::path::PathBuf;
@@ -71,7 +72,7 @@ impl<'a> Reading<'a> {
             );
         }
         let url = self.text("DATABASE_URL").unwrap_or_else(|| "sqlite://data/usersync.db".into());
-        match database::parse(&url, schema) {
+        match database_url::parse(&url, schema) {
             Ok((database, warning)) => {
                 self.warnings.extend(warning);
                 database

@@ -3,10 +3,10 @@
 //! Used only inside `store`. The engine is chosen once, from the configured [`Database`];
 //! an enum carries the connection, and [`both!`] a statement that compiles for each engine.
 
+use super::database::Database;
 use super::error::StoreError;
 use super::types::{Moment, Utc};
 use super::{postgres, sqlite};
-use crate::config::Database;
 use diesel::connection::{AnsiTransactionManager, TransactionManager as _};
 use diesel::r2d2::{ManageConnection, R2D2Connection as _};
 use diesel::{PgConnection, QueryableByName, RunQueryDsl as _, SqliteConnection, sql_query};

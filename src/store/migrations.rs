@@ -4,8 +4,8 @@
 //! both engines end up with.
 
 use super::connection::{AnyConnection, Purpose, both};
+use super::database::Database;
 use super::error::StoreError;
-use crate::config::Database;
 use diesel::backend::Backend;
 use diesel::connection::SimpleConnection as _;
 use diesel::migration::MigrationSource;

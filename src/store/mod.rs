@@ -17,6 +17,7 @@ pub mod batch;
 pub mod budget;
 mod changes;
 mod connection;
+mod database;
 mod error;
 mod imports;
 pub mod jobs;
@@ -26,7 +27,6 @@ mod pinned;
 mod postgres;
 pub mod quarantine;
 mod retention;
-#[expect(missing_docs, reason = "the columns are explained in the migrations")]
 pub mod schema;
 mod sqlite;
 mod subject;
@@ -37,16 +37,16 @@ pub mod write_backs;
 mod writer;
 
 pub use changes::ChoiceError;
+pub use database::{Database, PostgresTarget};
 pub use error::StoreError;
 pub use imports::{Imported, Newcomer};
 pub use postgres::LOCK_TIMEOUT;
 pub use subject::{Choice, Chosen, Subject};
-pub use terms::Terms;
+pub use terms::{Terms, UserIds};
 pub use types::Moment;
 pub use users::{USER_FIELDS, UserFilter, UserRecord};
 pub use writer::Writer;
 
-use crate::config::Database;
 use connection::{AnyConnection, Manager, Purpose, Turn};
 use diesel::r2d2::{Pool, PooledConnection};
 use std::sync::Arc;

@@ -1,8 +1,8 @@
 //! PostgreSQL sessions: how one is opened, and what is checked before it is used.
 
 use super::connection::{AnyConnection, Purpose};
+use super::database::PostgresTarget;
 use super::error::StoreError;
-use crate::config::PostgresTarget;
 use diesel::connection::SimpleConnection as _;
 use diesel::sql_types::{Bool, Integer, Nullable, Text};
 use diesel::{Connection as _, PgConnection, QueryableByName, RunQueryDsl as _};

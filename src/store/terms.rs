@@ -1,6 +1,5 @@
 //! What holds for every row, whoever writes it.
 
-use crate::config::UserIds;
 use uuid::Uuid;
 
 /// What holds for every row that this service writes.
@@ -12,6 +11,15 @@ pub struct Terms {
     pub user_ids: UserIds,
     /// Whether to note whom the provider may have to be told about.
     pub write_back: bool,
+}
+
+/// Which ids new rows get.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum UserIds {
+    /// UUID version 7: in the order of their making, so that they are cheap to index.
+    Uuid,
+    /// The provider's id.
+    External,
 }
 
 impl Terms {

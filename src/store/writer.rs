@@ -4,11 +4,11 @@
 
 use super::batch::{self, Batch, Judgement};
 use super::connection::{AnyConnection, Purpose, Turn};
+use super::database::Database;
 use super::error::StoreError;
 use super::quarantine::{self, Admission, Entry};
 use super::types::Moment;
 use super::{postgres, retention, sqlite, users};
-use crate::config::Database;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 

@@ -1,35 +1,7 @@
 //! `DATABASE_URL` becomes a [`Database`]: the engine is decided here, once.
 
-use secrecy::SecretString;
+use crate::store::{Database, PostgresTarget};
 use std::path::PathBuf;
-
-/// The database that was configured.
-#[derive(Clone, Debug)]
-pub enum Database {
-    /// A file of ours.
-    Sqlite(PathBuf),
-    /// A server.
-    Postgres(PostgresTarget),
-}
-
-/// A PostgreSQL server, and our schema in it.
-#[derive(Clone, Debug)]
-pub struct PostgresTarget {
-    /// What libpq is given, password included.
-    pub url: SecretString,
-    /// The schema that holds our tables.
-    pub schema: String,
-}
-
-impl Database {
-    /// The engine's name, for logs.
-    pub const fn engine(&self) -> &'static str {
-        match self {
-            Self::Sqlite(_) => "sqlite",
-            Self::Postgres(_) => "postgresql",
-        }
-    }
-}
 
 /// What libpq understands in a URL; anything else would make it refuse the whole.
 const LIBPQ_PARAMETERS: [&str; 36] = [
