@@ -5,16 +5,17 @@
 //! stops in order.
 
 use crate::config::{Config, Migrate};
-use crate::domain::Schedule;
+use crate::domain::{JobEnd, JobKind, Outcome, Schedule};
 use crate::http::{self, Phase, State};
-use crate::ingest::{Ingest, WriterThread};
-use crate::provider::Budget;
+use crate::ingest::{Ingest, Unavailable, WriterThread};
 use crate::provider::clerk::api::{ApiSettings, ClerkApi, InvalidApi};
 use crate::provider::session::Sessions;
-use crate::store::write_backs::Rules;
+use crate::provider::{API_OK, ApiError, Budget, Call};
+use crate::store::write_backs::{Rules, STATES};
 use crate::store::{Store, StoreError};
-use crate::sync::{Reconciler, SharedBudget, Unbounded};
-use crate::telemetry::Metrics;
+use crate::sync::{Reconciler, SharedBudget, Unbounded, WRITE_BACK_OUTCOMES};
+use crate::telemetry::{LabelWords, Metrics};
+use crate::webhook::Rejection;
 use crate::webhook::receive::Door;
 use actix_web::dev::Server;
 use actix_web::middleware::from_fn;
@@ -80,7 +81,7 @@ impl App {
     /// Binds the listeners and starts the writer and the server threads.
     pub fn build(config: Config) -> Result<Self, AppError> {
         let store = Store::new(&config.database);
-        let metrics = Arc::new(Metrics::default());
+        let metrics = Arc::new(Metrics::new(label_words()));
         let terms = config.terms();
         let nudge = Arc::new(Notify::new());
         let (ingest, writer) =
@@ -214,6 +215,21 @@ impl Workers {
         if let Some(schedule) = self.reconcile_schedule {
             working.spawn(reconciler().keep_schedule(schedule, stopping.clone()));
         }
+    }
+}
+
+/// Every word that a label of the metrics may have, so that a rate is right from its first event.
+fn label_words() -> LabelWords {
+    LabelWords {
+        delivery_outcomes: Outcome::WORDS.to_vec(),
+        rejections: Rejection::CODES.to_vec(),
+        unavailable_reasons: Unavailable::CODES.to_vec(),
+        write_back_outcomes: WRITE_BACK_OUTCOMES.to_vec(),
+        write_back_states: STATES.to_vec(),
+        api_calls: Call::WORDS.to_vec(),
+        api_outcomes: std::iter::once(API_OK).chain(ApiError::CODES).collect(),
+        job_kinds: JobKind::ALL.map(JobKind::as_str).to_vec(),
+        job_states: JobEnd::ALL.map(JobEnd::as_str).to_vec(),
     }
 }
 

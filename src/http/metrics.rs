@@ -37,7 +37,8 @@ pub(super) async fn show(state: Data<State>) -> HttpResponse {
     }
     if let Ok(Some((job, report))) = DriftReport::last(&state.store, state.source).await {
         let reported_at = job.finished_at.map_or(0, |at| at.as_millis() / 1000);
-        state.metrics.drift(reported_at, &report.counts());
+        let counts = report.counts().into_iter().map(|(kind, count)| (kind.as_str(), count));
+        state.metrics.drift(reported_at, counts);
     }
     HttpResponse::Ok().content_type(OPENMETRICS).body(state.metrics.render())
 }

@@ -12,7 +12,7 @@ pub(super) async fn receive(
     payload: Payload,
 ) -> Result<HttpResponse, Problem> {
     if !state.phase.is_prepared() {
-        state.metrics.unavailable(Unavailable::NotRunning);
+        state.metrics.unavailable(Unavailable::NotRunning.code());
         return Err(Unavailable::NotRunning.into());
     }
     #[expect(clippy::disallowed_methods, reason = "a request is an edge: here its time is taken")]

@@ -174,7 +174,7 @@ impl Committer {
     pub(super) fn tell(&self, submission: Submission, settled: Settled) {
         let Submission { delivery, event, answer } = submission;
         let outcome = settled.outcome;
-        self.metrics.delivered(&event.kind, outcome);
+        self.metrics.delivered(&event.kind, outcome.as_str());
         if let (Outcome::Applied, Some(seen_at)) = (outcome, event.seen_at) {
             self.metrics.event_lag_ms(now().timestamp().as_millisecond() - seen_at.get());
         }

@@ -172,6 +172,9 @@ pub enum ApiError {
     Protocol(String),
 }
 
+/// The outcome of a call that brought what was asked for, beside [`ApiError::CODES`].
+pub const API_OK: &str = "ok";
+
 impl ApiError {
     /// Every word of [`Self::code`].
     pub const CODES: [&str; 6] =

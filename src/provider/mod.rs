@@ -14,7 +14,8 @@ mod export;
 pub use clerk::session;
 
 pub use directory::{
-    Answer, ApiError, Budget, Call, Directory, Exhausted, ListQuery, Order, Page, Position, Urgency,
+    API_OK, Answer, ApiError, Budget, Call, Directory, Exhausted, ListQuery, Order, Page, Position,
+    Urgency,
 };
 pub use export::{Export, Unreadable};
 

@@ -29,6 +29,7 @@ pub use instance::Unproven;
 pub use just_in_time::NotSynced;
 pub use refresh::RefreshError;
 pub use resync::{ResyncOutcome, Resynced};
+pub use write_back::WRITE_BACK_OUTCOMES;
 
 use crate::provider::Directory;
 use crate::store::write_backs::Rules;

@@ -36,6 +36,22 @@ const LOOK_AT_WORKER: Duration = Duration::from_millis(20);
 /// How long what is under way may take once the service stops.
 const STOP_WITHIN: Duration = Duration::from_secs(5);
 
+/// The words with which the lease of a write-back can end.
+pub const WRITE_BACK_OUTCOMES: [&str; 12] = [
+    "done",
+    "conflict",
+    "held_back",
+    "rejected",
+    "protocol",
+    "rate_limited",
+    "unavailable",
+    "unauthorized",
+    "again",
+    "lost",
+    "slow",
+    "database",
+];
+
 impl Reconciler {
     /// Writes back what is due until `stopping` turns true, then finishes what is under way.
     pub async fn keep_writing_back(self: Arc<Self>, mut stopping: watch::Receiver<bool>) {

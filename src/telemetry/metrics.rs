@@ -4,11 +4,6 @@
 //! Every label set is closed and present from the start, so that a rate over a counter is
 //! right from its first event.
 
-use crate::domain::{Difference, JobEnd, JobKind, Outcome};
-use crate::ingest::Unavailable;
-use crate::provider::{ApiError, Call};
-use crate::store::write_backs;
-use crate::webhook::Rejection;
 use prometheus_client::encoding::EncodeLabelSet;
 use prometheus_client::metrics::counter::Counter;
 use prometheus_client::metrics::family::Family;
@@ -41,22 +36,6 @@ struct Waiting {
     state: &'static str,
 }
 
-/// How a lease on a write-back can end.
-const WRITE_BACK_OUTCOMES: [&str; 12] = [
-    "done",
-    "conflict",
-    "held_back",
-    "rejected",
-    "protocol",
-    "rate_limited",
-    "unavailable",
-    "unauthorized",
-    "again",
-    "lost",
-    "slow",
-    "database",
-];
-
 #[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
 struct ApiCall {
     call: &'static str,
@@ -74,8 +53,19 @@ struct EndedJob {
     state: &'static str,
 }
 
-/// The outcome of a call that brought what was asked for.
-const API_OK: &str = "ok";
+/// The words that labels may have, from the modules that define them: telemetry knows none of these.
+#[derive(Default)]
+pub struct LabelWords {
+    pub delivery_outcomes: Vec<&'static str>,
+    pub rejections: Vec<&'static str>,
+    pub unavailable_reasons: Vec<&'static str>,
+    pub write_back_outcomes: Vec<&'static str>,
+    pub write_back_states: Vec<&'static str>,
+    pub api_calls: Vec<&'static str>,
+    pub api_outcomes: Vec<&'static str>,
+    pub job_kinds: Vec<&'static str>,
+    pub job_states: Vec<&'static str>,
+}
 
 /// Everything that is counted.
 pub struct Metrics {
@@ -97,10 +87,19 @@ pub struct Metrics {
     queue_depth: Gauge,
     queue_bytes: Gauge,
     quarantine_bytes: Gauge,
+    write_back_states: Vec<&'static str>,
 }
 
 impl Default for Metrics {
+    /// Metrics that are not shown, for commands that do not serve.
     fn default() -> Self {
+        Self::new(LabelWords::default())
+    }
+}
+
+impl Metrics {
+    /// Metrics in which every label of `words` is present from the start.
+    pub fn new(words: LabelWords) -> Self {
         let fast = || Histogram::new(exponential_buckets(0.000_5, 2.0, 16));
         let mut metrics = Self {
             registry: Registry::with_prefix("usersync"),
@@ -121,36 +120,36 @@ impl Default for Metrics {
             queue_depth: Gauge::default(),
             queue_bytes: Gauge::default(),
             quarantine_bytes: Gauge::default(),
+            write_back_states: Vec::new(),
         };
-        metrics.fill_labels();
+        metrics.fill_labels(&words);
+        metrics.write_back_states = words.write_back_states;
         metrics.register();
         metrics
     }
-}
 
-impl Metrics {
-    fn fill_labels(&self) {
-        for kind in KINDS {
-            for outcome in Outcome::WORDS {
-                drop(self.deliveries.get_or_create(&Delivery { r#type: kind, outcome }));
+    fn fill_labels(&self, words: &LabelWords) {
+        for r#type in KINDS {
+            for outcome in &words.delivery_outcomes {
+                drop(self.deliveries.get_or_create(&Delivery { r#type, outcome }));
             }
         }
-        for reason in Rejection::CODES {
+        for reason in &words.rejections {
             drop(self.rejects.get_or_create(&Reason { reason }));
         }
-        for outcome in WRITE_BACK_OUTCOMES {
+        for outcome in &words.write_back_outcomes {
             drop(self.write_backs.get_or_create(&WriteBack { outcome }));
         }
-        for reason in Unavailable::CODES {
+        for reason in &words.unavailable_reasons {
             drop(self.unavailable.get_or_create(&Reason { reason }));
         }
-        for kind in JobKind::ALL.map(JobKind::as_str) {
-            for end in JobEnd::ALL {
-                drop(self.jobs.get_or_create(&EndedJob { kind, state: end.as_str() }));
+        for kind in &words.job_kinds {
+            for state in &words.job_states {
+                drop(self.jobs.get_or_create(&EndedJob { kind, state }));
             }
         }
-        for call in Call::WORDS {
-            for outcome in std::iter::once(API_OK).chain(ApiError::CODES) {
+        for call in &words.api_calls {
+            for outcome in &words.api_outcomes {
                 drop(self.api_calls.get_or_create(&ApiCall { call, outcome }));
             }
         }
@@ -225,20 +224,20 @@ impl Metrics {
     }
 
     /// A delivery was settled.
-    pub fn delivered(&self, kind: &str, outcome: Outcome) {
+    pub fn delivered(&self, kind: &str, outcome: &'static str) {
         let known = KINDS.iter().find(|known| **known == kind);
-        let label = Delivery { r#type: known.unwrap_or(&"other"), outcome: outcome.as_str() };
+        let label = Delivery { r#type: known.unwrap_or(&"other"), outcome };
         self.deliveries.get_or_create(&label).inc();
     }
 
     /// A request was turned away at the door.
-    pub fn rejected(&self, rejection: Rejection) {
-        self.rejects.get_or_create(&Reason { reason: rejection.code() }).inc();
+    pub fn rejected(&self, reason: &'static str) {
+        self.rejects.get_or_create(&Reason { reason }).inc();
     }
 
     /// A delivery was answered 503.
-    pub fn unavailable(&self, reason: Unavailable) {
-        self.unavailable.get_or_create(&Reason { reason: reason.code() }).inc();
+    pub fn unavailable(&self, reason: &'static str) {
+        self.unavailable.get_or_create(&Reason { reason }).inc();
     }
 
     /// An event came from a second instance.
@@ -248,7 +247,7 @@ impl Metrics {
 
     /// How many write-backs there are of each state; of those that are not named, none.
     pub fn write_backs_waiting(&self, counted: &[(String, i64)]) {
-        for state in write_backs::STATES {
+        for state in &self.write_back_states {
             let count =
                 counted.iter().find(|(name, _)| name == state).map_or(0, |(_, count)| *count);
             self.write_backs_waiting.get_or_create(&Waiting { state }).set(count);
@@ -261,24 +260,23 @@ impl Metrics {
     }
 
     /// A job ended here.
-    pub fn job_ended(&self, kind: JobKind, end: JobEnd) {
-        let label = EndedJob { kind: kind.as_str(), state: end.as_str() };
-        self.jobs.get_or_create(&label).inc();
+    pub fn job_ended(&self, kind: &'static str, state: &'static str) {
+        self.jobs.get_or_create(&EndedJob { kind, state }).inc();
     }
 
     /// What the last search for drift told, and when, in seconds since 1970.
-    pub fn drift(&self, reported_at: i64, counts: &[(Difference, u64)]) {
+    pub fn drift(&self, reported_at: i64, counts: impl IntoIterator<Item = (&'static str, u64)>) {
         self.drift_reported.set(reported_at);
         for (difference, count) in counts {
-            let label = Differing { difference: difference.as_str() };
-            self.drift.get_or_create(&label).set(i64::try_from(*count).unwrap_or(i64::MAX));
+            self.drift
+                .get_or_create(&Differing { difference })
+                .set(i64::try_from(count).unwrap_or(i64::MAX));
         }
     }
 
     /// A call of the provider's API came to its end, after as many requests as it took.
-    pub fn api_called<T>(&self, call: Call, result: &Result<T, ApiError>) {
-        let outcome = result.as_ref().map_or_else(ApiError::code, |_| API_OK);
-        self.api_calls.get_or_create(&ApiCall { call: call.as_str(), outcome }).inc();
+    pub fn api_called(&self, call: &'static str, outcome: &'static str) {
+        self.api_calls.get_or_create(&ApiCall { call, outcome }).inc();
     }
 
     /// How long one request to the provider's API took.

@@ -7,5 +7,5 @@ pub mod logs;
 pub mod metrics;
 mod throttle;
 
-pub use metrics::Metrics;
+pub use metrics::{LabelWords, Metrics};
 pub use throttle::Throttle;

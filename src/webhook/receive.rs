@@ -84,7 +84,7 @@ impl Door {
         let result = self.settle(request, payload, now_seconds, started).await;
         match &result {
             Ok(_) => self.metrics.answered_after(started.elapsed()),
-            Err(Refusal::Unavailable(reason)) => self.metrics.unavailable(*reason),
+            Err(Refusal::Unavailable(reason)) => self.metrics.unavailable(reason.code()),
             Err(Refusal::Rejected(rejection)) => self.note(*rejection, started),
         }
         result
@@ -122,7 +122,7 @@ impl Door {
 
     /// Counts and logs a rejection: whoever set a wrong secret should find out soon.
     fn note(&self, rejection: Rejection, now: Instant) {
-        self.metrics.rejected(rejection);
+        self.metrics.rejected(rejection.code());
         if let Some(held_back) = self.rejections.pass(now) {
             let code = rejection.code();
             tracing::warn!(code, held_back, "a request was turned away: {rejection}");

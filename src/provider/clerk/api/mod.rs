@@ -27,7 +27,9 @@ pub use sending::InvalidApi;
 
 use super::Clerk;
 use crate::domain::{Fill, Snapshot};
-use crate::provider::{Answer, ApiError, Budget, Call, Directory, ListQuery, Page, Urgency};
+use crate::provider::{
+    API_OK, Answer, ApiError, Budget, Call, Directory, ListQuery, Page, Urgency,
+};
 use crate::telemetry::{Metrics, Throttle};
 use gate::Gate;
 use limits::{Limits, READ_ASIDE_BYTES};
@@ -125,7 +127,8 @@ impl ClerkApi {
     ) -> Answer<'a, T> {
         Box::pin(async move {
             let result = work.await;
-            self.metrics.api_called(call, &result);
+            let outcome = result.as_ref().map_or_else(ApiError::code, |_| API_OK);
+            self.metrics.api_called(call.as_str(), outcome);
             result
         })
     }
