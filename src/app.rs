@@ -14,7 +14,7 @@ use crate::provider::{API_OK, ApiError, Budget, Call};
 use crate::store::write_backs::{Rules, STATES};
 use crate::store::{Store, StoreError};
 use crate::sync::{Reconciler, SharedBudget, Unbounded, WRITE_BACK_OUTCOMES};
-use crate::telemetry::{LabelWords, Metrics};
+use crate::telemetry::{LabelWords, Metrics, logs};
 use crate::webhook::Rejection;
 use crate::webhook::receive::Door;
 use actix_web::dev::Server;
@@ -214,6 +214,15 @@ impl Workers {
         }
         if let Some(schedule) = self.reconcile_schedule {
             working.spawn(reconciler().keep_schedule(schedule, stopping.clone()));
+        }
+    }
+}
+
+/// Starts logging as configured, and logs what the operator should know of the configuration.
+pub fn start_logs(config: &Config) {
+    if logs::start(config.log_format, &config.log_filter) {
+        for warning in &config.warnings {
+            tracing::warn!("{warning}");
         }
     }
 }

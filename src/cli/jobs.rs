@@ -14,7 +14,6 @@ use crate::store::Store;
 use crate::store::jobs::{Asked, JobRecord};
 use crate::sync::Reconciler;
 use crate::sync::jobs::{JobView, now};
-use crate::telemetry::logs;
 use clap::{Arg, ArgAction, ArgMatches, Command};
 use progress::Progress;
 use std::io::IsTerminal as _;
@@ -116,7 +115,7 @@ fn configuration(matches: &ArgMatches) -> Result<Config, Failure> {
         source.set_default("RUST_LOG", "warn");
     }
     let config = Config::load(&source, Needs::Nothing)?;
-    logs::start(&config);
+    app::start_logs(&config);
     Ok(config)
 }
 

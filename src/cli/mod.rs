@@ -21,7 +21,6 @@ use crate::app::{self, AppError};
 use crate::config::{Config, ConfigError, Given, Needs, Source, VARIABLES, Variable};
 use crate::domain::JobKind;
 use crate::store::{Store, StoreError};
-use crate::telemetry::logs;
 use clap::{Arg, ArgMatches, Command};
 use std::ffi::OsString;
 use std::fmt::Write as _;
@@ -160,7 +159,7 @@ fn source(matches: &ArgMatches) -> Result<Source, Failure> {
 /// The configuration, with logging started as it says.
 fn configuration(matches: &ArgMatches, needs: Needs) -> Result<Config, Failure> {
     let config = Config::load(&source(matches)?, needs)?;
-    logs::start(&config);
+    app::start_logs(&config);
     Ok(config)
 }
 

@@ -21,6 +21,7 @@ use crate::provider::Provider as _;
 use crate::provider::clerk::Clerk;
 use crate::provider::clerk::session::SessionSettings;
 use crate::store::{Database, Terms, UserIds};
+use crate::telemetry::LogFormat;
 use crate::webhook::SigningSecrets;
 use reading::Reading;
 use std::net::SocketAddr;
@@ -74,15 +75,6 @@ pub enum Migrate {
     Auto,
     /// Refuse to start.
     Check,
-}
-
-/// How log lines look.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum LogFormat {
-    /// For people.
-    Text,
-    /// For machines: an object a line.
-    Json,
 }
 
 /// What a subcommand cannot do without.

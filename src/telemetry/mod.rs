@@ -7,5 +7,6 @@ pub mod logs;
 pub mod metrics;
 mod throttle;
 
+pub use logs::LogFormat;
 pub use metrics::{LabelWords, Metrics};
 pub use throttle::Throttle;

@@ -7,9 +7,8 @@ use super::super::private_data::PrivateData;
 use super::super::try_lines::TryLines;
 use super::super::{Failure, output, serve, source};
 use super::stay_at_home;
-use crate::app::App;
+use crate::app::{self, App};
 use crate::config::{Config, Needs, ProviderApi};
-use crate::telemetry::logs;
 use clap::ArgMatches;
 use std::path::{Path, PathBuf};
 
@@ -24,7 +23,7 @@ pub(super) fn run(matches: &ArgMatches, directory: &Path) -> Result<(), Failure>
     variables.set("DATABASE_URL", &data.database_url());
     stay_at_home(&mut source, &data, matches);
     let config = Config::load(&source, Needs::SigningSecret)?;
-    logs::start(&config);
+    app::start_logs(&config);
     actix_web::rt::System::new().block_on(serve::serve(config, |app| {
         variables.write()?;
         print_how_to_try(app, &data.env_file());

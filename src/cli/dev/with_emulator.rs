@@ -7,10 +7,9 @@ use super::super::private_data::{PrivateData, Variables};
 use super::super::try_lines::TryLines;
 use super::super::{Failure, serve};
 use super::stay_at_home;
-use crate::app::App;
+use crate::app::{self, App};
 use crate::config::{Config, Needs, Source, bind_address};
 use crate::emulator::{Credentials, Emulator, EmulatorError, MARK, Settings};
-use crate::telemetry::logs;
 use clap::ArgMatches;
 use std::net::{Ipv4Addr, SocketAddr};
 use std::path::Path;
@@ -35,7 +34,7 @@ pub(super) fn run(
         }
         source.set("USERSYNC_API_BUDGET", "off".into());
         let config = Config::load(&source, Needs::SigningSecret)?;
-        logs::start(&config);
+        app::start_logs(&config);
         let served = serve::serve(config, |app| {
             variables.write()?;
             emulator.deliver_to(Some(format!("http://{}/webhooks/clerk", app.address())));
