@@ -3,7 +3,8 @@
 use super::commit::{Committer, now};
 use super::queue::Submission;
 use super::{Settled, Unavailable};
-use crate::domain::{Malformed, Outcome, redaction};
+use crate::domain::{Malformed, Outcome};
+use crate::provider::redaction;
 use crate::store::StoreError;
 use crate::store::quarantine::{Admission, Entry};
 

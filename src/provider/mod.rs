@@ -10,8 +10,8 @@ pub mod clerk;
 mod directory;
 mod export;
 
-// There is one provider so far, so its sessions are all there are.
-pub use clerk::session;
+// There is one provider so far, so its redaction and its sessions are all there are.
+pub use clerk::{redaction, session};
 
 pub use directory::{
     API_OK, Answer, ApiError, Budget, Call, Directory, Exhausted, ListQuery, Order, Page, Position,

@@ -11,6 +11,7 @@ pub mod api;
 mod export;
 mod payload;
 mod profile;
+pub mod redaction;
 pub mod session;
 pub mod test_keys;
 

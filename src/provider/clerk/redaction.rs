@@ -4,6 +4,7 @@
 //! they are cut out wherever the body parses; and every user whom the body concerns is
 //! found, so that a deletion can erase it.
 
+use crate::domain::text;
 use serde_json::Value;
 use serde_json::value::RawValue;
 use std::collections::BTreeMap;
@@ -78,7 +79,7 @@ pub fn subjects(body: &[u8]) -> Vec<String> {
     let id = serde_json::from_slice::<Value>(body)
         .ok()
         .and_then(|value| Some(value.get("data")?.get("id")?.as_str()?.to_owned()))
-        .map(super::text::without_nul)
+        .map(text::without_nul)
         .filter(|id| !id.is_empty());
     id.map_or_else(|| user_tokens(body), |id| vec![id])
 }
