@@ -13,14 +13,14 @@
 //! * [`schedule`]: when recurring work is due.
 //! * [`write_back`]: what the provider should be told about a user.
 //! * [`outcome`]: what became of a delivery, and why.
-//! * [`redaction`]: what may be kept of a body that could not be applied.
+//! * [`backoff`]: when what failed is tried again.
 //! * [`text`] and [`time`]: cleaned strings and checked instants.
 
+pub mod backoff;
 pub mod comparison;
 pub mod job;
 pub mod merge;
 pub mod outcome;
-pub mod redaction;
 pub mod role;
 pub mod schedule;
 pub mod text;
@@ -29,6 +29,7 @@ pub mod user;
 pub mod version;
 pub mod write_back;
 
+pub use backoff::Backoff;
 pub use comparison::{Finding, Life, RowStanding, compare};
 pub use job::{Counters, Difference, JobEnd, JobKind, Looked, WouldFill};
 pub use merge::{Change, Merged};

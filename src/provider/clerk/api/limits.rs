@@ -3,8 +3,8 @@
 //! Read by the rest of this folder. The numbers are fields, not constants, so that a test of
 //! repeats and breaks need not wait for them; nothing but tests changes them.
 
-use super::backoff::Backoff;
 use super::breaker::Hold;
+use crate::domain::Backoff;
 use crate::provider::Urgency;
 use std::time::Duration;
 

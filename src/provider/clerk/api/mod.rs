@@ -8,13 +8,12 @@
 //! * [`asking`] makes attempts until there is an answer, or no further attempt;
 //! * [`gate`] waits for its turn: [`pace`], [`breaker`] and the shared budget;
 //! * [`request`] says what is asked, [`sending`] sends it once and reads up to a bound;
-//! * [`answer`] says by the status what came of it, and [`backoff`] when to try again;
+//! * [`answer`] says by the status what came of it, and [`Backoff`](crate::domain::Backoff) when to try again;
 //! * [`page`] reads what a good answer holds;
 //! * [`limits`] are the numbers of all of these.
 
 mod answer;
 mod asking;
-mod backoff;
 mod breaker;
 mod gate;
 mod limits;

@@ -1,9 +1,9 @@
 //! A stand-in for the API with scripted answers, and a budget that counts.
 
-use super::super::backoff::Backoff;
 use super::super::breaker::Hold;
 use super::super::limits::Limits;
 use super::super::{ApiSettings, ClerkApi};
+use crate::domain::Backoff;
 use crate::provider::clerk::tests::clerk;
 use crate::provider::{Budget, Exhausted, Urgency};
 use crate::telemetry::Metrics;

@@ -1,25 +1,29 @@
 //! How long to wait before the next attempt: full jitter under a doubling bound.
 //!
-//! Called by the client between attempts. Pure: the random number is an argument.
+//! Called by everything that tries again. Pure: the random number is an argument.
 
 use std::time::Duration;
 
-/// The bounds of a delay.
+/// Bounds of the delays between attempts.
 #[derive(Clone, Copy, Debug)]
-pub(super) struct Backoff {
+pub struct Backoff {
     /// Bound of the first delay.
-    pub(super) first: Duration,
+    pub first: Duration,
     /// Bound of any delay.
-    pub(super) longest: Duration,
+    pub longest: Duration,
 }
 
 impl Backoff {
-    /// The delay before the repeat number `repeat`, from 0. Anything up to the bound, so that
-    /// replicas that failed together do not come back together.
-    pub(super) fn delay(&self, repeat: u32, random: u32) -> Duration {
+    /// Bound of the delay before the repeat number `repeat`, from 0.
+    pub fn bound(&self, repeat: u32) -> Duration {
         let doubled = 1_u32.checked_shl(repeat).unwrap_or(u32::MAX);
-        let bound = self.first.saturating_mul(doubled).min(self.longest);
-        bound.mul_f64(f64::from(random) / f64::from(u32::MAX))
+        self.first.saturating_mul(doubled).min(self.longest)
+    }
+
+    /// The delay before the repeat number `repeat`. Anything up to the bound, so that replicas that
+    /// failed together do not come back together.
+    pub fn delay(&self, repeat: u32, random: u32) -> Duration {
+        self.bound(repeat).mul_f64(f64::from(random) / f64::from(u32::MAX))
     }
 }
 
