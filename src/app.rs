@@ -243,7 +243,7 @@ fn label_words() -> LabelWords {
 }
 
 /// What keeps rows and provider in step; nothing where there is no key to the provider's API.
-pub(crate) fn reconciler(
+pub fn reconciler(
     config: &Config,
     store: &Store,
     nudge: Arc<Notify>,
@@ -322,7 +322,7 @@ async fn prepare(state: Data<State>, migrate: Migrate) -> Result<(), StoreError>
 
 /// Checks the server, and brings the schema up to date or checks it; returns how many migrations ran.
 /// Blocks.
-pub(crate) fn prepare_once(store: &Store, migrate: Migrate) -> Result<usize, StoreError> {
+pub fn prepare_once(store: &Store, migrate: Migrate) -> Result<usize, StoreError> {
     store.check_server()?;
     let migrated = match migrate {
         // Looking first takes no lock that somebody else may hold; what cannot be looked at is made.

@@ -15,18 +15,14 @@
 //! id and the role, and takes in users whom a file lists.
 //!
 //! [`access`] decides who may ask, [`telemetry`] tells what happened, [`config`] and [`app`]
-//! put it all together, and [`cli`] is how it is started. [`emulator`] is a provider in a box, to
-//! try all of it on.
+//! put it all together. The binary's `cli` is how it is started.
 
 pub mod access;
 pub mod app;
-pub mod cli;
 pub mod config;
 pub mod domain;
-pub mod emulator;
 pub mod http;
 pub mod ingest;
-mod private_file;
 pub mod provider;
 pub mod store;
 pub mod sync;

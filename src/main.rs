@@ -1,7 +1,9 @@
 //! Parses the command line and hands over.
 
+mod cli;
+
 use std::process::ExitCode;
 
 fn main() -> ExitCode {
-    usersync::cli::run(std::env::args_os())
+    cli::run(std::env::args_os())
 }

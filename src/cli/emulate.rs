@@ -4,8 +4,8 @@
 //! its business.
 
 use super::{Failure, output, shutdown};
-use crate::emulator::{Credentials, Emulator, EmulatorError, Faults, Settings};
 use clap::{Arg, ArgAction, ArgMatches, Command, value_parser};
+use clerk_emulator::{Credentials, Emulator, EmulatorError, Faults, Settings};
 use serde::Serialize;
 use std::net::SocketAddr;
 

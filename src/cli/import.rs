@@ -1,13 +1,13 @@
 //! `usersync import`: users from a file, with the ids that the application's rows hold already.
 
 use super::{Failure, block_on, configuration, configured_by, output, prepared};
-use crate::config::Needs;
-use crate::sync::import::{BadLine, Counts, Format, Import, Listener};
 use clap::{Arg, ArgAction, ArgMatches, Command};
 use indicatif::{ProgressBar, ProgressStyle};
 use serde_json::json;
 use std::fs::File;
 use std::io::{self, Read};
+use usersync::config::Needs;
+use usersync::sync::import::{BadLine, Counts, Format, Import, Listener};
 
 /// What an import looks at: the database, and what decides about a row.
 const VARIABLES: [&str; 13] = [

@@ -7,19 +7,19 @@ mod progress;
 mod told;
 
 use super::{Failure, block_on, configured_by, output, prepared, source};
-use crate::app::{self, AppError};
-use crate::config::{Config, Needs};
-use crate::domain::JobKind;
-use crate::store::Store;
-use crate::store::jobs::{Asked, JobRecord};
-use crate::sync::Reconciler;
-use crate::sync::jobs::{JobView, now};
 use clap::{Arg, ArgAction, ArgMatches, Command};
 use progress::Progress;
 use std::io::IsTerminal as _;
 use std::sync::Arc;
 use std::time::Duration;
 use tokio::signal::unix::{Signal, SignalKind, signal};
+use usersync::app::{self, AppError};
+use usersync::config::{Config, Needs};
+use usersync::domain::JobKind;
+use usersync::store::Store;
+use usersync::store::jobs::{Asked, JobRecord};
+use usersync::sync::Reconciler;
+use usersync::sync::jobs::{JobView, now};
 
 /// How often it is looked how far a job has come.
 const LOOK_EVERY: Duration = Duration::from_millis(250);

@@ -1,9 +1,9 @@
 //! `usersync migrate`: brings the schema up to date, where `serve` may not.
 
 use super::{Failure, configuration, configured_by, output};
-use crate::config::Needs;
-use crate::store::Store;
 use clap::{Arg, ArgAction, ArgMatches, Command};
+use usersync::config::Needs;
+use usersync::store::Store;
 
 pub(super) fn command() -> Command {
     let variables = ["DATABASE_URL", "USERSYNC_SCHEMA", "USERSYNC_LOG_FORMAT", "RUST_LOG"];

@@ -11,22 +11,23 @@ mod jobs;
 mod migrate;
 mod output;
 mod private_data;
+mod private_file;
 mod replay;
 mod send;
 mod serve;
 mod shutdown;
 mod try_lines;
 
-use crate::app::{self, AppError};
-use crate::config::{Config, ConfigError, Given, Needs, Source, VARIABLES, Variable};
-use crate::domain::JobKind;
-use crate::store::{Store, StoreError};
 use clap::{Arg, ArgMatches, Command};
 use std::ffi::OsString;
 use std::fmt::Write as _;
 use std::path::PathBuf;
 use std::process::ExitCode;
 use std::time::Duration;
+use usersync::app::{self, AppError};
+use usersync::config::{Config, ConfigError, Given, Needs, Source, VARIABLES, Variable};
+use usersync::domain::JobKind;
+use usersync::store::{Store, StoreError};
 
 /// Why a subcommand failed; the text is for whoever ran it.
 #[derive(Debug, thiserror::Error)]
@@ -42,7 +43,7 @@ enum Failure {
 }
 
 /// Runs the program with the given arguments, the program's name first.
-pub fn run(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
+pub(super) fn run(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
     let matches = match command().try_get_matches_from(arguments) {
         Ok(matches) => matches,
         Err(error) => {

@@ -4,13 +4,13 @@
 //! Written so that both `--env-file` and a shell's `.` read the same values from it.
 
 use super::Failure;
-use crate::config::Source;
-use crate::private_file;
+use super::private_file;
 use std::collections::HashMap;
 use std::fs::{self, DirBuilder};
 use std::io;
 use std::os::unix::fs::{DirBuilderExt as _, MetadataExt as _};
 use std::path::{Path, PathBuf};
+use usersync::config::Source;
 use uuid::Uuid;
 
 /// The bits of a mode that let others in.

@@ -1,15 +1,15 @@
 //! `usersync replay`: lists what is quarantined, and tries it anew.
 
 use super::{Failure, block_on, configuration, configured_by, output};
-use crate::config::{Config, Needs};
-use crate::domain::Outcome;
-use crate::ingest::Ingest;
-use crate::ingest::replay::replay;
-use crate::store::{Store, quarantine::Quarantined};
-use crate::telemetry::Metrics;
 use clap::{Arg, ArgAction, ArgGroup, ArgMatches, Command};
 use serde_json::json;
 use std::sync::Arc;
+use usersync::config::{Config, Needs};
+use usersync::domain::Outcome;
+use usersync::ingest::Ingest;
+use usersync::ingest::replay::replay;
+use usersync::store::{Store, quarantine::Quarantined};
+use usersync::telemetry::Metrics;
 
 /// How many messages are listed, or replayed by `--all`, at once.
 const MOST_LISTED: i64 = 10_000;

@@ -1,14 +1,14 @@
 //! `usersync send`: signs an event and posts it, as the provider would.
 
 use super::{Failure, block_on, env_file, output, source};
-use crate::config::{ProviderApi, emulator, signing_secrets};
-use crate::webhook::SigningSecrets;
 use clap::{Arg, ArgAction, ArgMatches, Command};
 use jiff::Timestamp;
 use secrecy::ExposeSecret as _;
 use serde_json::Value;
 use std::path::Path;
 use std::time::Duration;
+use usersync::config::{ProviderApi, emulator, signing_secrets};
+use usersync::webhook::SigningSecrets;
 use uuid::Uuid;
 
 /// Built-in events: real shapes of one invented user.

@@ -1,9 +1,9 @@
 //! `usersync serve`: the service.
 
 use super::{Failure, configuration, configured, shutdown};
-use crate::app::App;
-use crate::config::{Config, Needs};
 use clap::{ArgMatches, Command};
+use usersync::app::App;
+use usersync::config::{Config, Needs};
 
 pub(super) fn command() -> Command {
     configured(Command::new("serve")).about("Serves (the default)")

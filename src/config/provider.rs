@@ -5,7 +5,7 @@ use crate::access::Redirects;
 use crate::domain::schedule::parse_interval;
 use crate::domain::{MetadataNames, Schedule};
 use crate::provider::address::{is_loopback, is_safe};
-use crate::provider::clerk::test_keys::EMULATOR_MARK;
+use crate::provider::clerk::test_keys;
 use crate::webhook::SigningSecrets;
 use secrecy::{ExposeSecret as _, SecretString};
 use std::sync::LazyLock;
@@ -26,7 +26,7 @@ pub struct ProviderApi {
 impl ProviderApi {
     /// Whether it is an emulator on this machine.
     pub fn is_emulator(&self) -> bool {
-        self.secret_key.expose_secret().contains(EMULATOR_MARK) && is_loopback(&self.url)
+        self.secret_key.expose_secret().contains(test_keys::MARK) && is_loopback(&self.url)
     }
 
     /// Whether real users of a production instance are behind it.
@@ -59,7 +59,7 @@ impl Reading<'_> {
                 "does not start with `sk_live_` or `sk_test_`; copy the secret key from the API keys page of the provider's dashboard",
             );
         }
-        if key.as_ref().is_some_and(|key| key.contains(EMULATOR_MARK)) && !is_loopback(&url) {
+        if key.as_ref().is_some_and(|key| key.contains(test_keys::MARK)) && !is_loopback(&url) {
             self.emulators("CLERK_SECRET_KEY");
         }
         let default = if test { TEST_BUDGET } else { LIVE_BUDGET };
@@ -69,7 +69,8 @@ impl Reading<'_> {
 
     /// Refuses the emulator's signing secret, unless the emulator is what we talk to.
     pub(super) fn refuse_emulators_secret(&mut self, secrets: &SigningSecrets) {
-        let emulators = secrets.active.iter().any(|secret| secret.holds(EMULATOR_MARK.as_bytes()));
+        let emulators =
+            secrets.active.iter().any(|secret| secret.holds(test_keys::MARK.as_bytes()));
         if emulators && !is_loopback(&self.api_address()) {
             self.emulators("CLERK_WEBHOOK_SIGNING_SECRET");
         }

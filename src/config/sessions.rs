@@ -6,7 +6,7 @@ use crate::provider::address::{is_loopback, is_safe};
 use crate::provider::clerk::session::{
     JwksAddress, KeySource, PublicKey, PublishableKey, SessionSettings,
 };
-use crate::provider::clerk::test_keys::EMULATOR_ISSUER;
+use crate::provider::clerk::test_keys;
 use secrecy::SecretString;
 use url::Url;
 
@@ -50,7 +50,7 @@ impl Reading<'_> {
         let issuer = self.text("CLERK_ISSUER").unwrap_or_default();
         let names = [
             ("CLERK_PUBLISHABLE_KEY", publishable.is_some_and(PublishableKey::is_emulator)),
-            ("CLERK_ISSUER", issuer.trim_end_matches('/') == EMULATOR_ISSUER),
+            ("CLERK_ISSUER", issuer.trim_end_matches('/') == test_keys::ISSUER),
         ];
         for (name, _) in names.into_iter().filter(|(_, is_emulators)| *is_emulators) {
             if !is_loopback(&self.api_address()) {

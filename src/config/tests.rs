@@ -226,8 +226,8 @@ fn keys_of_the_emulator_are_refused_unless_it_is_what_we_talk_to() {
     let jwks = ("CLERK_JWKS_URL", "https://clerk.example.com/.well-known/jwks.json");
     let error = with(&[keys[2], jwks]).unwrap_err();
     assert!(error.0[0].contains("emulator"), "{error}");
-    let error = with(&[jwks, ("CLERK_ISSUER", crate::provider::clerk::test_keys::EMULATOR_ISSUER)])
-        .unwrap_err();
+    let error =
+        with(&[jwks, ("CLERK_ISSUER", crate::provider::clerk::test_keys::ISSUER)]).unwrap_err();
     assert!(error.0[0].starts_with("CLERK_ISSUER is a key of the emulator"), "{error}");
     let mut here = keys.to_vec();
     here.push(("CLERK_API_URL", "http://localhost:8081"));

@@ -21,10 +21,10 @@ mod together;
 use crate::support::{
     ADMIN_TOKEN, Emulated, Engine, JOB_COUNTERS, NO_WRITE_BACK, Relay, TestDatabase, until,
 };
+use clerk_emulator::{Emulator, Settings};
 use reqwest::Method;
 use serde_json::{Value, json};
 use std::time::Duration;
-use usersync::emulator::{Emulator, Settings};
 
 /// How long a job may take on a busy machine, with as many users as were asked for.
 const WITHIN: Duration = Duration::from_secs(600);

@@ -13,9 +13,9 @@ mod trouble;
 mod turns;
 
 use crate::support::{Emulated, Service, TestDatabase, now_seconds, provider_variables, until};
+use clerk_emulator::Emulator;
 use serde_json::{Value, json};
 use std::time::Duration;
-use usersync::emulator::Emulator;
 
 /// How long something that takes some intervals may take on a busy machine.
 const WITHIN: Duration = Duration::from_secs(60);

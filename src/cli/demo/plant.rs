@@ -5,9 +5,9 @@
 
 use super::super::Failure;
 use super::stage::Stage;
-use crate::webhook::SigningSecret;
 use jiff::Timestamp;
 use serde_json::{Value, json};
+use usersync::webhook::SigningSecret;
 
 /// Gives the oldest live user a name in the table alone.
 pub(super) async fn change_a_row(stage: &Stage) -> Result<(), Failure> {
@@ -24,7 +24,7 @@ pub(super) async fn change_a_row(stage: &Stage) -> Result<(), Failure> {
         "type": "user.updated", "object": "event", "data": user,
         "instance_id": keys.instance_id, "timestamp": now.as_millisecond(),
     });
-    let told = |error: crate::webhook::secret::InvalidSecret| Failure::Told(error.to_string());
+    let told = |error: usersync::webhook::secret::InvalidSecret| Failure::Told(error.to_string());
     let secret = SigningSecret::parse(&keys.webhook_secret).map_err(told)?;
     let (body, timestamp) = (event.to_string(), now.as_second().to_string());
     let signature = secret.signature("msg_planted", &timestamp, body.as_bytes());

@@ -8,7 +8,7 @@ use super::caller::{Caller, unexpected};
 use super::progress::Phase;
 use super::script::{Action, Step};
 use super::stage::{LOOK_EVERY, Stage};
-use crate::emulator::Emulator;
+use clerk_emulator::Emulator;
 use reqwest::StatusCode;
 use serde_json::Value;
 use std::collections::{BTreeMap, VecDeque};

@@ -6,7 +6,7 @@
 use super::comparison::{Compared, Discrepancy};
 use super::healing::Healed;
 use super::play::Played;
-use crate::emulator::Counts;
+use clerk_emulator::Counts;
 use serde_json::{Value, json};
 use std::fmt::Write as _;
 

@@ -7,13 +7,13 @@ use super::super::Failure;
 use super::super::private_data::PrivateData;
 use super::caller::Caller;
 use super::progress::Phase;
-use crate::app::{App, AppError};
-use crate::config::{Config, Needs, Source};
-use crate::emulator::{Emulator, EmulatorError, Faults, Retries, Settings};
+use clerk_emulator::{Emulator, EmulatorError, Faults, Retries, Settings};
 use std::net::{Ipv4Addr, TcpListener};
 use std::time::{Duration, Instant};
 use tokio::sync::oneshot;
 use tokio::task::JoinHandle;
+use usersync::app::{App, AppError};
+use usersync::config::{Config, Needs, Source};
 
 /// How long to wait between two looks at what tells nobody when it happens.
 pub(super) const LOOK_EVERY: Duration = Duration::from_millis(50);

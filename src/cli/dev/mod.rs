@@ -10,9 +10,9 @@ mod with_emulator;
 
 use super::private_data::PrivateData;
 use super::{Failure, env_file};
-use crate::config::Source;
 use clap::{Arg, ArgAction, ArgMatches, Command, value_parser};
 use std::path::PathBuf;
+use usersync::config::Source;
 
 pub(super) fn command() -> Command {
     let command = Command::new("dev")

@@ -7,10 +7,10 @@ use super::super::private_data::PrivateData;
 use super::super::try_lines::TryLines;
 use super::super::{Failure, output, serve, source};
 use super::stay_at_home;
-use crate::app::{self, App};
-use crate::config::{Config, Needs, ProviderApi};
 use clap::ArgMatches;
 use std::path::{Path, PathBuf};
+use usersync::app::{self, App};
+use usersync::config::{Config, Needs, ProviderApi};
 
 pub(super) fn run(matches: &ArgMatches, directory: &Path) -> Result<(), Failure> {
     let mut source = source(matches)?;

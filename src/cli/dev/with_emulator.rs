@@ -7,12 +7,12 @@ use super::super::private_data::{PrivateData, Variables};
 use super::super::try_lines::TryLines;
 use super::super::{Failure, serve};
 use super::stay_at_home;
-use crate::app::{self, App};
-use crate::config::{Config, Needs, Source, bind_address};
-use crate::emulator::{Credentials, Emulator, EmulatorError, MARK, Settings};
 use clap::ArgMatches;
+use clerk_emulator::{Credentials, Emulator, EmulatorError, MARK, Settings};
 use std::net::{Ipv4Addr, SocketAddr};
 use std::path::Path;
+use usersync::app::{self, App};
+use usersync::config::{Config, Needs, Source, bind_address};
 
 pub(super) fn run(
     matches: &ArgMatches,

@@ -1,9 +1,9 @@
 //! How far a job has come, as a bar on a terminal. Elsewhere the log tells it.
 
-use crate::store::Store;
-use crate::sync::jobs::{JobView, now};
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 use std::time::Duration;
+use usersync::store::Store;
+use usersync::sync::jobs::{JobView, now};
 
 /// How a bar looks whose end is known, and one whose end is not.
 const BAR: &str = "{spinner} {prefix} {wide_bar} {human_pos}/{human_len} {msg}";

@@ -1,9 +1,9 @@
 //! What a finished job came to, in words.
 
 use super::progress::told_duration;
-use crate::domain::Counters;
-use crate::sync::jobs::{DriftReport, JobView};
 use std::time::Duration;
+use usersync::domain::Counters;
+use usersync::sync::jobs::{DriftReport, JobView};
 
 /// What is told of a job that ended well, or in which others have to look.
 pub(super) fn lines(job: &JobView) -> Vec<String> {

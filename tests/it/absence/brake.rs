@@ -5,8 +5,8 @@ use crate::both_engines;
 use crate::support::{
     Emulated, NO_WRITE_BACK, Replica, TestDatabase, outcomes, provider_variables, resync_at,
 };
+use clerk_emulator::{Emulator, Settings};
 use tokio::task::JoinSet;
-use usersync::emulator::{Emulator, Settings};
 
 /// So many rows may always be emptied in a day.
 const ALWAYS: usize = 10;

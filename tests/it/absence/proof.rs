@@ -3,7 +3,7 @@
 use super::{emptied, known, lose, recorded};
 use crate::both_engines;
 use crate::support::{Emulated, NO_WRITE_BACK, outcomes};
-use usersync::emulator::{Emulator, INSTANCE, Outage, Settings};
+use clerk_emulator::{Emulator, INSTANCE, Outage, Settings};
 
 /// A provider of another instance, with users of its own.
 fn other_instance() -> Emulator {

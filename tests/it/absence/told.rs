@@ -5,8 +5,8 @@ use crate::both_engines;
 use crate::support::{
     ADMIN_TOKEN, Program, TestDatabase, emulator, outcomes, provider_variables, resync_at,
 };
+use clerk_emulator::{Emulator, Outage};
 use serde_json::{Value, json};
-use usersync::emulator::{Emulator, Outage};
 
 /// Stands in every name and address.
 const MARK: &str = "Personalword";

@@ -3,8 +3,8 @@
 use super::words;
 use crate::both_engines;
 use crate::support::{Emulated, Signed, now_seconds};
+use clerk_emulator::Outage;
 use serde_json::{Value, json};
-use usersync::emulator::Outage;
 
 /// A user with metadata of every kind, written back to already.
 async fn sign_up(both: &Emulated) -> String {

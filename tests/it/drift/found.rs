@@ -3,9 +3,9 @@
 use super::{assert_found, assert_reported, change, drift, in_step, named, reported, sign_up};
 use crate::both_engines;
 use crate::support::{ADMIN_TOKEN, Emulated, Engine, deleted};
+use clerk_emulator::Outage;
 use reqwest::Method;
 use serde_json::json;
-use usersync::emulator::Outage;
 
 /// Changes a user's row behind the service's back.
 fn set(both: &Emulated, id: &str, what: &str) {

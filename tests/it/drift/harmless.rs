@@ -3,8 +3,8 @@
 use super::{change, drift, in_step, job, named, sign_up};
 use crate::both_engines;
 use crate::support::{ADMIN_TOKEN, Emulated, NO_WRITE_BACK, deleted};
+use clerk_emulator::{Emulator, Settings};
 use serde_json::json;
-use usersync::emulator::{Emulator, Settings};
 
 /// All that the database holds, but for what a job notes of itself.
 fn everything(both: &Emulated) -> Vec<String> {

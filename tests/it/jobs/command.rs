@@ -4,8 +4,8 @@ use super::operator::Operator;
 use super::scene::{Scene, all_new, counted};
 use crate::both_engines;
 use crate::support::{Emulated, Finished, field_names};
+use clerk_emulator::Settings;
 use serde_json::{Value, json};
-use usersync::emulator::Settings;
 
 /// The one object that a run printed.
 fn object(run: &Finished) -> Value {

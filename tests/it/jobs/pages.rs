@@ -4,13 +4,13 @@
 use crate::support::{onward, until};
 use actix_web::web::{self, Bytes, Data, Query};
 use actix_web::{App, HttpRequest, HttpResponse, HttpServer};
+use clerk_emulator::Emulator;
 use serde_json::{Value, json};
 use std::collections::HashMap;
 use std::net::TcpListener;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 use tokio::sync::watch;
-use usersync::emulator::Emulator;
 
 /// How long a page may take to be asked for on a busy machine.
 const WITHIN: Duration = Duration::from_secs(60);

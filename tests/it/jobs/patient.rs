@@ -4,8 +4,8 @@ use super::operator::Operator;
 use super::scene::{PAGE, Scene, USERS, WITHIN, all_new, counted};
 use crate::both_engines;
 use crate::support::{Cluster, TestDatabase, until};
+use clerk_emulator::{Emulator, Faults, Outage, Settings};
 use serde_json::Value;
-use usersync::emulator::{Emulator, Faults, Outage, Settings};
 
 /// The object among the lines that were said.
 fn object(said: &str) -> Value {

@@ -3,8 +3,8 @@
 use super::scene::{Scene, counted};
 use crate::both_engines;
 use crate::support::{Program, TestDatabase};
+use clerk_emulator::{Emulator, Settings};
 use serde_json::{Value, json};
-use usersync::emulator::{Emulator, Settings};
 
 /// Of the same shape as the right one.
 const WRONG_KEY: &str = "sk_test_usersync_emulator_0000000000000000000000000000";

@@ -6,9 +6,9 @@ use crate::support::{
     ADMIN_TOKEN, Engine, Finished, Program, Replica, Running, Service, TestDatabase,
     provider_variables, until,
 };
+use clerk_emulator::{Emulator, Settings};
 use serde_json::{Value, json};
 use std::time::Duration;
-use usersync::emulator::{Emulator, Settings};
 
 /// How many users a job asks for at once.
 pub(super) const PAGE: usize = 500;

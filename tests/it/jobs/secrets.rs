@@ -5,9 +5,9 @@ use super::pages::SPOILT;
 use super::scene::Scene;
 use crate::both_engines;
 use crate::support::{ADMIN_TOKEN, Engine, Finished};
+use clerk_emulator::{Outage, Settings};
 use reqwest::Method;
 use serde_json::json;
-use usersync::emulator::{Outage, Settings};
 
 /// Everything personal of the users below.
 const WORDS: [&str; 8] = [

@@ -3,8 +3,8 @@
 use super::{assert_not_synced, assert_refused, without_write_back};
 use crate::both_engines;
 use crate::support::{Emulated, emulator, user_id};
+use clerk_emulator::Outage;
 use serde_json::json;
-use usersync::emulator::Outage;
 
 both_engines! {
     async fn while_the_api_is_away_known_users_come_in_and_events_are_applied(engine) {

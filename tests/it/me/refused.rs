@@ -3,10 +3,10 @@
 use super::{assert_refused, without_write_back};
 use crate::both_engines;
 use crate::support::{Emulated, until, user_id};
+use clerk_emulator::Outage;
 use futures_util::future::join_all;
 use serde_json::json;
 use std::time::Duration;
-use usersync::emulator::Outage;
 
 /// Locks a user, as the provider does after too many wrong passwords.
 async fn lock(both: &Emulated, id: &str) {

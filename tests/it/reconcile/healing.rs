@@ -3,8 +3,8 @@
 use super::{assert_agreed, assert_counted, backfill, crowd, lose, many, reconcile, rows, run};
 use crate::both_engines;
 use crate::support::{Emulated, Engine, Relay, TestDatabase, Trouble};
+use clerk_emulator::{Emulator, Faults};
 use serde_json::{Value, json};
-use usersync::emulator::{Emulator, Faults};
 
 /// So that nobody has to be told our id, it is the provider's, and stands there already.
 const OWN_IDS: (&str, &str) = ("USERSYNC_USER_ID", "external");

@@ -6,8 +6,8 @@ use super::{
 };
 use crate::both_engines;
 use crate::support::{Emulated, Engine, NO_WRITE_BACK};
+use clerk_emulator::{Emulator, Outage, Settings};
 use serde_json::Value;
-use usersync::emulator::{Emulator, Outage, Settings};
 
 /// From a handful to as many as are asked for.
 fn sizes() -> [usize; 3] {

@@ -6,11 +6,11 @@ use crate::support::{
     ADMIN_TOKEN, Answer, Chance, Cluster, Replica, TestDatabase, event_of, provider_variables,
     until,
 };
+use clerk_emulator::Emulator;
 use serde_json::{Value, json};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use tokio::task::JoinSet;
-use usersync::emulator::Emulator;
 
 const USERS: usize = 400;
 const SENDERS: u64 = 8;

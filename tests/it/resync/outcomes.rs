@@ -2,8 +2,8 @@
 
 use crate::both_engines;
 use crate::support::{Emulated, NO_WRITE_BACK, deleted, outcomes, user_id};
+use clerk_emulator::Outage;
 use serde_json::{Value, json};
-use usersync::emulator::Outage;
 
 fn told(outcome: &str) -> (String, Option<String>) {
     (outcome.to_owned(), None)

@@ -5,9 +5,9 @@ use crate::both_engines;
 use crate::support::{
     Emulated, NO_WRITE_BACK, TestApp, TestDatabase, Wire, deleted, emulator, until,
 };
+use clerk_emulator::{ISSUER, Outage};
 use serde_json::json;
 use std::time::{Duration, Instant};
-use usersync::emulator::{ISSUER, Outage};
 
 /// Two seconds for the write-back, and what a fetch takes on a busy machine.
 const HELD_AT_MOST: Duration = Duration::from_secs(6);

@@ -3,9 +3,9 @@
 use super::{by_key_set, by_pem, me, own};
 use crate::both_engines;
 use crate::support::{Emulated, Mint, PARTY, Signer, TestApp, emulator, user_id};
+use clerk_emulator::Outage;
 use futures_util::future::join_all;
 use serde_json::Value;
-use usersync::emulator::Outage;
 
 fn fetches(both: &Emulated) -> u64 {
     both.emulator.counts().requests_of("jwks")

@@ -4,8 +4,8 @@ use crate::both_engines;
 use crate::support::{
     ADMIN_TOKEN, Emulated, Mint, Program, TestDatabase, emulator, provider_variables,
 };
+use clerk_emulator::Outage;
 use serde_json::{Value, json};
-use usersync::emulator::Outage;
 
 both_engines! {
     async fn no_token_cookie_or_key_is_logged_whatever_rust_log_says(engine) {

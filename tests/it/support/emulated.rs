@@ -1,11 +1,11 @@
 //! A service whose provider is the emulator: events flow one way, calls the other.
 
 use super::{ADMIN_TOKEN, Answer, Engine, Relay, SECRET, TestApp, TestDatabase, until};
+use clerk_emulator::{Emulator, Retries, Settings};
 use reqwest::Method;
 use serde_json::{Value, json};
 use std::ops::Deref;
 use std::time::Duration;
-use usersync::emulator::{Emulator, Retries, Settings};
 
 /// How long the two may take to agree on a busy machine.
 const AGREED_WITHIN: Duration = Duration::from_secs(60);

@@ -38,7 +38,7 @@ pub fn event_of(user: &Value) -> Value {
         "type": "user.updated",
         "object": "event",
         "timestamp": user["updated_at"],
-        "instance_id": usersync::emulator::INSTANCE,
+        "instance_id": clerk_emulator::INSTANCE,
         "data": user,
     })
 }

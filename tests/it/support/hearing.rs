@@ -2,9 +2,9 @@
 //! the provider knows and what was told can differ.
 
 use super::{ADMIN_TOKEN, Answer, Emulated, Engine, SECRET, TestDatabase, emulator};
+use clerk_emulator::Emulator;
 use reqwest::Method;
 use serde_json::{Value, json};
-use usersync::emulator::Emulator;
 
 /// Nothing is written back: the provider stays as a test left it.
 pub const NO_WRITE_BACK: (&str, &str) = ("USERSYNC_WRITE_BACK", "off");

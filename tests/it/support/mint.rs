@@ -2,8 +2,8 @@
 //! test's own key, or by the emulator's.
 
 use super::{Signer, now_seconds};
+use clerk_emulator::Emulator;
 use serde_json::{Value, json};
-use usersync::emulator::Emulator;
 
 /// The origin for which tokens are made.
 pub const PARTY: &str = "https://app.example.com";

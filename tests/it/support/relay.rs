@@ -4,12 +4,12 @@ use super::{Trouble, until};
 use actix_web::http::StatusCode;
 use actix_web::web::{self, Bytes, Data};
 use actix_web::{App, HttpRequest, HttpResponse, HttpResponseBuilder, HttpServer};
+use clerk_emulator::Emulator;
 use std::collections::VecDeque;
 use std::net::TcpListener;
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 use tokio::sync::watch;
-use usersync::emulator::Emulator;
 
 /// How long a blocked call may take to come.
 const WITHIN: Duration = Duration::from_secs(20);

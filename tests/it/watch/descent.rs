@@ -9,10 +9,10 @@ use crate::support::{
     Blocked, Emulated, Engine, NO_WRITE_BACK, Program, Relay, TestDatabase, now_seconds, until,
     user_id,
 };
+use clerk_emulator::{Emulator, Settings};
 use serde_json::json;
 use std::fmt::Write as _;
 use std::time::Duration;
-use usersync::emulator::{Emulator, Settings};
 
 /// More than a descent reads: twenty pages, each of which overlaps the one before.
 const TOO_MANY: usize = 9_100;

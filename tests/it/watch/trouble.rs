@@ -6,8 +6,8 @@ use super::{
 };
 use crate::both_engines;
 use crate::support::{Emulated, Engine, NO_WRITE_BACK, TestDatabase, emulator, until};
+use clerk_emulator::{Emulator, Outage, Settings};
 use serde_json::json;
-use usersync::emulator::{Emulator, Outage, Settings};
 
 /// How every line of the log begins that tells of a watch which came to nothing.
 const FAILED: &str = "the watch could not look at the provider";

@@ -4,9 +4,9 @@
 use crate::both_engines;
 use crate::support::{ADMIN_TOKEN, Emulated, Program, emulator, provider_variables};
 use crate::support::{Engine, TestDatabase};
+use clerk_emulator::Emulator;
 use serde_json::json;
 use std::sync::Arc;
-use usersync::emulator::Emulator;
 
 /// More than are looked at in one call.
 const USERS: usize = 120;

@@ -41,14 +41,14 @@ both_engines! {
         let both = Emulated::start(engine).await;
         both.sign_up("Grace");
         both.quiet().await;
-        both.emulator.set_outage(usersync::emulator::Outage::NotFound);
+        both.emulator.set_outage(clerk_emulator::Outage::NotFound);
         let id = both.sign_up("Ada");
         both.quiet().await;
         assert_eq!(both.outbox(), [format!("{id} held_back")]);
         assert_eq!(both.user(&id).await["status"], "active");
         let calls = both.calls();
         assert_eq!(calls, (2, 2), "the second look, and one for somebody else");
-        both.emulator.set_outage(usersync::emulator::Outage::None);
+        both.emulator.set_outage(clerk_emulator::Outage::None);
         both.emulator.update_user(&id, json!({"last_name": "Byron"})).unwrap();
         both.quiet().await;
         assert_eq!((both.outbox(), both.metadata(&id)["role"].clone()), (vec![], json!("user")));

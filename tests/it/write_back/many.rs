@@ -4,11 +4,11 @@ use crate::support::{
     ADMIN_TOKEN, Blocked, Chance, Cluster, Engine, Relay, Replica, Service, TestDatabase, emulator,
     event_of, provider_variables, until,
 };
+use clerk_emulator::Emulator;
 use serde_json::{Value, json};
 use std::sync::Arc;
 use std::time::Duration;
 use tokio::task::JoinSet;
-use usersync::emulator::Emulator;
 
 /// A killed worker's leases end after 20 s.
 const WITHIN: Duration = Duration::from_secs(90);

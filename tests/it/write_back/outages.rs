@@ -5,9 +5,9 @@ use crate::support::{
     Blocked, Emulated, Engine, Service, TestDatabase, emulator, event_of, provider_variables,
     until, user,
 };
+use clerk_emulator::{Emulator, Faults, Outage, Settings};
 use serde_json::json;
 use std::time::{Duration, Instant};
-use usersync::emulator::{Emulator, Faults, Outage, Settings};
 
 const WITHIN: Duration = Duration::from_secs(60);
 

@@ -59,7 +59,7 @@ impl PublishableKey {
 
     /// Whether this is the emulator's, whose private keys are no secret.
     pub fn is_emulator(&self) -> bool {
-        self.issuer() == crate::provider::clerk::test_keys::EMULATOR_ISSUER
+        self.issuer() == crate::provider::clerk::test_keys::ISSUER
     }
 }
 

@@ -2,9 +2,9 @@
 
 use super::stub::settings;
 use super::{ClerkApi, Counting};
-use crate::emulator::{Emulator, Settings};
 use crate::provider::Urgency::Background;
 use crate::provider::{Directory as _, ListQuery, Position};
+use clerk_emulator::{Emulator, Settings};
 use std::collections::BTreeSet;
 use std::sync::Arc;
 

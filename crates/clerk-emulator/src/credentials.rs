@@ -6,8 +6,8 @@
 use super::chance::Chance;
 use super::key::Key;
 use super::settings::{Credentials, ISSUER, MARK};
+use super::signing::SigningSecret;
 use super::{EmulatorError, Settings};
-use crate::webhook::SigningSecret;
 use base64::Engine as _;
 use base64::engine::general_purpose::{STANDARD, STANDARD_NO_PAD};
 use std::net::SocketAddr;
@@ -27,12 +27,12 @@ pub(super) fn credentials(
     let held = kept.map(|kept| kept.secret_key.clone()).filter(|key| key.contains(MARK));
     let secret_key = held.unwrap_or_else(|| secret_key(&chance));
     let marked = |secret: &String| {
-        SigningSecret::parse(secret).is_ok_and(|secret| secret.holds(MARK.as_bytes()))
+        SigningSecret::parse(secret).is_some_and(|secret| secret.holds(MARK.as_bytes()))
     };
     let held = kept.map(|kept| kept.webhook_secret.clone()).filter(marked);
     let webhook_secret = held.unwrap_or_else(|| webhook_secret(&chance));
     let signing = SigningSecret::parse(&webhook_secret)
-        .map_err(|error| EmulatorError::Keys(format!("the webhook secret {error}")))?;
+        .ok_or_else(|| EmulatorError::Keys("the webhook secret is none".to_owned()))?;
     let credentials = Credentials {
         api_url: format!("http://{address}"),
         secret_key,

@@ -167,8 +167,8 @@ fn upto(draw: Draw, milliseconds: u64) -> Duration {
 #[cfg(test)]
 mod tests {
     use super::{Fate, fate, mishap};
-    use crate::emulator::Faults;
-    use crate::emulator::chance::Chance;
+    use crate::Faults;
+    use crate::chance::Chance;
 
     fn run(seed: u64, faults: Faults) -> Vec<String> {
         let chance = Chance::new(seed, "ins_1");

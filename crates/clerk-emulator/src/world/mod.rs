@@ -7,19 +7,19 @@ mod hearsay;
 mod sign_in;
 mod telling;
 
-use crate::emulator::chance::Chance;
-use crate::emulator::clock;
-use crate::emulator::counts::Counts;
-use crate::emulator::deliveries::{Parcel, PostOffice};
-use crate::emulator::directory::Directory;
-use crate::emulator::errors::Refusal;
-use crate::emulator::key::Key;
-use crate::emulator::rates::Rates;
-use crate::emulator::saved::Kept;
-use crate::emulator::sessions::Sessions;
-use crate::emulator::settings::{Credentials, Faults, Outage};
-use crate::emulator::user::{Ids, User, fields};
-use crate::emulator::{event, sample};
+use crate::chance::Chance;
+use crate::clock;
+use crate::counts::Counts;
+use crate::deliveries::{Parcel, PostOffice};
+use crate::directory::Directory;
+use crate::errors::Refusal;
+use crate::key::Key;
+use crate::rates::Rates;
+use crate::saved::Kept;
+use crate::sessions::Sessions;
+use crate::settings::{Credentials, Faults, Outage};
+use crate::user::{Ids, User, fields};
+use crate::{event, sample};
 use std::collections::{HashMap, VecDeque};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use tokio::sync::Notify;
@@ -28,7 +28,7 @@ use tokio::sync::Notify;
 const MOST_WRITERS: usize = 1_000_000;
 
 /// The instance.
-pub(in crate::emulator) struct World {
+pub(crate) struct World {
     credentials: Credentials,
     chance: Chance,
     key: Key,
@@ -39,7 +39,7 @@ pub(in crate::emulator) struct World {
 
 /// What changes.
 #[derive(Default)]
-pub(in crate::emulator) struct State {
+pub(crate) struct State {
     pub directory: Directory,
     pub sessions: Sessions,
     pub counts: Counts,
@@ -57,7 +57,7 @@ pub(in crate::emulator) struct State {
 }
 
 /// What is saved.
-pub(in crate::emulator) struct Snapshot {
+pub(crate) struct Snapshot {
     pub users: Vec<Arc<User>>,
     pub issued: Vec<String>,
     pub ids: u64,
@@ -65,7 +65,7 @@ pub(in crate::emulator) struct Snapshot {
 }
 
 impl World {
-    pub(in crate::emulator) fn new(
+    pub(crate) fn new(
         credentials: Credentials,
         chance: Chance,
         key: Key,
@@ -76,33 +76,33 @@ impl World {
         Self { credentials, chance, key, office, changed, state }
     }
 
-    pub(in crate::emulator) fn lock(&self) -> MutexGuard<'_, State> {
+    pub(crate) fn lock(&self) -> MutexGuard<'_, State> {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    pub(in crate::emulator) fn credentials(&self) -> &Credentials {
+    pub(crate) fn credentials(&self) -> &Credentials {
         &self.credentials
     }
 
-    pub(in crate::emulator) fn chance(&self) -> &Chance {
+    pub(crate) fn chance(&self) -> &Chance {
         &self.chance
     }
 
-    pub(in crate::emulator) fn key(&self) -> &Key {
+    pub(crate) fn key(&self) -> &Key {
         &self.key
     }
 
-    pub(in crate::emulator) fn office(&self) -> &PostOffice {
+    pub(crate) fn office(&self) -> &PostOffice {
         &self.office
     }
 
     /// Completes once something changed that should be saved.
-    pub(in crate::emulator) async fn changed(&self) {
+    pub(crate) async fn changed(&self) {
         self.changed.notified().await;
     }
 
     /// Signs up a user, whom `fill` describes.
-    pub(in crate::emulator) fn create(
+    pub(crate) fn create(
         &self,
         fill: impl FnOnce(&mut User, &mut Ids<'_>) -> Result<(), Refusal>,
     ) -> Result<Arc<User>, Refusal> {
@@ -114,7 +114,7 @@ impl World {
     }
 
     /// Adds invented users of whom no event tells, the newest of them created just now.
-    pub(in crate::emulator) fn seed(&self, count: usize) {
+    pub(crate) fn seed(&self, count: usize) {
         let now = clock::now();
         let mut state = self.lock();
         for number in 0..count {
@@ -144,7 +144,7 @@ impl World {
     }
 
     /// Changes a user. An unchanged one keeps its `updated_at`, and nobody is told.
-    pub(in crate::emulator) fn change(
+    pub(crate) fn change(
         &self,
         id: &str,
         apply: impl FnOnce(&mut User, &mut Ids<'_>) -> Result<(), Refusal>,
@@ -169,7 +169,7 @@ impl World {
     }
 
     /// Deletes a user, and ends its sessions.
-    pub(in crate::emulator) fn delete(&self, id: &str) -> Option<Arc<User>> {
+    pub(crate) fn delete(&self, id: &str) -> Option<Arc<User>> {
         let now = clock::now();
         let mut state = self.lock();
         let user = state.directory.remove(id)?;
@@ -180,7 +180,7 @@ impl World {
     }
 
     /// Remembers that metadata of a user was written, whether that changed it or not.
-    pub(in crate::emulator) fn count_metadata_write(&self, id: &str) {
+    pub(crate) fn count_metadata_write(&self, id: &str) {
         let mut state = self.lock();
         if state.metadata_writes.len() >= MOST_WRITERS {
             state.metadata_writes.clear();
@@ -188,11 +188,11 @@ impl World {
         *state.metadata_writes.entry(id.to_owned()).or_default() += 1;
     }
 
-    pub(in crate::emulator) fn metadata_writes(&self, id: &str) -> usize {
+    pub(crate) fn metadata_writes(&self, id: &str) -> usize {
         self.lock().metadata_writes.get(id).copied().unwrap_or(0)
     }
 
-    pub(in crate::emulator) fn snapshot(&self) -> Snapshot {
+    pub(crate) fn snapshot(&self) -> Snapshot {
         let state = self.lock();
         Snapshot {
             users: state.directory.all().cloned().collect(),
@@ -205,7 +205,7 @@ impl World {
 
 impl State {
     /// The state that an earlier run left, or an empty one.
-    pub(in crate::emulator) fn restored(kept: Option<Kept>) -> Self {
+    pub(crate) fn restored(kept: Option<Kept>) -> Self {
         let mut state = Self::default();
         if let Some(kept) = kept {
             state.directory.restore(kept.users, kept.issued);

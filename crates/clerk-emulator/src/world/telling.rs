@@ -1,10 +1,10 @@
 //! Telling of a change: an event, and what a fault makes of it.
 
 use super::{State, World};
-use crate::emulator::counts::Counts;
-use crate::emulator::deliveries::Parcel;
-use crate::emulator::event;
-use crate::emulator::faults::{self, Fate};
+use crate::counts::Counts;
+use crate::deliveries::Parcel;
+use crate::event;
+use crate::faults::{self, Fate};
 use serde_json::Value;
 
 /// How many dropped messages are kept for a replay; the oldest goes first.
@@ -37,7 +37,7 @@ impl World {
 
 impl World {
     /// Delivers what was dropped, and says how many messages that are.
-    pub(in crate::emulator) fn redeliver_dropped(&self) -> usize {
+    pub(crate) fn redeliver_dropped(&self) -> usize {
         let dropped = std::mem::take(&mut self.lock().dropped);
         let count = dropped.len();
         for parcel in dropped {

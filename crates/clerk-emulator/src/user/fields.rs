@@ -6,7 +6,7 @@
 use super::contact::{EmailAddress, PhoneNumber};
 use super::metadata::{self, KINDS};
 use super::{Ids, User};
-use crate::emulator::errors::Refusal;
+use crate::errors::Refusal;
 use jiff::Timestamp;
 use serde_json::{Map, Value};
 
@@ -27,11 +27,7 @@ const WITHOUT_TRACE: [&str; 12] = [
 ];
 
 /// What a request may say when it creates a user.
-pub(in crate::emulator) fn fill(
-    user: &mut User,
-    fields: &Value,
-    ids: &mut Ids<'_>,
-) -> Result<(), Refusal> {
+pub(crate) fn fill(user: &mut User, fields: &Value, ids: &mut Ids<'_>) -> Result<(), Refusal> {
     for (key, value) in object(fields)? {
         match key.as_str() {
             "email_address" => set_emails(user, texts(key, value)?, ids),
@@ -44,7 +40,7 @@ pub(in crate::emulator) fn fill(
 }
 
 /// What a request may say when it updates a user: no metadata, which has routes of its own.
-pub(in crate::emulator) fn update(user: &mut User, fields: &Value) -> Result<(), Refusal> {
+pub(crate) fn update(user: &mut User, fields: &Value) -> Result<(), Refusal> {
     for (key, value) in object(fields)? {
         match key.as_str() {
             "primary_email_address_id" => {
@@ -65,11 +61,7 @@ pub(in crate::emulator) fn update(user: &mut User, fields: &Value) -> Result<(),
 }
 
 /// What the library may say: all of the above, and any field of the object as it is.
-pub(in crate::emulator) fn overlay(
-    user: &mut User,
-    fields: &Value,
-    ids: &mut Ids<'_>,
-) -> Result<(), Refusal> {
+pub(crate) fn overlay(user: &mut User, fields: &Value, ids: &mut Ids<'_>) -> Result<(), Refusal> {
     let mut shape = user.to_value();
     for (key, value) in object(fields)? {
         match (key.as_str(), shape.get_mut(key)) {

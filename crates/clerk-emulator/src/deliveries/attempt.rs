@@ -1,7 +1,7 @@
 //! One attempt: a signed request, and how it was answered.
 
 use super::{Desk, Parcel};
-use crate::emulator::clock;
+use crate::clock;
 use reqwest::header::{CONTENT_TYPE, RETRY_AFTER, USER_AGENT};
 use std::time::Duration;
 

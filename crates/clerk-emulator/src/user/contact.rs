@@ -6,7 +6,7 @@ use serde_json::{Value, json};
 /// An email address.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[expect(clippy::struct_field_names, reason = "the provider named them")]
-pub(in crate::emulator) struct EmailAddress {
+pub(crate) struct EmailAddress {
     pub id: String,
     #[serde(default = "email_address")]
     pub object: String,
@@ -28,7 +28,7 @@ pub(in crate::emulator) struct EmailAddress {
 /// A phone number.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[expect(clippy::struct_field_names, reason = "the provider named them")]
-pub(in crate::emulator) struct PhoneNumber {
+pub(crate) struct PhoneNumber {
     pub id: String,
     #[serde(default = "phone_number")]
     pub object: String,

@@ -1,6 +1,6 @@
 //! A file for its owner alone, always whole: written beside the old one, then put in its place.
 //!
-//! Called by `cli` for the variables of `dev` and `demo`, and by the emulator for its state.
+//! Called by `private_data` for the variables of `dev` and `demo`.
 
 use std::fs::{self, OpenOptions};
 use std::io::{self, Write as _};
@@ -8,7 +8,7 @@ use std::os::unix::fs::OpenOptionsExt as _;
 use std::path::Path;
 
 /// Replaces the file at `path`, or makes it, with mode 0600.
-pub(crate) fn write(path: &Path, bytes: &[u8]) -> io::Result<()> {
+pub(super) fn write(path: &Path, bytes: &[u8]) -> io::Result<()> {
     let mut beside = path.to_owned().into_os_string();
     beside.push(".new");
     // One that a crash left behind may have another mode.

@@ -1,14 +1,14 @@
 //! Signing in: sessions, and the tokens of them.
 
 use super::World;
-use crate::emulator::clock;
-use crate::emulator::sessions::Session;
-use crate::emulator::sessions::tokens::{self, Asked};
-use crate::emulator::user::Ids;
+use crate::clock;
+use crate::sessions::Session;
+use crate::sessions::tokens::{self, Asked};
+use crate::user::Ids;
 
 impl World {
     /// Signs a user in.
-    pub(in crate::emulator) fn new_session(&self, user_id: &str) -> Session {
+    pub(crate) fn new_session(&self, user_id: &str) -> Session {
         let now = clock::now();
         let mut state = self.lock();
         let mut ids = Ids { chance: &self.chance, next: &mut state.ids };
@@ -19,14 +19,14 @@ impl World {
     }
 
     /// A fresh token of a user's session, which is made where there is none.
-    pub(in crate::emulator) fn token_of(&self, user_id: &str) -> String {
+    pub(crate) fn token_of(&self, user_id: &str) -> String {
         let latest = self.lock().sessions.latest(user_id).cloned();
         let session = latest.unwrap_or_else(|| self.new_session(user_id));
         self.token(&session, &Asked::default())
     }
 
     /// A signed token of a session.
-    pub(in crate::emulator) fn token(&self, session: &Session, asked: &Asked) -> String {
+    pub(crate) fn token(&self, session: &Session, asked: &Asked) -> String {
         let now = clock::now() / 1_000;
         let (user, id) = {
             let mut state = self.lock();

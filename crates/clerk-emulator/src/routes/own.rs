@@ -4,9 +4,9 @@
 //! no test of one should use them.
 
 use super::{Answer, answer, fields};
-use crate::emulator::errors::Refusal;
-use crate::emulator::user::User;
-use crate::emulator::world::World;
+use crate::errors::Refusal;
+use crate::user::User;
+use crate::world::World;
 use actix_web::HttpResponse;
 use actix_web::web::{self, Bytes, Data, Query, ServiceConfig};
 use serde::Deserialize;

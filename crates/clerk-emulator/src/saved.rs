@@ -6,10 +6,10 @@
 use super::EmulatorError;
 use super::user::User;
 use super::world::World;
-use crate::private_file;
 use serde::{Deserialize, Serialize};
-use std::fs;
-use std::io;
+use std::fs::{self, OpenOptions};
+use std::io::{self, Write as _};
+use std::os::unix::fs::OpenOptionsExt as _;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
@@ -117,6 +117,18 @@ impl File {
             events: snapshot.events,
             private_key: &self.private_key,
         };
-        private_file::write(&self.path, &serde_json::to_vec(&writing)?)
+        replace(&self.path, &serde_json::to_vec(&writing)?)
     }
+}
+
+/// Replaces the file, or makes it, with mode 0600.
+fn replace(path: &Path, bytes: &[u8]) -> io::Result<()> {
+    let mut beside = path.to_owned().into_os_string();
+    beside.push(".new");
+    // One that a crash left behind may have another mode.
+    fs::remove_file(&beside).ok();
+    let mut file = OpenOptions::new().write(true).create_new(true).mode(0o600).open(&beside)?;
+    file.write_all(bytes)?;
+    file.sync_all()?;
+    fs::rename(&beside, path)
 }

@@ -1,11 +1,11 @@
 //! Users over the Backend API.
 
 use super::{Answer, answer, fields};
-use crate::emulator::directory::list::Query;
-use crate::emulator::errors::Refusal;
-use crate::emulator::event;
-use crate::emulator::user::{self, User, metadata};
-use crate::emulator::world::World;
+use crate::directory::list::Query;
+use crate::errors::Refusal;
+use crate::event;
+use crate::user::{self, User, metadata};
+use crate::world::World;
 use actix_web::HttpRequest;
 use actix_web::web::{self, Bytes, Data, Path, ServiceConfig};
 use serde_json::json;

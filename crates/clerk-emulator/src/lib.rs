@@ -24,6 +24,7 @@ mod saved;
 mod server;
 mod sessions;
 mod settings;
+mod signing;
 mod user;
 mod world;
 

@@ -4,8 +4,8 @@
 
 use super::Directory;
 use super::filter::Filter;
-use crate::emulator::errors::Refusal;
-use crate::emulator::user::User;
+use crate::errors::Refusal;
+use crate::user::User;
 use std::cmp::Ordering;
 use std::sync::Arc;
 
@@ -17,7 +17,7 @@ const LARGEST_LIMIT: usize = 500;
 
 /// What was asked for.
 #[derive(Debug)]
-pub(in crate::emulator) struct Query {
+pub(crate) struct Query {
     filter: Filter,
     limit: usize,
     offset: usize,
@@ -33,7 +33,7 @@ struct Order {
 
 impl Query {
     /// Reads a query string.
-    pub(in crate::emulator) fn read(query: &str) -> Result<Self, Refusal> {
+    pub(crate) fn read(query: &str) -> Result<Self, Refusal> {
         let order = Order { by: "created_at", descending: true };
         let filter = Filter::default();
         let mut read =
@@ -66,7 +66,7 @@ impl Query {
     }
 
     /// The page. One that starts behind a user who is gone is empty.
-    pub(in crate::emulator) fn page(&self, directory: &Directory) -> Vec<Arc<User>> {
+    pub(crate) fn page(&self, directory: &Directory) -> Vec<Arc<User>> {
         let admitted = |user: &&Arc<User>| self.filter.admits(user);
         let part = |users: &mut dyn Iterator<Item = &Arc<User>>| {
             users.filter(admitted).skip(self.offset).take(self.limit).cloned().collect()
@@ -86,7 +86,7 @@ impl Query {
     }
 
     /// How many users there are in all pages.
-    pub(in crate::emulator) fn count(&self, directory: &Directory) -> usize {
+    pub(crate) fn count(&self, directory: &Directory) -> usize {
         directory.all().filter(|user| self.filter.admits(user)).count()
     }
 }
@@ -152,7 +152,7 @@ fn order_by(value: &str) -> Result<Order, Refusal> {
 #[cfg(test)]
 mod tests {
     use super::{Directory, Query};
-    use crate::emulator::user::User;
+    use crate::user::User;
     use serde_json::json;
 
     /// Users `u0` to `u(count - 1)`, two of them created in each millisecond.

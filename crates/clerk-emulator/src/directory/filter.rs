@@ -2,8 +2,8 @@
 //!
 //! Read from the query by the list and count routes; pure.
 
-use crate::emulator::errors::Refusal;
-use crate::emulator::user::User;
+use crate::errors::Refusal;
+use crate::user::User;
 
 /// How many values of one kind a query may hold.
 const MOST_VALUES: usize = 100;
@@ -14,7 +14,7 @@ const NOT_OFFERED: [&str; 5] =
 
 /// A condition on every user of a list.
 #[derive(Debug, Default)]
-pub(in crate::emulator) struct Filter {
+pub(crate) struct Filter {
     identifiers: Vec<Identifiers>,
     partial: Vec<(Search, String)>,
     banned: Option<bool>,
@@ -40,7 +40,7 @@ enum Side {
 
 impl Filter {
     /// Reads one pair of the query. Keys that are no filter are none of its business.
-    pub(in crate::emulator) fn read(&mut self, key: &str, value: &str) -> Result<(), Refusal> {
+    pub(crate) fn read(&mut self, key: &str, value: &str) -> Result<(), Refusal> {
         if NOT_OFFERED.contains(&key) {
             return Err(Refusal::unknown(key));
         }
@@ -60,7 +60,7 @@ impl Filter {
     }
 
     /// Whether a user is meant.
-    pub(in crate::emulator) fn admits(&self, user: &User) -> bool {
+    pub(crate) fn admits(&self, user: &User) -> bool {
         self.identifiers.iter().all(|identifiers| identifiers.admit(user))
             && self.banned.is_none_or(|banned| banned == user.banned)
             && self.times.iter().all(|(time, side, bound)| match (time(user), side) {

@@ -10,7 +10,7 @@ mod retries;
 pub use retries::Retries;
 
 use super::counts::DeliveryCounts;
-use crate::webhook::SigningSecret;
+use super::signing::SigningSecret;
 use bytes::Bytes;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;

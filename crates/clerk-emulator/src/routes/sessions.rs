@@ -1,11 +1,11 @@
 //! Sessions and their tokens over the Backend API.
 
 use super::{Answer, answer, fields};
-use crate::emulator::clock;
-use crate::emulator::errors::Refusal;
-use crate::emulator::sessions::Session;
-use crate::emulator::sessions::tokens::Asked;
-use crate::emulator::world::World;
+use crate::clock;
+use crate::errors::Refusal;
+use crate::sessions::Session;
+use crate::sessions::tokens::Asked;
+use crate::world::World;
 use actix_web::web::{self, Bytes, Data, Path, ServiceConfig};
 use serde::Serialize;
 use serde_json::Value;

@@ -3,7 +3,7 @@
 //! Called by the metadata routes and by the library's own methods. Pure.
 
 use super::User;
-use crate::emulator::errors::Refusal;
+use crate::errors::Refusal;
 use serde_json::{Map, Value};
 
 /// The most bytes of metadata that a user may have.
@@ -13,7 +13,7 @@ const MOST_BYTES: usize = 8 * 1024;
 pub(super) const KINDS: [&str; 3] = ["public_metadata", "private_metadata", "unsafe_metadata"];
 
 /// Merges what is given into what is there; a null at any level removes the key.
-pub(in crate::emulator) fn merge(user: &mut User, fields: &Value) -> Result<(), Refusal> {
+pub(crate) fn merge(user: &mut User, fields: &Value) -> Result<(), Refusal> {
     change(user, fields, |old, new| match new {
         Value::Object(new) => merge_into(old, new),
         _ => *old = new.clone(),
@@ -21,7 +21,7 @@ pub(in crate::emulator) fn merge(user: &mut User, fields: &Value) -> Result<(), 
 }
 
 /// Replaces each kind that is given, whole.
-pub(in crate::emulator) fn replace(user: &mut User, fields: &Value) -> Result<(), Refusal> {
+pub(crate) fn replace(user: &mut User, fields: &Value) -> Result<(), Refusal> {
     change(user, fields, |old, new| *old = new.clone())
 }
 
@@ -91,7 +91,7 @@ fn merge_into(old: &mut Value, new: &Map<String, Value>) {
 #[cfg(test)]
 mod tests {
     use super::{merge, replace};
-    use crate::emulator::user::User;
+    use crate::user::User;
     use serde_json::{Value, json};
 
     fn with(public: Value) -> User {

@@ -3,11 +3,11 @@
 //! Called by `world`. Pure: the key signs elsewhere.
 
 use super::Session;
-use crate::emulator::user::User;
+use crate::user::User;
 use serde_json::{Map, Value, json};
 
 /// How long a token is good for unless asked otherwise, in seconds.
-pub(in crate::emulator) const LIFETIME: i64 = 60;
+pub(crate) const LIFETIME: i64 = 60;
 
 /// How far before its making a token is good already, in seconds.
 const BACKDATED: i64 = 10;
@@ -20,7 +20,7 @@ const TEMPLATE: &str = "cl_B7d4PD222AAA";
 
 /// What is asked for with a token.
 #[derive(Clone, Debug, Default)]
-pub(in crate::emulator) struct Asked {
+pub(crate) struct Asked {
     /// The template, where it is to be a template token.
     pub template: Option<String>,
     /// The lifetime in seconds.
@@ -31,7 +31,7 @@ pub(in crate::emulator) struct Asked {
 }
 
 /// Header and claims of a token that is made at `now`, in seconds.
-pub(in crate::emulator) fn token(
+pub(crate) fn token(
     (instance, issuer): (&str, &str),
     session: &Session,
     user: Option<&User>,

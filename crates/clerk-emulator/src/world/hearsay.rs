@@ -4,14 +4,14 @@
 //! would hear that there is no such user, and rightly take the row for one that is to go.
 
 use super::World;
-use crate::emulator::clock;
-use crate::emulator::errors::Refusal;
-use crate::emulator::user::{Ids, User, fields};
+use crate::clock;
+use crate::errors::Refusal;
+use crate::user::{Ids, User, fields};
 use serde_json::Value;
 
 impl World {
     /// Takes over what an event says. One that is not about a user says nothing.
-    pub(in crate::emulator) fn believe(&self, event: &Value) -> Result<(), Refusal> {
+    pub(crate) fn believe(&self, event: &Value) -> Result<(), Refusal> {
         let text = |pointer: &str| event.pointer(pointer).and_then(Value::as_str);
         let (Some(kind), Some(id)) = (text("/type"), text("/data/id")) else {
             return Ok(());

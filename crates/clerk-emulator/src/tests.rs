@@ -450,7 +450,7 @@ async fn what_somebody_else_tells_is_believed_and_not_told_again() {
     let (url, arrived) = receiver(vec![]);
     let emulator = start(|settings| settings.deliver_to = Some(url));
     let path = "/v1/usersync/events";
-    let event = include_str!("../../fixtures/webhooks/user.created.json");
+    let event = include_str!("../../../fixtures/webhooks/user.created.json");
     let event: Value = serde_json::from_str(event).unwrap();
     let id = event["data"]["id"].as_str().unwrap();
     for _ in 0..2 {
