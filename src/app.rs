@@ -6,7 +6,7 @@
 
 use crate::config::{Config, Migrate};
 use crate::domain::{JobEnd, JobKind, Outcome, Schedule};
-use crate::http::{self, Phase, State};
+use crate::http::{self, Door, Phase, State};
 use crate::ingest::{Ingest, Unavailable, WriterThread};
 use crate::provider::clerk::api::{ApiSettings, ClerkApi, InvalidApi};
 use crate::provider::session::Sessions;
@@ -16,7 +16,6 @@ use crate::store::{Store, StoreError};
 use crate::sync::{Reconciler, SharedBudget, Unbounded, WRITE_BACK_OUTCOMES};
 use crate::telemetry::{LabelWords, Metrics, logs};
 use crate::webhook::Rejection;
-use crate::webhook::receive::Door;
 use actix_web::dev::Server;
 use actix_web::middleware::from_fn;
 use actix_web::web::{Data, ServiceConfig};

@@ -7,6 +7,7 @@
 mod authorization;
 mod body;
 mod choice;
+mod delivery_body;
 mod health;
 mod jobs;
 mod me;
@@ -22,6 +23,7 @@ mod webhooks;
 
 pub use problem::Problem;
 pub use request_id::tag;
+pub use webhooks::Door;
 
 use crate::access::{Redirects, Tokens};
 use crate::domain::Words;
@@ -30,7 +32,6 @@ use crate::provider::session::Sessions;
 use crate::store::Store;
 use crate::sync::Reconciler;
 use crate::telemetry::Metrics;
-use crate::webhook::receive::Door;
 use actix_web::web::{self, ServiceConfig};
 use actix_web::{HttpResponse, Resource, Route, guard};
 use std::sync::Arc;

@@ -7,12 +7,12 @@
 use super::State;
 use super::authorization::require;
 use super::page::page;
+use super::webhooks::Refusal;
 use crate::access::{Access, Denied};
 use crate::ingest::Unavailable;
 use crate::provider::session::{Refused, TokenFault};
 use crate::store::StoreError;
 use crate::webhook::Rejection;
-use crate::webhook::receive::Refusal;
 use actix_web::http::StatusCode;
 use actix_web::http::header::{ALLOW, CACHE_CONTROL, LOCATION, RETRY_AFTER, WWW_AUTHENTICATE};
 use actix_web::web::Data;

@@ -1,10 +1,26 @@
-//! `POST /webhooks/clerk`: hands over to the front door.
+//! `POST /webhooks/clerk`: verifies a delivery, submits it, and answers with its outcome.
+//!
+//! Called by the route table. Cheap checks come first: length, headers and timestamp before the body is
+//! read, the signature before anything is parsed. Nothing here decides what a delivery changes.
 
+use super::delivery_body::{self, InFlight};
 use super::{Problem, State};
-use crate::ingest::Unavailable;
+use crate::domain::Outcome;
+use crate::ingest::{Ingest, Settled, Unavailable};
+use crate::provider::{Event, Provider};
+use crate::telemetry::{Metrics, Throttle};
+use crate::webhook::headers::SignedHeaders;
+use crate::webhook::{Rejection, SigningSecrets, verify};
+use actix_web::http::header::{CONTENT_LENGTH, HeaderValue};
 use actix_web::web::{Data, Payload};
 use actix_web::{HttpRequest, HttpResponse};
 use jiff::Timestamp;
+use serde::Serialize;
+use std::sync::{Arc, OnceLock};
+use std::time::{Duration, Instant};
+
+/// How long a sender is kept waiting for a commit. The provider gives up after 15 s.
+const ANSWER_WITHIN: Duration = Duration::from_secs(10);
 
 pub(super) async fn receive(
     state: Data<State>,
@@ -21,4 +37,136 @@ pub(super) async fn receive(
     let mut response =
         if answer.quarantined { HttpResponse::Accepted() } else { HttpResponse::Ok() };
     Ok(response.json(answer))
+}
+
+/// The front door of one provider.
+pub struct Door {
+    secrets: SigningSecrets,
+    provider: Box<dyn Provider>,
+    /// Whether the configuration names the instances; then the provider sorts them out.
+    instances_known: bool,
+    first_instance: OnceLock<String>,
+    in_flight: InFlight,
+    ingest: Ingest,
+    metrics: Arc<Metrics>,
+    rejections: Throttle,
+}
+
+/// The answer to a delivery that was settled.
+#[derive(Debug, Serialize)]
+pub struct Answer {
+    outcome: &'static str,
+    event_id: String,
+    user_id: Option<String>,
+    reason: Option<&'static str>,
+    /// Whether it was quarantined: then the status is 202.
+    #[serde(skip)]
+    pub quarantined: bool,
+}
+
+/// Why a delivery was not settled.
+#[derive(Clone, Copy, Debug, thiserror::Error)]
+pub enum Refusal {
+    /// It was turned away at the door.
+    #[error(transparent)]
+    Rejected(#[from] Rejection),
+    /// It is to be sent again.
+    #[error(transparent)]
+    Unavailable(#[from] Unavailable),
+}
+
+impl Door {
+    /// A door that accepts what `secrets` signed and `provider` understands.
+    pub fn new(
+        secrets: SigningSecrets,
+        provider: Box<dyn Provider>,
+        instances_known: bool,
+        ingest: Ingest,
+        metrics: Arc<Metrics>,
+    ) -> Self {
+        Self {
+            secrets,
+            provider,
+            instances_known,
+            first_instance: OnceLock::new(),
+            in_flight: InFlight::default(),
+            ingest,
+            metrics,
+            rejections: Throttle::default(),
+        }
+    }
+
+    /// Takes a delivery in. `now_seconds` (since 1970) is when its headers had come.
+    pub async fn receive(
+        &self,
+        request: &HttpRequest,
+        payload: Payload,
+        now_seconds: i64,
+    ) -> Result<Answer, Refusal> {
+        let started = Instant::now();
+        let result = self.settle(request, payload, now_seconds, started).await;
+        match &result {
+            Ok(_) => self.metrics.answered_after(started.elapsed()),
+            Err(Refusal::Unavailable(reason)) => self.metrics.unavailable(reason.code()),
+            Err(Refusal::Rejected(rejection)) => self.note(*rejection, started),
+        }
+        result
+    }
+
+    async fn settle(
+        &self,
+        request: &HttpRequest,
+        payload: Payload,
+        now_seconds: i64,
+        started: Instant,
+    ) -> Result<Answer, Refusal> {
+        let header = |name: &str| request.headers().get(name).map(HeaderValue::as_bytes);
+        delivery_body::check_length(header(CONTENT_LENGTH.as_str()))?;
+        let headers = SignedHeaders::read(header)?;
+        headers.check_timestamp(now_seconds)?;
+        let body = delivery_body::read(payload, &self.in_flight).await?;
+
+        let delivery = verify::verify(headers, body, &self.secrets)?;
+        let event = self.provider.parse(&delivery);
+        self.watch_instances(&event);
+
+        let event_id = delivery.message_id().to_owned();
+        let patience = ANSWER_WITHIN.saturating_sub(started.elapsed());
+        let settled = tokio::time::timeout(patience, self.ingest.submit(delivery, event)).await;
+        let Settled { outcome, user_id } = settled.unwrap_or(Err(Unavailable::Slow))?;
+        Ok(Answer {
+            outcome: outcome.as_str(),
+            event_id,
+            user_id,
+            reason: outcome.reason(),
+            quarantined: matches!(outcome, Outcome::Quarantined(_)),
+        })
+    }
+
+    /// Counts and logs a rejection: whoever set a wrong secret should find out soon.
+    fn note(&self, rejection: Rejection, now: Instant) {
+        self.metrics.rejected(rejection.code());
+        if let Some(held_back) = self.rejections.pass(now) {
+            let code = rejection.code();
+            tracing::warn!(code, held_back, "a request was turned away: {rejection}");
+        }
+    }
+
+    /// Where no instance is configured, a second one is most likely a mistake: a
+    /// development instance that posts to production.
+    fn watch_instances(&self, event: &Event) {
+        let Some(instance) = event.instance.as_ref().filter(|_| !self.instances_known) else {
+            return;
+        };
+        if self.first_instance.get_or_init(|| instance.clone()) != instance {
+            self.metrics.other_instance();
+            if let Some(held_back) = self.rejections.pass(Instant::now()) {
+                tracing::warn!(
+                    held_back,
+                    instance,
+                    "events of a second instance arrive; name the right one in CLERK_INSTANCE_ID"
+                );
+            }
+        }
+    }
 }

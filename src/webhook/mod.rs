@@ -1,20 +1,16 @@
-//! The front door: a signed request comes in, an outcome goes out.
+//! Verifies signed deliveries.
 //!
-//! Called by the route table in `http`. A delivery passes through these files in order:
+//! Called by the webhook handler in `http`, in this order:
 //!
 //! 1. [`headers`]: the three signed headers, and whether the timestamp is near enough;
-//! 2. [`body`]: the raw bytes, within limits of size, time and memory;
-//! 3. [`verify`]: the signature. Only this file can make a [`Verified`] delivery, and
-//!    nothing behind it accepts anything else;
-//! 4. [`receive`]: the five steps of a delivery, from request to answer.
+//! 2. [`verify`]: the signature over the raw bytes. Only this file can make a [`Verified`] delivery,
+//!    and nothing behind it accepts anything else.
 //!
-//! [`secret`] holds the signing keys, [`rejection`] the reasons to turn a request away, and
-//! [`diagnosis`] finds out why a signature does not match.
+//! [`secret`] holds the signing keys, [`rejection`] the reasons to refuse a request, and
+//! [`diagnosis`] finds out why a signature does not match. Pure: knows no IO and no clock.
 
-pub mod body;
 pub mod diagnosis;
 pub mod headers;
-pub mod receive;
 pub mod rejection;
 pub mod secret;
 pub mod verify;

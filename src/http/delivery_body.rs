@@ -1,16 +1,18 @@
-//! Step 2: the raw bytes, within limits of size, time and memory.
+//! Reads the raw bytes of a delivery, within limits of size, time and memory.
+//!
+//! Called by the webhook handler before anything is verified.
 //!
 //! A stranger can make us read: so a body has 1 MiB and 10 s, and all unverified bodies
 //! together 64 MiB, counted as their bytes arrive, so that announcing a body costs us nothing.
 
-use super::Rejection;
+use crate::webhook::Rejection;
 use actix_web::web::{Bytes, BytesMut, Payload};
 use futures_util::StreamExt as _;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
 /// How large a body may be. The sender's own limit is about a third of it.
-pub const LARGEST_BODY_BYTES: usize = 1024 * 1024;
+const LARGEST_BODY_BYTES: usize = 1024 * 1024;
 
 /// How long a body may take.
 const BODY_TIMEOUT: Duration = Duration::from_secs(10);
@@ -20,7 +22,7 @@ const LARGEST_IN_FLIGHT_BYTES: usize = 64 * 1024 * 1024;
 
 /// Counts the bytes of unverified bodies that are held at this moment.
 #[derive(Debug, Default)]
-pub struct InFlight(AtomicUsize);
+pub(super) struct InFlight(AtomicUsize);
 
 /// The part of one body; given back when dropped.
 struct Share<'a> {
@@ -43,7 +45,7 @@ impl Drop for Share<'_> {
 }
 
 /// Refuses a body that announces itself as too large, before anything of it is read.
-pub fn check_length(content_length: Option<&[u8]>) -> Result<(), Rejection> {
+pub(super) fn check_length(content_length: Option<&[u8]>) -> Result<(), Rejection> {
     let length = content_length
         .and_then(|value| std::str::from_utf8(value).ok())
         .and_then(|value| value.parse::<u64>().ok());
@@ -55,7 +57,7 @@ pub fn check_length(content_length: Option<&[u8]>) -> Result<(), Rejection> {
 }
 
 /// Reads the whole body.
-pub async fn read(payload: Payload, in_flight: &InFlight) -> Result<Bytes, Rejection> {
+pub(super) async fn read(payload: Payload, in_flight: &InFlight) -> Result<Bytes, Rejection> {
     let share = Share { all: in_flight, bytes: 0 };
     tokio::time::timeout(BODY_TIMEOUT, collect(payload, share))
         .await
