@@ -6,7 +6,7 @@
 
 use crate::config::{Config, Migrate};
 use crate::domain::{JobEnd, JobKind, Outcome, Schedule};
-use crate::http::{self, Door, Phase, State};
+use crate::http::{self, Phase, State, WebhookReceiver};
 use crate::ingest::{Ingest, Unavailable, WriterThread};
 use crate::provider::clerk::api::{ApiSettings, ClerkApi, InvalidApi};
 use crate::provider::session::Sessions;
@@ -86,7 +86,7 @@ impl App {
         let (ingest, writer) =
             Ingest::start(&store, terms, Arc::clone(&nudge), Arc::clone(&metrics))?;
         let reconciler = reconciler(&config, &store, nudge, &metrics)?;
-        let door = Door::new(
+        let webhooks = WebhookReceiver::new(
             config.signing_secrets,
             Box::new(config.provider.clone()),
             !config.provider.instances.is_empty(),
@@ -100,7 +100,7 @@ impl App {
             reconcile_schedule: config.reconcile_schedule,
         });
         let state = Data::new(State {
-            door,
+            webhooks,
             ingest: ingest.clone(),
             store,
             source: terms.source,

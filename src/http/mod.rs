@@ -23,7 +23,7 @@ mod webhooks;
 
 pub use problem::Problem;
 pub use request_id::tag;
-pub use webhooks::Door;
+pub use webhooks::WebhookReceiver;
 
 use crate::access::{Redirects, Tokens};
 use crate::domain::Words;
@@ -39,9 +39,8 @@ use std::sync::atomic::{AtomicBool, Ordering};
 
 /// What the routes work with.
 pub struct State {
-    /// Where deliveries go.
-    pub door: Door,
-    /// The queue behind the door.
+    pub webhooks: WebhookReceiver,
+    /// The queue of deliveries and its writer.
     pub ingest: Ingest,
     /// Where users are read.
     pub store: Store,

@@ -7,7 +7,7 @@
 use super::State;
 use super::authorization::require;
 use super::page::page;
-use super::webhooks::Refusal;
+use super::webhooks::WebhookError;
 use crate::access::{Access, Denied};
 use crate::ingest::Unavailable;
 use crate::provider::session::{Refused, TokenFault};
@@ -114,11 +114,11 @@ impl From<Unavailable> for Problem {
     }
 }
 
-impl From<Refusal> for Problem {
-    fn from(refusal: Refusal) -> Self {
-        match refusal {
-            Refusal::Rejected(rejection) => rejection.into(),
-            Refusal::Unavailable(reason) => reason.into(),
+impl From<WebhookError> for Problem {
+    fn from(error: WebhookError) -> Self {
+        match error {
+            WebhookError::Rejected(rejection) => rejection.into(),
+            WebhookError::Unavailable(reason) => reason.into(),
         }
     }
 }

@@ -33,14 +33,14 @@ pub(super) async fn receive(
     }
     #[expect(clippy::disallowed_methods, reason = "a request is an edge: here its time is taken")]
     let now_seconds = Timestamp::now().as_second();
-    let answer = state.door.receive(&request, payload, now_seconds).await?;
+    let answer = state.webhooks.receive(&request, payload, now_seconds).await?;
     let mut response =
         if answer.quarantined { HttpResponse::Accepted() } else { HttpResponse::Ok() };
     Ok(response.json(answer))
 }
 
-/// The front door of one provider.
-pub struct Door {
+/// Verifies the deliveries of one provider and submits them to ingest.
+pub struct WebhookReceiver {
     secrets: SigningSecrets,
     provider: Box<dyn Provider>,
     /// Whether the configuration names the instances; then the provider sorts them out.
@@ -54,7 +54,7 @@ pub struct Door {
 
 /// The answer to a delivery that was settled.
 #[derive(Debug, Serialize)]
-pub struct Answer {
+pub struct DeliveryAnswer {
     outcome: &'static str,
     event_id: String,
     user_id: Option<String>,
@@ -66,7 +66,7 @@ pub struct Answer {
 
 /// Why a delivery was not settled.
 #[derive(Clone, Copy, Debug, thiserror::Error)]
-pub enum Refusal {
+pub enum WebhookError {
     /// It was turned away at the door.
     #[error(transparent)]
     Rejected(#[from] Rejection),
@@ -75,8 +75,8 @@ pub enum Refusal {
     Unavailable(#[from] Unavailable),
 }
 
-impl Door {
-    /// A door that accepts what `secrets` signed and `provider` understands.
+impl WebhookReceiver {
+    /// A receiver that accepts what `secrets` signed and `provider` understands.
     pub fn new(
         secrets: SigningSecrets,
         provider: Box<dyn Provider>,
@@ -102,24 +102,24 @@ impl Door {
         request: &HttpRequest,
         payload: Payload,
         now_seconds: i64,
-    ) -> Result<Answer, Refusal> {
+    ) -> Result<DeliveryAnswer, WebhookError> {
         let started = Instant::now();
-        let result = self.settle(request, payload, now_seconds, started).await;
+        let result = self.verify_and_submit(request, payload, now_seconds, started).await;
         match &result {
             Ok(_) => self.metrics.answered_after(started.elapsed()),
-            Err(Refusal::Unavailable(reason)) => self.metrics.unavailable(reason.code()),
-            Err(Refusal::Rejected(rejection)) => self.note(*rejection, started),
+            Err(WebhookError::Unavailable(reason)) => self.metrics.unavailable(reason.code()),
+            Err(WebhookError::Rejected(rejection)) => self.record_rejection(*rejection, started),
         }
         result
     }
 
-    async fn settle(
+    async fn verify_and_submit(
         &self,
         request: &HttpRequest,
         payload: Payload,
         now_seconds: i64,
         started: Instant,
-    ) -> Result<Answer, Refusal> {
+    ) -> Result<DeliveryAnswer, WebhookError> {
         let header = |name: &str| request.headers().get(name).map(HeaderValue::as_bytes);
         delivery_body::check_length(header(CONTENT_LENGTH.as_str()))?;
         let headers = SignedHeaders::read(header)?;
@@ -128,13 +128,13 @@ impl Door {
 
         let delivery = verify::verify(headers, body, &self.secrets)?;
         let event = self.provider.parse(&delivery);
-        self.watch_instances(&event);
+        self.report_second_instance(&event);
 
         let event_id = delivery.message_id().to_owned();
         let patience = ANSWER_WITHIN.saturating_sub(started.elapsed());
         let settled = tokio::time::timeout(patience, self.ingest.submit(delivery, event)).await;
         let Settled { outcome, user_id } = settled.unwrap_or(Err(Unavailable::Slow))?;
-        Ok(Answer {
+        Ok(DeliveryAnswer {
             outcome: outcome.as_str(),
             event_id,
             user_id,
@@ -144,7 +144,7 @@ impl Door {
     }
 
     /// Counts and logs a rejection: whoever set a wrong secret should find out soon.
-    fn note(&self, rejection: Rejection, now: Instant) {
+    fn record_rejection(&self, rejection: Rejection, now: Instant) {
         self.metrics.rejected(rejection.code());
         if let Some(held_back) = self.rejections.pass(now) {
             let code = rejection.code();
@@ -154,7 +154,7 @@ impl Door {
 
     /// Where no instance is configured, a second one is most likely a mistake: a
     /// development instance that posts to production.
-    fn watch_instances(&self, event: &Event) {
+    fn report_second_instance(&self, event: &Event) {
         let Some(instance) = event.instance.as_ref().filter(|_| !self.instances_known) else {
             return;
         };
