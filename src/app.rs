@@ -6,7 +6,7 @@
 
 use crate::config::{Config, Migrate};
 use crate::domain::{JobEnd, JobKind, Outcome, Schedule};
-use crate::http::{self, Phase, State, WebhookReceiver};
+use crate::http::{self, AppState, Readiness, WebhookReceiver};
 use crate::ingest::{Ingest, Unavailable, WriterThread};
 use crate::provider::clerk::api::{ApiSettings, ClerkApi, InvalidApi};
 use crate::provider::session::Sessions;
@@ -51,7 +51,7 @@ pub struct App {
     metrics_address: Option<SocketAddr>,
     server: Server,
     metrics_server: Option<Server>,
-    state: Data<State>,
+    state: Data<AppState>,
     ingest: Ingest,
     writer: WriterThread,
     /// What is done beside answering; on a replica that only answers there is nothing.
@@ -99,7 +99,7 @@ impl App {
             watch_interval: config.watch_interval,
             reconcile_schedule: config.reconcile_schedule,
         });
-        let state = Data::new(State {
+        let state = Data::new(AppState {
             webhooks,
             ingest: ingest.clone(),
             store,
@@ -111,7 +111,7 @@ impl App {
             reconciler,
             metrics,
             shows_metrics: config.metrics_bind.is_none() && config.bind.ip().is_loopback(),
-            phase: Phase::default(),
+            readiness: Readiness::default(),
         });
         let (server, address) = serve(config.bind, "PORT or USERSYNC_BIND", &state, http::routes)?;
         let metrics_server = config
@@ -174,7 +174,7 @@ impl App {
             () = shutdown => Ok(()),
             ended = &mut server => ended.map_err(std::io::Error::other)?.map_err(AppError::from),
         };
-        self.state.phase.set_stopping();
+        self.state.readiness.set_stopping();
         if result.is_ok() {
             tracing::info!("stopping: new connections are refused, what is under way is finished");
         }
@@ -270,7 +270,7 @@ pub fn reconciler(
 fn serve(
     bind: SocketAddr,
     variable: &'static str,
-    state: &Data<State>,
+    state: &Data<AppState>,
     routes: fn(&mut ServiceConfig),
 ) -> Result<(Server, SocketAddr), AppError> {
     let state = state.clone();
@@ -289,7 +289,7 @@ fn serve(
 }
 
 /// Brings the schema up to date, or checks it, and tries again while the database is away.
-async fn prepare(state: Data<State>, migrate: Migrate) -> Result<(), StoreError> {
+async fn prepare(state: Data<AppState>, migrate: Migrate) -> Result<(), StoreError> {
     let mut told = false;
     loop {
         let store = state.store.clone();
@@ -302,7 +302,7 @@ async fn prepare(state: Data<State>, migrate: Migrate) -> Result<(), StoreError>
                 if migrated > 0 {
                     tracing::info!(migrations = migrated, "the schema is up to date");
                 }
-                state.phase.set_prepared();
+                state.readiness.set_prepared();
                 return Ok(());
             }
             Err(StoreError::Away(why)) => {

@@ -1,13 +1,13 @@
 //! Asks the desk about a request's bearer token.
 
-use super::{Problem, State};
+use super::{AppState, Problem};
 use crate::access::{Access, Holder};
 use actix_web::HttpRequest;
 use actix_web::http::header::{AUTHORIZATION, HeaderValue};
 
 /// Lets the request pass, and says whose it is; or says why not.
 pub(super) fn require<'a>(
-    state: &'a State,
+    state: &'a AppState,
     request: &HttpRequest,
     access: Access,
 ) -> Result<&'a Holder, Problem> {

@@ -4,7 +4,7 @@
 //! not taken over yet. Everything else about a user is the provider's.
 
 use super::authorization::require;
-use super::{Problem, State, body};
+use super::{AppState, Problem, body};
 use crate::access::Access;
 use crate::domain::RolePolicy;
 use crate::store::{Choice, ChoiceError, Chosen, Moment, USER_FIELDS};
@@ -15,7 +15,7 @@ use actix_web::{HttpRequest, HttpResponse};
 use serde_json::{Map, Value};
 
 pub(super) async fn choose(
-    state: Data<State>,
+    state: Data<AppState>,
     request: HttpRequest,
     id: Path<String>,
     payload: Payload,
@@ -41,7 +41,7 @@ pub(super) async fn choose(
     Ok(HttpResponse::Ok().insert_header((CACHE_CONTROL, "no-store")).json(user))
 }
 
-fn parse(state: &State, body: &[u8]) -> Result<Choice, Problem> {
+fn parse(state: &AppState, body: &[u8]) -> Result<Choice, Problem> {
     let fields: Map<String, Value> = serde_json::from_slice(body).map_err(|_| {
         let detail = "send a JSON object with `role`, `plan` or both, each a word or null";
         Problem::bad_request("invalid_body", detail)

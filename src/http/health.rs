@@ -1,11 +1,11 @@
 //! `/healthz` says that the process lives, `/readyz` that it can work.
 
-use super::{Problem, State};
+use super::{AppState, Problem};
 use actix_web::HttpResponse;
 use actix_web::web::Data;
 use serde_json::json;
 
-pub(super) async fn alive(state: Data<State>) -> Result<HttpResponse, Problem> {
+pub(super) async fn alive(state: Data<AppState>) -> Result<HttpResponse, Problem> {
     if !state.ingest.is_open() {
         let detail = "the writer has ended; restart the service";
         return Err(Problem::unavailable("not_running", detail));
@@ -13,8 +13,8 @@ pub(super) async fn alive(state: Data<State>) -> Result<HttpResponse, Problem> {
     Ok(HttpResponse::Ok().json(json!({"status": "alive"})))
 }
 
-pub(super) async fn ready(state: Data<State>) -> Result<HttpResponse, Problem> {
-    if !state.phase.is_ready() {
+pub(super) async fn ready(state: Data<AppState>) -> Result<HttpResponse, Problem> {
+    if !state.readiness.is_ready() {
         let detail = "the service is starting (the database is being prepared) or stopping";
         return Err(Problem::unavailable("not_running", detail));
     }

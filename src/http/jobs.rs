@@ -3,7 +3,7 @@
 
 use super::authorization::require;
 use super::users::{Page, Paging, next_cursor, query_pairs};
-use super::{Problem, State, body};
+use super::{AppState, Problem, body};
 use crate::access::Access;
 use crate::domain::JobKind;
 use crate::store::Moment;
@@ -36,7 +36,7 @@ struct LastDrift {
 
 /// Starts a job, or says which one is active.
 pub(super) async fn start(
-    state: Data<State>,
+    state: Data<AppState>,
     request: HttpRequest,
     payload: Payload,
 ) -> Result<HttpResponse, Problem> {
@@ -71,7 +71,7 @@ pub(super) async fn start(
 
 /// Shows a job.
 pub(super) async fn show(
-    state: Data<State>,
+    state: Data<AppState>,
     request: HttpRequest,
     id: Path<String>,
 ) -> Result<HttpResponse, Problem> {
@@ -83,7 +83,7 @@ pub(super) async fn show(
 
 /// Lists jobs, newest first.
 pub(super) async fn list(
-    state: Data<State>,
+    state: Data<AppState>,
     request: HttpRequest,
 ) -> Result<HttpResponse, Problem> {
     require(&state, &request, Access::Administer)?;
@@ -97,7 +97,7 @@ pub(super) async fn list(
 
 /// Cancels a job that has not ended; one that has stays as it is.
 pub(super) async fn cancel(
-    state: Data<State>,
+    state: Data<AppState>,
     request: HttpRequest,
     id: Path<String>,
 ) -> Result<HttpResponse, Problem> {
@@ -111,7 +111,7 @@ pub(super) async fn cancel(
 
 /// Shows the last report of what differs.
 pub(super) async fn drift(
-    state: Data<State>,
+    state: Data<AppState>,
     request: HttpRequest,
 ) -> Result<HttpResponse, Problem> {
     require(&state, &request, Access::Administer)?;

@@ -1,7 +1,7 @@
 //! `GET /v1/me`: who is asking?
 
 use super::session::{session, user_of};
-use super::{Problem, State};
+use super::{AppState, Problem};
 use crate::provider::session::Session;
 use crate::store::{Moment, UserRecord};
 use actix_web::http::header::CACHE_CONTROL;
@@ -51,7 +51,7 @@ impl Me {
 }
 
 pub(super) async fn show(
-    state: Data<State>,
+    state: Data<AppState>,
     request: HttpRequest,
 ) -> Result<HttpResponse, Problem> {
     let session = session(&state, &request).await?;

@@ -1,6 +1,6 @@
 //! `/metrics`, for Prometheus.
 
-use super::{Problem, State, problem};
+use super::{AppState, Problem, problem};
 use crate::sync::jobs::DriftReport;
 use actix_web::web::Data;
 use actix_web::{HttpRequest, HttpResponse};
@@ -10,7 +10,7 @@ const OPENMETRICS: &str = "application/openmetrics-text; version=1.0.0; charset=
 /// On the main listener: only where that is loopback, and only for a request that no proxy
 /// forwarded from elsewhere.
 pub(super) async fn public(
-    state: Data<State>,
+    state: Data<AppState>,
     request: HttpRequest,
 ) -> Result<HttpResponse, Problem> {
     let forwarded = request
@@ -25,7 +25,7 @@ pub(super) async fn public(
 }
 
 /// On the listener of `USERSYNC_METRICS_BIND`.
-pub(super) async fn show(state: Data<State>) -> HttpResponse {
+pub(super) async fn show(state: Data<AppState>) -> HttpResponse {
     let (deliveries, bytes) = state.ingest.waiting();
     state.metrics.queue(deliveries, bytes);
     // What the database holds is looked up here; while it is away, the last number stands.

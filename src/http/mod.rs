@@ -38,7 +38,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
 /// What the routes work with.
-pub struct State {
+pub struct AppState {
     pub webhooks: WebhookReceiver,
     /// The queue of deliveries and its writer.
     pub ingest: Ingest,
@@ -61,10 +61,10 @@ pub struct State {
     /// Whether this listener shows metrics: it is loopback, and no other one was asked for.
     pub shows_metrics: bool,
     /// Where in its life the service is.
-    pub phase: Phase,
+    pub readiness: Readiness,
 }
 
-impl State {
+impl AppState {
     /// What keeps rows and provider in step, or that there is no key to ask with.
     fn reconciler(&self) -> Result<&Arc<Reconciler>, Problem> {
         let detail = "the provider cannot be asked: CLERK_SECRET_KEY is not set";
@@ -74,12 +74,12 @@ impl State {
 
 /// Where in its life the service is.
 #[derive(Debug, Default)]
-pub struct Phase {
+pub struct Readiness {
     prepared: AtomicBool,
     stopping: AtomicBool,
 }
 
-impl Phase {
+impl Readiness {
     /// The database is prepared.
     pub fn set_prepared(&self) {
         self.prepared.store(true, Ordering::Release);

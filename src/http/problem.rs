@@ -4,7 +4,7 @@
 //! A 4xx says what to do; a 5xx never shows internals: its cause is logged with the request's
 //! id, once, by [`super::request_id`], where every problem passes on its way out.
 
-use super::State;
+use super::AppState;
 use super::authorization::require;
 use super::page::page;
 use super::webhooks::WebhookError;
@@ -240,7 +240,7 @@ pub(super) fn only(methods: &'static str) -> Problem {
 
 /// Answers what no route below `/v1` matches: only an admin learns that it is not there.
 pub(super) async fn nothing_for_you(
-    state: Data<State>,
+    state: Data<AppState>,
     request: HttpRequest,
 ) -> Result<HttpResponse, Problem> {
     require(&state, &request, Access::Administer)?;

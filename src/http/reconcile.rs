@@ -3,7 +3,7 @@
 
 use super::authorization::require;
 use super::users::{Paging, next_cursor, query_pairs};
-use super::{Problem, State, body};
+use super::{AppState, Problem, body};
 use crate::access::Access;
 use crate::store::write_backs::STATES;
 use crate::sync::Resynced;
@@ -31,7 +31,7 @@ struct Answer {
 }
 
 pub(super) async fn resync(
-    state: Data<State>,
+    state: Data<AppState>,
     request: HttpRequest,
     payload: Payload,
 ) -> Result<HttpResponse, Problem> {
@@ -55,7 +55,7 @@ fn invalid() -> Problem {
 }
 
 pub(super) async fn list_write_backs(
-    state: Data<State>,
+    state: Data<AppState>,
     request: HttpRequest,
 ) -> Result<HttpResponse, Problem> {
     require(&state, &request, Access::Administer)?;

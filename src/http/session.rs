@@ -3,7 +3,7 @@
 //! The row is read for every request: a token says who somebody was when it was signed, the table
 //! whether they may still come in.
 
-use super::{Problem, State};
+use super::{AppState, Problem};
 use crate::provider::session::{Session, TokenFault};
 use crate::store::UserRecord;
 use crate::sync::NotSynced;
@@ -13,7 +13,7 @@ use actix_web::http::{Method, StatusCode};
 use jiff::Timestamp;
 
 /// The session of a request; cookies count only where nothing is changed.
-pub(super) async fn session(state: &State, request: &HttpRequest) -> Result<Session, Problem> {
+pub(super) async fn session(state: &AppState, request: &HttpRequest) -> Result<Session, Problem> {
     let Some(sessions) = &state.sessions else {
         let detail = "session tokens cannot be checked here; set CLERK_PUBLISHABLE_KEY, or CLERK_JWT_KEY and CLERK_ISSUER";
         return Err(Problem::new(StatusCode::UNAUTHORIZED, "sessions_not_configured", detail));
@@ -33,7 +33,7 @@ pub(super) async fn session(state: &State, request: &HttpRequest) -> Result<Sess
 /// The row of a session's user, made now where it is missing, and whether this very request made
 /// it. A user who is refused has a row and no way in.
 pub(super) async fn user_of(
-    state: &State,
+    state: &AppState,
     session: &Session,
 ) -> Result<(UserRecord, bool), Problem> {
     let imported = match admitted(find(state, session).await?)? {
@@ -57,7 +57,10 @@ pub(super) async fn user_of(
 }
 
 /// The row of a session's user, whatever its state.
-pub(super) async fn find(state: &State, session: &Session) -> Result<Option<UserRecord>, Problem> {
+pub(super) async fn find(
+    state: &AppState,
+    session: &Session,
+) -> Result<Option<UserRecord>, Problem> {
     Ok(state.store.find_external(state.source, session.external_id.clone()).await?)
 }
 

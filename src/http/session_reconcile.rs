@@ -9,7 +9,7 @@
 use super::me::Me;
 use super::page::{GoesOn, page};
 use super::session::{admitted, find, now, session};
-use super::{Problem, State};
+use super::{AppState, Problem};
 use crate::access::Target;
 use crate::provider::session::Session;
 use actix_web::http::StatusCode;
@@ -46,7 +46,7 @@ enum Caller {
 }
 
 pub(super) async fn reconcile(
-    state: Data<State>,
+    state: Data<AppState>,
     request: HttpRequest,
 ) -> Result<HttpResponse, Problem> {
     let caller = caller(&request);
@@ -61,7 +61,7 @@ pub(super) async fn reconcile(
 }
 
 /// Where a person without a session goes, or reads why not.
-fn send_to_sign_in(state: &State, request: &HttpRequest, target: &Target) -> HttpResponse {
+fn send_to_sign_in(state: &AppState, request: &HttpRequest, target: &Target) -> HttpResponse {
     let sign_in = state.redirects.sign_in(target);
     // Once: a page that sends everybody back here would go round for ever.
     let was_asked = target.asked_to_sign_in || target.returned;
@@ -73,7 +73,7 @@ fn send_to_sign_in(state: &State, request: &HttpRequest, target: &Target) -> Htt
 }
 
 async fn answer(
-    state: &State,
+    state: &AppState,
     request: &HttpRequest,
     caller: Caller,
     target: &Target,
@@ -148,7 +148,7 @@ fn caller(request: &HttpRequest) -> Caller {
     }
 }
 
-fn target(state: &State, request: &HttpRequest) -> Target {
+fn target(state: &AppState, request: &HttpRequest) -> Target {
     let query = Query::<HashMap<String, String>>::from_query(request.query_string());
     let asked = query.ok().and_then(|mut query| query.remove("redirect_url"));
     let referer = request.headers().get(REFERER).map(HeaderValue::to_str);

@@ -1,7 +1,7 @@
 //! `GET /v1/users` and `GET /v1/users/{id}`, behind an admin or read token.
 
 use super::authorization::require;
-use super::{Problem, State};
+use super::{AppState, Problem};
 use crate::access::Access;
 use crate::store::{UserFilter, UserRecord};
 use actix_web::http::StatusCode;
@@ -33,7 +33,7 @@ pub(super) struct Page<T> {
 }
 
 pub(super) async fn get(
-    state: Data<State>,
+    state: Data<AppState>,
     request: HttpRequest,
     id: Path<String>,
 ) -> Result<HttpResponse, Problem> {
@@ -52,7 +52,7 @@ pub(super) fn not_found() -> Problem {
 }
 
 pub(super) async fn list(
-    state: Data<State>,
+    state: Data<AppState>,
     request: HttpRequest,
 ) -> Result<HttpResponse, Problem> {
     require(&state, &request, Access::ReadUsers)?;

@@ -4,7 +4,7 @@
 //! read, the signature before anything is parsed. Nothing here decides what a delivery changes.
 
 use super::delivery_body::{self, InFlight};
-use super::{Problem, State};
+use super::{AppState, Problem};
 use crate::domain::Outcome;
 use crate::ingest::{Ingest, Settled, Unavailable};
 use crate::provider::{Event, Provider};
@@ -23,11 +23,11 @@ use std::time::{Duration, Instant};
 const ANSWER_WITHIN: Duration = Duration::from_secs(10);
 
 pub(super) async fn receive(
-    state: Data<State>,
+    state: Data<AppState>,
     request: HttpRequest,
     payload: Payload,
 ) -> Result<HttpResponse, Problem> {
-    if !state.phase.is_prepared() {
+    if !state.readiness.is_prepared() {
         state.metrics.unavailable(Unavailable::NotRunning.code());
         return Err(Unavailable::NotRunning.into());
     }
