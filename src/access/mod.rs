@@ -6,5 +6,5 @@
 mod redirect;
 mod tokens;
 
-pub use redirect::{Redirects, Target};
-pub use tokens::{Access, Denied, Holder, Tokens};
+pub use redirect::{RedirectTarget, Redirects};
+pub use tokens::{Access, AccessError, TokenName, Tokens};

@@ -30,7 +30,7 @@ const SIGNED_IN: &str = "0";
 
 /// Where a browser is sent.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Target {
+pub struct RedirectTarget {
     /// The `Location`: a path of our own origin, or a URL of an allowed one. Has the mark.
     pub location: String,
     /// Whether the browser had been sent there by us.
@@ -60,18 +60,23 @@ impl Redirects {
 
     /// The target that was asked for, else the page that the browser came from, else `/`; `/`
     /// also where it is not allowed. `own_path` is the path of the route that asks.
-    pub fn target(&self, asked: Option<&str>, referer: Option<&str>, own_path: &str) -> Target {
+    pub fn target(
+        &self,
+        asked: Option<&str>,
+        referer: Option<&str>,
+        own_path: &str,
+    ) -> RedirectTarget {
         let text = asked.or(referer).unwrap_or("/");
         let url = self.allowed(text, own_path).unwrap_or_else(|| self.base.clone());
         let marked = |value| url.query_pairs().any(|pair| pair.0 == MARK && pair.1 == value);
         let (returned, asked_to_sign_in) = (marked(SENT_ON), marked(SIGNED_IN));
         let location = self.location(&mark(&url, SENT_ON));
-        Target { location, returned, asked_to_sign_in, url }
+        RedirectTarget { location, returned, asked_to_sign_in, url }
     }
 
     /// Where to sign in, coming back to `target`. A place elsewhere is told our origin, if we know
     /// it.
-    pub fn sign_in(&self, target: &Target) -> String {
+    pub fn sign_in(&self, target: &RedirectTarget) -> String {
         let target = mark(&target.url, SIGNED_IN);
         let known = self.base.host() != UNKNOWN_ORIGIN.host();
         let is_elsewhere = self.sign_in.origin() != self.base.origin();

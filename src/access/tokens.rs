@@ -21,7 +21,7 @@ pub enum Access {
 
 /// Why a request is turned away.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Denied {
+pub enum AccessError {
     /// No token, a wrong one, or none is configured.
     Unauthorized,
     /// A read token where only an admin token will do.
@@ -31,17 +31,17 @@ pub enum Denied {
 /// The holder of a token, as logs name it: by the name that was configured, else by the
 /// first eight hex digits of the token's digest.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Holder(pub String);
+pub struct TokenName(pub String);
 
 /// The tokens that are configured.
 #[derive(Debug, Default)]
 pub struct Tokens {
-    known: Vec<Token>,
+    known: Vec<AccessToken>,
 }
 
 #[derive(Debug)]
-struct Token {
-    holder: Holder,
+struct AccessToken {
+    token_name: TokenName,
     digest: [u8; 32],
     administers: bool,
 }
@@ -66,22 +66,26 @@ impl Tokens {
             return Err("holds characters that a header cannot carry: use `openssl rand -hex 32`");
         }
         let digest: [u8; 32] = Sha256::digest(secret.as_bytes()).into();
-        let mut holder = name.to_owned();
-        if holder.is_empty() {
+        let mut token_name = name.to_owned();
+        if token_name.is_empty() {
             for byte in digest.iter().take(4) {
                 // Writing to a string cannot fail.
-                write!(holder, "{byte:02x}").ok();
+                write!(token_name, "{byte:02x}").ok();
             }
         }
-        self.known.push(Token { holder: Holder(holder), digest, administers });
+        self.known.push(AccessToken { token_name: TokenName(token_name), digest, administers });
         Ok(())
     }
 
     /// Decides about the value of an `Authorization` header.
-    pub fn decide(&self, authorization: Option<&[u8]>, access: Access) -> Result<&Holder, Denied> {
+    pub fn decide(
+        &self,
+        authorization: Option<&[u8]>,
+        access: Access,
+    ) -> Result<&TokenName, AccessError> {
         let presented = authorization
             .and_then(|value| value.strip_prefix(b"Bearer "))
-            .ok_or(Denied::Unauthorized)?;
+            .ok_or(AccessError::Unauthorized)?;
         let digest: [u8; 32] = Sha256::digest(presented.trim_ascii()).into();
         let mut found = None;
         for token in &self.known {
@@ -90,16 +94,18 @@ impl Tokens {
             }
         }
         match found {
-            None => Err(Denied::Unauthorized),
-            Some(token) if token.administers || access == Access::ReadUsers => Ok(&token.holder),
-            Some(_) => Err(Denied::Forbidden),
+            None => Err(AccessError::Unauthorized),
+            Some(token) if token.administers || access == Access::ReadUsers => {
+                Ok(&token.token_name)
+            }
+            Some(_) => Err(AccessError::Forbidden),
         }
     }
 }
 
 #[cfg(test)]
 mod tests {
-    use super::{Access, Denied, Tokens};
+    use super::{Access, AccessError, Tokens};
 
     const ADMIN: &str = "0123456789abcdef0123456789abcdef";
     const READ: &str = "fedcba9876543210fedcba9876543210";
@@ -111,22 +117,29 @@ mod tests {
         tokens
     }
 
-    fn decide(header: &str, access: Access) -> Result<String, Denied> {
-        tokens().decide(Some(header.as_bytes()), access).map(|holder| holder.0.clone())
+    fn decide(header: &str, access: Access) -> Result<String, AccessError> {
+        tokens().decide(Some(header.as_bytes()), access).map(|token_name| token_name.0.clone())
     }
 
     #[test]
     fn an_admin_token_does_everything_and_a_read_token_reads() {
         assert_eq!(decide(&format!("Bearer {ADMIN}"), Access::Administer), Ok("ops".into()));
         assert_eq!(decide(&format!("Bearer {ADMIN}"), Access::ReadUsers), Ok("ops".into()));
-        assert_eq!(decide(&format!("Bearer {READ}"), Access::Administer), Err(Denied::Forbidden));
+        assert_eq!(
+            decide(&format!("Bearer {READ}"), Access::Administer),
+            Err(AccessError::Forbidden)
+        );
         assert_eq!(decide(&format!("Bearer {READ}"), Access::ReadUsers).unwrap().len(), 8);
     }
 
     #[test]
     fn no_wrong_or_unconfigured_token_is_unauthorized() {
         for header in ["Bearer nope", "Bearer ", ADMIN, "Basic abc", "bearer"] {
-            assert_eq!(decide(header, Access::ReadUsers), Err(Denied::Unauthorized), "{header}");
+            assert_eq!(
+                decide(header, Access::ReadUsers),
+                Err(AccessError::Unauthorized),
+                "{header}"
+            );
         }
         assert!(tokens().decide(None, Access::ReadUsers).is_err());
         let closed = Tokens::default();

@@ -20,7 +20,7 @@ pub(super) async fn choose(
     id: Path<String>,
     payload: Payload,
 ) -> Result<HttpResponse, Problem> {
-    let holder = require(&state, &request, Access::Administer)?;
+    let token_name = require(&state, &request, Access::Administer)?;
     let id = id.into_inner();
     let body = body::read(payload).await?;
     let choice = parse(&state, &body)?;
@@ -34,7 +34,7 @@ pub(super) async fn choose(
     let words = state.words.clone();
     let (role, plan) = (choice.role.to_string(), choice.plan.to_string());
     let user = state.store.choose(id, words, choice, now).await?;
-    tracing::info!(token = holder.0, user.id = user.id(), role, plan, "an operator's choice");
+    tracing::info!(token = token_name.0, user.id = user.id(), role, plan, "an operator's choice");
     if let Some(reconciler) = &state.reconciler {
         reconciler.nudge();
     }

@@ -40,7 +40,7 @@ pub(super) async fn start(
     request: HttpRequest,
     payload: Payload,
 ) -> Result<HttpResponse, Problem> {
-    let holder = require(&state, &request, Access::Administer)?;
+    let token_name = require(&state, &request, Access::Administer)?;
     let wanted: Wanted =
         serde_json::from_slice(&body::read(payload).await?).map_err(|_| invalid())?;
     let Wanted { kind, dry_run, allow_mass_delete } = wanted;
@@ -53,7 +53,7 @@ pub(super) async fn start(
     let asked = Asked { kind, dry_run, allow_mass_delete };
     let (job, is_new) = reconciler.ask_for_job(asked).await?;
     tracing::info!(
-        token = holder.0,
+        token = token_name.0,
         job = job.id,
         kind = kind.as_str(),
         is_new,
@@ -101,11 +101,11 @@ pub(super) async fn cancel(
     request: HttpRequest,
     id: Path<String>,
 ) -> Result<HttpResponse, Problem> {
-    let holder = require(&state, &request, Access::Administer)?;
+    let token_name = require(&state, &request, Access::Administer)?;
     let id = id.into_inner();
     let job = if id.contains('\0') { None } else { state.store.cancel_job(id).await? };
     let job = job.ok_or_else(not_found)?;
-    tracing::info!(token = holder.0, job = job.id, state = job.state, "a job is cancelled");
+    tracing::info!(token = token_name.0, job = job.id, state = job.state, "a job is cancelled");
     Ok(answer(StatusCode::OK).json(view(&job)))
 }
 

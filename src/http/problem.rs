@@ -8,7 +8,7 @@ use super::AppState;
 use super::authorization::require;
 use super::page::page;
 use super::webhooks::WebhookError;
-use crate::access::{Access, Denied};
+use crate::access::{Access, AccessError};
 use crate::ingest::Unavailable;
 use crate::provider::session::{Refused, TokenFault};
 use crate::store::StoreError;
@@ -153,15 +153,15 @@ impl From<TokenFault> for Problem {
     }
 }
 
-impl From<Denied> for Problem {
-    fn from(denied: Denied) -> Self {
-        match denied {
-            Denied::Unauthorized => Self::new(
+impl From<AccessError> for Problem {
+    fn from(error: AccessError) -> Self {
+        match error {
+            AccessError::Unauthorized => Self::new(
                 StatusCode::UNAUTHORIZED,
                 "unauthorized",
                 "send `Authorization: Bearer …` with a token of USERSYNC_ADMIN_TOKEN or USERSYNC_READ_TOKEN",
             ),
-            Denied::Forbidden => Self::new(
+            AccessError::Forbidden => Self::new(
                 StatusCode::FORBIDDEN,
                 "forbidden",
                 "a read token reads users only; this needs a token of USERSYNC_ADMIN_TOKEN",

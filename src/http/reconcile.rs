@@ -35,7 +35,7 @@ pub(super) async fn resync(
     request: HttpRequest,
     payload: Payload,
 ) -> Result<HttpResponse, Problem> {
-    let holder = require(&state, &request, Access::Administer)?;
+    let token_name = require(&state, &request, Access::Administer)?;
     let wanted: Wanted =
         serde_json::from_slice(&body::read(payload).await?).map_err(|_| invalid())?;
     let named = wanted.user_ids.iter().all(|id| !id.is_empty() && !id.contains('\0'));
@@ -44,7 +44,7 @@ pub(super) async fn resync(
     }
     let reconciler = state.reconciler()?;
     let users = wanted.user_ids.len();
-    tracing::info!(token = holder.0, users, take_over = wanted.take_over, "a manual resync");
+    tracing::info!(token = token_name.0, users, take_over = wanted.take_over, "a manual resync");
     let data = reconciler.resync(wanted.user_ids, wanted.take_over).await?;
     Ok(HttpResponse::Ok().insert_header((CACHE_CONTROL, "no-store")).json(Answer { data }))
 }

@@ -10,7 +10,7 @@ use super::me::Me;
 use super::page::{GoesOn, page};
 use super::session::{admitted, find, now, session};
 use super::{AppState, Problem};
-use crate::access::Target;
+use crate::access::RedirectTarget;
 use crate::provider::session::Session;
 use actix_web::http::StatusCode;
 use actix_web::http::header::{
@@ -61,7 +61,11 @@ pub(super) async fn reconcile(
 }
 
 /// Where a person without a session goes, or reads why not.
-fn send_to_sign_in(state: &AppState, request: &HttpRequest, target: &Target) -> HttpResponse {
+fn send_to_sign_in(
+    state: &AppState,
+    request: &HttpRequest,
+    target: &RedirectTarget,
+) -> HttpResponse {
     let sign_in = state.redirects.sign_in(target);
     // Once: a page that sends everybody back here would go round for ever.
     let was_asked = target.asked_to_sign_in || target.returned;
@@ -76,7 +80,7 @@ async fn answer(
     state: &AppState,
     request: &HttpRequest,
     caller: Caller,
-    target: &Target,
+    target: &RedirectTarget,
 ) -> Result<HttpResponse, Problem> {
     let session = session(state, request).await?;
     let before = find(state, &session).await?;
@@ -148,7 +152,7 @@ fn caller(request: &HttpRequest) -> Caller {
     }
 }
 
-fn target(state: &AppState, request: &HttpRequest) -> Target {
+fn target(state: &AppState, request: &HttpRequest) -> RedirectTarget {
     let query = Query::<HashMap<String, String>>::from_query(request.query_string());
     let asked = query.ok().and_then(|mut query| query.remove("redirect_url"));
     let referer = request.headers().get(REFERER).map(HeaderValue::to_str);
