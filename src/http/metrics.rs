@@ -20,7 +20,7 @@ pub(super) async fn public(
     if state.shows_metrics && !forwarded {
         Ok(show(state).await)
     } else {
-        problem::no_such_route().await
+        problem::route_not_found().await
     }
 }
 

@@ -104,52 +104,55 @@ impl Readiness {
 /// Every route there is.
 pub fn routes(config: &mut ServiceConfig) {
     for path in ["/webhooks/clerk", "/api/webhooks/clerk"] {
-        config.service(place(path, "POST").route(web::post().to(webhooks::receive)));
+        config.service(resource(path, "POST").route(web::post().to(webhooks::receive)));
     }
     config
         .service(
-            place(session_reconcile::PATH, LOOKS).route(looks().to(session_reconcile::reconcile)),
+            resource(session_reconcile::PATH, GET_HEAD)
+                .route(get_or_head().to(session_reconcile::reconcile)),
         )
-        .service(place("/healthz", LOOKS).route(looks().to(health::alive)))
-        .service(place("/readyz", LOOKS).route(looks().to(health::ready)))
-        .service(place("/metrics", LOOKS).route(looks().to(metrics::public)))
+        .service(resource("/healthz", GET_HEAD).route(get_or_head().to(health::alive)))
+        .service(resource("/readyz", GET_HEAD).route(get_or_head().to(health::ready)))
+        .service(resource("/metrics", GET_HEAD).route(get_or_head().to(metrics::public)))
         .service(
             web::scope("/v1")
-                .service(place("/me", LOOKS).route(looks().to(me::show)))
-                .service(place("/users", LOOKS).route(looks().to(users::list)))
+                .service(resource("/me", GET_HEAD).route(get_or_head().to(me::show)))
+                .service(resource("/users", GET_HEAD).route(get_or_head().to(users::list)))
                 .service(
-                    place("/users/{id}", "GET, HEAD, PATCH")
-                        .route(looks().to(users::get))
+                    resource("/users/{id}", "GET, HEAD, PATCH")
+                        .route(get_or_head().to(users::get))
                         .route(web::patch().to(choice::choose)),
                 )
                 .service(
-                    place("/jobs", "GET, HEAD, POST")
-                        .route(looks().to(jobs::list))
+                    resource("/jobs", "GET, HEAD, POST")
+                        .route(get_or_head().to(jobs::list))
                         .route(web::post().to(jobs::start)),
                 )
-                .service(place("/jobs/{id}", LOOKS).route(looks().to(jobs::show)))
-                .service(place("/jobs/{id}/cancel", "POST").route(web::post().to(jobs::cancel)))
-                .service(place("/drift", LOOKS).route(looks().to(jobs::drift)))
-                .service(place("/reconcile", "POST").route(web::post().to(reconcile::resync)))
+                .service(resource("/jobs/{id}", GET_HEAD).route(get_or_head().to(jobs::show)))
+                .service(resource("/jobs/{id}/cancel", "POST").route(web::post().to(jobs::cancel)))
+                .service(resource("/drift", GET_HEAD).route(get_or_head().to(jobs::drift)))
+                .service(resource("/reconcile", "POST").route(web::post().to(reconcile::resync)))
                 .service(
-                    place("/write-backs", LOOKS).route(looks().to(reconcile::list_write_backs)),
+                    resource("/write-backs", GET_HEAD)
+                        .route(get_or_head().to(reconcile::list_write_backs)),
                 )
-                .default_service(web::to(problem::nothing_for_you)),
+                .default_service(web::to(problem::not_found_for_admin)),
         )
-        .default_service(web::to(problem::no_such_route));
+        .default_service(web::to(problem::route_not_found));
 }
 
 /// An address that takes these methods, and says so to whoever comes by another.
-fn place(path: &str, methods: &'static str) -> Resource {
-    let refuse = move || async move { Err::<HttpResponse, Problem>(problem::only(methods)) };
+fn resource(path: &str, methods: &'static str) -> Resource {
+    let refuse =
+        move || async move { Err::<HttpResponse, Problem>(problem::method_not_allowed(methods)) };
     web::resource(path).default_service(web::to(refuse))
 }
 
-/// The methods of [`looks`].
-const LOOKS: &str = "GET, HEAD";
+/// The methods of [`get_or_head`].
+const GET_HEAD: &str = "GET, HEAD";
 
 /// `GET`, or `HEAD` as some probes prefer; the server leaves out the body of its answer.
-fn looks() -> Route {
+fn get_or_head() -> Route {
     Route::new().guard(guard::Any(guard::Get()).or(guard::Head()))
 }
 
@@ -157,5 +160,5 @@ fn looks() -> Route {
 pub fn metrics_routes(config: &mut ServiceConfig) {
     config
         .route("/metrics", web::get().to(metrics::show))
-        .default_service(web::to(problem::no_such_route));
+        .default_service(web::to(problem::route_not_found));
 }

@@ -226,23 +226,23 @@ impl ResponseError for Problem {
 }
 
 /// Answers what no route matches.
-pub(super) async fn no_such_route() -> Result<HttpResponse, Problem> {
+pub(super) async fn route_not_found() -> Result<HttpResponse, Problem> {
     let detail = "there is nothing here; deliveries go to POST /webhooks/clerk, users are at GET /v1/users, and GET /v1/me says who is asking";
     Err(Problem::new(StatusCode::NOT_FOUND, "not_found", detail))
 }
 
 /// What is said to whoever comes by another method than these.
-pub(super) fn only(methods: &'static str) -> Problem {
+pub(super) fn method_not_allowed(methods: &'static str) -> Problem {
     let detail = format!("this address takes {methods}");
     let problem = Problem::new(StatusCode::METHOD_NOT_ALLOWED, "method_not_allowed", detail);
     Problem { allow: Some(methods), ..problem }
 }
 
 /// Answers what no route below `/v1` matches: only an admin learns that it is not there.
-pub(super) async fn nothing_for_you(
+pub(super) async fn not_found_for_admin(
     state: Data<AppState>,
     request: HttpRequest,
 ) -> Result<HttpResponse, Problem> {
     require(&state, &request, Access::Administer)?;
-    no_such_route().await
+    route_not_found().await
 }

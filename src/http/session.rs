@@ -21,8 +21,8 @@ pub(super) async fn session(state: &AppState, request: &HttpRequest) -> Result<S
     let headers = request.headers();
     let authorization = headers.get(AUTHORIZATION).map(HeaderValue::as_bytes);
     let cookies = headers.get_all(COOKIE).map(HeaderValue::as_bytes);
-    let looks = matches!(*request.method(), Method::GET | Method::HEAD);
-    let token = sessions.token_of(authorization, cookies, looks).ok_or(TokenFault::Missing)?;
+    let is_read = matches!(*request.method(), Method::GET | Method::HEAD);
+    let token = sessions.token_of(authorization, cookies, is_read).ok_or(TokenFault::Missing)?;
     let session = sessions.verify(&token, now()).await?;
     if let Some(actor) = &session.impersonated_by {
         tracing::info!(user.external_id = session.external_id, actor, "an impersonated session");
