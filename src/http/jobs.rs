@@ -2,7 +2,7 @@
 //! differs.
 
 use super::authorization::require;
-use super::users::{Page, Paging, next_cursor, query_pairs};
+use super::users::{ListPage, PageRequest, next_cursor, query_pairs};
 use super::{AppState, Problem, body};
 use crate::access::Access;
 use crate::domain::JobKind;
@@ -17,7 +17,7 @@ use serde::{Deserialize, Serialize};
 
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
-struct Wanted {
+struct StartJobBody {
     kind: JobKind,
     #[serde(default)]
     dry_run: bool,
@@ -26,7 +26,7 @@ struct Wanted {
 }
 
 #[derive(Serialize)]
-struct LastDrift {
+struct DriftResponse {
     job_id: String,
     started_at: Option<Moment>,
     finished_at: Option<Moment>,
@@ -41,9 +41,9 @@ pub(super) async fn start(
     payload: Payload,
 ) -> Result<HttpResponse, Problem> {
     let token_name = require(&state, &request, Access::Administer)?;
-    let wanted: Wanted =
+    let body: StartJobBody =
         serde_json::from_slice(&body::read(payload).await?).map_err(|_| invalid())?;
-    let Wanted { kind, dry_run, allow_mass_delete } = wanted;
+    let StartJobBody { kind, dry_run, allow_mass_delete } = body;
     if allow_mass_delete && kind != JobKind::Reconcile {
         return Err(invalid());
     }
@@ -88,11 +88,11 @@ pub(super) async fn list(
 ) -> Result<HttpResponse, Problem> {
     require(&state, &request, Access::Administer)?;
     let pairs = query_pairs(request.query_string(), &["limit", "cursor"])?;
-    let Paging { limit, after } = Paging::parse(&pairs)?;
+    let PageRequest { limit, after } = PageRequest::parse(&pairs)?;
     let mut jobs = state.store.list_jobs(state.source, after, limit + 1).await?;
     let next_cursor = next_cursor(&mut jobs, limit, |job| &job.id);
     let data: Vec<JobView> = jobs.iter().map(view).collect();
-    Ok(answer(StatusCode::OK).json(Page { data, next_cursor }))
+    Ok(answer(StatusCode::OK).json(ListPage { data, next_cursor }))
 }
 
 /// Cancels a job that has not ended; one that has stays as it is.
@@ -120,7 +120,7 @@ pub(super) async fn drift(
         return Err(Problem::new(StatusCode::NOT_FOUND, "no_drift_report", detail));
     };
     let JobRecord { id: job_id, started_at, finished_at, .. } = job;
-    Ok(answer(StatusCode::OK).json(LastDrift { job_id, started_at, finished_at, report }))
+    Ok(answer(StatusCode::OK).json(DriftResponse { job_id, started_at, finished_at, report }))
 }
 
 fn answer(status: StatusCode) -> HttpResponseBuilder {

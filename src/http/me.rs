@@ -11,8 +11,8 @@ use serde::Serialize;
 
 /// The answer to whoever asks who they are.
 #[derive(Serialize)]
-pub(super) struct Me {
-    user: Person,
+pub(super) struct MeResponse {
+    user: MeUser,
     external_id: String,
     session_id: String,
     expires_at: Option<Moment>,
@@ -21,7 +21,7 @@ pub(super) struct Me {
 }
 
 #[derive(Serialize)]
-struct Person {
+struct MeUser {
     id: String,
     email: Option<String>,
     name: Option<String>,
@@ -30,9 +30,9 @@ struct Person {
     role: Option<String>,
 }
 
-impl Me {
+impl MeResponse {
     pub(super) fn new(user: &UserRecord, session: &Session, created: bool) -> Self {
-        let user = Person {
+        let user = MeUser {
             id: user.id().to_owned(),
             email: user.email.clone(),
             name: user.name.clone(),
@@ -56,6 +56,6 @@ pub(super) async fn show(
 ) -> Result<HttpResponse, Problem> {
     let session = session(&state, &request).await?;
     let (user, created) = user_of(&state, &session).await?;
-    let me = Me::new(&user, &session, created);
+    let me = MeResponse::new(&user, &session, created);
     Ok(HttpResponse::Ok().insert_header((CACHE_CONTROL, "no-store")).json(me))
 }

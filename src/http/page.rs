@@ -8,7 +8,7 @@ use actix_web::http::header::{
 
 /// Where a page goes on.
 #[derive(Clone, Copy)]
-pub(super) struct GoesOn<'a> {
+pub(super) struct PageLink<'a> {
     /// By itself after so many seconds; `None` where somebody has to click.
     pub(super) after_seconds: Option<i64>,
     /// The path or URL.
@@ -16,9 +16,9 @@ pub(super) struct GoesOn<'a> {
 }
 
 /// A page that says `text`, and where it goes on.
-pub(super) fn page(status: StatusCode, text: &str, goes_on: Option<GoesOn<'_>>) -> HttpResponse {
+pub(super) fn page(status: StatusCode, text: &str, link_to: Option<PageLink<'_>>) -> HttpResponse {
     let (mut refresh, mut link) = (String::new(), String::new());
-    if let Some(GoesOn { after_seconds, location }) = goes_on {
+    if let Some(PageLink { after_seconds, location }) = link_to {
         let location = escape(location);
         let word = if after_seconds.is_some() { "Go on now" } else { "Sign in" };
         link = format!("<p><a href=\"{location}\">{word}</a></p>");

@@ -42,7 +42,7 @@ pub struct Problem {
 }
 
 #[derive(Serialize)]
-struct Document<'a> {
+struct ProblemBody<'a> {
     r#type: String,
     title: &'a str,
     status: u16,
@@ -187,7 +187,7 @@ impl Problem {
             let text = format!("{} (request {request_id})", self.detail);
             return page(self.status, &text, None);
         }
-        let document = Document {
+        let document = ProblemBody {
             r#type: format!("urn:usersync:problem:{}", self.code),
             title: self.status.canonical_reason().unwrap_or("Error"),
             status: self.status.as_u16(),

@@ -2,7 +2,7 @@
 //! provider is still to be told, and what stands in the way.
 
 use super::authorization::require;
-use super::users::{Paging, next_cursor, query_pairs};
+use super::users::{PageRequest, next_cursor, query_pairs};
 use super::{AppState, Problem, body};
 use crate::access::Access;
 use crate::store::write_backs::STATES;
@@ -18,7 +18,7 @@ const MOST_USERS: usize = 100;
 
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
-struct Wanted {
+struct ResyncBody {
     user_ids: Vec<String>,
     /// Lets our values replace those that stand in a conflicting user's metadata.
     #[serde(default)]
@@ -26,7 +26,7 @@ struct Wanted {
 }
 
 #[derive(Serialize)]
-struct Answer {
+struct ResyncResponse {
     data: Vec<Resynced>,
 }
 
@@ -36,17 +36,17 @@ pub(super) async fn resync(
     payload: Payload,
 ) -> Result<HttpResponse, Problem> {
     let token_name = require(&state, &request, Access::Administer)?;
-    let wanted: Wanted =
+    let body: ResyncBody =
         serde_json::from_slice(&body::read(payload).await?).map_err(|_| invalid())?;
-    let named = wanted.user_ids.iter().all(|id| !id.is_empty() && !id.contains('\0'));
-    if wanted.user_ids.is_empty() || wanted.user_ids.len() > MOST_USERS || !named {
+    let named = body.user_ids.iter().all(|id| !id.is_empty() && !id.contains('\0'));
+    if body.user_ids.is_empty() || body.user_ids.len() > MOST_USERS || !named {
         return Err(invalid());
     }
     let reconciler = state.reconciler()?;
-    let users = wanted.user_ids.len();
-    tracing::info!(token = token_name.0, users, take_over = wanted.take_over, "a manual resync");
-    let data = reconciler.resync(wanted.user_ids, wanted.take_over).await?;
-    Ok(HttpResponse::Ok().insert_header((CACHE_CONTROL, "no-store")).json(Answer { data }))
+    let users = body.user_ids.len();
+    tracing::info!(token = token_name.0, users, take_over = body.take_over, "a manual resync");
+    let data = reconciler.resync(body.user_ids, body.take_over).await?;
+    Ok(HttpResponse::Ok().insert_header((CACHE_CONTROL, "no-store")).json(ResyncResponse { data }))
 }
 
 fn invalid() -> Problem {
@@ -60,7 +60,7 @@ pub(super) async fn list_write_backs(
 ) -> Result<HttpResponse, Problem> {
     require(&state, &request, Access::Administer)?;
     let pairs = query_pairs(request.query_string(), &["limit", "cursor", "state"])?;
-    let Paging { limit, after } = Paging::parse(&pairs)?;
+    let PageRequest { limit, after } = PageRequest::parse(&pairs)?;
     let wanted = pairs.get("state").filter(|state| !state.is_empty()).cloned();
     if wanted.as_ref().is_some_and(|wanted| !STATES.contains(&wanted.as_str())) {
         let detail = format!("`state` is one of {}", STATES.join(", "));
@@ -69,6 +69,6 @@ pub(super) async fn list_write_backs(
     let store = &state.store;
     let mut data = store.list_write_backs(state.source, wanted, after, limit + 1).await?;
     let next_cursor = next_cursor(&mut data, limit, |last| last.external_id());
-    let page = super::users::Page { data, next_cursor };
+    let page = super::users::ListPage { data, next_cursor };
     Ok(HttpResponse::Ok().insert_header((CACHE_CONTROL, "no-store")).json(page))
 }

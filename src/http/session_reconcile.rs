@@ -6,8 +6,8 @@
 //! waits until that token is over, so that there is no loop of redirects. An application that names
 //! the same target each time loses the mark, so a cookie of this route says the same.
 
-use super::me::Me;
-use super::page::{GoesOn, page};
+use super::me::MeResponse;
+use super::page::{PageLink, page};
 use super::session::{admitted, find, now, session};
 use super::{AppState, Problem};
 use crate::access::RedirectTarget;
@@ -73,7 +73,7 @@ fn send_to_sign_in(
         return redirect(&sign_in, SENT_TO_SIGN_IN, SIGN_IN_SECONDS);
     }
     let text = "You are not signed in here, or your session has just ended.";
-    page(StatusCode::UNAUTHORIZED, text, Some(GoesOn { after_seconds: None, location: &sign_in }))
+    page(StatusCode::UNAUTHORIZED, text, Some(PageLink { after_seconds: None, location: &sign_in }))
 }
 
 async fn answer(
@@ -101,11 +101,11 @@ async fn answer(
     Ok(match caller {
         Caller::Program => HttpResponse::Ok()
             .insert_header((CACHE_CONTROL, "no-store"))
-            .json(Me::new(&user, &session, created)),
+            .json(MeResponse::new(&user, &session, created)),
         _ if target.returned || was_sent(request, SENT_ON) => {
             let text = "Your account is ready. This page goes on by itself in a moment.";
             let after_seconds = Some(seconds_left(&session));
-            page(StatusCode::OK, text, Some(GoesOn { after_seconds, location: &target.location }))
+            page(StatusCode::OK, text, Some(PageLink { after_seconds, location: &target.location }))
         }
         _ => redirect(&target.location, SENT_ON, seconds_left(&session)),
     })

@@ -27,7 +27,7 @@ const STATUSES: [&str; 4] = ["active", "banned", "locked", "deleted"];
 
 /// A page of a list.
 #[derive(Serialize)]
-pub(super) struct Page<T> {
+pub(super) struct ListPage<T> {
     pub(super) data: Vec<T>,
     pub(super) next_cursor: Option<String>,
 }
@@ -57,22 +57,22 @@ pub(super) async fn list(
 ) -> Result<HttpResponse, Problem> {
     require(&state, &request, Access::ReadUsers)?;
     let query = Query::parse(request.query_string())?;
-    let Paging { limit, after } = query.paging;
+    let PageRequest { limit, after } = query.paging;
     let mut data = state.store.list_users(query.filter, after, limit + 1).await?;
     let next_cursor = next_cursor(&mut data, limit, UserRecord::id);
-    let page = Page { data, next_cursor };
+    let page = ListPage { data, next_cursor };
     Ok(HttpResponse::Ok().insert_header((CACHE_CONTROL, "no-store")).json(page))
 }
 
 /// Which part of a list is asked for.
-pub(super) struct Paging {
+pub(super) struct PageRequest {
     /// How many at most.
     pub(super) limit: i64,
     /// Behind which id.
     pub(super) after: Option<String>,
 }
 
-impl Paging {
+impl PageRequest {
     /// Reads `limit` and `cursor`.
     pub(super) fn parse(pairs: &HashMap<String, String>) -> Result<Self, Problem> {
         let limit = match pairs.get("limit") {
@@ -122,14 +122,14 @@ pub(super) fn query_pairs(text: &str, names: &[&str]) -> Result<HashMap<String, 
 
 struct Query {
     filter: UserFilter,
-    paging: Paging,
+    paging: PageRequest,
 }
 
 impl Query {
     fn parse(text: &str) -> Result<Self, Problem> {
         let pairs = query_pairs(text, &PARAMETERS)?;
         let text = |name: &str| pairs.get(name).filter(|value| !value.is_empty()).cloned();
-        let paging = Paging::parse(&pairs)?;
+        let paging = PageRequest::parse(&pairs)?;
         let status = text("status");
         if status.as_ref().is_some_and(|status| !STATUSES.contains(&status.as_str())) {
             let detail = "`status` is one of active, banned, locked, deleted";
