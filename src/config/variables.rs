@@ -186,13 +186,13 @@ pub const VARIABLES: &[Variable] = &[
     Variable {
         name: "USERSYNC_PUBLIC_URL",
         default: "",
-        meaning: "Our own origin as browsers see it; the session reconcile sends them there only. Never taken from a request.",
+        meaning: "Our own origin as browsers see it; the sign-in sync sends them there only. Never taken from a request.",
         given: Given::Flag("public-url"),
     },
     Variable {
         name: "USERSYNC_REDIRECT_ORIGINS",
         default: "",
-        meaning: "Further origins that the session reconcile may send a browser to.",
+        meaning: "Further origins that the sign-in sync may send a browser to.",
         given: Given::Flag("redirect-origins"),
     },
     Variable {

@@ -14,10 +14,10 @@ mod me;
 mod metrics;
 mod page;
 pub mod problem;
-mod reconcile;
 mod request_id;
+mod resync;
 mod session;
-mod session_reconcile;
+mod sign_in_sync;
 mod users;
 mod webhooks;
 
@@ -108,8 +108,7 @@ pub fn routes(config: &mut ServiceConfig) {
     }
     config
         .service(
-            resource(session_reconcile::PATH, GET_HEAD)
-                .route(get_or_head().to(session_reconcile::reconcile)),
+            resource(sign_in_sync::PATH, GET_HEAD).route(get_or_head().to(sign_in_sync::sync_user)),
         )
         .service(resource("/healthz", GET_HEAD).route(get_or_head().to(health::alive)))
         .service(resource("/readyz", GET_HEAD).route(get_or_head().to(health::ready)))
@@ -131,10 +130,10 @@ pub fn routes(config: &mut ServiceConfig) {
                 .service(resource("/jobs/{id}", GET_HEAD).route(get_or_head().to(jobs::show)))
                 .service(resource("/jobs/{id}/cancel", "POST").route(web::post().to(jobs::cancel)))
                 .service(resource("/drift", GET_HEAD).route(get_or_head().to(jobs::drift)))
-                .service(resource("/reconcile", "POST").route(web::post().to(reconcile::resync)))
+                .service(resource("/reconcile", "POST").route(web::post().to(resync::resync)))
                 .service(
                     resource("/write-backs", GET_HEAD)
-                        .route(get_or_head().to(reconcile::list_write_backs)),
+                        .route(get_or_head().to(resync::list_write_backs)),
                 )
                 .default_service(web::to(problem::not_found_for_admin)),
         )

@@ -1,6 +1,6 @@
 //! A user who signs in before their event came: fetched now, once, however many requests ask.
 //!
-//! Called by `http` for a valid session whose row is missing, and by the session reconcile. That
+//! Called by `http` for a valid session whose row is missing, and by the sign-in sync. That
 //! the provider knows no such user is remembered for a while, which spares the call and never the
 //! look at the table.
 
@@ -23,7 +23,7 @@ const JOINED_FOR: Duration = Duration::from_secs(1);
 /// How many users are remembered at most, in either way.
 const MOST_REMEMBERED: u64 = 10_000;
 
-/// How old a fetch may be for the session reconcile to do without another.
+/// How old a fetch may be for the sign-in sync to do without another.
 const FRESH_FOR: Duration = Duration::from_secs(60);
 
 /// How long a person waits for a write-back at most.
@@ -87,7 +87,7 @@ impl Reconciler {
 
     /// Brings the row of a signed-in user in step unless that was done a moment ago, and tries to
     /// tell the provider what it lacks. Returns whether this very call made the row.
-    pub async fn reconcile_session(self: &Arc<Self>, external_id: &str) -> Result<bool, NotSynced> {
+    pub async fn sync_at_sign_in(self: &Arc<Self>, external_id: &str) -> Result<bool, NotSynced> {
         let created = self.fetch_unless(external_id, Wanted::FreshRow).await?;
         if self.rules.terms.write_back {
             self.write_back_within(external_id, WRITE_BACK_WITHIN).await;

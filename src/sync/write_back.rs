@@ -1,6 +1,6 @@
 //! The provider is told our id, the role, and a plan that was set here.
 //!
-//! A worker, on every replica, leases write-backs that are due; the session reconcile leases that
+//! A worker, on every replica, leases write-backs that are due; the sign-in sync leases that
 //! of one user. Those who are next are looked at together ([`ahead`]). Whoever holds the lease tells the provider what it lacks ([`telling`]), and the
 //! worker pauses where nobody gets an answer ([`pauses`]).
 

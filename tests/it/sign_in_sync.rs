@@ -1,4 +1,4 @@
-//! The session reconcile: a browser whose token lacks our id is brought in step and sent on.
+//! The sign-in sync: a browser whose token lacks our id is brought in step and sent on.
 //!
 //! * [`arrival`]: what stands when the browser goes on, and what it costs;
 //! * [`targets`]: where a browser may be sent, and where never;

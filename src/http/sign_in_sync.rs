@@ -36,7 +36,7 @@ const SIGN_IN_SECONDS: i64 = 5;
 
 /// What the caller can be answered with.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Caller {
+enum ClientKind {
     /// A person, who can sign in, read a page and be sent on.
     Browser,
     /// A program that reads JSON.
@@ -45,14 +45,14 @@ enum Caller {
     Other,
 }
 
-pub(super) async fn reconcile(
+pub(super) async fn sync_user(
     state: Data<AppState>,
     request: HttpRequest,
 ) -> Result<HttpResponse, Problem> {
-    let caller = caller(&request);
+    let client_kind = client_kind(&request);
     let target = target(&state, &request);
-    match answer(&state, &request, caller, &target).await {
-        Err(problem) if caller == Caller::Browser => match problem.status() {
+    match answer(&state, &request, client_kind, &target).await {
+        Err(problem) if client_kind == ClientKind::Browser => match problem.status() {
             StatusCode::UNAUTHORIZED => Ok(send_to_sign_in(&state, &request, &target)),
             _ => Err(problem.into_page()),
         },
@@ -79,7 +79,7 @@ fn send_to_sign_in(
 async fn answer(
     state: &AppState,
     request: &HttpRequest,
-    caller: Caller,
+    client_kind: ClientKind,
     target: &RedirectTarget,
 ) -> Result<HttpResponse, Problem> {
     let session = session(state, request).await?;
@@ -92,14 +92,14 @@ async fn answer(
         let detail = "the provider cannot be asked for this user: CLERK_SECRET_KEY is not set";
         return Err(refusal.unwrap_or_else(|| Problem::unavailable("api_not_configured", detail)));
     };
-    let asked = reconciler.reconcile_session(&session.external_id).await;
+    let asked = reconciler.sync_at_sign_in(&session.external_id).await;
     let created = asked.map_err(|error| refusal.unwrap_or_else(|| error.into()))?;
     let Some(user) = admitted(find(state, &session).await?)? else {
         let detail = "this user's row is being made; try again in a moment";
         return Err(Problem::unavailable("user_not_synced", detail));
     };
-    Ok(match caller {
-        Caller::Program => HttpResponse::Ok()
+    Ok(match client_kind {
+        ClientKind::Program => HttpResponse::Ok()
             .insert_header((CACHE_CONTROL, "no-store"))
             .json(MeResponse::new(&user, &session, created)),
         _ if target.returned || was_sent(request, SENT_ON) => {
@@ -137,18 +137,18 @@ fn was_sent(request: &HttpRequest, sent: &str) -> bool {
     })
 }
 
-fn caller(request: &HttpRequest) -> Caller {
+fn client_kind(request: &HttpRequest) -> ClientKind {
     let accepts = |kind: &str| {
         let mut values = request.headers().get_all(ACCEPT);
         values
             .any(|value| value.to_str().is_ok_and(|text| text.to_ascii_lowercase().contains(kind)))
     };
     if accepts("text/html") {
-        Caller::Browser
+        ClientKind::Browser
     } else if accepts("application/json") {
-        Caller::Program
+        ClientKind::Program
     } else {
-        Caller::Other
+        ClientKind::Other
     }
 }
 
