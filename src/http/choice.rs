@@ -14,7 +14,7 @@ use actix_web::web::{Data, Path, Payload};
 use actix_web::{HttpRequest, HttpResponse};
 use serde_json::{Map, Value};
 
-pub(super) async fn choose(
+pub(super) async fn set_override(
     state: Data<AppState>,
     request: HttpRequest,
     id: Path<String>,

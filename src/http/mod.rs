@@ -120,7 +120,7 @@ pub fn routes(config: &mut ServiceConfig) {
                 .service(
                     resource("/users/{id}", "GET, HEAD, PATCH")
                         .route(get_or_head().to(users::get))
-                        .route(web::patch().to(choice::choose)),
+                        .route(web::patch().to(choice::set_override)),
                 )
                 .service(
                     resource("/jobs", "GET, HEAD, POST")

@@ -17,7 +17,6 @@ mod support;
 
 mod absence;
 mod body;
-mod choice;
 mod command_line;
 mod convergence;
 mod delivery;
@@ -35,6 +34,7 @@ mod logs;
 mod me;
 mod observability;
 mod outcomes;
+mod overrides;
 mod poison;
 mod profile;
 mod quarantine;
