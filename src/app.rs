@@ -4,7 +4,7 @@
 //! the database is still being prepared; [`App::run_until_stopped`] prepares it, serves, and
 //! stops in order.
 
-use crate::config::{Config, Migrate};
+use crate::config::{Config, MigrationMode};
 use crate::domain::{JobEnd, JobKind, Outcome, Schedule};
 use crate::http::{self, AppState, Readiness, WebhookReceiver};
 use crate::ingest::{Ingest, Unavailable, WriterThread};
@@ -56,7 +56,7 @@ pub struct App {
     writer: WriterThread,
     /// What is done beside answering; on a replica that only answers there is nothing.
     workers: Option<Workers>,
-    migrate: Migrate,
+    migrate: MigrationMode,
 }
 
 /// Why the service could not go on.
@@ -289,7 +289,7 @@ fn serve(
 }
 
 /// Brings the schema up to date, or checks it, and tries again while the database is away.
-async fn prepare(state: Data<AppState>, migrate: Migrate) -> Result<(), StoreError> {
+async fn prepare(state: Data<AppState>, migrate: MigrationMode) -> Result<(), StoreError> {
     let mut told = false;
     loop {
         let store = state.store.clone();
@@ -321,14 +321,14 @@ async fn prepare(state: Data<AppState>, migrate: Migrate) -> Result<(), StoreErr
 
 /// Checks the server, and brings the schema up to date or checks it; returns how many migrations ran.
 /// Blocks.
-pub fn prepare_once(store: &Store, migrate: Migrate) -> Result<usize, StoreError> {
+pub fn prepare_once(store: &Store, migrate: MigrationMode) -> Result<usize, StoreError> {
     store.check_server()?;
     let migrated = match migrate {
         // Looking first takes no lock that somebody else may hold; what cannot be looked at is made.
-        Migrate::Auto if store.is_current().unwrap_or(false) => 0,
-        Migrate::Auto => store.migrate()?,
-        Migrate::Check if store.is_current()? => 0,
-        Migrate::Check => {
+        MigrationMode::Auto if store.is_current().unwrap_or(false) => 0,
+        MigrationMode::Auto => store.migrate()?,
+        MigrationMode::Check if store.is_current()? => 0,
+        MigrationMode::Check => {
             return Err(StoreError::Unusable(
                 "the schema is older than this release; run `usersync migrate`, \
                  or set USERSYNC_MIGRATE=auto"

@@ -6,7 +6,7 @@ use indicatif::{ProgressBar, ProgressStyle};
 use serde_json::json;
 use std::fs::File;
 use std::io::{self, Read};
-use usersync::config::Needs;
+use usersync::config::Requirement;
 use usersync::sync::import::{BadLine, Counts, Format, Import, Listener};
 
 /// What an import looks at: the database, and what decides about a row.
@@ -83,7 +83,7 @@ pub(super) fn command() -> Command {
 }
 
 pub(super) fn run(matches: &ArgMatches) -> Result<(), Failure> {
-    let config = configuration(matches, Needs::Nothing)?;
+    let config = configuration(matches, Requirement::Nothing)?;
     let store = prepared(&config)?;
     let name = matches.get_one::<String>("file").map_or(STANDARD_INPUT, String::as_str);
     let (input, length) = open(name)?;

@@ -14,7 +14,7 @@ use std::sync::Arc;
 use std::time::Duration;
 use tokio::signal::unix::{Signal, SignalKind, signal};
 use usersync::app::{self, AppError};
-use usersync::config::{Config, Needs};
+use usersync::config::{Config, Requirement};
 use usersync::domain::JobKind;
 use usersync::store::Store;
 use usersync::store::jobs::{Asked, JobRecord};
@@ -114,7 +114,7 @@ fn configuration(matches: &ArgMatches) -> Result<Config, Failure> {
     if std::io::stderr().is_terminal() {
         source.set_default("RUST_LOG", "warn");
     }
-    let config = Config::load(&source, Needs::Nothing)?;
+    let config = Config::load(&source, Requirement::Nothing)?;
     app::start_logs(&config);
     Ok(config)
 }

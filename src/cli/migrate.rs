@@ -2,7 +2,7 @@
 
 use super::{Failure, configuration, configured_by, output};
 use clap::{Arg, ArgAction, ArgMatches, Command};
-use usersync::config::Needs;
+use usersync::config::Requirement;
 use usersync::store::Store;
 
 pub(super) fn command() -> Command {
@@ -18,7 +18,7 @@ pub(super) fn command() -> Command {
 }
 
 pub(super) fn run(matches: &ArgMatches) -> Result<(), Failure> {
-    let config = configuration(matches, Needs::Nothing)?;
+    let config = configuration(matches, Requirement::Nothing)?;
     let store = Store::new(&config.database);
     if matches.get_flag("check") {
         if store.is_current()? {

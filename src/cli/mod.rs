@@ -25,7 +25,9 @@ use std::path::PathBuf;
 use std::process::ExitCode;
 use std::time::Duration;
 use usersync::app::{self, AppError};
-use usersync::config::{Config, ConfigError, Given, Needs, Source, VARIABLES, Variable};
+use usersync::config::{
+    Config, ConfigError, ConfigSource, Requirement, VARIABLES, Variable, VariableInput,
+};
 use usersync::domain::JobKind;
 use usersync::store::{Store, StoreError};
 
@@ -105,7 +107,7 @@ fn configured(command: Command) -> Command {
 fn configured_by(command: Command, names: &[&str]) -> Command {
     let variables = || VARIABLES.iter().filter(|variable| names.contains(&variable.name));
     let flags = variables().filter_map(|variable| {
-        let Given::Flag(flag) = variable.given else {
+        let VariableInput::Flag(flag) = variable.input else {
             return None;
         };
         let mut help = format!("{} [env: {}]", variable.meaning, variable.name);
@@ -132,7 +134,7 @@ fn env_file(command: Command) -> Command {
 fn environment_help<'a>(variables: impl Iterator<Item = &'a Variable>) -> String {
     let mut text =
         String::from("By environment only (secrets also as a file's path in NAME_FILE):\n");
-    for variable in variables.filter(|variable| !matches!(variable.given, Given::Flag(_))) {
+    for variable in variables.filter(|variable| !matches!(variable.input, VariableInput::Flag(_))) {
         let default = match variable.default {
             "" => String::new(),
             default => format!(" [default: {default}]"),
@@ -144,8 +146,8 @@ fn environment_help<'a>(variables: impl Iterator<Item = &'a Variable>) -> String
 }
 
 /// The environment, the file of `--env-file`, and the flags.
-fn source(matches: &ArgMatches) -> Result<Source, Failure> {
-    let mut source = Source::from_environment();
+fn source(matches: &ArgMatches) -> Result<ConfigSource, Failure> {
+    let mut source = ConfigSource::from_environment();
     if let Some(path) = matches.get_one::<PathBuf>("env-file") {
         source.read_env_file(path).map_err(Failure::Told)?;
     }
@@ -158,8 +160,8 @@ fn source(matches: &ArgMatches) -> Result<Source, Failure> {
 }
 
 /// The configuration, with logging started as it says.
-fn configuration(matches: &ArgMatches, needs: Needs) -> Result<Config, Failure> {
-    let config = Config::load(&source(matches)?, needs)?;
+fn configuration(matches: &ArgMatches, requirement: Requirement) -> Result<Config, Failure> {
+    let config = Config::load(&source(matches)?, requirement)?;
     app::start_logs(&config);
     Ok(config)
 }

@@ -10,7 +10,7 @@ use std::fs::{self, DirBuilder};
 use std::io;
 use std::os::unix::fs::{DirBuilderExt as _, MetadataExt as _};
 use std::path::{Path, PathBuf};
-use usersync::config::Source;
+use usersync::config::ConfigSource;
 use uuid::Uuid;
 
 /// The bits of a mode that let others in.
@@ -105,7 +105,7 @@ impl Variables {
     }
 
     /// Hands all of them over.
-    pub(super) fn give(&self, source: &mut Source) {
+    pub(super) fn give(&self, source: &mut ConfigSource) {
         for (name, value) in &self.values {
             source.set(name, value.clone());
         }

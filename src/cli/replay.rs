@@ -4,7 +4,7 @@ use super::{Failure, block_on, configuration, configured_by, output};
 use clap::{Arg, ArgAction, ArgGroup, ArgMatches, Command};
 use serde_json::json;
 use std::sync::Arc;
-use usersync::config::{Config, Needs};
+use usersync::config::{Config, Requirement};
 use usersync::domain::Outcome;
 use usersync::ingest::Ingest;
 use usersync::ingest::replay::replay;
@@ -47,7 +47,7 @@ pub(super) fn command() -> Command {
 }
 
 pub(super) fn run(matches: &ArgMatches) -> Result<(), Failure> {
-    let config = configuration(matches, Needs::Nothing)?;
+    let config = configuration(matches, Requirement::Nothing)?;
     let store = Store::new(&config.database);
     block_on(async {
         if matches.get_flag("list") {

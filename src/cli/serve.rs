@@ -3,14 +3,14 @@
 use super::{Failure, configuration, configured, shutdown};
 use clap::{ArgMatches, Command};
 use usersync::app::App;
-use usersync::config::{Config, Needs};
+use usersync::config::{Config, Requirement};
 
 pub(super) fn command() -> Command {
     configured(Command::new("serve")).about("Serves (the default)")
 }
 
 pub(super) fn run(matches: &ArgMatches) -> Result<(), Failure> {
-    let config = configuration(matches, Needs::SigningSecret)?;
+    let config = configuration(matches, Requirement::SigningSecret)?;
     actix_web::rt::System::new().block_on(serve(config, |_| Ok(())))
 }
 

@@ -5,15 +5,15 @@
 //! cannot be printed, and no message repeats a secret's text.
 
 mod database_url;
+mod loader;
 mod provider;
-mod reading;
 mod sessions;
 mod source;
 mod variables;
 
 pub use provider::ProviderApi;
-pub use source::Source;
-pub use variables::{Given, VARIABLES, Variable};
+pub use source::ConfigSource;
+pub use variables::{VARIABLES, Variable, VariableInput};
 
 use crate::access::{Redirects, Tokens};
 use crate::domain::Schedule;
@@ -23,7 +23,7 @@ use crate::provider::clerk::session::SessionSettings;
 use crate::store::{Database, Terms, UserIds};
 use crate::telemetry::LogFormat;
 use crate::webhook::SigningSecrets;
-use reading::Reading;
+use loader::Loader;
 use std::net::SocketAddr;
 use std::time::Duration;
 
@@ -59,7 +59,7 @@ pub struct Config {
     /// Ids of new rows.
     pub user_ids: UserIds,
     /// What to do about an old schema.
-    pub migrate: Migrate,
+    pub migrate: MigrationMode,
     /// How log lines look; `None` decides by whether they go to a terminal.
     pub log_format: Option<LogFormat>,
     /// What is logged.
@@ -70,7 +70,7 @@ pub struct Config {
 
 /// What to do about an old schema.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Migrate {
+pub enum MigrationMode {
     /// Bring it up to date at start.
     Auto,
     /// Refuse to start.
@@ -79,7 +79,7 @@ pub enum Migrate {
 
 /// What a subcommand cannot do without.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Needs {
+pub enum Requirement {
     /// A signing secret.
     SigningSecret,
     /// Nothing that has no default.
@@ -93,49 +93,49 @@ pub struct ConfigError(pub Vec<String>);
 
 impl Config {
     /// Checks every variable and reports all problems at once.
-    pub fn load(source: &Source, needs: Needs) -> Result<Self, ConfigError> {
-        let mut reading = Reading::new(source);
-        let api = reading.provider_api();
-        let write_back = reading.write_back(api.as_ref());
-        let signing_secrets = reading.signing_secrets(needs);
-        reading.refuse_emulators_secret(&signing_secrets);
+    pub fn load(source: &ConfigSource, requirement: Requirement) -> Result<Self, ConfigError> {
+        let mut loader = Loader::new(source);
+        let api = loader.provider_api();
+        let write_back = loader.write_back(api.as_ref());
+        let signing_secrets = loader.signing_secrets(requirement);
+        loader.refuse_emulators_secret(&signing_secrets);
         let config = Self {
-            database: reading.database(),
-            bind: reading.bind(),
-            metrics_bind: reading.address("USERSYNC_METRICS_BIND"),
+            database: loader.database(),
+            bind: loader.bind(),
+            metrics_bind: loader.address("USERSYNC_METRICS_BIND"),
             signing_secrets,
             provider: Clerk {
-                instances: reading.instances(),
-                words: reading.words(),
-                names: reading.metadata_names(),
+                instances: loader.instances(),
+                words: loader.words(),
+                names: loader.metadata_names(),
             },
             api,
-            sessions: reading.sessions(),
+            sessions: loader.sessions(),
             write_back,
-            workers: reading.workers(),
-            watch_interval: reading.watch_interval(),
-            reconcile_schedule: reading.reconcile_schedule(),
-            redirects: reading.redirects(),
-            tokens: reading.tokens(),
-            user_ids: reading.choice(
+            workers: loader.workers(),
+            watch_interval: loader.watch_interval(),
+            reconcile_schedule: loader.reconcile_schedule(),
+            redirects: loader.redirects(),
+            tokens: loader.tokens(),
+            user_ids: loader.choice(
                 "USERSYNC_USER_ID",
                 UserIds::Uuid,
                 &[("uuid", UserIds::Uuid), ("external", UserIds::External)],
             ),
-            migrate: reading.choice(
+            migrate: loader.choice(
                 "USERSYNC_MIGRATE",
-                Migrate::Auto,
-                &[("auto", Migrate::Auto), ("check", Migrate::Check)],
+                MigrationMode::Auto,
+                &[("auto", MigrationMode::Auto), ("check", MigrationMode::Check)],
             ),
-            log_format: reading.choice(
+            log_format: loader.choice(
                 "USERSYNC_LOG_FORMAT",
                 None,
                 &[("text", Some(LogFormat::Text)), ("json", Some(LogFormat::Json))],
             ),
-            log_filter: reading.log_filter(),
+            log_filter: loader.log_filter(),
             warnings: Vec::new(),
         };
-        reading.finish(config)
+        loader.finish(config)
     }
 }
 
@@ -151,22 +151,22 @@ impl Config {
 }
 
 /// What a sender needs of the configuration: the secrets, and nothing else is looked at.
-pub fn signing_secrets(source: &Source) -> Result<SigningSecrets, ConfigError> {
-    let mut reading = Reading::new(source);
-    let secrets = reading.signing_secrets(Needs::SigningSecret);
-    reading.problems().map_or(Ok(secrets), Err)
+pub fn signing_secrets(source: &ConfigSource) -> Result<SigningSecrets, ConfigError> {
+    let mut loader = Loader::new(source);
+    let secrets = loader.signing_secrets(Requirement::SigningSecret);
+    loader.problems().map_or(Ok(secrets), Err)
 }
 
 /// The emulator on this machine that the variables name, where they name one.
-pub fn emulator(source: &Source) -> Option<ProviderApi> {
-    Reading::new(source).provider_api().filter(ProviderApi::is_emulator)
+pub fn emulator(source: &ConfigSource) -> Option<ProviderApi> {
+    Loader::new(source).provider_api().filter(ProviderApi::is_emulator)
 }
 
 /// Where the service would listen, and nothing else is looked at.
-pub fn bind_address(source: &Source) -> Result<SocketAddr, ConfigError> {
-    let mut reading = Reading::new(source);
-    let bind = reading.bind();
-    reading.problems().map_or(Ok(bind), Err)
+pub fn bind_address(source: &ConfigSource) -> Result<SocketAddr, ConfigError> {
+    let mut loader = Loader::new(source);
+    let bind = loader.bind();
+    loader.problems().map_or(Ok(bind), Err)
 }
 
 #[cfg(test)]

@@ -1,6 +1,6 @@
 //! The provider's side: its API, session tokens, write-back, and where browsers may be sent.
 
-use super::reading::Reading;
+use super::loader::Loader;
 use crate::access::Redirects;
 use crate::domain::schedule::parse_interval;
 use crate::domain::{MetadataNames, Schedule};
@@ -47,7 +47,7 @@ const TEST_BUDGET: u32 = 50;
 static DEFAULT_API: LazyLock<Url> =
     LazyLock::new(|| Url::parse("https://api.clerk.com").expect("a URL"));
 
-impl Reading<'_> {
+impl Loader<'_> {
     /// The API, where a key is set.
     pub(super) fn provider_api(&mut self) -> Option<ProviderApi> {
         let key = self.text("CLERK_SECRET_KEY");

@@ -1,7 +1,7 @@
 //! How session tokens are checked: whose, by which keys.
 
+use super::loader::Loader;
 use super::provider::{AN_ORIGIN, origin};
-use super::reading::Reading;
 use crate::provider::address::{is_loopback, is_safe};
 use crate::provider::clerk::session::{
     JwksAddress, KeySource, PublicKey, PublishableKey, SessionSettings,
@@ -10,7 +10,7 @@ use crate::provider::clerk::test_keys;
 use secrecy::SecretString;
 use url::Url;
 
-impl Reading<'_> {
+impl Loader<'_> {
     /// How tokens are checked, where enough is set to know their keys and their issuer.
     pub(super) fn sessions(&mut self) -> Option<SessionSettings> {
         let before = self.problem_count();

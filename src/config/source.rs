@@ -3,17 +3,17 @@
 //! The only place that reads the environment. What the operator wrote on the command line is
 //! nearer than what happens to be exported, so the file that it names comes first too.
 
-use super::variables::{Given, VARIABLES};
+use super::variables::{VARIABLES, VariableInput};
 use std::collections::HashMap;
 use std::path::Path;
 
 /// The raw values of variables.
 #[derive(Default)]
-pub struct Source {
+pub struct ConfigSource {
     values: HashMap<String, String>,
 }
 
-impl Source {
+impl ConfigSource {
     /// The process's environment.
     pub fn from_environment() -> Self {
         Self { values: std::env::vars_os().filter_map(readable).collect() }
@@ -99,7 +99,7 @@ impl Source {
         let known = |name: &str| {
             VARIABLES.iter().any(|variable| {
                 name == variable.name
-                    || (variable.given == Given::Secret
+                    || (variable.input == VariableInput::Secret
                         && name.strip_suffix("_FILE") == Some(variable.name))
             })
         };
@@ -122,7 +122,9 @@ impl Source {
 fn is_secret(name: &str) -> bool {
     // The variable's old name is no entry of its own in the list.
     name == "CLERK_WEBHOOK_SECRET"
-        || VARIABLES.iter().any(|variable| variable.name == name && variable.given == Given::Secret)
+        || VARIABLES
+            .iter()
+            .any(|variable| variable.name == name && variable.input == VariableInput::Secret)
 }
 
 fn readable(pair: (std::ffi::OsString, std::ffi::OsString)) -> Option<(String, String)> {

@@ -1,15 +1,15 @@
 //! A wrong value of any variable gets one message that says what to do.
 
-use super::{Config, ConfigError, Given, Needs, Source, VARIABLES};
+use super::{Config, ConfigError, ConfigSource, Requirement, VARIABLES, VariableInput};
 
 const SECRET: &str = "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw";
 
 fn load(pairs: &[(&str, &str)]) -> Result<Config, ConfigError> {
-    let mut source = Source::default();
+    let mut source = ConfigSource::default();
     for (name, value) in pairs {
         source.set(name, (*value).to_owned());
     }
-    Config::load(&source, Needs::SigningSecret)
+    Config::load(&source, Requirement::SigningSecret)
 }
 
 fn problems(pairs: &[(&str, &str)]) -> Vec<String> {
@@ -88,9 +88,9 @@ fn a_secret_may_stand_in_a_file_but_not_in_both_places() {
     let both = tempfile::NamedTempFile::new().unwrap();
     let name = "CLERK_WEBHOOK_SIGNING_SECRET";
     std::fs::write(both.path(), format!("{name}_FILE={path}\n{name}={SECRET}\n")).unwrap();
-    let mut source = Source::default();
+    let mut source = ConfigSource::default();
     source.read_env_file(both.path()).unwrap();
-    let error = Config::load(&source, Needs::SigningSecret).unwrap_err();
+    let error = Config::load(&source, Requirement::SigningSecret).unwrap_err();
     assert!(error.0[0].contains("keep one"), "{error}");
     let gone = problems(&[("CLERK_WEBHOOK_SIGNING_SECRET_FILE", "/nonexistent")]);
     assert!(gone[0].contains("/nonexistent"), "{gone:?}");
@@ -139,14 +139,14 @@ fn a_name_that_looks_like_ours_but_is_none_gets_a_warning() {
 
 #[test]
 fn the_real_world_can_be_forgotten() {
-    let mut source = Source::default();
+    let mut source = ConfigSource::default();
     for name in
         ["CLERK_SECRET_KEY", "CLERK_WEBHOOK_SIGNING_SECRET", "DATABASE_URL", "DATABASE_URL_FILE"]
     {
         source.set(name, "something real".into());
     }
     source.forget_real_world();
-    assert!(Config::load(&source, Needs::Nothing).is_ok());
+    assert!(Config::load(&source, Requirement::Nothing).is_ok());
 }
 
 #[test]
@@ -168,7 +168,7 @@ fn secrets_have_no_flag() {
         let secret = ["SECRET", "TOKEN", "DATABASE_URL", "JWT_KEY"]
             .iter()
             .any(|word| variable.name.contains(word));
-        assert_eq!(secret, variable.given == Given::Secret, "{}", variable.name);
+        assert_eq!(secret, variable.input == VariableInput::Secret, "{}", variable.name);
     }
 }
 

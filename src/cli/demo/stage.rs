@@ -13,7 +13,7 @@ use std::time::{Duration, Instant};
 use tokio::sync::oneshot;
 use tokio::task::JoinHandle;
 use usersync::app::{App, AppError};
-use usersync::config::{Config, Needs, Source};
+use usersync::config::{Config, ConfigSource, Requirement};
 
 /// How long to wait between two looks at what tells nobody when it happens.
 pub(super) const LOOK_EVERY: Duration = Duration::from_millis(50);
@@ -134,12 +134,12 @@ fn configuration(emulator: &Emulator, data: &PrivateData) -> Result<(Config, Str
     variables.set("DATABASE_URL", &data.database_url());
     let admin_token = variables.keep_admin_token();
     variables.write()?;
-    let mut source = Source::default();
+    let mut source = ConfigSource::default();
     variables.give(&mut source);
     source.set("USERSYNC_BIND", "127.0.0.1:0".into());
     source.set("USERSYNC_API_BUDGET", "off".into());
     // What is lost is to be seen to be lost, until the reconcile comes.
     source.set("USERSYNC_WATCH_INTERVAL", "off".into());
     source.set("USERSYNC_RECONCILE_SCHEDULE", "off".into());
-    Ok((Config::load(&source, Needs::SigningSecret)?, admin_token))
+    Ok((Config::load(&source, Requirement::SigningSecret)?, admin_token))
 }

@@ -12,7 +12,7 @@ use super::private_data::PrivateData;
 use super::{Failure, env_file};
 use clap::{Arg, ArgAction, ArgMatches, Command, value_parser};
 use std::path::PathBuf;
-use usersync::config::Source;
+use usersync::config::ConfigSource;
 
 pub(super) fn command() -> Command {
     let command = Command::new("dev")
@@ -60,7 +60,7 @@ pub(super) fn run(matches: &ArgMatches) -> Result<(), Failure> {
 }
 
 /// What holds with either provider: the database is its own, and nobody else can reach it.
-fn stay_at_home(source: &mut Source, data: &PrivateData, matches: &ArgMatches) {
+fn stay_at_home(source: &mut ConfigSource, data: &PrivateData, matches: &ArgMatches) {
     source.set("DATABASE_URL", data.database_url());
     source.set("USERSYNC_BIND", "127.0.0.1:8080".into());
     source.set("USERSYNC_MIGRATE", "auto".into());

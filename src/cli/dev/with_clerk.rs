@@ -10,19 +10,19 @@ use super::stay_at_home;
 use clap::ArgMatches;
 use std::path::{Path, PathBuf};
 use usersync::app::{self, App};
-use usersync::config::{Config, Needs, ProviderApi};
+use usersync::config::{Config, ProviderApi, Requirement};
 
 pub(super) fn run(matches: &ArgMatches, directory: &Path) -> Result<(), Failure> {
     let mut source = source(matches)?;
     source.forget_real_database();
-    check(&Config::load(&source, Needs::Nothing)?)?;
+    check(&Config::load(&source, Requirement::Nothing)?)?;
     let data = PrivateData::open(PathBuf::from(directory))?;
     let mut variables = data.variables()?;
     variables.title("Token and database of `usersync dev --clerk`. Clerk's keys are not kept.");
     source.set("USERSYNC_ADMIN_TOKEN", variables.keep_admin_token());
     variables.set("DATABASE_URL", &data.database_url());
     stay_at_home(&mut source, &data, matches);
-    let config = Config::load(&source, Needs::SigningSecret)?;
+    let config = Config::load(&source, Requirement::SigningSecret)?;
     app::start_logs(&config);
     actix_web::rt::System::new().block_on(serve::serve(config, |app| {
         variables.write()?;

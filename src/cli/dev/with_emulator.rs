@@ -12,7 +12,7 @@ use clerk_emulator::{Credentials, Emulator, EmulatorError, MARK, Settings};
 use std::net::{Ipv4Addr, SocketAddr};
 use std::path::Path;
 use usersync::app::{self, App};
-use usersync::config::{Config, Needs, Source, bind_address};
+use usersync::config::{Config, ConfigSource, Requirement, bind_address};
 
 pub(super) fn run(
     matches: &ArgMatches,
@@ -20,7 +20,7 @@ pub(super) fn run(
     emulator_port: Option<u16>,
 ) -> Result<(), Failure> {
     let mut variables = data.variables()?;
-    let mut source = Source::from_environment();
+    let mut source = ConfigSource::from_environment();
     source.forget_real_world();
     stay_at_home(&mut source, data, matches);
     let port = bind_address(&source)?.port();
@@ -33,7 +33,7 @@ pub(super) fn run(
             source.set(name, variables.get(name).unwrap_or_default().to_owned());
         }
         source.set("USERSYNC_API_BUDGET", "off".into());
-        let config = Config::load(&source, Needs::SigningSecret)?;
+        let config = Config::load(&source, Requirement::SigningSecret)?;
         app::start_logs(&config);
         let served = serve::serve(config, |app| {
             variables.write()?;

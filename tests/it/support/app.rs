@@ -6,7 +6,7 @@ use std::ops::Deref;
 use tokio::sync::oneshot;
 use tokio::task::JoinHandle;
 use usersync::app::{App, AppError};
-use usersync::config::{Config, Needs, Source};
+use usersync::config::{Config, ConfigSource, Requirement};
 
 /// Tokens of every test's service.
 pub const ADMIN_TOKEN: &str = "admin-token-of-the-tests-0123456789";
@@ -112,7 +112,7 @@ impl TestApp {
 
 /// The configuration of a test's service.
 pub fn configuration(database: &TestDatabase, variables: &[(&str, &str)]) -> Config {
-    let mut source = Source::default();
+    let mut source = ConfigSource::default();
     source.set("DATABASE_URL", database.url());
     source.set("USERSYNC_SCHEMA", database.schema.clone());
     source.set("USERSYNC_BIND", "127.0.0.1:0".into());
@@ -122,5 +122,5 @@ pub fn configuration(database: &TestDatabase, variables: &[(&str, &str)]) -> Con
     for (name, value) in variables {
         source.set(name, (*value).to_owned());
     }
-    Config::load(&source, Needs::SigningSecret).unwrap()
+    Config::load(&source, Requirement::SigningSecret).unwrap()
 }

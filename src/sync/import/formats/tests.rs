@@ -1,7 +1,7 @@
 //! How a file begins, and what its records say.
 
 use super::{BadLine, Format, ImportError, Reading};
-use crate::config::{Config, Needs, Source};
+use crate::config::{Config, ConfigSource, Requirement};
 use crate::provider::{Export, Unreadable};
 use crate::store::Newcomer;
 use crate::sync::import::records::Record;
@@ -11,7 +11,7 @@ const HEADER: &str = "id,first_name,last_name,username,primary_email_address,\
     verified_phone_numbers,unverified_phone_numbers,totp_secret,password_digest,password_hasher";
 
 fn provider() -> impl Export {
-    Config::load(&Source::default(), Needs::Nothing).unwrap().provider
+    Config::load(&ConfigSource::default(), Requirement::Nothing).unwrap().provider
 }
 
 fn record(bytes: impl AsRef<[u8]>) -> Record {

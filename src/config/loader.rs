@@ -4,7 +4,7 @@
 //! harmless in its place, so that the pass goes on and the operator sees every problem.
 
 use super::database_url;
-use super::{Config, ConfigError, Needs, Source};
+use super::{Config, ConfigError, ConfigSource, Requirement};
 use crate::access::Tokens;
 use crate::domain::{Role, RolePolicy, Words};
 use crate::store::Database;
@@ -12,14 +12,14 @@ use crate::webhook::{SigningSecret, SigningSecrets};
 use std::net::{Ipv4Addr, SocketAddr};
 use std::path::PathBuf;
 
-pub(super) struct Reading<'a> {
-    source: &'a Source,
+pub(super) struct Loader<'a> {
+    source: &'a ConfigSource,
     problems: Vec<String>,
     warnings: Vec<String>,
 }
 
-impl<'a> Reading<'a> {
-    pub(super) fn new(source: &'a Source) -> Self {
+impl<'a> Loader<'a> {
+    pub(super) fn new(source: &'a ConfigSource) -> Self {
         let typo =
             |name: &str| format!("{name} is no variable of usersync; see `usersync serve --help`");
         let warnings = source.unknown().into_iter().map(typo).collect();
@@ -112,11 +112,15 @@ impl<'a> Reading<'a> {
         address
     }
 
-    pub(super) fn signing_secrets(&mut self, needs: Needs) -> SigningSecrets {
+    pub(super) fn signing_secrets(&mut self, requirement: Requirement) -> SigningSecrets {
         let current = self.secrets("CLERK_WEBHOOK_SIGNING_SECRET");
         let old = self.secrets("CLERK_WEBHOOK_SECRET");
         let unreadable = self.problems.iter().any(|problem| problem.starts_with("CLERK_WEBHOOK_S"));
-        if current.is_empty() && old.is_empty() && needs == Needs::SigningSecret && !unreadable {
+        if current.is_empty()
+            && old.is_empty()
+            && requirement == Requirement::SigningSecret
+            && !unreadable
+        {
             self.problem(
                 "CLERK_WEBHOOK_SIGNING_SECRET",
                 "is not set; copy the signing secret (`whsec_…`) of your webhook endpoint from the provider's \
