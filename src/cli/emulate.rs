@@ -53,7 +53,7 @@ pub(super) fn run(matches: &ArgMatches) -> Result<(), Failure> {
     let settings = settings(matches)?;
     let delivers = settings.deliver_to.is_some();
     actix_web::rt::System::new().block_on(async {
-        let told = |error: EmulatorError| Failure::Told(error.to_string());
+        let told = |error: EmulatorError| Failure::Message(error.to_string());
         let emulator = Emulator::start(settings).map_err(told)?;
         if matches.get_flag("json") {
             print_ready(emulator.credentials());
@@ -69,7 +69,7 @@ pub(super) fn run(matches: &ArgMatches) -> Result<(), Failure> {
 fn settings(matches: &ArgMatches) -> Result<Settings, Failure> {
     let bind = matches.get_one::<String>("bind").map_or("", String::as_str);
     let bind: SocketAddr = bind.parse().map_err(|_| {
-        Failure::Told(format!("--bind {bind:?} is no address; it looks like 127.0.0.1:8081"))
+        Failure::Message(format!("--bind {bind:?} is no address; it looks like 127.0.0.1:8081"))
     })?;
     let users = matches.get_one::<u32>("users").copied().unwrap_or(0);
     let defaults = Settings::default();

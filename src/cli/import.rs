@@ -99,19 +99,20 @@ pub(super) fn run(matches: &ArgMatches) -> Result<(), Failure> {
         ids_from_external_id: matches.get_flag("ids-from-external-id"),
         dry_run,
     };
-    let mut told = Told { format: None, as_json: matches.get_flag("json"), bar: bar(length) };
+    let mut reporter =
+        ImportReporter { format: None, as_json: matches.get_flag("json"), bar: bar(length) };
     let mut counts = Counts::default();
-    let end = block_on(async { Ok(import.run(input, &mut counts, &mut told).await) })?;
-    told.sum_up(&counts, dry_run, end.is_ok());
+    let end = block_on(async { Ok(import.run(input, &mut counts, &mut reporter).await) })?;
+    reporter.sum_up(&counts, dry_run, end.is_ok());
     let name = if name == STANDARD_INPUT { "standard input" } else { name };
     let state = if dry_run { "nothing was written" } else { "the good ones are in" };
     let Counts { lines, bad, .. } = counts;
     match end {
-        Err(error) if lines == 0 => Err(Failure::Told(format!("{name}: {error}"))),
-        Err(error) => Err(Failure::Told(format!(
+        Err(error) if lines == 0 => Err(Failure::Message(format!("{name}: {error}"))),
+        Err(error) => Err(Failure::Message(format!(
             "{name}: {error}\nBefore that, {lines} line(s) were read, {bad} of them bad; {state}"
         ))),
-        Ok(()) if bad > 0 => Err(Failure::Told(format!(
+        Ok(()) if bad > 0 => Err(Failure::Message(format!(
             "{name}: {bad} of {lines} line(s) were bad and left out; {state}"
         ))),
         Ok(()) => Ok(()),
@@ -124,7 +125,7 @@ fn open(name: &str) -> Result<(Box<dyn Read>, Option<u64>), Failure> {
         return Ok((Box::new(io::stdin().lock()), None));
     }
     let file = File::open(name)
-        .map_err(|error| Failure::Told(format!("{name} cannot be opened: {error}")))?;
+        .map_err(|error| Failure::Message(format!("{name} cannot be opened: {error}")))?;
     let length = file.metadata().ok().filter(std::fs::Metadata::is_file);
     Ok((Box::new(file), length.map(|file| file.len())))
 }
@@ -142,13 +143,13 @@ fn bar(length: Option<u64>) -> ProgressBar {
 }
 
 /// What is told while it goes on, and at the end.
-struct Told {
+struct ImportReporter {
     format: Option<Format>,
     as_json: bool,
     bar: ProgressBar,
 }
 
-impl Listener for Told {
+impl Listener for ImportReporter {
     fn format(&mut self, format: Format) {
         self.format = Some(format);
     }
@@ -168,7 +169,7 @@ impl Listener for Told {
     }
 }
 
-impl Told {
+impl ImportReporter {
     fn sum_up(&self, counts: &Counts, dry_run: bool, complete: bool) {
         self.bar.finish_and_clear();
         let format = self.format.map(Format::as_str);

@@ -4,11 +4,11 @@
 //! next call, or by any replica; one that a replica is at is followed.
 
 mod progress;
-mod told;
+mod summary;
 
 use super::{Failure, block_on, configured_by, output, prepared, source};
 use clap::{Arg, ArgAction, ArgMatches, Command};
-use progress::Progress;
+use progress::JobProgressBar;
 use std::io::IsTerminal as _;
 use std::sync::Arc;
 use std::time::Duration;
@@ -96,16 +96,16 @@ pub(super) fn run(kind: JobKind, matches: &ArgMatches) -> Result<(), Failure> {
     let store = prepared(&config)?;
     let reconciler = app::reconciler(&config, &store, Arc::default(), &Arc::default());
     let reconciler = reconciler.map_err(AppError::from)?.ok_or_else(no_key)?;
-    let job = block_on(work(&reconciler, &store, asked, Progress::new(json)))?;
+    let job = block_on(work(&reconciler, &store, asked, JobProgressBar::new(json)))?;
     let view = JobView::of(&job, now());
     if json {
         output::line(&serde_json::to_string(&view).unwrap_or_default());
     } else {
-        for line in told::lines(&view) {
+        for line in summary::lines(&view) {
             output::line(&line);
         }
     }
-    told::verdict(&view).map_or(Ok(()), |why| Err(Failure::Told(why)))
+    summary::failure(&view).map_or(Ok(()), |why| Err(Failure::Message(why)))
 }
 
 /// The configuration. On a terminal a bar tells how far it is, so the log keeps to what is wrong.
@@ -120,7 +120,7 @@ fn configuration(matches: &ArgMatches) -> Result<Config, Failure> {
 }
 
 fn no_key() -> Failure {
-    Failure::Told(
+    Failure::Message(
         "the provider cannot be asked: set CLERK_SECRET_KEY to the secret key of the instance (`sk_…`, from the \
          API keys page of its dashboard)"
             .into(),
@@ -132,12 +132,12 @@ async fn work(
     reconciler: &Arc<Reconciler>,
     store: &Store,
     asked: Asked,
-    progress: Progress,
+    progress: JobProgressBar,
 ) -> Result<JobRecord, Failure> {
     let (job, is_new) = reconciler.ask_for_job(asked).await?;
     if !is_new && (job.dry_run, job.allow_mass_delete) != (asked.dry_run, asked.allow_mass_delete) {
         let (kind, id) = (asked.kind.as_str(), &job.id);
-        return Err(Failure::Told(format!(
+        return Err(Failure::Message(format!(
             "a {kind} with other options is active: job {id}. Run it to its end first, or cancel it with \
              POST /v1/jobs/{id}/cancel"
         )));
@@ -151,14 +151,14 @@ async fn do_or_follow(
     store: &Store,
     mut job: JobRecord,
     is_new: bool,
-    progress: &Progress,
+    progress: &JobProgressBar,
     signals: &mut Signals,
 ) -> Result<JobRecord, Failure> {
-    let mut told = is_new;
+    let mut announced = is_new;
     while job.is_active() {
         progress.show(&JobView::of(&job, now()));
         let claimed = reconciler.claim_job(&job).await?;
-        if claimed.is_none() && !std::mem::replace(&mut told, true) {
+        if claimed.is_none() && !std::mem::replace(&mut announced, true) {
             progress.note(&format!("job {} is under way elsewhere; following it", job.id));
         }
         let held = claimed.as_ref().map(JobRecord::held);
@@ -172,26 +172,26 @@ async fn do_or_follow(
             () = work => {}
             () = progress.follow(store, &job.id) => {}
             stop = signals.stop() => match (stop, held) {
-                (Stop::Cancel, Some(_)) => {
+                (StopRequest::Cancel, Some(_)) => {
                     store.cancel_job(job.id.clone()).await?;
                 }
-                (Stop::Leave, Some(held)) => {
+                (StopRequest::Release, Some(held)) => {
                     reconciler.leave_job(held).await;
-                    return Err(left(&job));
+                    return Err(stopped(&job));
                 }
-                (_, None) => return Err(left(&job)),
+                (_, None) => return Err(stopped(&job)),
             },
         }
         let found = store.find_job(job.id.clone()).await?;
-        job = found.ok_or_else(|| Failure::Told("the job is not there any more".into()))?;
+        job = found.ok_or_else(|| Failure::Message("the job is not there any more".into()))?;
     }
     progress.finish();
     Ok(job)
 }
 
-fn left(job: &JobRecord) -> Failure {
+fn stopped(job: &JobRecord) -> Failure {
     let kind = job.kind().as_str();
-    Failure::Told(format!(
+    Failure::Message(format!(
         "stopped; job {} goes on where it stood as soon as a service, or `usersync {kind}`, takes it up",
         job.id
     ))
@@ -199,11 +199,11 @@ fn left(job: &JobRecord) -> Failure {
 
 /// How whoever runs us wants it to end.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Stop {
+enum StopRequest {
     /// A person pressed Ctrl-C: nobody shall go on with it.
     Cancel,
     /// The process is to end; others may go on.
-    Leave,
+    Release,
 }
 
 struct Signals {
@@ -213,17 +213,17 @@ struct Signals {
 
 impl Signals {
     fn new() -> Result<Self, Failure> {
-        let failed = |error| Failure::Told(format!("signals cannot be heard: {error}"));
+        let failed = |error| Failure::Message(format!("signals cannot be heard: {error}"));
         Ok(Self {
             interrupt: signal(SignalKind::interrupt()).map_err(failed)?,
             terminate: signal(SignalKind::terminate()).map_err(failed)?,
         })
     }
 
-    async fn stop(&mut self) -> Stop {
+    async fn stop(&mut self) -> StopRequest {
         tokio::select! {
-            _ = self.interrupt.recv() => Stop::Cancel,
-            _ = self.terminate.recv() => Stop::Leave,
+            _ = self.interrupt.recv() => StopRequest::Cancel,
+            _ = self.terminate.recv() => StopRequest::Release,
         }
     }
 }

@@ -25,7 +25,7 @@ pub(super) fn run(matches: &ArgMatches) -> Result<(), Failure> {
             output::line("the schema is up to date");
             return Ok(());
         }
-        return Err(Failure::Told(
+        return Err(Failure::Message(
             "the schema is older than this release; run `usersync migrate`".into(),
         ));
     }

@@ -41,7 +41,7 @@ enum Failure {
     #[error(transparent)]
     Store(#[from] StoreError),
     #[error("{0}")]
-    Told(String),
+    Message(String),
 }
 
 /// Runs the program with the given arguments, the program's name first.
@@ -149,7 +149,7 @@ fn environment_help<'a>(variables: impl Iterator<Item = &'a Variable>) -> String
 fn source(matches: &ArgMatches) -> Result<ConfigSource, Failure> {
     let mut source = ConfigSource::from_environment();
     if let Some(path) = matches.get_one::<PathBuf>("env-file") {
-        source.read_env_file(path).map_err(Failure::Told)?;
+        source.read_env_file(path).map_err(Failure::Message)?;
     }
     for variable in VARIABLES {
         if let Ok(Some(value)) = matches.try_get_one::<String>(variable.name) {
@@ -190,7 +190,7 @@ fn block_on<T>(work: impl Future<Output = Result<T, Failure>>) -> Result<T, Fail
     tokio::runtime::Builder::new_current_thread()
         .enable_all()
         .build()
-        .map_err(|error| Failure::Told(format!("no runtime could be started: {error}")))?
+        .map_err(|error| Failure::Message(format!("no runtime could be started: {error}")))?
         .block_on(work)
 }
 

@@ -34,7 +34,7 @@ impl PrivateData {
         // It stands in lines to be copied into a shell, and in a dotenv file.
         if directory.to_str().is_none_or(|text| text.contains(['\'', '\n'])) {
             let text = "the data directory's name holds a quote or is no text; choose another";
-            return Err(Failure::Told(text.into()));
+            return Err(Failure::Message(text.into()));
         }
         let made = DirBuilder::new().recursive(true).mode(0o700).create(&directory);
         made.map_err(|error| unusable(&directory, &error))?;
@@ -77,7 +77,7 @@ impl PrivateData {
 }
 
 fn unusable(path: &Path, why: &dyn std::fmt::Display) -> Failure {
-    Failure::Told(format!("{} cannot be used: {why}", path.display()))
+    Failure::Message(format!("{} cannot be used: {why}", path.display()))
 }
 
 impl Variables {

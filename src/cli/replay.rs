@@ -97,15 +97,23 @@ async fn replay_each(
 ) -> Result<(), Failure> {
     let metrics = Arc::new(Metrics::default());
     let (ingest, writer) = Ingest::start(store, config.terms(), Arc::default(), metrics)
-        .map_err(|error| Failure::Told(format!("the writer could not be started: {error}")))?;
+        .map_err(|error| Failure::Message(format!("the writer could not be started: {error}")))?;
     let mut failed = 0;
     for id in ids {
         let (line, healed) = match replay(&ingest, store, &config.provider, id).await {
             Ok(settled) => {
                 let healed = !matches!(settled.outcome, Outcome::Quarantined(_));
-                (told(id, settled.outcome.as_str(), settled.outcome.reason(), as_json), healed)
+                (
+                    describe_result(
+                        id,
+                        settled.outcome.as_str(),
+                        settled.outcome.reason(),
+                        as_json,
+                    ),
+                    healed,
+                )
             }
-            Err(error) => (told(id, "failed", Some(&error.to_string()), as_json), false),
+            Err(error) => (describe_result(id, "failed", Some(&error.to_string()), as_json), false),
         };
         failed += usize::from(!healed);
         output::line(&line);
@@ -114,13 +122,14 @@ async fn replay_each(
     writer.join();
     match failed {
         0 => Ok(()),
-        _ => {
-            Err(Failure::Told(format!("{failed} of {} message(s) could not be applied", ids.len())))
-        }
+        _ => Err(Failure::Message(format!(
+            "{failed} of {} message(s) could not be applied",
+            ids.len()
+        ))),
     }
 }
 
-fn told(id: &str, outcome: &str, reason: Option<&str>, as_json: bool) -> String {
+fn describe_result(id: &str, outcome: &str, reason: Option<&str>, as_json: bool) -> String {
     if as_json {
         return json!({"message_id": id, "outcome": outcome, "reason": reason}).to_string();
     }

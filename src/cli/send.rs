@@ -69,7 +69,7 @@ pub(super) fn run(matches: &ArgMatches) -> Result<(), Failure> {
     let emulator = emulator(&source);
     block_on(async {
         if let Some(emulator) = emulator {
-            tell_emulator(&emulator, &body).await;
+            announce_to_emulator(&emulator, &body).await;
         }
         post(matches, &secrets, body).await
     })
@@ -77,7 +77,7 @@ pub(super) fn run(matches: &ArgMatches) -> Result<(), Failure> {
 
 /// Lets the emulator of `dev` know the user too: else it would soon be asked about somebody of
 /// whom it never heard. One that does not run is none to be asked.
-async fn tell_emulator(emulator: &ProviderApi, body: &[u8]) {
+async fn announce_to_emulator(emulator: &ProviderApi, body: &[u8]) {
     let mut url = emulator.url.clone();
     if let Ok(mut path) = url.path_segments_mut() {
         path.pop_if_empty().extend(["v1", "usersync", "events"]);
@@ -101,13 +101,13 @@ fn body(matches: &ArgMatches) -> Result<Vec<u8>, Failure> {
         return Ok(fresh(&of_user(sample, user), user));
     }
     if matches.contains_id("user") {
-        return Err(Failure::Told(
+        return Err(Failure::Message(
             "--user goes with a built-in event; a file is sent as it is".into(),
         ));
     }
     std::fs::read(Path::new(event)).map_err(|error| {
         let names: Vec<&str> = SAMPLES.iter().map(|(name, _)| *name).collect();
-        Failure::Told(format!(
+        Failure::Message(format!(
             "{event} is neither a built-in event ({}) nor a file that can be read: {error}",
             names.join(", ")
         ))
@@ -162,7 +162,7 @@ async fn post(
         .unwrap_or_else(|| format!("msg_{}", Uuid::now_v7().simple()));
     let timestamp = Timestamp::now().as_second().to_string();
     let Some(secret) = secrets.active.first() else {
-        return Err(Failure::Told("there is no secret to sign with".into()));
+        return Err(Failure::Message("there is no secret to sign with".into()));
     };
     let signature = secret.signature(&message_id, &timestamp, &body);
     let request = reqwest::Client::new()
@@ -179,13 +179,16 @@ async fn post(
     if status.is_success() {
         Ok(())
     } else {
-        Err(Failure::Told(format!("the event was not accepted: {}", told(status.as_u16(), &text))))
+        Err(Failure::Message(format!(
+            "the event was not accepted: {}",
+            describe_refusal(status.as_u16(), &text)
+        )))
     }
 }
 
 fn unreachable(url: &str, error: &reqwest::Error) -> Failure {
     let hint = if error.is_connect() { "; is the service running there?" } else { "" };
-    Failure::Told(format!("{url} could not be posted to{hint} ({error})"))
+    Failure::Message(format!("{url} could not be posted to{hint} ({error})"))
 }
 
 fn report(matches: &ArgMatches, status: u16, text: &str) {
@@ -210,7 +213,7 @@ fn report(matches: &ArgMatches, status: u16, text: &str) {
 }
 
 /// What a refusal says.
-fn told(status: u16, text: &str) -> String {
+fn describe_refusal(status: u16, text: &str) -> String {
     let problem: Value = serde_json::from_str(text).unwrap_or_default();
     match (problem.get("code"), problem.get("detail")) {
         (Some(Value::String(code)), Some(Value::String(detail))) => {

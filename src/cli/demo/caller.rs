@@ -24,7 +24,7 @@ pub(super) type Answer = (StatusCode, Value);
 impl Caller {
     pub(super) fn new(origin: String, admin_token: String) -> Result<Self, Failure> {
         let client = Client::builder().no_proxy().timeout(TIMEOUT).build();
-        let client = client.map_err(|error| Failure::Told(error.to_string()))?;
+        let client = client.map_err(|error| Failure::Message(error.to_string()))?;
         Ok(Self { client, origin, admin_token })
     }
 
@@ -127,10 +127,10 @@ impl Caller {
 }
 
 fn unanswered(error: &reqwest::Error) -> Failure {
-    Failure::Told(format!("the service did not answer: {error}"))
+    Failure::Message(format!("the service did not answer: {error}"))
 }
 
 /// An answer that nobody expected.
 pub(super) fn unexpected(what: &str, status: StatusCode, body: &Value) -> Failure {
-    Failure::Told(format!("{what} was answered with status {status}: {body}"))
+    Failure::Message(format!("{what} was answered with status {status}: {body}"))
 }

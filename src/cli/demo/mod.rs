@@ -71,7 +71,7 @@ pub(super) fn run(matches: &ArgMatches) -> Result<(), Failure> {
         let mut stop = pin!(shutdown::requested());
         let (stage, report) = tokio::select! {
             shown = Box::pin(show(matches, &place)) => shown?,
-            () = &mut stop => return Err(Failure::Told("stopped before the end".into())),
+            () = &mut stop => return Err(Failure::Message("stopped before the end".into())),
         };
         print(&report, matches.get_flag("json"));
         if keep {
@@ -82,7 +82,7 @@ pub(super) fn run(matches: &ArgMatches) -> Result<(), Failure> {
         if report.agrees() {
             return Ok(());
         }
-        Err(Failure::Told("provider and table do not agree".into()))
+        Err(Failure::Message("provider and table do not agree".into()))
     })
 }
 

@@ -22,7 +22,7 @@ impl Place {
             if data.file("usersync.db").exists() || data.env_file().exists() {
                 let text =
                     "the directory of --data is in use already, and a demo needs an empty one";
-                return Err(Failure::Told(text.into()));
+                return Err(Failure::Message(text.into()));
             }
             return Ok(Self { data, temporary: None });
         }

@@ -135,7 +135,7 @@ impl Play {
     fn sign_up(&mut self, user: usize, fields: Value, emulator: &Emulator) -> Result<(), Failure> {
         let made = emulator.create_user(fields);
         let Some(id) = made.get("id").and_then(Value::as_str) else {
-            return Err(Failure::Told(format!("the emulator refused a user: {made}")));
+            return Err(Failure::Message(format!("the emulator refused a user: {made}")));
         };
         self.played.signed_up += 1;
         self.ids.insert(user, id.to_owned());
@@ -160,7 +160,7 @@ impl Play {
 }
 
 fn done(done: bool, what: &str) -> Result<(), Failure> {
-    if done { Ok(()) } else { Err(Failure::Told(format!("a user could not be {what}"))) }
+    if done { Ok(()) } else { Err(Failure::Message(format!("a user could not be {what}"))) }
 }
 
 impl Played {
@@ -168,7 +168,7 @@ impl Played {
         &mut self,
         one: Result<Result<SignedIn, Failure>, tokio::task::JoinError>,
     ) -> Result<(), Failure> {
-        let one = one.map_err(|error| Failure::Told(error.to_string()))??;
+        let one = one.map_err(|error| Failure::Message(error.to_string()))??;
         self.signed_in += 1;
         self.rows_made_by_signing_in += usize::from(one.made_row);
         if let Some(role) = one.role {

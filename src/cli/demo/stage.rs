@@ -46,10 +46,10 @@ impl Backstage {
             seed,
             faults: Faults::Heavy,
             retries: Retries::short(),
-            deliver_to: Some(nobody().map_err(|error| Failure::Told(error.to_string()))?),
+            deliver_to: Some(nobody().map_err(|error| Failure::Message(error.to_string()))?),
             ..Settings::default()
         };
-        let told = |error: EmulatorError| Failure::Told(error.to_string());
+        let told = |error: EmulatorError| Failure::Message(error.to_string());
         Ok(Self { emulator: Emulator::start(settings).map_err(told)? })
     }
 
@@ -86,7 +86,7 @@ impl Stage {
         let (mut fewest, mut since, mut calm) = (usize::MAX, Instant::now(), false);
         loop {
             let settled = tokio::time::timeout(PATIENCE, self.emulator.settled()).await;
-            settled.map_err(|_| Failure::Told("deliveries were still under way".into()))?;
+            settled.map_err(|_| Failure::Message("deliveries were still under way".into()))?;
             let due = self.caller.due_write_backs().await?;
             phase.left(due);
             // The last write-backs caused events, which may make others due.
@@ -108,7 +108,7 @@ impl Stage {
     pub(super) async fn clear(self) -> Result<(), Failure> {
         let Service { stop, served } = self.service;
         stop.send(()).ok();
-        served.await.map_err(|error| Failure::Told(format!("the service broke: {error}")))??;
+        served.await.map_err(|error| Failure::Message(format!("the service broke: {error}")))??;
         self.emulator.stop().await;
         Ok(())
     }
@@ -118,7 +118,7 @@ pub(super) fn give_up_after(began: Instant, what: &str) -> Result<(), Failure> {
     if began.elapsed() < PATIENCE {
         return Ok(());
     }
-    Err(Failure::Told(format!("{what} after {} s", PATIENCE.as_secs())))
+    Err(Failure::Message(format!("{what} after {} s", PATIENCE.as_secs())))
 }
 
 /// The service's configuration, and its operator's token; both are kept for `--keep`.

@@ -34,7 +34,7 @@ pub(super) fn run(matches: &ArgMatches, directory: &Path) -> Result<(), Failure>
 /// What is missing, and where it is to be had; or that this is not the place for it.
 fn check(config: &Config) -> Result<(), Failure> {
     if config.api.as_ref().is_some_and(ProviderApi::is_live) {
-        return Err(Failure::Told(
+        return Err(Failure::Message(
             "CLERK_SECRET_KEY is of a production instance (`sk_live_…`), which `dev` never touches; \
              take the one of your development instance (`sk_test_…`), or run `usersync serve`"
                 .into(),
@@ -57,7 +57,7 @@ fn check(config: &Config) -> Result<(), Failure> {
     if missing.is_empty() {
         return Ok(());
     }
-    Err(Failure::Told(format!(
+    Err(Failure::Message(format!(
         "`dev --clerk` needs what your development instance of Clerk has, by environment or --env-file:\n{}",
         missing.join("\n")
     )))

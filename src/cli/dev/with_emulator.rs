@@ -51,7 +51,7 @@ pub(super) fn run(
 fn refuse_real_keys(data: &PrivateData, kept: &Variables) -> Result<(), Failure> {
     if kept.get("CLERK_SECRET_KEY").is_some_and(|key| !key.contains(MARK)) {
         let file = data.env_file();
-        return Err(Failure::Told(format!(
+        return Err(Failure::Message(format!(
             "{} holds a key that is not the emulator's; choose another directory with --data",
             file.display()
         )));
@@ -78,10 +78,10 @@ fn start(data: &PrivateData, kept: &Variables, port: u16) -> Result<Emulator, Fa
         ..Settings::default()
     };
     Emulator::start(settings).map_err(|error| match error {
-        EmulatorError::Bind(..) => Failure::Told(format!(
+        EmulatorError::Bind(..) => Failure::Message(format!(
             "{error}; does another `usersync dev` run? --emulator-port chooses another port"
         )),
-        error => Failure::Told(error.to_string()),
+        error => Failure::Message(error.to_string()),
     })
 }
 

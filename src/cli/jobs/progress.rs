@@ -10,11 +10,11 @@ const BAR: &str = "{spinner} {prefix} {wide_bar} {human_pos}/{human_len} {msg}";
 const SPINNER: &str = "{spinner} {prefix} {human_pos} {msg}";
 
 /// Shows a job, unless a machine reads.
-pub(super) struct Progress {
+pub(super) struct JobProgressBar {
     bar: ProgressBar,
 }
 
-impl Progress {
+impl JobProgressBar {
     pub(super) fn new(quiet: bool) -> Self {
         let bar = ProgressBar::no_length();
         bar.set_draw_target(if quiet {
@@ -70,13 +70,13 @@ fn message(job: &JobView) -> String {
     }
     let rate = job.rate_per_second.map_or_else(String::new, |rate| format!("{rate:.0}/s"));
     let left = job.seconds_left.map_or_else(String::new, |seconds| {
-        format!(", {} left", told_duration(Duration::from_secs(seconds)))
+        format!(", {} left", format_duration(Duration::from_secs(seconds)))
     });
     format!("{rate}{left}")
 }
 
 /// A duration in its two largest units.
-pub(super) fn told_duration(duration: Duration) -> String {
+pub(super) fn format_duration(duration: Duration) -> String {
     let seconds = duration.as_secs();
     match (seconds / 3600, seconds / 60 % 60, seconds % 60) {
         (0, 0, seconds) => format!("{seconds} s"),

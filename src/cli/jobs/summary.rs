@@ -1,6 +1,6 @@
 //! What a finished job came to, in words.
 
-use super::progress::told_duration;
+use super::progress::format_duration;
 use std::time::Duration;
 use usersync::domain::Counters;
 use usersync::sync::jobs::{DriftReport, JobView};
@@ -79,14 +79,14 @@ fn pace(job: &JobView) -> String {
     let took = job.started_at.zip(job.finished_at).map(|(from, to)| to.since(from));
     match (took, job.rate_per_second) {
         (Some(took), Some(rate)) if took >= Duration::from_secs(1) => {
-            format!(" in {}, {rate:.0} a second", told_duration(took))
+            format!(" in {}, {rate:.0} a second", format_duration(took))
         }
         _ => String::new(),
     }
 }
 
 /// Why the command fails, where it does.
-pub(super) fn verdict(job: &JobView) -> Option<String> {
+pub(super) fn failure(job: &JobView) -> Option<String> {
     let (kind, id) = (job.kind, &job.id);
     match (job.state.as_str(), &job.error) {
         ("succeeded", _) => match &job.drift {
