@@ -3,20 +3,20 @@
 //! Called by `main` alone. A subcommand reads its flags, builds the [`Config`] that it needs,
 //! calls into the library and says what happened. Exit status 0 only on success.
 
+mod data_dir;
 mod demo;
 mod dev;
 mod emulate;
+mod examples;
 mod import;
 mod jobs;
 mod migrate;
 mod output;
-mod private_data;
 mod private_file;
 mod replay;
 mod send;
 mod serve;
 mod shutdown;
-mod try_lines;
 
 use clap::{Arg, ArgMatches, Command};
 use std::ffi::OsString;

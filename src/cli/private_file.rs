@@ -1,6 +1,6 @@
 //! A file for its owner alone, always whole: written beside the old one, then put in its place.
 //!
-//! Called by `private_data` for the variables of `dev` and `demo`.
+//! Called by `data_dir` for the variables of `dev` and `demo`.
 
 use std::fs::{self, OpenOptions};
 use std::io::{self, Write as _};

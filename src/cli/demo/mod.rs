@@ -16,7 +16,7 @@ mod report;
 mod script;
 mod stage;
 
-use super::try_lines::TryLines;
+use super::examples::ShellExamples;
 use super::{Failure, output, shutdown};
 use clap::{Arg, ArgAction, ArgMatches, Command, value_parser};
 use comparison::{Compared, Sides};
@@ -145,7 +145,7 @@ fn print(report: &Report, as_json: bool) {
 
 fn print_how_to_look(stage: &Stage, place: &Place) {
     let (origin, env_file) = (stage.caller.origin(), place.data.env_file());
-    let lines = TryLines::new(origin, &env_file);
+    let lines = ShellExamples::new(origin, &env_file);
     let text = format!(
         "\nThe service still listens on {origin}, the emulator on {}. Database and keys:\n\n\
          \x20 {}\n\

@@ -3,13 +3,13 @@
 //! Made by `demo` before anything else, and dropped after everything else.
 
 use super::super::Failure;
-use super::super::private_data::PrivateData;
+use super::super::data_dir::DataDir;
 use std::fs;
 use std::path::PathBuf;
 use uuid::Uuid;
 
 pub(super) struct Place {
-    pub(super) data: PrivateData,
+    pub(super) data: DataDir,
     /// What is removed at the end.
     temporary: Option<PathBuf>,
 }
@@ -18,7 +18,7 @@ impl Place {
     /// The directory asked for, which must hold no database yet; else a temporary one.
     pub(super) fn open(asked: Option<PathBuf>, keep: bool) -> Result<Self, Failure> {
         if let Some(directory) = asked {
-            let data = PrivateData::open(directory)?;
+            let data = DataDir::open(directory)?;
             if data.file("usersync.db").exists() || data.env_file().exists() {
                 let text =
                     "the directory of --data is in use already, and a demo needs an empty one";
@@ -28,7 +28,7 @@ impl Place {
         }
         let name = format!("usersync-demo-{}", Uuid::new_v4().simple());
         let directory = std::env::temp_dir().join(name);
-        let data = PrivateData::open(directory.clone())?;
+        let data = DataDir::open(directory.clone())?;
         Ok(Self { data, temporary: (!keep).then_some(directory) })
     }
 }

@@ -4,7 +4,7 @@
 //! environment is looked at.
 
 use super::super::Failure;
-use super::super::private_data::PrivateData;
+use super::super::data_dir::DataDir;
 use super::caller::Caller;
 use super::progress::Phase;
 use clerk_emulator::{Emulator, EmulatorError, Faults, Retries, Settings};
@@ -54,7 +54,7 @@ impl Backstage {
     }
 
     /// Starts the service, lets events go there, and waits until it is ready.
-    pub(super) async fn raise(self, data: &PrivateData) -> Result<Stage, Failure> {
+    pub(super) async fn raise(self, data: &DataDir) -> Result<Stage, Failure> {
         let (config, admin_token) = configuration(&self.emulator, data)?;
         let app = App::build(config)?;
         let origin = format!("http://{}", app.address());
@@ -122,7 +122,7 @@ pub(super) fn give_up_after(began: Instant, what: &str) -> Result<(), Failure> {
 }
 
 /// The service's configuration, and its operator's token; both are kept for `--keep`.
-fn configuration(emulator: &Emulator, data: &PrivateData) -> Result<(Config, String), Failure> {
+fn configuration(emulator: &Emulator, data: &DataDir) -> Result<(Config, String), Failure> {
     let keys = emulator.credentials();
     let mut variables = data.variables()?;
     variables
@@ -135,7 +135,7 @@ fn configuration(emulator: &Emulator, data: &PrivateData) -> Result<(Config, Str
     let admin_token = variables.keep_admin_token();
     variables.write()?;
     let mut source = ConfigSource::default();
-    variables.give(&mut source);
+    variables.copy_to(&mut source);
     source.set("USERSYNC_BIND", "127.0.0.1:0".into());
     source.set("USERSYNC_API_BUDGET", "off".into());
     // What is lost is to be seen to be lost, until the reconcile comes.

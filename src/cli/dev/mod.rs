@@ -8,7 +8,7 @@
 mod with_clerk;
 mod with_emulator;
 
-use super::private_data::PrivateData;
+use super::data_dir::DataDir;
 use super::{Failure, env_file};
 use clap::{Arg, ArgAction, ArgMatches, Command, value_parser};
 use std::path::PathBuf;
@@ -55,12 +55,12 @@ pub(super) fn run(matches: &ArgMatches) -> Result<(), Failure> {
         with_clerk::run(matches, &data)
     } else {
         let emulator_port = matches.get_one::<u16>("emulator-port").copied();
-        with_emulator::run(matches, &PrivateData::open(data)?, emulator_port)
+        with_emulator::run(matches, &DataDir::open(data)?, emulator_port)
     }
 }
 
 /// What holds with either provider: the database is its own, and nobody else can reach it.
-fn stay_at_home(source: &mut ConfigSource, data: &PrivateData, matches: &ArgMatches) {
+fn stay_at_home(source: &mut ConfigSource, data: &DataDir, matches: &ArgMatches) {
     source.set("DATABASE_URL", data.database_url());
     source.set("USERSYNC_BIND", "127.0.0.1:8080".into());
     source.set("USERSYNC_MIGRATE", "auto".into());

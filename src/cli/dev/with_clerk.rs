@@ -3,8 +3,8 @@
 //! Called by `dev`. Refuses a production instance before anything is opened, and keeps no key of
 //! the provider on disk.
 
-use super::super::private_data::PrivateData;
-use super::super::try_lines::TryLines;
+use super::super::data_dir::DataDir;
+use super::super::examples::ShellExamples;
 use super::super::{Failure, output, serve, source};
 use super::stay_at_home;
 use clap::ArgMatches;
@@ -16,7 +16,7 @@ pub(super) fn run(matches: &ArgMatches, directory: &Path) -> Result<(), Failure>
     let mut source = source(matches)?;
     source.forget_real_database();
     check(&Config::load(&source, Requirement::Nothing)?)?;
-    let data = PrivateData::open(PathBuf::from(directory))?;
+    let data = DataDir::open(PathBuf::from(directory))?;
     let mut variables = data.variables()?;
     variables.title("Token and database of `usersync dev --clerk`. Clerk's keys are not kept.");
     source.set("USERSYNC_ADMIN_TOKEN", variables.keep_admin_token());
@@ -65,7 +65,7 @@ fn check(config: &Config) -> Result<(), Failure> {
 
 fn print_how_to_try(app: &App, env_file: &Path) {
     let origin = format!("http://{}", app.address());
-    let lines = TryLines::new(&origin, env_file);
+    let lines = ShellExamples::new(&origin, env_file);
     output::line(&format!(
         "\nusersync dev listens on {origin}. In another terminal, let Clerk's events come here:\n\n\
          \x20 clerk webhooks listen --forward-to {origin}/webhooks/clerk\n\n\

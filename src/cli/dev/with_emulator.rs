@@ -2,9 +2,9 @@
 //!
 //! Called by `dev`. Users, ids and keys of the emulator survive a restart, as rows do.
 
+use super::super::data_dir::{DataDir, EnvFile};
+use super::super::examples::ShellExamples;
 use super::super::output;
-use super::super::private_data::{PrivateData, Variables};
-use super::super::try_lines::TryLines;
 use super::super::{Failure, serve};
 use super::stay_at_home;
 use clap::ArgMatches;
@@ -16,7 +16,7 @@ use usersync::config::{Config, ConfigSource, Requirement, bind_address};
 
 pub(super) fn run(
     matches: &ArgMatches,
-    data: &PrivateData,
+    data: &DataDir,
     emulator_port: Option<u16>,
 ) -> Result<(), Failure> {
     let mut variables = data.variables()?;
@@ -48,7 +48,7 @@ pub(super) fn run(
 }
 
 /// A file with real keys is somebody else's: nothing of it is to be used or changed.
-fn refuse_real_keys(data: &PrivateData, kept: &Variables) -> Result<(), Failure> {
+fn refuse_real_keys(data: &DataDir, kept: &EnvFile) -> Result<(), Failure> {
     if kept.get("CLERK_SECRET_KEY").is_some_and(|key| !key.contains(MARK)) {
         let file = data.env_file();
         return Err(Failure::Message(format!(
@@ -64,7 +64,7 @@ fn next_port(port: u16) -> u16 {
     if port == 0 { 0 } else { port.checked_add(1).unwrap_or(0) }
 }
 
-fn start(data: &PrivateData, kept: &Variables, port: u16) -> Result<Emulator, Failure> {
+fn start(data: &DataDir, kept: &EnvFile, port: u16) -> Result<Emulator, Failure> {
     let text = |name| kept.get(name).map(str::to_owned);
     let credentials = Credentials {
         secret_key: text("CLERK_SECRET_KEY").unwrap_or_default(),
@@ -94,7 +94,7 @@ const VARIABLES: [&str; 5] = [
     "USERSYNC_ADMIN_TOKEN",
 ];
 
-fn keep(variables: &mut Variables, keys: &Credentials, data: &PrivateData) {
+fn keep(variables: &mut EnvFile, keys: &Credentials, data: &DataDir) {
     variables
         .title("Secrets and database of `usersync dev`, for --env-file of the other commands.");
     variables.set("CLERK_WEBHOOK_SIGNING_SECRET", &keys.webhook_secret);
@@ -107,7 +107,7 @@ fn keep(variables: &mut Variables, keys: &Credentials, data: &PrivateData) {
 
 fn print_how_to_try(app: &App, env_file: &Path) {
     let origin = format!("http://{}", app.address());
-    let lines = TryLines::new(&origin, env_file);
+    let lines = ShellExamples::new(&origin, env_file);
     output::line(&format!(
         "\nusersync dev listens on {origin}. In another terminal, sign up a user at the provider's emulator:\n\n\
          \x20 {}\n\n\

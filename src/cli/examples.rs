@@ -3,19 +3,19 @@
 //! Printed by `dev` and `demo`. Keys stay in the file of variables, which each line reads for
 //! itself, so that none stands in a terminal's scrollback or a shell's history.
 
-use super::private_data::word;
+use super::data_dir::shell_quote;
 use std::path::{Path, PathBuf};
 
 /// Who signs up.
 const ADDRESS: &str = "ada@example.org";
 
 /// What the lines need to know.
-pub(super) struct TryLines {
+pub(super) struct ShellExamples {
     origin: String,
     env_file: String,
 }
 
-impl TryLines {
+impl ShellExamples {
     /// Lines for the service at `origin`, whose keys are in `env_file`.
     pub(super) fn new(origin: &str, env_file: &Path) -> Self {
         Self { origin: origin.to_owned(), env_file: env_file.display().to_string() }
@@ -60,8 +60,8 @@ impl TryLines {
 
     /// Signs and posts an event.
     pub(super) fn send(&self) -> String {
-        let url = word(&format!("{}/webhooks/clerk", self.origin));
-        let (program, env_file) = (word(&program()), word(&self.env_file));
+        let url = shell_quote(&format!("{}/webhooks/clerk", self.origin));
+        let (program, env_file) = (shell_quote(&program()), shell_quote(&self.env_file));
         format!("{program} send user.created --env-file {env_file} --url {url}")
     }
 
@@ -69,7 +69,7 @@ impl TryLines {
     fn with_keys(&self, command: &str) -> String {
         // Without a slash a shell would look for the file along its path.
         let here = if self.env_file.starts_with('/') { "" } else { "./" };
-        let env_file = word(&format!("{here}{}", self.env_file));
+        let env_file = shell_quote(&format!("{here}{}", self.env_file));
         format!("(. {env_file}; {command})")
     }
 }

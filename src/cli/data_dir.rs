@@ -17,18 +17,18 @@ use uuid::Uuid;
 const OTHERS: u32 = 0o077;
 
 /// The directory.
-pub(super) struct PrivateData {
+pub(super) struct DataDir {
     directory: PathBuf,
 }
 
 /// The variables of its `env` file, line by line.
-pub(super) struct Variables {
+pub(super) struct EnvFile {
     path: PathBuf,
     lines: Vec<String>,
     values: HashMap<String, String>,
 }
 
-impl PrivateData {
+impl DataDir {
     /// Makes the directory, unless it is there from last time.
     pub(super) fn open(directory: PathBuf) -> Result<Self, Failure> {
         // It stands in lines to be copied into a shell, and in a dotenv file.
@@ -62,7 +62,7 @@ impl PrivateData {
     }
 
     /// The variables that were kept; none at first.
-    pub(super) fn variables(&self) -> Result<Variables, Failure> {
+    pub(super) fn variables(&self) -> Result<EnvFile, Failure> {
         let path = self.env_file();
         let text = match fs::read_to_string(&path) {
             Ok(text) => text,
@@ -72,7 +72,7 @@ impl PrivateData {
         let values = dotenvy::from_read_iter(text.as_bytes()).collect::<Result<_, _>>();
         // The text of a line that cannot be read may hold a secret.
         let values = values.map_err(|_| unusable(&path, &"it holds a line that cannot be read"))?;
-        Ok(Variables { path, lines: text.lines().map(str::to_owned).collect(), values })
+        Ok(EnvFile { path, lines: text.lines().map(str::to_owned).collect(), values })
     }
 }
 
@@ -80,7 +80,7 @@ fn unusable(path: &Path, why: &dyn std::fmt::Display) -> Failure {
     Failure::Message(format!("{} cannot be used: {why}", path.display()))
 }
 
-impl Variables {
+impl EnvFile {
     /// A value, unless it is empty.
     pub(super) fn get(&self, name: &str) -> Option<&str> {
         self.values.get(name).map(String::as_str).filter(|value| !value.is_empty())
@@ -91,7 +91,7 @@ impl Variables {
         if self.get(name) == Some(value) {
             return;
         }
-        let line = format!("{name}={}", word(value));
+        let line = format!("{name}={}", shell_quote(value));
         let begins = format!("{name}=");
         let is_it = |old: &&mut String| {
             let old = old.trim_start();
@@ -105,7 +105,7 @@ impl Variables {
     }
 
     /// Hands all of them over.
-    pub(super) fn give(&self, source: &mut ConfigSource) {
+    pub(super) fn copy_to(&self, source: &mut ConfigSource) {
         for (name, value) in &self.values {
             source.set(name, value.clone());
         }
@@ -139,7 +139,7 @@ impl Variables {
 }
 
 /// A text as one word of a shell's line, and of a dotenv file.
-pub(super) fn word(text: &str) -> String {
+pub(super) fn shell_quote(text: &str) -> String {
     let plain = |byte: u8| byte.is_ascii_alphanumeric() || b"_-./:=+@%,".contains(&byte);
     if !text.is_empty() && text.bytes().all(plain) {
         return text.to_owned();
@@ -149,13 +149,13 @@ pub(super) fn word(text: &str) -> String {
 
 #[cfg(test)]
 mod tests {
-    use super::PrivateData;
+    use super::DataDir;
     use std::fs;
 
     #[test]
     fn what_a_file_has_is_kept_and_what_it_lacks_is_added() {
         let directory = tempfile::tempdir().unwrap();
-        let data = PrivateData::open(directory.path().join("my data")).unwrap();
+        let data = DataDir::open(directory.path().join("my data")).unwrap();
         let old = "# mine\nexport A=1\nOTHER='x y'\nUSERSYNC_ADMIN_TOKEN=kept\n";
         fs::write(data.env_file(), old).unwrap();
         let mut variables = data.variables().unwrap();
@@ -172,6 +172,6 @@ mod tests {
 
     #[test]
     fn a_directory_whose_name_would_break_a_line_is_refused() {
-        assert!(PrivateData::open("it's".into()).is_err());
+        assert!(DataDir::open("it's".into()).is_err());
     }
 }
