@@ -27,18 +27,18 @@ pub(super) async fn public(
 /// On the listener of `USERSYNC_METRICS_BIND`.
 pub(super) async fn show(state: Data<AppState>) -> HttpResponse {
     let (deliveries, bytes) = state.ingest.waiting();
-    state.metrics.queue(deliveries, bytes);
+    state.metrics.set_queue(deliveries, bytes);
     // What the database holds is looked up here; while it is away, the last number stands.
     if let Ok(bytes) = state.store.quarantined_bytes().await {
-        state.metrics.quarantine_bytes(bytes);
+        state.metrics.set_quarantine_bytes(bytes);
     }
     if let Ok(counted) = state.store.count_write_backs(state.source).await {
-        state.metrics.write_backs_waiting(&counted);
+        state.metrics.set_write_backs_waiting(&counted);
     }
     if let Ok(Some((job, report))) = DriftReport::last(&state.store, state.source).await {
         let reported_at = job.finished_at.map_or(0, |at| at.as_millis() / 1000);
         let counts = report.counts().into_iter().map(|(kind, count)| (kind.as_str(), count));
-        state.metrics.drift(reported_at, counts);
+        state.metrics.set_drift(reported_at, counts);
     }
     HttpResponse::Ok().content_type(OPENMETRICS).body(state.metrics.render())
 }

@@ -28,7 +28,7 @@ pub(super) async fn receive(
     payload: Payload,
 ) -> Result<HttpResponse, Problem> {
     if !state.readiness.is_prepared() {
-        state.metrics.unavailable(Unavailable::NotRunning.code());
+        state.metrics.count_unavailable(Unavailable::NotRunning.code());
         return Err(Unavailable::NotRunning.into());
     }
     #[expect(clippy::disallowed_methods, reason = "a request is an edge: here its time is taken")]
@@ -106,8 +106,8 @@ impl WebhookReceiver {
         let started = Instant::now();
         let result = self.verify_and_submit(request, payload, now_seconds, started).await;
         match &result {
-            Ok(_) => self.metrics.answered_after(started.elapsed()),
-            Err(WebhookError::Unavailable(reason)) => self.metrics.unavailable(reason.code()),
+            Ok(_) => self.metrics.observe_delivery(started.elapsed()),
+            Err(WebhookError::Unavailable(reason)) => self.metrics.count_unavailable(reason.code()),
             Err(WebhookError::Rejected(rejection)) => self.record_rejection(*rejection, started),
         }
         result
@@ -145,7 +145,7 @@ impl WebhookReceiver {
 
     /// Counts and logs a rejection: whoever set a wrong secret should find out soon.
     fn record_rejection(&self, rejection: Rejection, now: Instant) {
-        self.metrics.rejected(rejection.code());
+        self.metrics.count_rejection(rejection.code());
         if let Some(held_back) = self.rejections.pass(now) {
             let code = rejection.code();
             tracing::warn!(code, held_back, "a request was turned away: {rejection}");
@@ -159,7 +159,7 @@ impl WebhookReceiver {
             return;
         };
         if self.first_instance.get_or_init(|| instance.clone()) != instance {
-            self.metrics.other_instance();
+            self.metrics.count_other_instance_event();
             if let Some(held_back) = self.rejections.pass(Instant::now()) {
                 tracing::warn!(
                     held_back,

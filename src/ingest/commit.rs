@@ -75,7 +75,7 @@ impl Committer {
 
     /// Settles a batch: everyone in it is answered. Returns whether the database was there.
     pub(super) fn settle(&mut self, batch: Vec<Submission>) -> bool {
-        self.metrics.batch_size(batch.len());
+        self.metrics.observe_batch_size(batch.len());
         let malformed = |taken: &Submission| matches!(taken.event.meaning, Meaning::Malformed(..));
         let (malformed, regular): (Vec<_>, Vec<_>) = batch.into_iter().partition(malformed);
         let mut there = regular.is_empty() || self.commit(regular);
@@ -174,9 +174,9 @@ impl Committer {
     pub(super) fn tell(&self, submission: Submission, settled: Settled) {
         let Submission { delivery, event, answer } = submission;
         let outcome = settled.outcome;
-        self.metrics.delivered(&event.kind, outcome.as_str());
+        self.metrics.count_delivery(&event.kind, outcome.as_str());
         if let (Outcome::Applied, Some(seen_at)) = (outcome, event.seen_at) {
-            self.metrics.event_lag_ms(now().timestamp().as_millisecond() - seen_at.get());
+            self.metrics.observe_event_lag_ms(now().timestamp().as_millisecond() - seen_at.get());
         }
         tracing::debug!(
             event.id = delivery.message_id(),

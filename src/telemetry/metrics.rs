@@ -13,42 +13,42 @@ use prometheus_client::registry::{Registry, Unit};
 use std::time::Duration;
 
 /// The types of events that are told apart; every other one counts as `other`.
-const KINDS: [&str; 4] = ["user.created", "user.updated", "user.deleted", "other"];
+const EVENT_TYPES: [&str; 4] = ["user.created", "user.updated", "user.deleted", "other"];
 
 #[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
-struct Delivery {
+struct DeliveryLabels {
     r#type: &'static str,
     outcome: &'static str,
 }
 
 #[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
-struct Reason {
+struct ReasonLabels {
     reason: &'static str,
 }
 
 #[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
-struct WriteBack {
+struct WriteBackLabels {
     outcome: &'static str,
 }
 
 #[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
-struct Waiting {
+struct StateLabels {
     state: &'static str,
 }
 
 #[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
-struct ApiCall {
+struct ApiCallLabels {
     call: &'static str,
     outcome: &'static str,
 }
 
 #[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
-struct Differing {
+struct DriftLabels {
     difference: &'static str,
 }
 
 #[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
-struct EndedJob {
+struct JobLabels {
     kind: &'static str,
     state: &'static str,
 }
@@ -70,15 +70,15 @@ pub struct LabelWords {
 /// Everything that is counted.
 pub struct Metrics {
     registry: Registry,
-    deliveries: Family<Delivery, Counter>,
-    rejects: Family<Reason, Counter>,
-    unavailable: Family<Reason, Counter>,
+    deliveries: Family<DeliveryLabels, Counter>,
+    rejects: Family<ReasonLabels, Counter>,
+    unavailable: Family<ReasonLabels, Counter>,
     other_instance: Counter,
-    write_backs: Family<WriteBack, Counter>,
-    write_backs_waiting: Family<Waiting, Gauge>,
-    api_calls: Family<ApiCall, Counter>,
-    jobs: Family<EndedJob, Counter>,
-    drift: Family<Differing, Gauge>,
+    write_backs: Family<WriteBackLabels, Counter>,
+    write_backs_waiting: Family<StateLabels, Gauge>,
+    api_calls: Family<ApiCallLabels, Counter>,
+    jobs: Family<JobLabels, Counter>,
+    drift: Family<DriftLabels, Gauge>,
     drift_reported: Gauge,
     api_seconds: Histogram,
     delivery_seconds: Histogram,
@@ -129,28 +129,28 @@ impl Metrics {
     }
 
     fn fill_labels(&self, words: &LabelWords) {
-        for r#type in KINDS {
+        for r#type in EVENT_TYPES {
             for outcome in &words.delivery_outcomes {
-                drop(self.deliveries.get_or_create(&Delivery { r#type, outcome }));
+                drop(self.deliveries.get_or_create(&DeliveryLabels { r#type, outcome }));
             }
         }
         for reason in &words.rejections {
-            drop(self.rejects.get_or_create(&Reason { reason }));
+            drop(self.rejects.get_or_create(&ReasonLabels { reason }));
         }
         for outcome in &words.write_back_outcomes {
-            drop(self.write_backs.get_or_create(&WriteBack { outcome }));
+            drop(self.write_backs.get_or_create(&WriteBackLabels { outcome }));
         }
         for reason in &words.unavailable_reasons {
-            drop(self.unavailable.get_or_create(&Reason { reason }));
+            drop(self.unavailable.get_or_create(&ReasonLabels { reason }));
         }
         for kind in &words.job_kinds {
             for state in &words.job_states {
-                drop(self.jobs.get_or_create(&EndedJob { kind, state }));
+                drop(self.jobs.get_or_create(&JobLabels { kind, state }));
             }
         }
         for call in &words.api_calls {
             for outcome in &words.api_outcomes {
-                drop(self.api_calls.get_or_create(&ApiCall { call, outcome }));
+                drop(self.api_calls.get_or_create(&ApiCallLabels { call, outcome }));
             }
         }
     }
@@ -224,90 +224,94 @@ impl Metrics {
     }
 
     /// A delivery was settled.
-    pub fn delivered(&self, kind: &str, outcome: &'static str) {
-        let known = KINDS.iter().find(|known| **known == kind);
-        let label = Delivery { r#type: known.unwrap_or(&"other"), outcome };
+    pub fn count_delivery(&self, kind: &str, outcome: &'static str) {
+        let known = EVENT_TYPES.iter().find(|known| **known == kind);
+        let label = DeliveryLabels { r#type: known.unwrap_or(&"other"), outcome };
         self.deliveries.get_or_create(&label).inc();
     }
 
     /// A request was turned away at the door.
-    pub fn rejected(&self, reason: &'static str) {
-        self.rejects.get_or_create(&Reason { reason }).inc();
+    pub fn count_rejection(&self, reason: &'static str) {
+        self.rejects.get_or_create(&ReasonLabels { reason }).inc();
     }
 
     /// A delivery was answered 503.
-    pub fn unavailable(&self, reason: &'static str) {
-        self.unavailable.get_or_create(&Reason { reason }).inc();
+    pub fn count_unavailable(&self, reason: &'static str) {
+        self.unavailable.get_or_create(&ReasonLabels { reason }).inc();
     }
 
     /// An event came from a second instance.
-    pub fn other_instance(&self) {
+    pub fn count_other_instance_event(&self) {
         self.other_instance.inc();
     }
 
     /// How many write-backs there are of each state; of those that are not named, none.
-    pub fn write_backs_waiting(&self, counted: &[(String, i64)]) {
+    pub fn set_write_backs_waiting(&self, counted: &[(String, i64)]) {
         for state in &self.write_back_states {
             let count =
                 counted.iter().find(|(name, _)| name == state).map_or(0, |(_, count)| *count);
-            self.write_backs_waiting.get_or_create(&Waiting { state }).set(count);
+            self.write_backs_waiting.get_or_create(&StateLabels { state }).set(count);
         }
     }
 
     /// A lease on a write-back ended.
-    pub fn wrote_back(&self, outcome: &'static str) {
-        self.write_backs.get_or_create(&WriteBack { outcome }).inc();
+    pub fn count_write_back(&self, outcome: &'static str) {
+        self.write_backs.get_or_create(&WriteBackLabels { outcome }).inc();
     }
 
     /// A job ended here.
-    pub fn job_ended(&self, kind: &'static str, state: &'static str) {
-        self.jobs.get_or_create(&EndedJob { kind, state }).inc();
+    pub fn count_job(&self, kind: &'static str, state: &'static str) {
+        self.jobs.get_or_create(&JobLabels { kind, state }).inc();
     }
 
     /// What the last search for drift told, and when, in seconds since 1970.
-    pub fn drift(&self, reported_at: i64, counts: impl IntoIterator<Item = (&'static str, u64)>) {
+    pub fn set_drift(
+        &self,
+        reported_at: i64,
+        counts: impl IntoIterator<Item = (&'static str, u64)>,
+    ) {
         self.drift_reported.set(reported_at);
         for (difference, count) in counts {
             self.drift
-                .get_or_create(&Differing { difference })
+                .get_or_create(&DriftLabels { difference })
                 .set(i64::try_from(count).unwrap_or(i64::MAX));
         }
     }
 
     /// A call of the provider's API came to its end, after as many requests as it took.
-    pub fn api_called(&self, call: &'static str, outcome: &'static str) {
-        self.api_calls.get_or_create(&ApiCall { call, outcome }).inc();
+    pub fn count_api_call(&self, call: &'static str, outcome: &'static str) {
+        self.api_calls.get_or_create(&ApiCallLabels { call, outcome }).inc();
     }
 
     /// How long one request to the provider's API took.
-    pub fn api_answered_after(&self, duration: Duration) {
+    pub fn observe_api_request(&self, duration: Duration) {
         self.api_seconds.observe(duration.as_secs_f64());
     }
 
     /// How long a delivery took, from its first byte to its answer.
-    pub fn answered_after(&self, duration: Duration) {
+    pub fn observe_delivery(&self, duration: Duration) {
         self.delivery_seconds.observe(duration.as_secs_f64());
     }
 
     /// How long ago the provider says that a committed event happened, in milliseconds.
-    pub fn event_lag_ms(&self, lag_ms: i64) {
+    pub fn observe_event_lag_ms(&self, lag_ms: i64) {
         let lag_ms = u64::try_from(lag_ms).unwrap_or(0);
         self.event_lag_seconds.observe(Duration::from_millis(lag_ms).as_secs_f64());
     }
 
     /// How many deliveries one transaction took.
-    pub fn batch_size(&self, size: usize) {
+    pub fn observe_batch_size(&self, size: usize) {
         self.batch_size.observe(u32::try_from(size).map_or(f64::INFINITY, f64::from));
     }
 
     /// What waits in the queue.
-    pub fn queue(&self, deliveries: usize, bytes: usize) {
+    pub fn set_queue(&self, deliveries: usize, bytes: usize) {
         self.queue_depth.set(i64::try_from(deliveries).unwrap_or(i64::MAX));
         self.queue_bytes.set(i64::try_from(bytes).unwrap_or(i64::MAX));
     }
 
     /// What the quarantine holds.
-    pub fn quarantine_bytes(&self, bytes: i64) {
+    pub fn set_quarantine_bytes(&self, bytes: i64) {
         self.quarantine_bytes.set(bytes);
     }
 

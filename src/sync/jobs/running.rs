@@ -135,7 +135,7 @@ impl Reconciler {
         let ending = Ending { end, error: error.clone(), report };
         let ended = self.store.end_job(held.clone(), ending).await;
         if let Ok(true) = ended {
-            self.metrics.job_ended(kind.as_str(), end.as_str());
+            self.metrics.count_job(kind.as_str(), end.as_str());
         }
         let kind = kind.as_str();
         match ended {

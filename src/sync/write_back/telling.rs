@@ -55,7 +55,7 @@ impl Reconciler {
             Told::Finished(word) => word,
             Told::NotNow(error) => error.code(),
         };
-        self.metrics.wrote_back(outcome);
+        self.metrics.count_write_back(outcome);
         tracing::debug!(user.external_id = external_id, outcome, "write-back");
         told
     }

@@ -51,7 +51,7 @@ impl ClerkApi {
         let sent = Instant::now();
         let timeout = self.timeout(request, urgency, began);
         let result = sending::send(&self.client, request, timeout).await;
-        self.metrics.api_answered_after(sent.elapsed());
+        self.metrics.observe_api_request(sent.elapsed());
         turn.report(result.as_ref().err());
         Ok(result)
     }

@@ -127,7 +127,7 @@ impl ClerkApi {
         Box::pin(async move {
             let result = work.await;
             let outcome = result.as_ref().map_or_else(ApiError::code, |_| API_OK);
-            self.metrics.api_called(call.as_str(), outcome);
+            self.metrics.count_api_call(call.as_str(), outcome);
             result
         })
     }
