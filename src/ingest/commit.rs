@@ -180,7 +180,7 @@ impl Committer {
         }
         tracing::debug!(
             event.id = delivery.message_id(),
-            event.kind = event.kind,
+            event.type = event.kind,
             outcome = outcome.as_str(),
             reason = outcome.reason(),
             user.id = settled.user_id,

@@ -45,7 +45,7 @@ impl Committer {
         if let Outcome::Quarantined(reason) = outcome {
             tracing::warn!(
                 event.id = submission.delivery.message_id(),
-                event.kind = submission.event.kind,
+                event.type = submission.event.kind,
                 reason = reason.as_str(),
                 path,
                 "a genuine delivery cannot be applied; it is quarantined: see `usersync replay --list`"
