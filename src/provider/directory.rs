@@ -13,9 +13,9 @@ pub type Answer<'a, T> = Pin<Box<dyn Future<Output = Result<T, ApiError>> + Send
 
 /// Who waits for a call.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Urgency {
+pub enum Priority {
     /// A person or an operator: goes first, and is told soon where it cannot be done now.
-    Person,
+    Interactive,
     /// A job or a worker: waits for its turn.
     Background,
 }
@@ -54,13 +54,13 @@ impl Call {
 /// The provider's users, as its API shows them.
 pub trait Directory: Send + Sync {
     /// One user as of now.
-    fn user<'a>(&'a self, external_id: &'a str, urgency: Urgency) -> Answer<'a, Snapshot>;
+    fn user<'a>(&'a self, external_id: &'a str, priority: Priority) -> Answer<'a, Snapshot>;
 
     /// A page of users, in the order that the query asks for.
-    fn users<'a>(&'a self, query: &'a ListQuery, urgency: Urgency) -> Answer<'a, Page>;
+    fn users<'a>(&'a self, query: &'a ListQuery, priority: Priority) -> Answer<'a, Page>;
 
     /// How many users there are.
-    fn count(&self, urgency: Urgency) -> Answer<'_, u64>;
+    fn count(&self, priority: Priority) -> Answer<'_, u64>;
 
     /// Writes values into a user's public metadata, beside what stands there, and returns the
     /// user as of then.
@@ -68,11 +68,11 @@ pub trait Directory: Send + Sync {
         &'a self,
         external_id: &'a str,
         fill: &'a Fill,
-        urgency: Urgency,
+        priority: Priority,
     ) -> Answer<'a, Snapshot>;
 
     /// The ids of the instance, or instances, that the API key belongs to.
-    fn instances(&self, urgency: Urgency) -> Answer<'_, Vec<String>>;
+    fn instances(&self, priority: Priority) -> Answer<'_, Vec<String>>;
 }
 
 /// Which users a page holds.
@@ -204,7 +204,7 @@ pub trait Budget: Send + Sync {
     /// Takes one call, or says when there will be another.
     fn take(
         &self,
-        urgency: Urgency,
+        priority: Priority,
     ) -> Pin<Box<dyn Future<Output = Result<(), Exhausted>> + Send + '_>>;
 }
 

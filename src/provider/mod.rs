@@ -15,7 +15,7 @@ pub use clerk::{redaction, session};
 
 pub use directory::{
     API_OK, Answer, ApiError, Budget, Call, Directory, Exhausted, ListQuery, Order, Page, Position,
-    Urgency,
+    Priority,
 };
 pub use export::{Export, Unreadable};
 

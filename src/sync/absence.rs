@@ -7,7 +7,7 @@
 
 use super::{Reconciler, RefreshError, Unproven, now};
 use crate::domain::Judged;
-use crate::provider::{ApiError, Urgency};
+use crate::provider::{ApiError, Priority};
 use crate::store::Subject;
 use crate::store::absences::{Absence, Verdict};
 use std::collections::HashMap;
@@ -59,12 +59,12 @@ impl Reconciler {
     pub(super) async fn judge_absent(
         &self,
         external_ids: Vec<String>,
-        urgency: Urgency,
+        priority: Priority,
     ) -> Result<HashMap<String, Absent>, RefreshError> {
         let mut judged = HashMap::new();
         let mut found = Vec::new();
         for external_id in external_ids {
-            match self.look_again(&external_id, IfFound::Apply, urgency).await? {
+            match self.look_again(&external_id, IfFound::Apply, priority).await? {
                 Ok(absence) => found.push(absence),
                 Err(verdict) => {
                     judged.insert(external_id, verdict);
@@ -75,7 +75,7 @@ impl Reconciler {
             return Ok(judged);
         }
         let ids: Vec<String> = found.iter().map(|absence| absence.external_id.clone()).collect();
-        let acted = self.act(&ids, found, urgency).await?;
+        let acted = self.act(&ids, found, priority).await?;
         judged.extend(ids.into_iter().map(|id| {
             let absent = acted.of(&id);
             (id, absent)
@@ -88,7 +88,7 @@ impl Reconciler {
         &self,
         external_id: &str,
         if_found: IfFound,
-        urgency: Urgency,
+        priority: Priority,
     ) -> Result<Result<Absence, Absent>, RefreshError> {
         let subject = self.store.subject(self.source(), external_id.to_owned()).await?;
         let Some(subject) = subject.filter(Subject::is_live) else {
@@ -96,9 +96,9 @@ impl Reconciler {
         };
         let sent_at_ms = now().as_millis();
         let looked = match if_found {
-            IfFound::Apply => self.refresh(external_id, urgency).await.map(drop),
+            IfFound::Apply => self.refresh(external_id, priority).await.map(drop),
             IfFound::Leave => {
-                self.directory.user(external_id, urgency).await.map(drop).map_err(Into::into)
+                self.directory.user(external_id, priority).await.map(drop).map_err(Into::into)
             }
         };
         match looked {
@@ -118,13 +118,13 @@ impl Reconciler {
         &self,
         ids: &[String],
         found: Vec<Absence>,
-        urgency: Urgency,
+        priority: Priority,
     ) -> Result<Acted, RefreshError> {
-        let held_back = match self.instance.prove(urgency).await {
+        let held_back = match self.instance.prove(priority).await {
             Err(Unproven::WrongInstance { .. }) => Some("wrong_instance"),
             Err(Unproven::Api(error)) => return Err(error.into()),
             Err(Unproven::Store(error)) => return Err(error.into()),
-            Ok(()) if self.knows_another(ids, urgency).await? => None,
+            Ok(()) if self.knows_another(ids, priority).await? => None,
             Ok(()) => Some("nobody_known"),
         };
         let (count, terms) = (found.len(), self.rules.terms);
@@ -157,19 +157,23 @@ impl Reconciler {
     }
 
     /// Whether the key knows a live user besides those who were not found.
-    async fn knows_another(&self, ids: &[String], urgency: Urgency) -> Result<bool, RefreshError> {
+    async fn knows_another(
+        &self,
+        ids: &[String],
+        priority: Priority,
+    ) -> Result<bool, RefreshError> {
         let others = self.store.some_live_users(self.source(), ids.to_vec()).await?;
-        self.knows_one_of(others, urgency).await
+        self.knows_one_of(others, priority).await
     }
 
     /// Whether the key knows one of these users.
     pub(super) async fn knows_one_of(
         &self,
         external_ids: Vec<String>,
-        urgency: Urgency,
+        priority: Priority,
     ) -> Result<bool, RefreshError> {
         for external_id in external_ids {
-            match self.refresh(&external_id, urgency).await {
+            match self.refresh(&external_id, priority).await {
                 Ok(_) => return Ok(true),
                 Err(RefreshError::Api(ApiError::NotFound)) => {}
                 Err(error) => return Err(error),

@@ -4,7 +4,7 @@
 //! (trap 37). A replica leases slices from the database and spends them by itself, within half a
 //! second. People go before workers: the last fifth of the budget is theirs.
 
-use crate::provider::{Budget, Exhausted, Urgency};
+use crate::provider::{Budget, Exhausted, Priority};
 use crate::store::Store;
 use std::future::Future;
 use std::pin::Pin;
@@ -47,10 +47,10 @@ impl SharedBudget {
         Self { store, source, requests_per_window, for_people, for_workers }
     }
 
-    async fn take_one(&self, urgency: Urgency) -> Result<(), Exhausted> {
-        let (held, most) = match urgency {
-            Urgency::Person => (&self.for_people, self.requests_per_window),
-            Urgency::Background => {
+    async fn take_one(&self, priority: Priority) -> Result<(), Exhausted> {
+        let (held, most) = match priority {
+            Priority::Interactive => (&self.for_people, self.requests_per_window),
+            Priority::Background => {
                 let reserved = self.requests_per_window / RESERVED_ONE_IN;
                 (&self.for_workers, self.requests_per_window - reserved)
             }
@@ -82,9 +82,9 @@ impl SharedBudget {
 impl Budget for SharedBudget {
     fn take(
         &self,
-        urgency: Urgency,
+        priority: Priority,
     ) -> Pin<Box<dyn Future<Output = Result<(), Exhausted>> + Send + '_>> {
-        Box::pin(self.take_one(urgency))
+        Box::pin(self.take_one(priority))
     }
 }
 
@@ -94,7 +94,7 @@ pub struct Unbounded;
 impl Budget for Unbounded {
     fn take(
         &self,
-        _urgency: Urgency,
+        _urgency: Priority,
     ) -> Pin<Box<dyn Future<Output = Result<(), Exhausted>> + Send + '_>> {
         Box::pin(async { Ok(()) })
     }

@@ -5,7 +5,7 @@
 //! right, and every later key must be of that instance.
 
 use super::RefreshError;
-use crate::provider::{ApiError, Directory, Urgency};
+use crate::provider::{ApiError, Directory, Priority};
 use crate::store::{Store, StoreError};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
@@ -86,15 +86,15 @@ impl Instance {
     }
 
     /// Passes where the key is proven, else tries to prove it now.
-    pub(super) async fn prove(&self, urgency: Urgency) -> Result<(), Unproven> {
-        self.prove_and(Pin::Yes, urgency).await
+    pub(super) async fn prove(&self, priority: Priority) -> Result<(), Unproven> {
+        self.prove_and(Pin::Yes, priority).await
     }
 
     /// Likewise; whoever changes nothing does not pin the instance either.
-    pub(super) async fn prove_and(&self, pin: Pin, urgency: Urgency) -> Result<(), Unproven> {
+    pub(super) async fn prove_and(&self, pin: Pin, priority: Priority) -> Result<(), Unproven> {
         let proven = match pin {
-            Pin::Yes => self.proven.get_or_try_init(|| self.compare(pin, urgency)).await.copied(),
-            Pin::No => self.compare(pin, urgency).await,
+            Pin::Yes => self.proven.get_or_try_init(|| self.compare(pin, priority)).await.copied(),
+            Pin::No => self.compare(pin, priority).await,
         };
         *self.failed_at() = proven.is_err().then(Instant::now);
         proven
@@ -109,8 +109,8 @@ impl Instance {
         self.failed_at.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    async fn compare(&self, pin: Pin, urgency: Urgency) -> Result<(), Unproven> {
-        let found = self.directory.instances(urgency).await?;
+    async fn compare(&self, pin: Pin, priority: Priority) -> Result<(), Unproven> {
+        let found = self.directory.instances(priority).await?;
         let wrong = |expected: &str| Unproven::WrongInstance {
             found: if found.is_empty() { "no known instance".into() } else { found.join(", ") },
             expected: expected.to_owned(),
@@ -121,7 +121,7 @@ impl Instance {
         };
         let pinned = match self.store.pinned_instance(self.source).await? {
             Some(pinned) => pinned,
-            None if self.knows_our_users(urgency).await? => match pin {
+            None if self.knows_our_users(priority).await? => match pin {
                 Pin::Yes => self.store.pin_instance(self.source, id.clone(), super::now()).await?,
                 Pin::No => return Ok(()),
             },
@@ -135,10 +135,10 @@ impl Instance {
     }
 
     /// Whether the key knows a live user of the table, or there is none to know.
-    async fn knows_our_users(&self, urgency: Urgency) -> Result<bool, Unproven> {
+    async fn knows_our_users(&self, priority: Priority) -> Result<bool, Unproven> {
         let samples = self.store.some_live_users(self.source, Vec::new()).await?;
         for external_id in &samples {
-            match self.directory.user(external_id, urgency).await {
+            match self.directory.user(external_id, priority).await {
                 Ok(_) => return Ok(true),
                 Err(ApiError::NotFound) => {}
                 Err(error) => return Err(error.into()),

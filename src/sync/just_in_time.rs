@@ -6,7 +6,7 @@
 
 use super::refresh::RefreshError;
 use super::{Reconciler, now};
-use crate::provider::{ApiError, Urgency};
+use crate::provider::{ApiError, Priority};
 use crate::store::batch::Fate;
 use crate::store::{StoreError, Subject};
 use moka::future::Cache;
@@ -111,7 +111,7 @@ impl Reconciler {
             if row.is_none() && self.flights.unknown.contains_key(external_id) {
                 return Err(RefreshError::Api(ApiError::NotFound));
             }
-            let fetched = self.refresh(external_id, Urgency::Person).await;
+            let fetched = self.refresh(external_id, Priority::Interactive).await;
             // Noted before the fetch counts as over: whoever comes too late to join it finds this.
             if matches!(fetched, Err(RefreshError::Api(ApiError::NotFound))) {
                 self.flights.unknown.insert(external_id.to_owned(), ()).await;

@@ -2,7 +2,7 @@
 
 use super::{Reconciler, now};
 use crate::domain::{Change, Snapshot};
-use crate::provider::{ApiError, Urgency};
+use crate::provider::{ApiError, Priority};
 use crate::store::StoreError;
 use crate::store::batch::Effect;
 
@@ -22,9 +22,9 @@ impl Reconciler {
     pub(super) async fn refresh(
         &self,
         external_id: &str,
-        urgency: Urgency,
+        priority: Priority,
     ) -> Result<Effect, RefreshError> {
-        let snapshot = self.directory.user(external_id, urgency).await?;
+        let snapshot = self.directory.user(external_id, priority).await?;
         Ok(self.apply(snapshot).await?)
     }
 

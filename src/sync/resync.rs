@@ -6,7 +6,7 @@
 use super::absence::Absent;
 use super::{Reconciler, RefreshError, now};
 use crate::domain::{Change, Snapshot};
-use crate::provider::{ApiError, Urgency};
+use crate::provider::{ApiError, Priority};
 use crate::store::StoreError;
 use crate::store::batch::Fate;
 use serde::Serialize;
@@ -94,7 +94,7 @@ impl Reconciler {
             }
             let (reconciler, external_id) = (Arc::clone(self), external_id.clone());
             under_way.spawn(async move {
-                let user = reconciler.directory.user(&external_id, Urgency::Person).await;
+                let user = reconciler.directory.user(&external_id, Priority::Interactive).await;
                 (external_id, user)
             });
         }
@@ -134,7 +134,7 @@ impl Reconciler {
             .filter(|(_, user)| matches!(user, Err(ApiError::NotFound)))
             .map(|(external_id, _)| external_id.clone())
             .collect();
-        let judged = match self.judge_absent(missing, Urgency::Person).await {
+        let judged = match self.judge_absent(missing, Priority::Interactive).await {
             Ok(judged) => judged,
             Err(RefreshError::Api(error)) => {
                 tracing::warn!(code = error.code(), "absent users could not be looked for again");

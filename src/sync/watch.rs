@@ -6,7 +6,7 @@
 
 use super::{Reconciler, now};
 use crate::domain::{Change, JobKind, Schedule, Snapshot};
-use crate::provider::{ApiError, ListQuery, Order, Position, Urgency};
+use crate::provider::{ApiError, ListQuery, Order, Position, Priority};
 use crate::store::jobs::{Asked, LEASE};
 use crate::store::leases::Shift;
 use crate::store::{Moment, StoreError};
@@ -162,7 +162,7 @@ impl Reconciler {
         mut memory: Memory,
         interval: Duration,
     ) -> Result<Memory, Unfinished> {
-        self.instance.prove(Urgency::Background).await?;
+        self.instance.prove(Priority::Background).await?;
         let reconciled_at = self.reconciled_at().await?;
         let known = memory.watermark.max(reconciled_at.map(|at| at.0.as_millis()));
         let margin_ms = i64::try_from(MARGIN.as_millis()).unwrap_or(0);
@@ -203,7 +203,7 @@ impl Reconciler {
                 limit: PAGE_USERS,
                 ..ListQuery::default()
             };
-            let listed = self.directory.users(&query, Urgency::Background).await?;
+            let listed = self.directory.users(&query, Priority::Background).await?;
             let is_last = listed.users.len() + listed.unreadable < usize::from(PAGE_USERS);
             let updated_at = |user: &Snapshot| user.version.updated_at_ms;
             newest = newest.max(listed.users.iter().map(updated_at).max());
@@ -249,7 +249,7 @@ impl Reconciler {
     /// Compares how many users there are here and there. An event may be on its way, so the same
     /// difference must be met twice; and one that a reconcile leaves is asked about once only.
     async fn compare_counts(&self, memory: &mut Memory, rests: bool) -> Result<(), Unfinished> {
-        let theirs = self.directory.count(Urgency::Background).await?;
+        let theirs = self.directory.count(Priority::Background).await?;
         let ours = self.store.count_live_users(self.source()).await?;
         let difference = i64::try_from(theirs).unwrap_or(i64::MAX).saturating_sub(ours);
         let before = std::mem::replace(&mut memory.difference, difference);

@@ -9,7 +9,7 @@ mod pauses;
 mod telling;
 
 use super::{Reconciler, Unproven};
-use crate::provider::Urgency;
+use crate::provider::Priority;
 use crate::store::write_backs::Claim;
 use ahead::Ahead;
 use pauses::Pauses;
@@ -67,7 +67,7 @@ impl Reconciler {
             let all_busy = claimed.len() == free;
             for claim in claimed {
                 let reconciler = Arc::clone(&self);
-                under_way.spawn(async move { reconciler.tell(claim, Urgency::Background).await });
+                under_way.spawn(async move { reconciler.tell(claim, Priority::Background).await });
             }
             let look_again = tokio::time::sleep(pauses.left().max(LOOK_EVERY));
             tokio::select! {
@@ -96,7 +96,7 @@ impl Reconciler {
             if reconciler.instance.failed_lately() || !reconciler.is_due(&external_id).await {
                 return;
             }
-            let proof = reconciler.instance.prove(Urgency::Person);
+            let proof = reconciler.instance.prove(Priority::Interactive);
             if matches!(tokio::time::timeout(patience, proof).await, Ok(Ok(()))) {
                 reconciler.tell_now(external_id, patience).await;
             }
@@ -111,7 +111,7 @@ impl Reconciler {
         let claims = self.store.claim_write_backs(source, only, 1, LEASE).await;
         if let Some(claim) = claims.unwrap_or_default().pop() {
             // What comes to nothing now is the worker's.
-            self.tell(claim, Urgency::Person).await;
+            self.tell(claim, Priority::Interactive).await;
             return;
         }
         while started.elapsed() < patience && self.is_due(&external_id).await {
@@ -154,7 +154,7 @@ impl Reconciler {
                 return Ok(Vec::new());
             }
             tokio::select! {
-                proven = self.instance.prove(Urgency::Background) => proven?,
+                proven = self.instance.prove(Priority::Background) => proven?,
                 _ = stopping.wait_for(|stops| *stops) => return Ok(Vec::new()),
             }
         }

@@ -8,7 +8,7 @@
 use super::run::Run;
 use super::{Cursor, Stop, patience};
 use crate::domain::Difference;
-use crate::provider::{ApiError, ListQuery, Page, Urgency};
+use crate::provider::{ApiError, ListQuery, Page, Priority};
 use crate::store::StoreError;
 use crate::store::absences::Absence;
 use crate::store::jobs::Acted;
@@ -100,7 +100,7 @@ impl Run {
         let query = ListQuery { ids: external_ids.to_vec(), limit, ..ListQuery::default() };
         let directory = &self.reconciler.directory;
         let Page { mut users, .. } =
-            match self.api(|| directory.users(&query, Urgency::Background)).await {
+            match self.api(|| directory.users(&query, Priority::Background)).await {
                 // One by one they can be asked for all the same.
                 Err(Stop::Api(ApiError::NotFound | ApiError::Rejected { .. })) => Page::default(),
                 result => result?,
@@ -155,7 +155,7 @@ impl Run {
         let others = self
             .store(|| store.some_live_others(source, self.held.clone(), self.started_at))
             .await?;
-        Ok(self.reconciler.knows_one_of(others, Urgency::Background).await?)
+        Ok(self.reconciler.knows_one_of(others, Priority::Background).await?)
     }
 
     fn nobody_known(&self) -> String {
@@ -182,7 +182,7 @@ async fn look_up_one(
     external_id: String,
     if_found: IfFound,
 ) -> OneLookedUp {
-    let look = || reconciler.look_again(&external_id, if_found, Urgency::Background);
+    let look = || reconciler.look_again(&external_id, if_found, Priority::Background);
     let again = |error: &RefreshError, tries| match error {
         RefreshError::Api(error) => patience::of_api(error, tries),
         RefreshError::Store(error) => patience::of_store(error, tries),

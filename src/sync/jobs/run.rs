@@ -3,7 +3,7 @@
 use super::paging::Paging;
 use super::{Cursor, Stop, patience};
 use crate::domain::JobKind;
-use crate::provider::{ApiError, Urgency};
+use crate::provider::{ApiError, Priority};
 use crate::store::jobs::{Held, Intent, Progress};
 use crate::store::{Moment, StoreError};
 use crate::sync::instance::Pin;
@@ -65,7 +65,7 @@ impl Run {
     /// do. A run that changes nothing does not decide for an empty table either.
     async fn prove(&self) -> Result<(), Stop> {
         let pin = if self.intent() == Intent::Write { Pin::Yes } else { Pin::No };
-        let prove = || self.reconciler.instance.prove_and(pin, Urgency::Background);
+        let prove = || self.reconciler.instance.prove_and(pin, Priority::Background);
         let proven = patience::with(prove, |error, tries| match error {
             Unproven::Api(error) => patience::of_api(error, tries),
             Unproven::Store(error) => patience::of_store(error, tries),
@@ -80,7 +80,7 @@ impl Run {
 
     /// How many users there are, so that it can be told how far the job has come.
     async fn expect(&self) -> Result<(), Stop> {
-        let expected = match self.reconciler.directory.count(Urgency::Background).await {
+        let expected = match self.reconciler.directory.count(Priority::Background).await {
             Ok(count) => i64::try_from(count).unwrap_or(i64::MAX),
             Err(error) => {
                 tracing::debug!("the provider does not count its users: {error}");

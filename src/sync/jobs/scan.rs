@@ -7,7 +7,7 @@ use super::paging::{Next, PAGE_USERS, Paging, Window};
 use super::run::Run;
 use super::{Cursor, Stop, patience};
 use crate::domain::{Change, UnixMillis};
-use crate::provider::{ApiError, Page, Urgency};
+use crate::provider::{ApiError, Page, Priority};
 use crate::store::jobs::{Candidate, Intent, JobPage, Keyset, Part, Progress, RowsAhead};
 use crate::store::{Moment, StoreError};
 use crate::sync::now;
@@ -95,7 +95,7 @@ impl Run {
         let reads_ahead = self.writes;
         let mut coming = JoinSet::new();
         coming.spawn(async move {
-            let ask = || reconciler.directory.users(&query, Urgency::Background);
+            let ask = || reconciler.directory.users(&query, Priority::Background);
             let page = patience::with(ask, patience::of_api).await?;
             if !reads_ahead {
                 return Ok((page, None));
@@ -119,7 +119,7 @@ impl Run {
 
     async fn is_there(&self, external_id: &str) -> Result<bool, Stop> {
         let directory = &self.reconciler.directory;
-        match self.api(|| directory.user(external_id, Urgency::Background)).await {
+        match self.api(|| directory.user(external_id, Priority::Background)).await {
             Err(Stop::Api(ApiError::NotFound)) => Ok(false),
             // Somebody is there, be it that nobody can read them.
             Ok(_) | Err(Stop::Api(ApiError::Protocol(_))) => Ok(true),

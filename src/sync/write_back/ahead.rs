@@ -6,7 +6,7 @@
 //! out to be right already costs none of their own.
 
 use super::telling::is_lately;
-use crate::provider::{ApiError, ListQuery, Urgency};
+use crate::provider::{ApiError, ListQuery, Priority};
 use crate::sync::{Reconciler, RefreshError};
 
 /// How many users are looked at ahead: so few that all are told before they are old again, even on the
@@ -44,7 +44,7 @@ impl Reconciler {
             return Ok(());
         }
         let query = ListQuery { ids, limit: AHEAD, ..ListQuery::default() };
-        match self.directory.users(&query, Urgency::Background).await {
+        match self.directory.users(&query, Priority::Background).await {
             Ok(page) => Ok(self.apply_some(page.users).await?),
             // One by one they can be asked for all the same.
             Err(ApiError::NotFound | ApiError::Rejected { .. } | ApiError::Protocol(_)) => Ok(()),

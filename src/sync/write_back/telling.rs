@@ -5,7 +5,7 @@
 
 use super::pauses::{LONGEST_PAUSE, SHORTEST_PAUSE};
 use crate::domain::Fill;
-use crate::provider::{ApiError, Urgency};
+use crate::provider::{ApiError, Priority};
 use crate::store::budget::WINDOW;
 use crate::store::write_backs::{Acknowledgement, Claim, Postponement, Settlement};
 use crate::store::{Moment, StoreError, Subject};
@@ -40,9 +40,9 @@ pub(super) enum Told {
 
 impl Reconciler {
     /// Tells the provider about one user.
-    pub(super) async fn tell(&self, claim: Claim, urgency: Urgency) -> Told {
+    pub(super) async fn tell(&self, claim: Claim, priority: Priority) -> Told {
         let external_id = claim.external_id.clone();
-        let told = match tokio::time::timeout(WITHIN, self.step_by_step(&claim, urgency)).await {
+        let told = match tokio::time::timeout(WITHIN, self.step_by_step(&claim, priority)).await {
             Ok(Ok(told)) => told,
             // The lease ends by itself, and whoever takes the next one looks first.
             Ok(Err(error)) => {
@@ -60,7 +60,7 @@ impl Reconciler {
         told
     }
 
-    async fn step_by_step(&self, claim: &Claim, urgency: Urgency) -> Result<Told, RefreshError> {
+    async fn step_by_step(&self, claim: &Claim, priority: Priority) -> Result<Told, RefreshError> {
         let mut claim = claim.clone();
         let mut next = if claim.unsure { Next::Look } else { Next::Compare };
         for _ in 0..MOST_STEPS {
@@ -79,7 +79,7 @@ impl Reconciler {
             } else {
                 next = Next::Send;
                 let sent = if looks { Fill::default() } else { fill };
-                match self.ask(&claim, sent, urgency).await? {
+                match self.ask(&claim, sent, priority).await? {
                     Asked::Answered(settlement) => settlement,
                     Asked::StillThere => continue,
                     Asked::Ended(told) => return Ok(told),
@@ -99,20 +99,20 @@ impl Reconciler {
         &self,
         claim: &Claim,
         sent: Fill,
-        urgency: Urgency,
+        priority: Priority,
     ) -> Result<Asked, RefreshError> {
         let looks = sent.is_empty();
         let answer = if looks {
-            self.directory.user(&claim.external_id, urgency).await
+            self.directory.user(&claim.external_id, priority).await
         } else {
-            self.directory.fill(&claim.external_id, &sent, urgency).await
+            self.directory.fill(&claim.external_id, &sent, priority).await
         };
         match answer {
             Ok(snapshot) => {
                 let acknowledgement = Acknowledgement { snapshot, sent };
                 Ok(Asked::Answered(self.settle(claim, Some(acknowledgement)).await?))
             }
-            Err(ApiError::NotFound) => self.absent(claim, urgency).await,
+            Err(ApiError::NotFound) => self.absent(claim, priority).await,
             Err(error) => {
                 let unsure = if looks { claim.unsure } else { error.maybe_done() };
                 Ok(Asked::Ended(self.postpone(claim, error, unsure).await?))
@@ -141,8 +141,8 @@ impl Reconciler {
     }
 
     /// The provider knows the user no longer.
-    async fn absent(&self, claim: &Claim, urgency: Urgency) -> Result<Asked, RefreshError> {
-        let judged = match self.judge_absent(vec![claim.external_id.clone()], urgency).await {
+    async fn absent(&self, claim: &Claim, priority: Priority) -> Result<Asked, RefreshError> {
+        let judged = match self.judge_absent(vec![claim.external_id.clone()], priority).await {
             Ok(judged) => judged,
             Err(RefreshError::Api(error)) => {
                 return Ok(Asked::Ended(self.postpone(claim, error, claim.unsure).await?));

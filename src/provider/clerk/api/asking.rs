@@ -7,7 +7,7 @@ use super::ClerkApi;
 use super::answer::{Cause, Miss};
 use super::request::Request;
 use super::sending::{self, Reply};
-use crate::provider::{ApiError, Call, Urgency};
+use crate::provider::{ApiError, Call, Priority};
 use std::time::{Duration, Instant};
 
 impl ClerkApi {
@@ -15,12 +15,12 @@ impl ClerkApi {
     pub(super) async fn ask(
         &self,
         request: &Request<'_>,
-        urgency: Urgency,
+        priority: Priority,
     ) -> Result<Reply, ApiError> {
         let began = Instant::now();
         let mut attempts = 0;
         loop {
-            let miss = match self.attempt(request, urgency, began).await? {
+            let miss = match self.attempt(request, priority, began).await? {
                 Ok(reply) => return Ok(reply),
                 Err(miss) => miss,
             };
@@ -32,8 +32,8 @@ impl ClerkApi {
             };
             attempts += 1;
             let due = began.elapsed().saturating_add(delay);
-            let has_another = self.limits.has_another(urgency, attempts, due);
-            if !(has_another && miss.may_be_repeated(request.has_effect())) {
+            let may_retry = self.limits.may_retry(priority, attempts, due);
+            if !(may_retry && miss.may_be_repeated(request.has_effect())) {
                 return Err(last_word(miss, request.has_effect()));
             }
             tokio::time::sleep(delay).await;
@@ -44,12 +44,12 @@ impl ClerkApi {
     async fn attempt(
         &self,
         request: &Request<'_>,
-        urgency: Urgency,
+        priority: Priority,
         began: Instant,
     ) -> Result<Result<Reply, Miss>, ApiError> {
-        let turn = self.gate.turn(request, urgency).await?;
+        let turn = self.gate.turn(request, priority).await?;
         let sent = Instant::now();
-        let timeout = self.timeout(request, urgency, began);
+        let timeout = self.timeout(request, priority, began);
         let result = sending::send(&self.client, request, timeout).await;
         self.metrics.observe_api_request(sent.elapsed());
         turn.report(result.as_ref().err());
@@ -57,11 +57,11 @@ impl ClerkApi {
     }
 
     /// How long an attempt may take: a person's attempts share the time of one call.
-    fn timeout(&self, request: &Request<'_>, urgency: Urgency, began: Instant) -> Duration {
-        match (urgency, request.call) {
-            (Urgency::Person, _) => self.limits.call.saturating_sub(began.elapsed()),
-            (Urgency::Background, Call::Users) => self.limits.page,
-            (Urgency::Background, _) => self.limits.call,
+    fn timeout(&self, request: &Request<'_>, priority: Priority, began: Instant) -> Duration {
+        match (priority, request.call) {
+            (Priority::Interactive, _) => self.limits.call.saturating_sub(began.elapsed()),
+            (Priority::Background, Call::Users) => self.limits.page,
+            (Priority::Background, _) => self.limits.call,
         }
     }
 

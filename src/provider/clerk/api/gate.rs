@@ -9,7 +9,7 @@ use super::breaker::{Breaker, Transition};
 use super::limits::{COME_AGAIN, Limits};
 use super::pace::{Pause, Window};
 use super::request::Request;
-use crate::provider::{ApiError, Budget, Urgency};
+use crate::provider::{ApiError, Budget, Priority};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 use tokio::time::{sleep, timeout};
@@ -82,17 +82,17 @@ impl Gate {
     pub(super) async fn turn(
         &self,
         request: &Request<'_>,
-        urgency: Urgency,
+        priority: Priority,
     ) -> Result<Turn<'_>, ApiError> {
         let began = Instant::now();
         if let Some(user) = request.user {
             at_once(lock(&self.window).left(user, began))?;
         }
-        drop(self.pass(urgency, began).await?);
+        drop(self.pass(priority, began).await?);
         if request.is_counted() {
-            self.take(urgency, began).await?;
+            self.take(priority, began).await?;
         }
-        let turn = self.pass(urgency, began).await?;
+        let turn = self.pass(priority, began).await?;
         if let Some(user) = request.user {
             lock(&self.window).take(user, Instant::now()).or_else(at_once)?;
         }
@@ -100,14 +100,14 @@ impl Gate {
     }
 
     /// Takes one call from the budget. To ask it takes a database, which may be slow too.
-    async fn take(&self, urgency: Urgency, began: Instant) -> Result<(), ApiError> {
+    async fn take(&self, priority: Priority, began: Instant) -> Result<(), ApiError> {
         loop {
-            let left = self.limits.patience(urgency).saturating_sub(began.elapsed());
-            match timeout(left, self.budget.take(urgency)).await {
+            let left = self.limits.max_wait(priority).saturating_sub(began.elapsed());
+            match timeout(left, self.budget.take(priority)).await {
                 Ok(Ok(())) => return Ok(()),
                 Ok(Err(exhausted)) => {
                     let wait = exhausted.retry_after.max(SHORTEST_WAIT);
-                    self.wait(wait, urgency, began).await?;
+                    self.wait(wait, priority, began).await?;
                 }
                 Err(_) => return Err(ApiError::RateLimited { retry_after: COME_AGAIN }),
             }
@@ -115,24 +115,29 @@ impl Gate {
     }
 
     /// Waits for the end of the pause and of the breaker's hold.
-    async fn pass(&self, urgency: Urgency, began: Instant) -> Result<Turn<'_>, ApiError> {
+    async fn pass(&self, priority: Priority, began: Instant) -> Result<Turn<'_>, ApiError> {
         loop {
             let left = lock(&self.pause).left(Instant::now());
             if !left.is_zero() {
-                self.wait(left, urgency, began).await?;
+                self.wait(left, priority, began).await?;
                 continue;
             }
             let entered = lock(&self.breaker).enter(Instant::now());
             match entered {
                 Ok(is_trial) => return Ok(Turn { gate: self, is_trial }),
-                Err(hold) => self.hold(hold, urgency, began).await?,
+                Err(hold) => self.hold(hold, priority, began).await?,
             }
         }
     }
 
     /// Waits, if that is not longer than the caller would.
-    async fn wait(&self, wait: Duration, urgency: Urgency, began: Instant) -> Result<(), ApiError> {
-        if began.elapsed().saturating_add(wait) > self.limits.patience(urgency) {
+    async fn wait(
+        &self,
+        wait: Duration,
+        priority: Priority,
+        began: Instant,
+    ) -> Result<(), ApiError> {
+        if began.elapsed().saturating_add(wait) > self.limits.max_wait(priority) {
             return Err(ApiError::RateLimited { retry_after: wait });
         }
         sleep(wait).await;
@@ -140,9 +145,14 @@ impl Gate {
     }
 
     /// Waits for the breaker. A person does not: the API is known not to answer.
-    async fn hold(&self, hold: Duration, urgency: Urgency, began: Instant) -> Result<(), ApiError> {
-        let too_long = began.elapsed().saturating_add(hold) > self.limits.breaker_patience;
-        if urgency == Urgency::Person || too_long {
+    async fn hold(
+        &self,
+        hold: Duration,
+        priority: Priority,
+        began: Instant,
+    ) -> Result<(), ApiError> {
+        let too_long = began.elapsed().saturating_add(hold) > self.limits.breaker_wait;
+        if priority == Priority::Interactive || too_long {
             return Err(ApiError::Unavailable {
                 why: "it did not answer, and calls pause".to_owned(),
                 retry_after: hold,

@@ -5,7 +5,7 @@
 
 use super::breaker::Hold;
 use crate::domain::Backoff;
-use crate::provider::Urgency;
+use crate::provider::Priority;
 use std::time::Duration;
 
 /// The largest answer that holds one user.
@@ -30,17 +30,17 @@ pub(super) struct Limits {
     /// The same of a page that nobody waits for.
     pub(super) page: Duration,
     /// How often a person's call is sent at most.
-    pub(super) person_attempts: u32,
+    pub(super) interactive_attempts: u32,
     /// After how long a person's call is not repeated any more.
-    pub(super) person_repeats: Duration,
+    pub(super) interactive_retry_window: Duration,
     /// How often any other call is sent at most.
     pub(super) background_attempts: u32,
     /// How long a person waits for a turn.
-    pub(super) person_patience: Duration,
+    pub(super) interactive_wait: Duration,
     /// How long any other call waits for a turn, before its caller is asked to come again.
-    pub(super) background_patience: Duration,
+    pub(super) background_wait: Duration,
     /// How long any other call waits while the breaker is open.
-    pub(super) breaker_patience: Duration,
+    pub(super) breaker_wait: Duration,
     /// Between attempts.
     pub(super) backoff: Backoff,
     /// How long the breaker stays open.
@@ -53,12 +53,12 @@ impl Default for Limits {
             connect: Duration::from_secs(3),
             call: Duration::from_secs(10),
             page: Duration::from_secs(30),
-            person_attempts: 3,
-            person_repeats: Duration::from_secs(5),
+            interactive_attempts: 3,
+            interactive_retry_window: Duration::from_secs(5),
             background_attempts: 6,
-            person_patience: Duration::from_secs(2),
-            background_patience: Duration::from_secs(60),
-            breaker_patience: Duration::from_secs(30),
+            interactive_wait: Duration::from_secs(2),
+            background_wait: Duration::from_secs(60),
+            breaker_wait: Duration::from_secs(30),
             backoff: Backoff { first: Duration::from_millis(100), longest: Duration::from_secs(5) },
             hold: Hold { first: Duration::from_secs(1), longest: Duration::from_secs(30) },
         }
@@ -67,19 +67,21 @@ impl Default for Limits {
 
 impl Limits {
     /// How long a call waits for a turn.
-    pub(super) const fn patience(&self, urgency: Urgency) -> Duration {
-        match urgency {
-            Urgency::Person => self.person_patience,
-            Urgency::Background => self.background_patience,
+    pub(super) const fn max_wait(&self, priority: Priority) -> Duration {
+        match priority {
+            Priority::Interactive => self.interactive_wait,
+            Priority::Background => self.background_wait,
         }
     }
 
     /// Whether a call that was sent `attempts` times and will be due `elapsed` after it began
     /// may be sent once more.
-    pub(super) fn has_another(&self, urgency: Urgency, attempts: u32, elapsed: Duration) -> bool {
-        match urgency {
-            Urgency::Person => attempts < self.person_attempts && elapsed < self.person_repeats,
-            Urgency::Background => attempts < self.background_attempts,
+    pub(super) fn may_retry(&self, priority: Priority, attempts: u32, elapsed: Duration) -> bool {
+        match priority {
+            Priority::Interactive => {
+                attempts < self.interactive_attempts && elapsed < self.interactive_retry_window
+            }
+            Priority::Background => attempts < self.background_attempts,
         }
     }
 }
@@ -87,17 +89,17 @@ impl Limits {
 #[cfg(test)]
 mod tests {
     use super::Limits;
-    use crate::provider::Urgency::{Background, Person};
+    use crate::provider::Priority::{Background, Interactive};
     use std::time::Duration;
 
     #[test]
     fn a_person_is_not_kept_waiting_for_repeats() {
         let limits = Limits::default();
         let seconds = Duration::from_secs;
-        assert!(limits.has_another(Person, 2, seconds(4)));
-        assert!(!limits.has_another(Person, 3, seconds(1)));
-        assert!(!limits.has_another(Person, 1, seconds(5)));
-        assert!(limits.has_another(Background, 5, seconds(500)));
-        assert!(!limits.has_another(Background, 6, seconds(1)));
+        assert!(limits.may_retry(Interactive, 2, seconds(4)));
+        assert!(!limits.may_retry(Interactive, 3, seconds(1)));
+        assert!(!limits.may_retry(Interactive, 1, seconds(5)));
+        assert!(limits.may_retry(Background, 5, seconds(500)));
+        assert!(!limits.may_retry(Background, 6, seconds(1)));
     }
 }

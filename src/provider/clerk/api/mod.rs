@@ -27,7 +27,7 @@ pub use sending::InvalidApi;
 use super::Clerk;
 use crate::domain::{Fill, Snapshot};
 use crate::provider::{
-    API_OK, Answer, ApiError, Budget, Call, Directory, ListQuery, Page, Urgency,
+    API_OK, Answer, ApiError, Budget, Call, Directory, ListQuery, Page, Priority,
 };
 use crate::telemetry::{Metrics, Throttle};
 use gate::Gate;
@@ -88,13 +88,13 @@ impl ClerkApi {
         })
     }
 
-    async fn look_up(&self, external_id: &str, urgency: Urgency) -> Result<Snapshot, ApiError> {
-        let reply = self.ask(&Request::user(&self.url, external_id)?, urgency).await?;
+    async fn look_up(&self, external_id: &str, priority: Priority) -> Result<Snapshot, ApiError> {
+        let reply = self.ask(&Request::user(&self.url, external_id)?, priority).await?;
         page::user(&reply.body, external_id, &self.clerk, reply.sent_at)
     }
 
-    async fn list(&self, query: &ListQuery, urgency: Urgency) -> Result<Page, ApiError> {
-        let Reply { body, sent_at } = self.ask(&Request::users(&self.url, query), urgency).await?;
+    async fn list(&self, query: &ListQuery, priority: Priority) -> Result<Page, ApiError> {
+        let Reply { body, sent_at } = self.ask(&Request::users(&self.url, query), priority).await?;
         if body.len() <= READ_ASIDE_BYTES {
             return page::page(&body, &self.clerk, sent_at);
         }
@@ -108,14 +108,14 @@ impl ClerkApi {
         &self,
         external_id: &str,
         fill: &Fill,
-        urgency: Urgency,
+        priority: Priority,
     ) -> Result<Snapshot, ApiError> {
         // With nothing to write a look brings the same, and causes no event (trap 26).
         if fill.is_empty() {
-            return self.look_up(external_id, urgency).await;
+            return self.look_up(external_id, priority).await;
         }
         let metadata = fill.object(&self.clerk.names);
-        let reply = self.ask(&Request::fill(&self.url, external_id, &metadata)?, urgency).await?;
+        let reply = self.ask(&Request::fill(&self.url, external_id, &metadata)?, priority).await?;
         page::user(&reply.body, external_id, &self.clerk, reply.sent_at)
     }
 
@@ -134,17 +134,17 @@ impl ClerkApi {
 }
 
 impl Directory for ClerkApi {
-    fn user<'a>(&'a self, external_id: &'a str, urgency: Urgency) -> Answer<'a, Snapshot> {
-        self.counted(Call::User, self.look_up(external_id, urgency))
+    fn user<'a>(&'a self, external_id: &'a str, priority: Priority) -> Answer<'a, Snapshot> {
+        self.counted(Call::User, self.look_up(external_id, priority))
     }
 
-    fn users<'a>(&'a self, query: &'a ListQuery, urgency: Urgency) -> Answer<'a, Page> {
-        self.counted(Call::Users, self.list(query, urgency))
+    fn users<'a>(&'a self, query: &'a ListQuery, priority: Priority) -> Answer<'a, Page> {
+        self.counted(Call::Users, self.list(query, priority))
     }
 
-    fn count(&self, urgency: Urgency) -> Answer<'_, u64> {
+    fn count(&self, priority: Priority) -> Answer<'_, u64> {
         self.counted(Call::Count, async move {
-            page::count(&self.ask(&Request::count(&self.url), urgency).await?.body)
+            page::count(&self.ask(&Request::count(&self.url), priority).await?.body)
         })
     }
 
@@ -152,14 +152,14 @@ impl Directory for ClerkApi {
         &'a self,
         external_id: &'a str,
         fill: &'a Fill,
-        urgency: Urgency,
+        priority: Priority,
     ) -> Answer<'a, Snapshot> {
-        self.counted(Call::Fill, self.write(external_id, fill, urgency))
+        self.counted(Call::Fill, self.write(external_id, fill, priority))
     }
 
-    fn instances(&self, urgency: Urgency) -> Answer<'_, Vec<String>> {
+    fn instances(&self, priority: Priority) -> Answer<'_, Vec<String>> {
         self.counted(Call::Instances, async move {
-            page::instances(&self.ask(&Request::instances(&self.url), urgency).await?.body)
+            page::instances(&self.ask(&Request::instances(&self.url), priority).await?.body)
         })
     }
 }

@@ -6,7 +6,7 @@ mod stub;
 use super::limits::{Limits, OTHER_BYTES, READ_ASIDE_BYTES, USER_BYTES};
 use super::{ClerkApi, InvalidApi};
 use crate::domain::Fill;
-use crate::provider::Urgency::{Background, Person};
+use crate::provider::Priority::{Background, Interactive};
 use crate::provider::{ApiError, Directory as _, ListQuery};
 use std::io::Read as _;
 use std::sync::Arc;
@@ -31,7 +31,7 @@ fn is_protocol<T>(result: &Result<T, ApiError>) -> bool {
 async fn a_request_names_the_version_the_key_and_us() {
     let stub = Stub::new([answer(200, USER)]);
     let client = client(&format!("{}/prefix", stub.url));
-    let user = client.api.user("user_1", Person).await.unwrap();
+    let user = client.api.user("user_1", Interactive).await.unwrap();
     assert_eq!(user.version.updated_at_ms, 7);
     assert!(user.fetched_at.is_some_and(|at| at.get() == user.version.seen_at_ms));
     let seen = stub.seen().remove(0);
@@ -94,17 +94,17 @@ async fn a_refused_key_is_told_and_not_tried_again() {
 async fn a_404_of_another_server_is_no_deleted_user() {
     let stub = Stub::new([error(404, "resource_not_found"), answer(404, "404 page not found")]);
     let client = client(&stub.url);
-    assert_eq!(client.api.user("user_1", Person).await, Err(ApiError::NotFound));
-    assert!(is_protocol(&client.api.user("user_1", Person).await));
-    assert!(is_protocol(&client.api.fill("user_1", &admin(), Person).await));
+    assert_eq!(client.api.user("user_1", Interactive).await, Err(ApiError::NotFound));
+    assert!(is_protocol(&client.api.user("user_1", Interactive).await));
+    assert!(is_protocol(&client.api.fill("user_1", &admin(), Interactive).await));
 }
 
 #[tokio::test]
 async fn an_answer_about_another_user_is_not_taken() {
     let stub = Stub::new([answer(200, USER)]);
     let client = client(&stub.url);
-    assert!(is_protocol(&client.api.user("user_2", Person).await));
-    assert!(is_protocol(&client.api.fill("user_2", &admin(), Person).await));
+    assert!(is_protocol(&client.api.user("user_2", Interactive).await));
+    assert!(is_protocol(&client.api.fill("user_2", &admin(), Interactive).await));
 }
 
 #[tokio::test]
@@ -147,7 +147,7 @@ async fn a_connection_that_breaks_after_sending_may_have_done_it() {
     assert!(is_unavailable(&client.api.fill("user_1", &admin(), Background).await, true));
     thread.join().unwrap();
     // Nobody listens any more: nothing is sent, so that all attempts are made.
-    assert!(is_unavailable(&client.api.fill("user_2", &admin(), Person).await, false));
+    assert!(is_unavailable(&client.api.fill("user_2", &admin(), Interactive).await, false));
     assert_eq!(client.budget.taken(), 1 + 3);
 }
 
@@ -156,7 +156,7 @@ async fn what_was_not_done_is_written_again() {
     let locked = error(409, "resource_locked");
     let stub = Stub::new([error(429, "too_many_requests"), locked, answer(200, USER)]);
     let client = client(&stub.url);
-    client.api.fill("user_1", &admin(), Person).await.unwrap();
+    client.api.fill("user_1", &admin(), Interactive).await.unwrap();
     assert_eq!((stub.count(), client.budget.taken()), (3, 3));
 }
 
@@ -177,7 +177,7 @@ async fn the_eleventh_call_about_a_user_in_ten_seconds_is_not_sent() {
 async fn trap_37_repeats_take_from_the_budget_too() {
     let stub = Stub::new([error(500, "x"), error(503, "x"), answer(200, USER)]);
     let client = client(&stub.url);
-    client.api.user("user_1", Person).await.unwrap();
+    client.api.user("user_1", Interactive).await.unwrap();
     assert_eq!((stub.count(), client.budget.taken()), (3, 3));
 }
 
@@ -192,7 +192,7 @@ async fn trap_37_every_call_waits_for_the_end_of_retry_after() {
         tokio::time::sleep(Duration::from_millis(200)).await;
         client.api.count(Background).await
     };
-    let (first, second) = tokio::join!(client.api.count(Person), other);
+    let (first, second) = tokio::join!(client.api.count(Interactive), other);
     assert_eq!((first, second), (Ok(1), Ok(1)));
     let seen = stub.seen();
     assert_eq!((seen.len(), client.budget.taken()), (3, 3));
@@ -204,7 +204,8 @@ async fn trap_37_a_person_is_told_of_a_long_pause_and_nothing_more_is_sent() {
     let stub = Stub::new([error(429, "too_many_requests").with("retry-after", "7")]);
     let client = client(&stub.url);
     for _ in 0..2 {
-        let Err(ApiError::RateLimited { retry_after }) = client.api.user("user_1", Person).await
+        let Err(ApiError::RateLimited { retry_after }) =
+            client.api.user("user_1", Interactive).await
         else {
             panic!("not rate limited")
         };
@@ -219,18 +220,18 @@ async fn trap_37_an_exhausted_budget_is_waited_for_or_told() {
     let client = client(&stub.url);
     let millis = Duration::from_millis;
     client.budget.refusals.lock().unwrap().extend([millis(20), millis(20)]);
-    client.api.user("user_1", Person).await.unwrap();
+    client.api.user("user_1", Interactive).await.unwrap();
     client.budget.refusals.lock().unwrap().push_back(millis(2100));
-    let refused = client.api.user("user_1", Person).await;
+    let refused = client.api.user("user_1", Interactive).await;
     assert_eq!(refused, Err(ApiError::RateLimited { retry_after: millis(2100) }));
     assert_eq!(stub.count(), 1);
 }
 
 #[tokio::test]
 async fn the_attempts_of_a_person_and_of_a_job_are_counted() {
-    for (urgency, attempts) in [(Person, 3), (Background, 6)] {
+    for (priority, attempts) in [(Interactive, 3), (Background, 6)] {
         let stub = Stub::new([answer(502, "<html>Bad gateway</html>")]);
-        assert!(is_unavailable(&client(&stub.url).api.user("user_1", urgency).await, false));
+        assert!(is_unavailable(&client(&stub.url).api.user("user_1", priority).await, false));
         assert_eq!(stub.count(), attempts);
     }
 }
@@ -241,12 +242,12 @@ async fn while_the_breaker_is_open_a_person_is_told_at_once() {
     let hold = super::breaker::Hold { first: Duration::from_secs(20), ..limits().hold };
     let client = client_with(&stub.url, Limits { hold, ..limits() });
     for user in ["user_1", "user_2"] {
-        assert!(is_unavailable(&client.api.user(user, Person).await, false));
+        assert!(is_unavailable(&client.api.user(user, Interactive).await, false));
     }
     assert_eq!(stub.count(), 5);
     let began = Instant::now();
     let Err(ApiError::Unavailable { retry_after, maybe_done: false, .. }) =
-        client.api.fill("user_3", &admin(), Person).await
+        client.api.fill("user_3", &admin(), Interactive).await
     else {
         panic!("not told")
     };
@@ -263,7 +264,7 @@ async fn a_job_waits_for_the_breaker_and_one_trial_closes_it() {
     client.api.user("user_1", Background).await.unwrap();
     let seen = stub.seen();
     assert!(seen[5].at - seen[4].at >= Duration::from_millis(45));
-    client.api.user("user_1", Person).await.unwrap();
+    client.api.user("user_1", Interactive).await.unwrap();
 }
 
 #[tokio::test]
@@ -276,7 +277,7 @@ async fn a_trial_whose_caller_goes_away_lets_the_next_call_try() {
     let given_up = client.api.user("user_1", Background);
     assert!(tokio::time::timeout(Duration::from_millis(300), given_up).await.is_err());
     assert_eq!(stub.count(), 6);
-    client.api.user("user_1", Person).await.unwrap();
+    client.api.user("user_1", Interactive).await.unwrap();
 }
 
 #[tokio::test]
@@ -284,7 +285,7 @@ async fn an_html_page_fails_no_path() {
     let page = "<!doctype html><p>Ada</p>";
     for (status, repeated) in [(200, 1), (400, 1), (404, 1), (413, 1), (422, 1), (503, 3)] {
         let stub = Stub::new([answer(status, page).with("content-type", "text/html")]);
-        let error = client(&stub.url).api.user("user_1", Person).await.unwrap_err();
+        let error = client(&stub.url).api.user("user_1", Interactive).await.unwrap_err();
         assert!(!error.to_string().contains("Ada"), "{error}");
         assert_eq!(stub.count(), repeated, "{status}");
     }
@@ -325,7 +326,7 @@ async fn a_large_page_is_read_whole_and_one_broken_user_is_counted() {
 async fn the_key_set_is_asked_for_without_budget() {
     let stub = Stub::new([answer(200, r#"{"keys":[{"kid":"ins_1"}]}"#)]);
     let client = client(&stub.url);
-    assert_eq!(client.api.instances(Person).await.unwrap(), ["ins_1"]);
+    assert_eq!(client.api.instances(Interactive).await.unwrap(), ["ins_1"]);
     assert_eq!(stub.seen()[0].line, "GET /v1/jwks");
     assert_eq!(stub.seen()[0].header("authorization"), Some("Bearer sk_test_secret"));
     assert_eq!(client.budget.taken(), 0);
@@ -335,7 +336,7 @@ async fn the_key_set_is_asked_for_without_budget() {
 async fn calls_are_counted_by_what_came_of_them() {
     let stub = Stub::new([error(404, "resource_not_found")]);
     let client = client(&stub.url);
-    client.api.user("user_1", Person).await.unwrap_err();
+    client.api.user("user_1", Interactive).await.unwrap_err();
     let text = client.metrics.render();
     for line in [
         r#"usersync_api_calls_total{call="user",outcome="not_found"} 1"#,

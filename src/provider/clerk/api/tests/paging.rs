@@ -2,7 +2,7 @@
 
 use super::stub::settings;
 use super::{ClerkApi, Counting};
-use crate::provider::Urgency::Background;
+use crate::provider::Priority::Background;
 use crate::provider::{Directory as _, ListQuery, Position};
 use clerk_emulator::{Emulator, Settings};
 use std::collections::BTreeSet;

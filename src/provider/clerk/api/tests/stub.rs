@@ -5,7 +5,7 @@ use super::super::limits::Limits;
 use super::super::{ApiSettings, ClerkApi};
 use crate::domain::Backoff;
 use crate::provider::clerk::tests::clerk;
-use crate::provider::{Budget, Exhausted, Urgency};
+use crate::provider::{Budget, Exhausted, Priority};
 use crate::telemetry::Metrics;
 use actix_web::http::StatusCode;
 use actix_web::{App, HttpRequest, HttpResponse, HttpServer, web};
@@ -145,7 +145,10 @@ impl Counting {
 }
 
 impl Budget for Counting {
-    fn take(&self, _: Urgency) -> Pin<Box<dyn Future<Output = Result<(), Exhausted>> + Send + '_>> {
+    fn take(
+        &self,
+        _: Priority,
+    ) -> Pin<Box<dyn Future<Output = Result<(), Exhausted>> + Send + '_>> {
         Box::pin(async {
             if let Some(retry_after) = self.refusals.lock().unwrap().pop_front() {
                 return Err(Exhausted { retry_after });
