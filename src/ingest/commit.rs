@@ -9,7 +9,7 @@ use super::fold::{Folded, Item, Place, fold};
 use super::queue::Submission;
 use super::{Settled, Unavailable};
 use crate::domain::{Malformed, Outcome};
-use crate::provider::Meaning;
+use crate::provider::EventEffect;
 use crate::store::Terms;
 use crate::store::batch::Judgement;
 use crate::store::{LOCK_TIMEOUT, Moment, StoreError, Writer};
@@ -76,7 +76,8 @@ impl Committer {
     /// Settles a batch: everyone in it is answered. Returns whether the database was there.
     pub(super) fn settle(&mut self, batch: Vec<Submission>) -> bool {
         self.metrics.observe_batch_size(batch.len());
-        let malformed = |taken: &Submission| matches!(taken.event.meaning, Meaning::Malformed(..));
+        let malformed =
+            |taken: &Submission| matches!(taken.event.effect, EventEffect::Malformed(..));
         let (malformed, regular): (Vec<_>, Vec<_>) = batch.into_iter().partition(malformed);
         let mut there = regular.is_empty() || self.commit(regular);
         let mut kept = HashSet::new();
@@ -85,7 +86,7 @@ impl Committer {
                 self.tell(submission, Settled { outcome: Outcome::Duplicate, user_id: None });
             } else if !there {
                 self.turn_away(vec![submission], SAME_OUTAGE);
-            } else if let Meaning::Malformed(reason, path) = &submission.event.meaning {
+            } else if let EventEffect::Malformed(reason, path) = &submission.event.effect {
                 let (reason, path) = (*reason, path.clone());
                 there = self.quarantine(submission, reason, path.as_deref());
             }
@@ -174,13 +175,13 @@ impl Committer {
     pub(super) fn tell(&self, submission: Submission, settled: Settled) {
         let Submission { delivery, event, answer } = submission;
         let outcome = settled.outcome;
-        self.metrics.count_delivery(&event.kind, outcome.as_str());
-        if let (Outcome::Applied, Some(seen_at)) = (outcome, event.seen_at) {
-            self.metrics.observe_event_lag_ms(now().timestamp().as_millisecond() - seen_at.get());
+        self.metrics.count_delivery(&event.event_type, outcome.as_str());
+        if let (Outcome::Applied, Some(sent_at)) = (outcome, event.sent_at) {
+            self.metrics.observe_event_lag_ms(now().timestamp().as_millisecond() - sent_at.get());
         }
         tracing::debug!(
             event.id = delivery.message_id(),
-            event.type = event.kind,
+            event.type = event.event_type,
             outcome = outcome.as_str(),
             reason = outcome.reason(),
             user.id = settled.user_id,

@@ -5,7 +5,7 @@
 //! sorted, so that all replicas lock rows in one order.
 
 use crate::domain::Merged;
-use crate::provider::{Event, Meaning};
+use crate::provider::{Event, EventEffect};
 use crate::store::Moment;
 use crate::store::Terms;
 use crate::store::batch::{Batch, DeliveryWrite, Standing, UserWrite};
@@ -62,7 +62,7 @@ pub(super) fn fold<'a>(
 fn merge_by_user<'a>(items: &[Item<'a>]) -> HashMap<&'a str, Entry<'a>> {
     let mut entries: HashMap<&str, Entry<'_>> = HashMap::with_capacity(items.len());
     for (item, (_, event)) in items.iter().enumerate() {
-        let Meaning::Change(change) = &event.meaning else {
+        let EventEffect::Change(change) = &event.effect else {
             continue;
         };
         entries
@@ -78,10 +78,10 @@ fn merge_by_user<'a>(items: &[Item<'a>]) -> HashMap<&'a str, Entry<'a>> {
 }
 
 fn standing(entries: &HashMap<&str, Entry<'_>>, item: usize, event: &Event) -> Option<Standing> {
-    let change = match &event.meaning {
-        Meaning::Change(change) => change,
-        Meaning::Ignored(reason) => return Some(Standing::Ignored(*reason)),
-        Meaning::Malformed(..) => return None,
+    let change = match &event.effect {
+        EventEffect::Change(change) => change,
+        EventEffect::Ignored(reason) => return Some(Standing::Ignored(*reason)),
+        EventEffect::Malformed(..) => return None,
     };
     let entry = entries.get(change.external_id())?;
     Some(if entry.winner == item {
@@ -103,7 +103,7 @@ fn list_messages<'a>(
         .enumerate()
         .filter_map(|(item, (message_id, event))| {
             let standing = standing(item, event)?;
-            Some((item, DeliveryWrite { message_id, kind: &event.kind, standing }))
+            Some((item, DeliveryWrite { message_id, kind: &event.event_type, standing }))
         })
         .collect();
     // Of one message's deliveries the one that came first leads.

@@ -20,7 +20,7 @@ impl Committer {
         let entry = Entry {
             source: self.terms.source,
             message_id: submission.delivery.message_id(),
-            kind: &submission.event.kind,
+            kind: &submission.event.event_type,
             reason: reason.as_str(),
             path,
             body: redaction::redact(body),
@@ -45,7 +45,7 @@ impl Committer {
         if let Outcome::Quarantined(reason) = outcome {
             tracing::warn!(
                 event.id = submission.delivery.message_id(),
-                event.type = submission.event.kind,
+                event.type = submission.event.event_type,
                 reason = reason.as_str(),
                 path,
                 "a genuine delivery cannot be applied; it is quarantined: see `usersync replay --list`"

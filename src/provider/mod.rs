@@ -28,7 +28,7 @@ pub trait Provider: Send + Sync {
     fn source(&self) -> &'static str;
 
     /// Reads a verified delivery. Pure; never fails: what cannot be understood is
-    /// [`Meaning::Malformed`], and what is not for us [`Meaning::Ignored`].
+    /// [`EventEffect::Malformed`], and what is not for us [`EventEffect::Ignored`].
     fn parse(&self, delivery: &Verified) -> Event;
 }
 
@@ -36,18 +36,18 @@ pub trait Provider: Send + Sync {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Event {
     /// The provider's word for what happened; empty where it could not be read.
-    pub kind: String,
+    pub event_type: String,
     /// When it happened, by the envelope.
-    pub seen_at: Option<UnixMillis>,
+    pub sent_at: Option<UnixMillis>,
     /// The provider's instance that it comes from, where it says so.
     pub instance: Option<String>,
     /// What follows from it.
-    pub meaning: Meaning,
+    pub effect: EventEffect,
 }
 
 /// What follows from an event.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Meaning {
+pub enum EventEffect {
     /// One user changes.
     Change(Change),
     /// Nothing: it is not for us. Its body is not kept.

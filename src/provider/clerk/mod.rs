@@ -15,7 +15,7 @@ pub mod redaction;
 pub mod session;
 pub mod test_keys;
 
-use super::{Event, Meaning, Provider};
+use super::{Event, EventEffect, Provider};
 use crate::domain::{
     Change, Ignored, Malformed, MetadataNames, Origin, Snapshot, Taken, UnixMillis, Words, text,
 };
@@ -43,40 +43,41 @@ impl Provider for Clerk {
 
     fn parse(&self, delivery: &Verified) -> Event {
         let mut event =
-            Event { kind: String::new(), seen_at: None, instance: None, meaning: NOT_OURS };
-        event.meaning = self
+            Event { event_type: String::new(), sent_at: None, instance: None, effect: NOT_OURS };
+        event.effect = self
             .read(delivery.body(), &mut event)
-            .unwrap_or_else(|fault| Meaning::Malformed(fault.reason, fault.path));
+            .unwrap_or_else(|fault| EventEffect::Malformed(fault.reason, fault.path));
         event
     }
 }
 
-const NOT_OURS: Meaning = Meaning::Ignored(Ignored::EventType);
+const NOT_OURS: EventEffect = EventEffect::Ignored(Ignored::EventType);
 
 impl Clerk {
     /// Fills in what can be known of `event` before anything can go wrong, and returns
-    /// its meaning.
-    fn read(&self, body: &[u8], event: &mut Event) -> Result<Meaning, Fault> {
+    /// its effect.
+    fn read(&self, body: &[u8], event: &mut Event) -> Result<EventEffect, Fault> {
         let envelope = Envelope::read(body)?;
-        let kind = envelope.kind()?;
-        event.kind = text::without_nul(kind.chars().take(LONGEST_TYPE_CHARACTERS).collect());
-        if !matches!(kind.as_str(), "user.created" | "user.updated" | "user.deleted") {
+        let event_type = envelope.event_type()?;
+        event.event_type =
+            text::without_nul(event_type.chars().take(LONGEST_TYPE_CHARACTERS).collect());
+        if !matches!(event_type.as_str(), "user.created" | "user.updated" | "user.deleted") {
             return Ok(NOT_OURS);
         }
         event.instance = envelope.instance()?;
         let foreign = |instance: &String| !self.instances.contains(instance);
         if !self.instances.is_empty() && event.instance.as_ref().is_some_and(foreign) {
-            return Ok(Meaning::Ignored(Ignored::WrongInstance));
+            return Ok(EventEffect::Ignored(Ignored::WrongInstance));
         }
-        event.seen_at = envelope.timestamp()?;
-        let change = if kind == "user.deleted" {
+        event.sent_at = envelope.timestamp()?;
+        let change = if event_type == "user.deleted" {
             let payload: DeletedPayload = envelope.data()?;
             Change::Deletion { external_id: identifier(payload.id)? }
         } else {
-            let snapshot = self.snapshot(envelope.data()?, Origin::Event, event.seen_at)?;
+            let snapshot = self.snapshot(envelope.data()?, Origin::Event, event.sent_at)?;
             Change::Snapshot(Box::new(snapshot))
         };
-        Ok(Meaning::Change(change))
+        Ok(EventEffect::Change(change))
     }
 
     /// Reads a user that came by `origin` at `seen_at`.

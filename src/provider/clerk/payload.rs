@@ -30,7 +30,7 @@ impl Fault {
 #[derive(Deserialize)]
 pub(super) struct Envelope<'a> {
     #[serde(borrow, rename = "type")]
-    kind: Option<&'a RawValue>,
+    event_type: Option<&'a RawValue>,
     #[serde(borrow)]
     data: Option<&'a RawValue>,
     #[serde(borrow)]
@@ -47,9 +47,9 @@ impl<'a> Envelope<'a> {
         }
     }
 
-    pub(super) fn kind(&self) -> Result<String, Fault> {
-        let kind: Option<String> = field(self.kind, "type")?;
-        kind.ok_or_else(|| Fault::at(Malformed::MissingField, "type"))
+    pub(super) fn event_type(&self) -> Result<String, Fault> {
+        let event_type: Option<String> = field(self.event_type, "type")?;
+        event_type.ok_or_else(|| Fault::at(Malformed::MissingField, "type"))
     }
 
     pub(super) fn instance(&self) -> Result<Option<String>, Fault> {

@@ -2,7 +2,7 @@
 
 use super::Clerk;
 use crate::domain::{Change, Ignored, Malformed, MetadataNames, Role, RolePolicy, Snapshot, Words};
-use crate::provider::{Event, Meaning, Provider as _};
+use crate::provider::{Event, EventEffect, Provider as _};
 use crate::webhook::Verified;
 
 pub(super) fn clerk(instances: &[&str]) -> Clerk {
@@ -22,8 +22,8 @@ fn parse(body: &str) -> Event {
 }
 
 fn snapshot(data: &str) -> Snapshot {
-    match parse(&format!(r#"{{"type":"user.updated","data":{data}}}"#)).meaning {
-        Meaning::Change(Change::Snapshot(snapshot)) => *snapshot,
+    match parse(&format!(r#"{{"type":"user.updated","data":{data}}}"#)).effect {
+        EventEffect::Change(Change::Snapshot(snapshot)) => *snapshot,
         other => panic!("no snapshot: {other:?}"),
     }
 }
@@ -31,8 +31,8 @@ fn snapshot(data: &str) -> Snapshot {
 #[test]
 fn trap_5_the_type_decides_before_the_shape_does() {
     let event = parse(r#"{"type":"email.created","data":[1],"timestamp":"x","instance_id":7}"#);
-    assert_eq!(event.meaning, Meaning::Ignored(Ignored::EventType));
-    assert_eq!(event.kind, "email.created");
+    assert_eq!(event.effect, EventEffect::Ignored(Ignored::EventType));
+    assert_eq!(event.event_type, "email.created");
 }
 
 #[test]
@@ -73,8 +73,8 @@ fn trap_12_a_dangling_primary_falls_back_to_a_verified_address_only() {
 #[test]
 fn a_wrong_type_is_located_and_its_value_is_not_told() {
     let located =
-        |data: &str| match parse(&format!(r#"{{"type":"user.created","data":{data}}}"#)).meaning {
-            Meaning::Malformed(Malformed::WrongType, Some(path)) => path,
+        |data: &str| match parse(&format!(r#"{{"type":"user.created","data":{data}}}"#)).effect {
+            EventEffect::Malformed(Malformed::WrongType, Some(path)) => path,
             other => panic!("{other:?}"),
         };
     assert_eq!(located(r#"{"id":7}"#), "data.id");
@@ -97,11 +97,11 @@ fn trap_24_events_of_another_instance_are_ignored() {
         let body = format!(
             r#"{{"type":"user.deleted","data":{{"id":"user_1"}},"instance_id":{instance}}}"#
         );
-        clerk(&["ins_1"]).parse(&Verified::from_quarantine("m".into(), body.into())).meaning
+        clerk(&["ins_1"]).parse(&Verified::from_quarantine("m".into(), body.into())).effect
     };
-    assert_eq!(parse(r#""ins_2""#), Meaning::Ignored(Ignored::WrongInstance));
-    assert!(matches!(parse(r#""ins_1""#), Meaning::Change(Change::Deletion { .. })));
-    assert!(matches!(parse("null"), Meaning::Change(Change::Deletion { .. })));
+    assert_eq!(parse(r#""ins_2""#), EventEffect::Ignored(Ignored::WrongInstance));
+    assert!(matches!(parse(r#""ins_1""#), EventEffect::Change(Change::Deletion { .. })));
+    assert!(matches!(parse("null"), EventEffect::Change(Change::Deletion { .. })));
 }
 
 #[test]
