@@ -9,7 +9,7 @@ use std::pin::Pin;
 use std::time::Duration;
 
 /// What a call comes to, later.
-pub type Answer<'a, T> = Pin<Box<dyn Future<Output = Result<T, ApiError>> + Send + 'a>>;
+pub type ApiFuture<'a, T> = Pin<Box<dyn Future<Output = Result<T, ApiError>> + Send + 'a>>;
 
 /// Who waits for a call.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -54,13 +54,13 @@ impl Call {
 /// The provider's users, as its API shows them.
 pub trait Directory: Send + Sync {
     /// One user as of now.
-    fn user<'a>(&'a self, external_id: &'a str, priority: Priority) -> Answer<'a, Snapshot>;
+    fn user<'a>(&'a self, external_id: &'a str, priority: Priority) -> ApiFuture<'a, Snapshot>;
 
     /// A page of users, in the order that the query asks for.
-    fn users<'a>(&'a self, query: &'a ListQuery, priority: Priority) -> Answer<'a, Page>;
+    fn users<'a>(&'a self, query: &'a ListQuery, priority: Priority) -> ApiFuture<'a, Page>;
 
     /// How many users there are.
-    fn count(&self, priority: Priority) -> Answer<'_, u64>;
+    fn count(&self, priority: Priority) -> ApiFuture<'_, u64>;
 
     /// Writes values into a user's public metadata, beside what stands there, and returns the
     /// user as of then.
@@ -69,17 +69,17 @@ pub trait Directory: Send + Sync {
         external_id: &'a str,
         fill: &'a Fill,
         priority: Priority,
-    ) -> Answer<'a, Snapshot>;
+    ) -> ApiFuture<'a, Snapshot>;
 
     /// The ids of the instance, or instances, that the API key belongs to.
-    fn instances(&self, priority: Priority) -> Answer<'_, Vec<String>>;
+    fn instances(&self, priority: Priority) -> ApiFuture<'_, Vec<String>>;
 }
 
 /// Which users a page holds.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct ListQuery {
     /// In which order all of them stand.
-    pub order: Order,
+    pub order: ListOrder,
     /// Where the page begins.
     pub position: Position,
     /// How many users at most, 1 to 500.
@@ -99,7 +99,7 @@ impl ListQuery {
 
 /// The order of a list.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub enum Order {
+pub enum ListOrder {
     /// Ascending by creation: the only one in which a page can begin behind a user.
     #[default]
     Created,
@@ -157,7 +157,7 @@ pub enum ApiError {
         /// When to come again.
         retry_after: Duration,
         /// Whether the call may have had its effect all the same.
-        maybe_done: bool,
+        outcome_unknown: bool,
     },
     /// The provider understood, and refuses for good.
     #[error("the provider refuses what was sent: status {status}, {code}")]
@@ -193,8 +193,8 @@ impl ApiError {
     }
 
     /// Whether the call may have had its effect: then the next step is to look, not to repeat it.
-    pub const fn maybe_done(&self) -> bool {
-        matches!(self, Self::Unavailable { maybe_done: true, .. } | Self::Protocol(_))
+    pub const fn outcome_unknown(&self) -> bool {
+        matches!(self, Self::Unavailable { outcome_unknown: true, .. } | Self::Protocol(_))
     }
 }
 
@@ -205,12 +205,12 @@ pub trait Budget: Send + Sync {
     fn take(
         &self,
         priority: Priority,
-    ) -> Pin<Box<dyn Future<Output = Result<(), Exhausted>> + Send + '_>>;
+    ) -> Pin<Box<dyn Future<Output = Result<(), BudgetError>> + Send + '_>>;
 }
 
 /// The budget is used up, or cannot be asked.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Exhausted {
+pub struct BudgetError {
     /// When to come again.
     pub retry_after: Duration,
 }

@@ -14,8 +14,8 @@ mod export;
 pub use clerk::{redaction, session};
 
 pub use directory::{
-    API_OK, Answer, ApiError, Budget, Call, Directory, Exhausted, ListQuery, Order, Page, Position,
-    Priority,
+    API_OK, ApiError, ApiFuture, Budget, BudgetError, Call, Directory, ListOrder, ListQuery, Page,
+    Position, Priority,
 };
 pub use export::{Export, Unreadable};
 

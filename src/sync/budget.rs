@@ -4,7 +4,7 @@
 //! (trap 37). A replica leases slices from the database and spends them by itself, within half a
 //! second. People go before workers: the last fifth of the budget is theirs.
 
-use crate::provider::{Budget, Exhausted, Priority};
+use crate::provider::{Budget, BudgetError, Priority};
 use crate::store::Store;
 use std::future::Future;
 use std::pin::Pin;
@@ -47,7 +47,7 @@ impl SharedBudget {
         Self { store, source, requests_per_window, for_people, for_workers }
     }
 
-    async fn take_one(&self, priority: Priority) -> Result<(), Exhausted> {
+    async fn take_one(&self, priority: Priority) -> Result<(), BudgetError> {
         let (held, most) = match priority {
             Priority::Interactive => (&self.for_people, self.requests_per_window),
             Priority::Background => {
@@ -61,16 +61,16 @@ impl SharedBudget {
             *held = self.lease(most).await?;
         }
         let retry_after = held.until.saturating_duration_since(Instant::now());
-        held.requests = held.requests.checked_sub(1).ok_or(Exhausted { retry_after })?;
+        held.requests = held.requests.checked_sub(1).ok_or(BudgetError { retry_after })?;
         Ok(())
     }
 
-    async fn lease(&self, most: u32) -> Result<Held, Exhausted> {
+    async fn lease(&self, most: u32) -> Result<Held, BudgetError> {
         let wanted = (self.requests_per_window / SLICES).clamp(1, LARGEST_SLICE);
         // Counted from the question: the slice ends by the database's clock, not later.
         let asked = Instant::now();
         let slice = self.store.lease_budget(self.source, wanted, most).await;
-        let slice = slice.map_err(|_| Exhausted { retry_after: ASK_AGAIN })?;
+        let slice = slice.map_err(|_| BudgetError { retry_after: ASK_AGAIN })?;
         Ok(Held {
             requests: slice.requests,
             last: slice.requests < wanted,
@@ -83,7 +83,7 @@ impl Budget for SharedBudget {
     fn take(
         &self,
         priority: Priority,
-    ) -> Pin<Box<dyn Future<Output = Result<(), Exhausted>> + Send + '_>> {
+    ) -> Pin<Box<dyn Future<Output = Result<(), BudgetError>> + Send + '_>> {
         Box::pin(self.take_one(priority))
     }
 }
@@ -95,7 +95,7 @@ impl Budget for Unbounded {
     fn take(
         &self,
         _urgency: Priority,
-    ) -> Pin<Box<dyn Future<Output = Result<(), Exhausted>> + Send + '_>> {
+    ) -> Pin<Box<dyn Future<Output = Result<(), BudgetError>> + Send + '_>> {
         Box::pin(async { Ok(()) })
     }
 }

@@ -6,7 +6,7 @@
 
 use super::{Reconciler, now};
 use crate::domain::{Change, JobKind, Schedule, Snapshot};
-use crate::provider::{ApiError, ListQuery, Order, Position, Priority};
+use crate::provider::{ApiError, ListOrder, ListQuery, Position, Priority};
 use crate::store::jobs::{Asked, LEASE};
 use crate::store::leases::Shift;
 use crate::store::{Moment, StoreError};
@@ -198,7 +198,7 @@ impl Reconciler {
         for page in 0..MOST_PAGES {
             let offset = page * (u32::from(PAGE_USERS) - OVERLAP);
             let query = ListQuery {
-                order: Order::NewestUpdated,
+                order: ListOrder::NewestUpdated,
                 position: if page == 0 { Position::First } else { Position::Offset(offset) },
                 limit: PAGE_USERS,
                 ..ListQuery::default()

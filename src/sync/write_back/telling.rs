@@ -114,7 +114,7 @@ impl Reconciler {
             }
             Err(ApiError::NotFound) => self.absent(claim, priority).await,
             Err(error) => {
-                let unsure = if looks { claim.unsure } else { error.maybe_done() };
+                let unsure = if looks { claim.unsure } else { error.outcome_unknown() };
                 Ok(Asked::Ended(self.postpone(claim, error, unsure).await?))
             }
         }

@@ -48,8 +48,8 @@ impl Miss {
 
     /// The provider is away; `why` holds no data.
     pub(super) const fn unavailable(why: String, cause: Cause) -> Self {
-        let maybe_done = false;
-        Self::new(ApiError::Unavailable { why, retry_after: COME_AGAIN, maybe_done }, cause)
+        let outcome_unknown = false;
+        Self::new(ApiError::Unavailable { why, retry_after: COME_AGAIN, outcome_unknown }, cause)
     }
 
     /// An answer that makes no sense; `why` holds no data.

@@ -82,7 +82,7 @@ impl ClerkApi {
 fn last_word(miss: Miss, has_effect: bool) -> ApiError {
     match (miss.error, miss.cause) {
         (ApiError::Unavailable { why, retry_after, .. }, Cause::Lost) => {
-            ApiError::Unavailable { why, retry_after, maybe_done: has_effect }
+            ApiError::Unavailable { why, retry_after, outcome_unknown: has_effect }
         }
         (error, _) => error,
     }

@@ -156,7 +156,7 @@ impl Gate {
             return Err(ApiError::Unavailable {
                 why: "it did not answer, and calls pause".to_owned(),
                 retry_after: hold,
-                maybe_done: false,
+                outcome_unknown: false,
             });
         }
         sleep(hold).await;

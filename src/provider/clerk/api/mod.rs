@@ -27,7 +27,7 @@ pub use sending::InvalidApi;
 use super::Clerk;
 use crate::domain::{Fill, Snapshot};
 use crate::provider::{
-    API_OK, Answer, ApiError, Budget, Call, Directory, ListQuery, Page, Priority,
+    API_OK, ApiError, ApiFuture, Budget, Call, Directory, ListQuery, Page, Priority,
 };
 use crate::telemetry::{Metrics, Throttle};
 use gate::Gate;
@@ -123,7 +123,7 @@ impl ClerkApi {
         &'a self,
         call: Call,
         work: impl Future<Output = Result<T, ApiError>> + Send + 'a,
-    ) -> Answer<'a, T> {
+    ) -> ApiFuture<'a, T> {
         Box::pin(async move {
             let result = work.await;
             let outcome = result.as_ref().map_or_else(ApiError::code, |_| API_OK);
@@ -134,15 +134,15 @@ impl ClerkApi {
 }
 
 impl Directory for ClerkApi {
-    fn user<'a>(&'a self, external_id: &'a str, priority: Priority) -> Answer<'a, Snapshot> {
+    fn user<'a>(&'a self, external_id: &'a str, priority: Priority) -> ApiFuture<'a, Snapshot> {
         self.counted(Call::User, self.look_up(external_id, priority))
     }
 
-    fn users<'a>(&'a self, query: &'a ListQuery, priority: Priority) -> Answer<'a, Page> {
+    fn users<'a>(&'a self, query: &'a ListQuery, priority: Priority) -> ApiFuture<'a, Page> {
         self.counted(Call::Users, self.list(query, priority))
     }
 
-    fn count(&self, priority: Priority) -> Answer<'_, u64> {
+    fn count(&self, priority: Priority) -> ApiFuture<'_, u64> {
         self.counted(Call::Count, async move {
             page::count(&self.ask(&Request::count(&self.url), priority).await?.body)
         })
@@ -153,11 +153,11 @@ impl Directory for ClerkApi {
         external_id: &'a str,
         fill: &'a Fill,
         priority: Priority,
-    ) -> Answer<'a, Snapshot> {
+    ) -> ApiFuture<'a, Snapshot> {
         self.counted(Call::Fill, self.write(external_id, fill, priority))
     }
 
-    fn instances(&self, priority: Priority) -> Answer<'_, Vec<String>> {
+    fn instances(&self, priority: Priority) -> ApiFuture<'_, Vec<String>> {
         self.counted(Call::Instances, async move {
             page::instances(&self.ask(&Request::instances(&self.url), priority).await?.body)
         })

@@ -3,7 +3,7 @@
 //! Built by the client, sent by [`super::sending`]. Pure.
 
 use super::limits::{OTHER_BYTES, PAGE_BYTES, USER_BYTES};
-use crate::provider::{ApiError, Call, ListQuery, Order, Position};
+use crate::provider::{ApiError, Call, ListOrder, ListQuery, Position};
 use bytes::Bytes;
 use serde_json::{Map, Value, json};
 use url::Url;
@@ -51,8 +51,8 @@ impl<'a> Request<'a> {
         add(
             "order_by",
             match query.order {
-                Order::Created => "created_at",
-                Order::NewestUpdated => "-updated_at",
+                ListOrder::Created => "created_at",
+                ListOrder::NewestUpdated => "-updated_at",
             },
         );
         for id in query.ids.iter().take(ListQuery::MOST_IDS) {

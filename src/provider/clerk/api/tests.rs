@@ -20,7 +20,7 @@ fn admin() -> Fill {
 }
 
 fn is_unavailable<T>(result: &Result<T, ApiError>, done: bool) -> bool {
-    matches!(result, Err(ApiError::Unavailable { maybe_done, .. }) if *maybe_done == done)
+    matches!(result, Err(ApiError::Unavailable { outcome_unknown, .. }) if *outcome_unknown == done)
 }
 
 fn is_protocol<T>(result: &Result<T, ApiError>) -> bool {
@@ -246,7 +246,7 @@ async fn while_the_breaker_is_open_a_person_is_told_at_once() {
     }
     assert_eq!(stub.count(), 5);
     let began = Instant::now();
-    let Err(ApiError::Unavailable { retry_after, maybe_done: false, .. }) =
+    let Err(ApiError::Unavailable { retry_after, outcome_unknown: false, .. }) =
         client.api.fill("user_3", &admin(), Interactive).await
     else {
         panic!("not told")

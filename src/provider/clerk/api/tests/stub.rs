@@ -5,7 +5,7 @@ use super::super::limits::Limits;
 use super::super::{ApiSettings, ClerkApi};
 use crate::domain::Backoff;
 use crate::provider::clerk::tests::clerk;
-use crate::provider::{Budget, Exhausted, Priority};
+use crate::provider::{Budget, BudgetError, Priority};
 use crate::telemetry::Metrics;
 use actix_web::http::StatusCode;
 use actix_web::{App, HttpRequest, HttpResponse, HttpServer, web};
@@ -148,10 +148,10 @@ impl Budget for Counting {
     fn take(
         &self,
         _: Priority,
-    ) -> Pin<Box<dyn Future<Output = Result<(), Exhausted>> + Send + '_>> {
+    ) -> Pin<Box<dyn Future<Output = Result<(), BudgetError>> + Send + '_>> {
         Box::pin(async {
             if let Some(retry_after) = self.refusals.lock().unwrap().pop_front() {
-                return Err(Exhausted { retry_after });
+                return Err(BudgetError { retry_after });
             }
             *self.taken.lock().unwrap() += 1;
             Ok(())
