@@ -18,18 +18,18 @@ pub trait Export: Send + Sync {
 
     /// Reads a row: its cells in the order of [`Export::columns`], `None` where the table has no
     /// such column.
-    fn of_row(&self, cells: Vec<Option<String>>) -> Result<Snapshot, Unreadable>;
+    fn of_row(&self, cells: Vec<Option<String>>) -> Result<Snapshot, ExportError>;
 
     /// Reads a user as the provider's API writes one, in JSON.
-    fn of_object(&self, json: &[u8]) -> Result<Snapshot, Unreadable>;
+    fn of_object(&self, json: &[u8]) -> Result<Snapshot, ExportError>;
 
     /// The user of whom nothing but the provider's id is known.
-    fn of_id(&self, external_id: &str) -> Result<Snapshot, Unreadable>;
+    fn of_id(&self, external_id: &str) -> Result<Snapshot, ExportError>;
 }
 
 /// Why a record is no user.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-pub enum Unreadable {
+pub enum ExportError {
     /// It is to be JSON and is not, or is no object.
     #[error("it is no JSON object")]
     NoObject,

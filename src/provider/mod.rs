@@ -17,7 +17,7 @@ pub use directory::{
     API_OK, ApiError, ApiFuture, Budget, BudgetError, Call, Directory, ListOrder, ListQuery, Page,
     Position, Priority,
 };
-pub use export::{Export, Unreadable};
+pub use export::{Export, ExportError};
 
 use crate::domain::{Change, Ignored, Malformed, UnixMillis};
 use crate::webhook::Verified;

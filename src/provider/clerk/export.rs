@@ -3,11 +3,11 @@
 //! Called by the import in `sync`. Pure. Password digests and TOTP secrets stand in the table, and
 //! private metadata in the JSON: neither is among the columns and fields that are read.
 
-use super::payload::{self, Fault, UserPayload};
+use super::payload::{self, PayloadError, UserPayload};
 use super::{Clerk, profile};
 use crate::domain::text::clean;
 use crate::domain::{Malformed, Origin, Profile, Snapshot, Taken};
-use crate::provider::{Export, Unreadable};
+use crate::provider::{Export, ExportError};
 use serde_json::value::RawValue;
 
 /// What the dashboard writes above its users.
@@ -50,7 +50,7 @@ impl Export for Clerk {
         &NEEDED
     }
 
-    fn of_row(&self, cells: Vec<Option<String>>) -> Result<Snapshot, Unreadable> {
+    fn of_row(&self, cells: Vec<Option<String>>) -> Result<Snapshot, ExportError> {
         let mut cells = cells.into_iter().map(clean);
         let mut cell = || cells.next().flatten();
         // In the order of `COLUMNS`.
@@ -71,13 +71,13 @@ impl Export for Clerk {
         Ok(self.imported(id, known))
     }
 
-    fn of_object(&self, json: &[u8]) -> Result<Snapshot, Unreadable> {
-        let raw: &RawValue = serde_json::from_slice(json).map_err(|_| Unreadable::NoObject)?;
+    fn of_object(&self, json: &[u8]) -> Result<Snapshot, ExportError> {
+        let raw: &RawValue = serde_json::from_slice(json).map_err(|_| ExportError::NoObject)?;
         let user: UserPayload<'_> = payload::whole(raw)?;
         let id = identifier(user.id.as_deref())?;
         // Elsewhere it is text, and cleaned; here it may become an id, which must not change.
         if user.external_id.as_ref().is_some_and(|id| id.contains('\0')) {
-            return Err(Unreadable::UnusableId);
+            return Err(ExportError::UnusableId);
         }
         let last_sign_in_at = payload::instant(user.last_sign_in_at, "data.last_sign_in_at")?;
         // The time of a lock's end is told from the moment of writing, which nobody knows.
@@ -85,7 +85,7 @@ impl Export for Clerk {
         Ok(Snapshot { last_sign_in_at, ..self.imported(id, known) })
     }
 
-    fn of_id(&self, external_id: &str) -> Result<Snapshot, Unreadable> {
+    fn of_id(&self, external_id: &str) -> Result<Snapshot, ExportError> {
         Ok(self.imported(identifier(Some(external_id))?, Profile::unknown()))
     }
 }
@@ -99,12 +99,12 @@ impl Clerk {
 
 /// An id as Clerk makes them. A wrong column, or the application's own id, would make a row that
 /// no snapshot ever finds.
-fn identifier(id: Option<&str>) -> Result<String, Unreadable> {
-    let id = id.map(str::trim).filter(|id| !id.is_empty()).ok_or(Unreadable::NoId)?;
+fn identifier(id: Option<&str>) -> Result<String, ExportError> {
+    let id = id.map(str::trim).filter(|id| !id.is_empty()).ok_or(ExportError::NoId)?;
     let blank = |character: char| character.is_control() || character.is_whitespace();
     match id.strip_prefix(PREFIX) {
-        None | Some("") => Err(Unreadable::ForeignId),
-        Some(_) if id.len() > LONGEST_ID || id.contains(blank) => Err(Unreadable::UnusableId),
+        None | Some("") => Err(ExportError::ForeignId),
+        Some(_) if id.len() > LONGEST_ID || id.contains(blank) => Err(ExportError::UnusableId),
         Some(_) => Ok(id.to_owned()),
     }
 }
@@ -123,8 +123,8 @@ fn contact(primary: Option<String>, verified: Option<&str>) -> (Option<String>, 
     (first, is_verified)
 }
 
-impl From<Fault> for Unreadable {
-    fn from(fault: Fault) -> Self {
+impl From<PayloadError> for ExportError {
+    fn from(fault: PayloadError) -> Self {
         // The paths are those of an event, whose `data` is the user.
         let path = fault.path.unwrap_or_default();
         let place = path.strip_prefix("data.").map(str::to_owned);

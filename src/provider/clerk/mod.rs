@@ -20,7 +20,7 @@ use crate::domain::{
     Change, Ignored, Malformed, MetadataNames, Origin, Snapshot, Taken, UnixMillis, Words, text,
 };
 use crate::webhook::Verified;
-use payload::{DeletedPayload, Envelope, Fault, UserPayload};
+use payload::{DeletedPayload, Envelope, PayloadError, UserPayload};
 
 /// The provider, with what configuration says about its instances and words.
 #[derive(Clone, Debug)]
@@ -56,7 +56,7 @@ const NOT_OURS: EventEffect = EventEffect::Ignored(Ignored::EventType);
 impl Clerk {
     /// Fills in what can be known of `event` before anything can go wrong, and returns
     /// its effect.
-    fn read(&self, body: &[u8], event: &mut Event) -> Result<EventEffect, Fault> {
+    fn read(&self, body: &[u8], event: &mut Event) -> Result<EventEffect, PayloadError> {
         let envelope = Envelope::read(body)?;
         let event_type = envelope.event_type()?;
         event.event_type =
@@ -86,7 +86,7 @@ impl Clerk {
         mut payload: UserPayload<'_>,
         origin: Origin,
         seen_at: Option<UnixMillis>,
-    ) -> Result<Snapshot, Fault> {
+    ) -> Result<Snapshot, PayloadError> {
         let external_id = identifier(payload.id.take())?;
         let taken = Taken {
             updated_at: payload::instant(payload.updated_at, "data.updated_at")?,
@@ -99,8 +99,8 @@ impl Clerk {
 }
 
 /// The one field without which nothing can be done.
-fn identifier(id: Option<String>) -> Result<String, Fault> {
-    text::clean(id).ok_or_else(|| Fault::at(Malformed::MissingField, "data.id"))
+fn identifier(id: Option<String>) -> Result<String, PayloadError> {
+    text::clean(id).ok_or_else(|| PayloadError::at(Malformed::MissingField, "data.id"))
 }
 
 #[cfg(test)]

@@ -2,7 +2,7 @@
 //!
 //! Only what we map is declared (trap 17: nothing is denied, no enum is closed, everything
 //! but the id may be absent, and `null` equals absent). A value of another JSON type in a
-//! field that we map is a [`Fault`] with the path of that field, never with its value.
+//! field that we map is a [`PayloadError`] with the path of that field, never with its value.
 
 use crate::domain::{Malformed, UnixMillis};
 use serde::de::value::MapAccessDeserializer;
@@ -14,13 +14,13 @@ use std::marker::PhantomData;
 
 /// Why a body cannot be understood, and where.
 #[derive(Debug, PartialEq, Eq)]
-pub(super) struct Fault {
+pub(super) struct PayloadError {
     pub(super) reason: Malformed,
     /// Where in the JSON, as in `data.email_addresses[1].email_address`.
     pub(super) path: Option<String>,
 }
 
-impl Fault {
+impl PayloadError {
     pub(super) fn at(reason: Malformed, path: &str) -> Self {
         Self { reason, path: Some(path.to_owned()) }
     }
@@ -40,61 +40,64 @@ pub(super) struct Envelope<'a> {
 }
 
 impl<'a> Envelope<'a> {
-    pub(super) fn read(body: &'a [u8]) -> Result<Self, Fault> {
+    pub(super) fn read(body: &'a [u8]) -> Result<Self, PayloadError> {
         match serde_json::from_slice::<Object<Self>>(body) {
             Ok(Object(envelope)) => Ok(envelope),
-            Err(_) => Err(Fault { reason: Malformed::InvalidJson, path: None }),
+            Err(_) => Err(PayloadError { reason: Malformed::InvalidJson, path: None }),
         }
     }
 
-    pub(super) fn event_type(&self) -> Result<String, Fault> {
+    pub(super) fn event_type(&self) -> Result<String, PayloadError> {
         let event_type: Option<String> = field(self.event_type, "type")?;
-        event_type.ok_or_else(|| Fault::at(Malformed::MissingField, "type"))
+        event_type.ok_or_else(|| PayloadError::at(Malformed::MissingField, "type"))
     }
 
-    pub(super) fn instance(&self) -> Result<Option<String>, Fault> {
+    pub(super) fn instance(&self) -> Result<Option<String>, PayloadError> {
         Ok(crate::domain::text::clean(field(self.instance_id, "instance_id")?))
     }
 
     /// The envelope's time; its unit differs between documents and reality (trap 15).
-    pub(super) fn timestamp(&self) -> Result<Option<UnixMillis>, Fault> {
+    pub(super) fn timestamp(&self) -> Result<Option<UnixMillis>, PayloadError> {
         let Some(Integer(number)) = field(self.timestamp, "timestamp")? else {
             return Ok(None);
         };
         UnixMillis::from_seconds_or_millis(number)
             .map(Some)
-            .ok_or_else(|| Fault::at(Malformed::OutOfRange, "timestamp"))
+            .ok_or_else(|| PayloadError::at(Malformed::OutOfRange, "timestamp"))
     }
 
     /// Reads `data`, which must be an object with an id.
-    pub(super) fn data<T: Deserialize<'a>>(&self) -> Result<T, Fault> {
-        whole(self.data.ok_or_else(|| Fault::at(Malformed::MissingField, "data.id"))?)
+    pub(super) fn data<T: Deserialize<'a>>(&self) -> Result<T, PayloadError> {
+        whole(self.data.ok_or_else(|| PayloadError::at(Malformed::MissingField, "data.id"))?)
     }
 }
 
 /// Reads a whole object, as it stands in an event's `data` or in an answer of the API.
-pub(super) fn whole<'a, T: Deserialize<'a>>(raw: &'a RawValue) -> Result<T, Fault> {
+pub(super) fn whole<'a, T: Deserialize<'a>>(raw: &'a RawValue) -> Result<T, PayloadError> {
     match serde_json::from_str::<Object<T>>(raw.get()) {
         Ok(Object(whole)) => Ok(whole),
         Err(_) => Err(locate::<T>(raw)),
     }
 }
 
-fn field<T: DeserializeOwned>(raw: Option<&RawValue>, path: &str) -> Result<Option<T>, Fault> {
+fn field<T: DeserializeOwned>(
+    raw: Option<&RawValue>,
+    path: &str,
+) -> Result<Option<T>, PayloadError> {
     raw.map(|raw| serde_json::from_str(raw.get()))
         .transpose()
-        .map_err(|_| Fault::at(Malformed::WrongType, path))
+        .map_err(|_| PayloadError::at(Malformed::WrongType, path))
 }
 
 /// Reads once more, slower, to learn where the shape is wrong.
-fn locate<'a, T: Deserialize<'a>>(raw: &'a RawValue) -> Fault {
+fn locate<'a, T: Deserialize<'a>>(raw: &'a RawValue) -> PayloadError {
     let mut json = serde_json::Deserializer::from_str(raw.get());
     let path = serde_path_to_error::deserialize::<_, Object<T>>(&mut json)
         .err()
         .map(|error| error.path().to_string())
         .filter(|path| path != ".");
     let path = path.map_or_else(|| "data".to_owned(), |path| format!("data.{path}"));
-    Fault { reason: Malformed::WrongType, path: Some(path) }
+    PayloadError { reason: Malformed::WrongType, path: Some(path) }
 }
 
 /// `data` of `user.created` and `user.updated`: always the whole user.
@@ -149,10 +152,13 @@ pub(super) struct Verification {
 }
 
 /// Milliseconds of a time field, checked.
-pub(super) fn instant(number: Option<Integer>, path: &str) -> Result<Option<UnixMillis>, Fault> {
+pub(super) fn instant(
+    number: Option<Integer>,
+    path: &str,
+) -> Result<Option<UnixMillis>, PayloadError> {
     number
         .map(|Integer(number)| {
-            UnixMillis::new(number).ok_or_else(|| Fault::at(Malformed::OutOfRange, path))
+            UnixMillis::new(number).ok_or_else(|| PayloadError::at(Malformed::OutOfRange, path))
         })
         .transpose()
 }
@@ -218,10 +224,10 @@ impl<'de> Deserialize<'de> for Integer {
     }
 }
 
-/// Reads an object of any keys; anything else is a [`Fault`].
+/// Reads an object of any keys; anything else is a [`PayloadError`].
 pub(super) fn object(
     raw: &RawValue,
     path: &str,
-) -> Result<serde_json::Map<String, serde_json::Value>, Fault> {
-    serde_json::from_str(raw.get()).map_err(|_| Fault::at(Malformed::WrongType, path))
+) -> Result<serde_json::Map<String, serde_json::Value>, PayloadError> {
+    serde_json::from_str(raw.get()).map_err(|_| PayloadError::at(Malformed::WrongType, path))
 }

@@ -3,7 +3,9 @@
 //! Called by [`super::Clerk`]. Pure. Private and unsafe metadata are not even declared, so
 //! they are never read.
 
-use super::payload::{self, EmailAddress, Fault, Object, PhoneNumber, UserPayload, Verification};
+use super::payload::{
+    self, EmailAddress, Object, PayloadError, PhoneNumber, UserPayload, Verification,
+};
 use crate::domain::text::{clean, clean_json};
 use crate::domain::{MetadataNames, Profile, Status, UnixMillis};
 use serde_json::Value;
@@ -14,7 +16,7 @@ pub(super) fn map(
     payload: UserPayload<'_>,
     seen_at: Option<UnixMillis>,
     names: &MetadataNames,
-) -> Result<Profile, Fault> {
+) -> Result<Profile, PayloadError> {
     let status = status(&payload);
     let locked_until = match (status, payload.lockout_expires_in_seconds) {
         (Status::Locked, Some(seconds)) => seen_at.and_then(|at| at.plus_seconds(seconds.0)),
@@ -115,7 +117,7 @@ struct Metadata {
 }
 
 impl Metadata {
-    fn read(raw: Option<&RawValue>, names: &MetadataNames) -> Result<Self, Fault> {
+    fn read(raw: Option<&RawValue>, names: &MetadataNames) -> Result<Self, PayloadError> {
         let empty = || Self { text: "{}".to_owned(), id: None, role: None, plan: None };
         let Some(raw) = raw.filter(|raw| raw.get() != "{}") else {
             return Ok(empty());

@@ -1,7 +1,7 @@
 //! What may be wrong with a file, or with a line of it. No text holds what the file says of a
 //! person: lines are named by their numbers, users and rows by their ids.
 
-use crate::provider::Unreadable;
+use crate::provider::ExportError;
 use crate::store::StoreError;
 use std::io;
 
@@ -33,7 +33,7 @@ pub enum BadLine {
     },
     /// The provider does not write users like this.
     #[error(transparent)]
-    Unreadable(#[from] Unreadable),
+    Unreadable(#[from] ExportError),
     /// It does not say which row the user is to have.
     #[error("the id that the row is to have is missing")]
     NoRowId,

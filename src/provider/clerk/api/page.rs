@@ -5,19 +5,23 @@
 
 use crate::domain::{Origin, Snapshot, UnixMillis};
 use crate::provider::clerk::Clerk;
-use crate::provider::clerk::payload::{self, Fault};
+use crate::provider::clerk::payload::{self, PayloadError};
 use crate::provider::{ApiError, Page};
 use serde::Deserialize;
 use serde_json::Value;
 use serde_json::value::RawValue;
 
 /// Tells which rule was broken and where, never the value.
-fn unreadable(what: &str, fault: &Fault) -> ApiError {
+fn unreadable(what: &str, fault: &PayloadError) -> ApiError {
     let (reason, path) = (fault.reason.as_str(), fault.path.as_deref().unwrap_or("data"));
     ApiError::Protocol(format!("{what}: {reason} at {path}"))
 }
 
-fn snapshot(raw: &RawValue, clerk: &Clerk, sent_at: Option<UnixMillis>) -> Result<Snapshot, Fault> {
+fn snapshot(
+    raw: &RawValue,
+    clerk: &Clerk,
+    sent_at: Option<UnixMillis>,
+) -> Result<Snapshot, PayloadError> {
     clerk.snapshot(payload::whole(raw)?, Origin::Fetch, sent_at)
 }
 

@@ -3,10 +3,10 @@
 use super::COLUMNS;
 use crate::domain::{Judged, Snapshot, Status, UnixMillis, Version};
 use crate::provider::clerk::tests::clerk;
-use crate::provider::{Export as _, Unreadable};
+use crate::provider::{Export as _, ExportError};
 
 /// A row with these cells, the others empty.
-fn row(cells: &[(&str, &str)]) -> Result<Snapshot, Unreadable> {
+fn row(cells: &[(&str, &str)]) -> Result<Snapshot, ExportError> {
     let cell = |column: &&str| {
         let given = cells.iter().find(|(name, _)| name == column);
         Some(given.map_or(String::new(), |(_, text)| (*text).to_owned()))
@@ -25,7 +25,7 @@ fn email(primary: &str, verified: &str) -> (Option<String>, bool) {
     (profile.email, profile.email_verified)
 }
 
-fn object(json: &str) -> Result<Snapshot, Unreadable> {
+fn object(json: &str) -> Result<Snapshot, ExportError> {
     clerk(&[]).of_object(json.as_bytes())
 }
 
@@ -67,7 +67,7 @@ fn columns_that_a_table_lacks_are_empty() {
     let mut cells = vec![None; COLUMNS.len()];
     cells[0] = Some("user_1".to_owned());
     assert_eq!(clerk(&[]).of_row(cells), clerk(&[]).of_id("user_1"));
-    assert_eq!(clerk(&[]).of_row(Vec::new()), Err(Unreadable::NoId));
+    assert_eq!(clerk(&[]).of_row(Vec::new()), Err(ExportError::NoId));
 }
 
 #[test]
@@ -82,22 +82,22 @@ fn no_secret_column_is_read() {
 #[test]
 fn an_id_that_no_snapshot_would_find_is_refused() {
     let cases = [
-        ("", Unreadable::NoId),
-        (" ", Unreadable::NoId),
-        ("42", Unreadable::ForeignId),
-        ("user_", Unreadable::ForeignId),
-        ("org_1", Unreadable::ForeignId),
-        ("User_1", Unreadable::ForeignId),
-        ("user_1 user_2", Unreadable::UnusableId),
-        ("user_\u{7}", Unreadable::UnusableId),
-        ("user_\u{a0}x", Unreadable::UnusableId),
+        ("", ExportError::NoId),
+        (" ", ExportError::NoId),
+        ("42", ExportError::ForeignId),
+        ("user_", ExportError::ForeignId),
+        ("org_1", ExportError::ForeignId),
+        ("User_1", ExportError::ForeignId),
+        ("user_1 user_2", ExportError::UnusableId),
+        ("user_\u{7}", ExportError::UnusableId),
+        ("user_\u{a0}x", ExportError::UnusableId),
     ];
     for (id, fault) in cases {
         assert_eq!(clerk(&[]).of_id(id), Err(fault.clone()), "{id:?}");
         assert_eq!(row(&[("id", id)]).map(drop), Err(fault), "{id:?}");
     }
     let of_length = |length: usize| format!("user_{}", "x".repeat(length - 5));
-    assert_eq!(clerk(&[]).of_id(&of_length(256)), Err(Unreadable::UnusableId));
+    assert_eq!(clerk(&[]).of_id(&of_length(256)), Err(ExportError::UnusableId));
     assert!(clerk(&[]).of_id(&of_length(255)).is_ok());
 }
 
@@ -128,40 +128,40 @@ fn an_imported_user_has_the_version_that_every_snapshot_beats() {
 #[test]
 fn what_is_wrong_with_an_object_is_located_and_its_values_are_not_told() {
     let cases = [
-        ("", Unreadable::NoObject),
-        ("eve", Unreadable::NoObject),
-        (r#""eve""#, Unreadable::NoObject),
-        (r#"["eve"]"#, Unreadable::NoObject),
-        (r#"{"id":"user_1""#, Unreadable::NoObject),
-        (r#"{"id":"user_1"} {"#, Unreadable::NoObject),
-        (r#"{"name":"eve"}"#, Unreadable::NoId),
-        (r#"{"id":null}"#, Unreadable::NoId),
-        (r#"{"id":"eve"}"#, Unreadable::ForeignId),
-        (r#"{"id":"user_\u0000eve"}"#, Unreadable::UnusableId),
-        (r#"{"id":"user_1","external_id":"4\u00002"}"#, Unreadable::UnusableId),
-        (r#"{"id":7}"#, Unreadable::WrongType("id".into())),
+        ("", ExportError::NoObject),
+        ("eve", ExportError::NoObject),
+        (r#""eve""#, ExportError::NoObject),
+        (r#"["eve"]"#, ExportError::NoObject),
+        (r#"{"id":"user_1""#, ExportError::NoObject),
+        (r#"{"id":"user_1"} {"#, ExportError::NoObject),
+        (r#"{"name":"eve"}"#, ExportError::NoId),
+        (r#"{"id":null}"#, ExportError::NoId),
+        (r#"{"id":"eve"}"#, ExportError::ForeignId),
+        (r#"{"id":"user_\u0000eve"}"#, ExportError::UnusableId),
+        (r#"{"id":"user_1","external_id":"4\u00002"}"#, ExportError::UnusableId),
+        (r#"{"id":7}"#, ExportError::WrongType("id".into())),
         (
             r#"{"id":"user_1","email_addresses":[{"id":"a"},{"email_address":["eve"]}]}"#,
-            Unreadable::WrongType("email_addresses[1].email_address".into()),
+            ExportError::WrongType("email_addresses[1].email_address".into()),
         ),
         (
             r#"{"id":"user_1","public_metadata":"eve"}"#,
-            Unreadable::WrongType("public_metadata".into()),
+            ExportError::WrongType("public_metadata".into()),
         ),
         (
             r#"{"id":"user_1","created_at":99999999999999999}"#,
-            Unreadable::OutOfRange("created_at".into()),
+            ExportError::OutOfRange("created_at".into()),
         ),
         (
             r#"{"id":"user_1","last_sign_in_at":99999999999999999}"#,
-            Unreadable::OutOfRange("last_sign_in_at".into()),
+            ExportError::OutOfRange("last_sign_in_at".into()),
         ),
     ];
     for (json, fault) in cases {
         assert_eq!(object(json), Err(fault.clone()), "{json}");
         assert!(!fault.to_string().contains("eve"), "{fault}");
     }
-    assert_eq!(clerk(&[]).of_object(b"{\"id\":\"user_\xff\"}"), Err(Unreadable::NoObject));
+    assert_eq!(clerk(&[]).of_object(b"{\"id\":\"user_\xff\"}"), Err(ExportError::NoObject));
 }
 
 #[test]

@@ -2,7 +2,7 @@
 
 use super::{BadLine, Format, ImportError, Reading};
 use crate::config::{Config, ConfigSource, Requirement};
-use crate::provider::{Export, Unreadable};
+use crate::provider::{Export, ExportError};
 use crate::store::Newcomer;
 use crate::sync::import::records::Record;
 
@@ -120,8 +120,8 @@ fn every_fault_of_a_pair_is_told() {
     assert_eq!(pair("4\u{7}2,user_1"), Err(BadLine::UnusableRowId));
     assert_eq!(pair(&format!("{},user_1", "x".repeat(256))), Err(BadLine::UnusableRowId));
     assert_eq!(pair(&format!("{},user_1", "x".repeat(255))), Ok(()));
-    assert_eq!(pair("42,"), Err(Unreadable::NoId.into()));
-    assert_eq!(pair("user_1,42"), Err(Unreadable::ForeignId.into()));
+    assert_eq!(pair("42,"), Err(ExportError::NoId.into()));
+    assert_eq!(pair("user_1,42"), Err(ExportError::ForeignId.into()));
     assert_eq!(pair("4\u{0}2,user_1"), Err(BadLine::Nul));
     assert_eq!(pair("\"42\" ,user_1"), Err(BadLine::Quotes));
     let reading = Reading::of(&record("id,external_id"), None, false, &provider()).unwrap();
