@@ -10,7 +10,7 @@ use super::page::page;
 use super::webhooks::WebhookError;
 use crate::access::{Access, AccessError};
 use crate::ingest::Unavailable;
-use crate::provider::session::{Refused, TokenFault};
+use crate::provider::session::{SessionError, TokenError};
 use crate::store::StoreError;
 use crate::webhook::Rejection;
 use actix_web::http::StatusCode;
@@ -138,17 +138,19 @@ impl From<StoreError> for Problem {
     }
 }
 
-impl From<Refused> for Problem {
-    fn from(refused: Refused) -> Self {
+impl From<SessionError> for Problem {
+    fn from(refused: SessionError) -> Self {
         match refused {
-            Refused::Token(fault) => fault.into(),
-            Refused::KeysUnavailable => Self::unavailable("keys_unavailable", refused.to_string()),
+            SessionError::Token(fault) => fault.into(),
+            SessionError::KeysUnavailable => {
+                Self::unavailable("keys_unavailable", refused.to_string())
+            }
         }
     }
 }
 
-impl From<TokenFault> for Problem {
-    fn from(fault: TokenFault) -> Self {
+impl From<TokenError> for Problem {
+    fn from(fault: TokenError) -> Self {
         Self::new(StatusCode::UNAUTHORIZED, fault.code(), fault.to_string())
     }
 }

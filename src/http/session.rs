@@ -4,7 +4,7 @@
 //! whether they may still come in.
 
 use super::{AppState, Problem};
-use crate::provider::session::{Session, TokenFault};
+use crate::provider::session::{Session, TokenError};
 use crate::store::UserRecord;
 use crate::sync::NotSynced;
 use actix_web::HttpRequest;
@@ -22,7 +22,7 @@ pub(super) async fn session(state: &AppState, request: &HttpRequest) -> Result<S
     let authorization = headers.get(AUTHORIZATION).map(HeaderValue::as_bytes);
     let cookies = headers.get_all(COOKIE).map(HeaderValue::as_bytes);
     let is_read = matches!(*request.method(), Method::GET | Method::HEAD);
-    let token = sessions.token_of(authorization, cookies, is_read).ok_or(TokenFault::Missing)?;
+    let token = sessions.token_of(authorization, cookies, is_read).ok_or(TokenError::Missing)?;
     let session = sessions.verify(&token, now()).await?;
     if let Some(actor) = &session.impersonated_by {
         tracing::info!(user.external_id = session.external_id, actor, "an impersonated session");

@@ -5,7 +5,7 @@
 
 use super::json::{object, seconds, typed};
 use super::token::Signed;
-use super::{Session, TokenFault};
+use super::{Session, TokenError};
 use crate::domain::{Role, UnixMillis};
 use serde::Deserialize;
 use serde_json::value::RawValue;
@@ -35,52 +35,52 @@ pub(super) struct Verified {
 
 impl Accepted {
     /// Passes the claims of an active session of this instance.
-    pub(super) fn check(&self, signed: &Signed, now: UnixMillis) -> Result<Verified, TokenFault> {
-        let claims: Claims<'_> = object(signed.claims()).ok_or(TokenFault::Malformed)?;
+    pub(super) fn check(&self, signed: &Signed, now: UnixMillis) -> Result<Verified, TokenError> {
+        let claims: Claims<'_> = object(signed.claims()).ok_or(TokenError::Malformed)?;
         let external_id = claims.subject()?;
         let session_id = claims.session()?;
         self.check_origin(&claims)?;
         let expires_at_seconds =
-            seconds(claims.exp, TokenFault::Malformed)?.ok_or(TokenFault::Malformed)?;
+            seconds(claims.exp, TokenError::Malformed)?.ok_or(TokenError::Malformed)?;
         let session = Session {
             external_id,
             session_id,
             expires_at_seconds,
-            issued_at_seconds: seconds(claims.iat, TokenFault::Malformed)?,
+            issued_at_seconds: seconds(claims.iat, TokenError::Malformed)?,
             impersonated_by: claims.actor()?,
             plan_claim: claims.plan(),
         };
-        let not_before_seconds = seconds(claims.nbf, TokenFault::Malformed)?;
+        let not_before_seconds = seconds(claims.nbf, TokenError::Malformed)?;
         let verified = Verified { session, not_before_seconds };
         verified.check_times(now)?;
         claims.check_status()?;
         Ok(verified)
     }
 
-    fn check_origin(&self, claims: &Claims<'_>) -> Result<(), TokenFault> {
-        let issuer: Option<String> = typed(claims.iss, TokenFault::Issuer)?;
+    fn check_origin(&self, claims: &Claims<'_>) -> Result<(), TokenError> {
+        let issuer: Option<String> = typed(claims.iss, TokenError::Issuer)?;
         if issuer.as_ref() != Some(&self.issuer) {
-            return Err(TokenFault::Issuer);
+            return Err(TokenError::Issuer);
         }
-        let party: Option<String> = typed(claims.azp, TokenFault::Party)?;
+        let party: Option<String> = typed(claims.azp, TokenError::Party)?;
         // Trap 40: an origin is compared as it stands, and a token without one is no
         // token for us where origins are configured.
         let matches = party.is_some_and(|party| self.parties.contains(&party));
-        if self.parties.is_empty() || matches { Ok(()) } else { Err(TokenFault::Party) }
+        if self.parties.is_empty() || matches { Ok(()) } else { Err(TokenError::Party) }
     }
 }
 
 impl Verified {
     /// Whether the token counts at this instant.
-    pub(super) fn check_times(&self, now: UnixMillis) -> Result<(), TokenFault> {
+    pub(super) fn check_times(&self, now: UnixMillis) -> Result<(), TokenError> {
         let milliseconds = |seconds: i64| seconds.saturating_mul(1000);
         let ahead = |seconds: i64| milliseconds(seconds) > now.get() + SKEW_MS;
         if self.milliseconds_left(now) <= 0 {
-            Err(TokenFault::Expired)
+            Err(TokenError::Expired)
         } else if self.not_before_seconds.is_some_and(ahead) {
-            Err(TokenFault::NotYetValid)
+            Err(TokenError::NotYetValid)
         } else if self.session.issued_at_seconds.is_some_and(ahead) {
-            Err(TokenFault::IssuedInTheFuture)
+            Err(TokenError::IssuedInTheFuture)
         } else {
             Ok(())
         }
@@ -126,41 +126,41 @@ struct Actor {
 }
 
 impl Claims<'_> {
-    fn subject(&self) -> Result<String, TokenFault> {
-        let subject: Option<String> = typed(self.sub, TokenFault::Subject)?;
-        let subject = subject.filter(|id| is_id(id)).ok_or(TokenFault::Subject)?;
+    fn subject(&self) -> Result<String, TokenError> {
+        let subject: Option<String> = typed(self.sub, TokenError::Subject)?;
+        let subject = subject.filter(|id| is_id(id)).ok_or(TokenError::Subject)?;
         // A machine is nobody's session.
-        if subject.starts_with("mch_") { Err(TokenFault::Category) } else { Ok(subject) }
+        if subject.starts_with("mch_") { Err(TokenError::Category) } else { Ok(subject) }
     }
 
     /// Trap 39: a token of a JWT template names no session.
-    fn session(&self) -> Result<String, TokenFault> {
-        let session: Option<String> = typed(self.sid, TokenFault::Category)?;
-        session.filter(|id| is_id(id)).ok_or(TokenFault::Category)
+    fn session(&self) -> Result<String, TokenError> {
+        let session: Option<String> = typed(self.sid, TokenError::Category)?;
+        session.filter(|id| is_id(id)).ok_or(TokenError::Category)
     }
 
     /// Trap 42: a pending session has not signed in. Old tokens have no status.
-    fn check_status(&self) -> Result<(), TokenFault> {
-        let status: Option<String> = typed(self.sts, TokenFault::Pending)?;
+    fn check_status(&self) -> Result<(), TokenError> {
+        let status: Option<String> = typed(self.sts, TokenError::Pending)?;
         match status.as_deref() {
             None | Some("active") => Ok(()),
-            Some(_) => Err(TokenFault::Pending),
+            Some(_) => Err(TokenError::Pending),
         }
     }
 
-    fn actor(&self) -> Result<Option<String>, TokenFault> {
+    fn actor(&self) -> Result<Option<String>, TokenError> {
         let Some(raw) = self.act else {
             return Ok(None);
         };
-        let actor: Actor = object(raw.get().as_bytes()).ok_or(TokenFault::Malformed)?;
-        if is_id(&actor.sub) { Ok(Some(actor.sub)) } else { Err(TokenFault::Malformed) }
+        let actor: Actor = object(raw.get().as_bytes()).ok_or(TokenError::Malformed)?;
+        if is_id(&actor.sub) { Ok(Some(actor.sub)) } else { Err(TokenError::Malformed) }
     }
 
     /// The plan of the user's own scope: `u:pro`, also beside an organisation's as in
     /// `o:team,u:pro`. A word that is no plan is none.
     fn plan(&self) -> Option<String> {
         // It decides nothing about who somebody is: one that cannot be read is none.
-        let plans: Option<String> = typed(self.pla, TokenFault::Malformed).ok().flatten();
+        let plans: Option<String> = typed(self.pla, TokenError::Malformed).ok().flatten();
         let own = |plan: &str| {
             let (scope, word) = plan.trim().split_once(':')?;
             let word = scope.contains('u').then(|| Role::parse(word))??;

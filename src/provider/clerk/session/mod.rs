@@ -12,11 +12,11 @@
 //!
 //! The key comes from a setting ([`keys`], [`pem`]) or from the provider ([`jwks`], which
 //! asks [`standing`] when to [`fetch`]). [`publishable`] reads the publishable key, [`json`]
-//! reads JSON without leniency, [`fault`] holds the reasons to refuse.
+//! reads JSON without leniency, [`error`] holds the reasons to refuse.
 
 mod claims;
 mod cookie;
-mod fault;
+mod error;
 mod fetch;
 mod json;
 mod jwks;
@@ -27,7 +27,7 @@ mod publishable;
 mod standing;
 mod token;
 
-pub use fault::{Refused, TokenFault};
+pub use error::{SessionError, TokenError};
 pub use keys::PublicKey;
 pub use publishable::PublishableKey;
 
@@ -140,7 +140,7 @@ impl Sessions {
     }
 
     /// The session of a token, if the token counts at `now`.
-    pub async fn verify(&self, token: &str, now: UnixMillis) -> Result<Session, Refused> {
+    pub async fn verify(&self, token: &str, now: UnixMillis) -> Result<Session, SessionError> {
         self.verify_at(token, now, Instant::now()).await
     }
 
@@ -151,7 +151,7 @@ impl Sessions {
         text: &str,
         now: UnixMillis,
         asked_at: Instant,
-    ) -> Result<Session, Refused> {
+    ) -> Result<Session, SessionError> {
         token::check_size(text)?;
         let digest = known::digest(text);
         if let Some(verified) = self.known.get(&digest).await {
@@ -165,17 +165,21 @@ impl Sessions {
         Ok(verified.session.clone())
     }
 
-    async fn key(&self, key_id: Option<&str>, asked_at: Instant) -> Result<PublicKey, Refused> {
+    async fn key(
+        &self,
+        key_id: Option<&str>,
+        asked_at: Instant,
+    ) -> Result<PublicKey, SessionError> {
         let jwks = match &self.keys {
             Keys::One(key) => return Ok(key.clone()),
             Keys::Listed(jwks) => jwks,
         };
         // A token that names no key cannot be helped by any set.
-        let key_id = key_id.ok_or(TokenFault::KeyUnknown)?;
+        let key_id = key_id.ok_or(TokenError::KeyUnknown)?;
         match jwks.key(key_id, asked_at).await {
             Answer::Key(key) => Ok(key),
-            Answer::Unknown => Err(TokenFault::KeyUnknown.into()),
-            Answer::Unavailable => Err(Refused::KeysUnavailable),
+            Answer::Unknown => Err(TokenError::KeyUnknown.into()),
+            Answer::Unavailable => Err(SessionError::KeysUnavailable),
         }
     }
 }

@@ -4,14 +4,14 @@
 mod arbitrary;
 mod claims;
 mod keys;
-mod refused;
+mod malformed;
 mod rotation;
 mod server;
 mod signer;
 mod times;
 
 use super::{
-    JwksAddress, KeySource, PublicKey, Refused, Session, SessionSettings, Sessions, TokenFault,
+    JwksAddress, KeySource, PublicKey, Session, SessionError, SessionSettings, Sessions, TokenError,
 };
 use crate::domain::UnixMillis;
 use server::JwksServer;
@@ -60,9 +60,9 @@ fn by_own_key() -> Sessions {
     by_pem(&Signer::own().public_pem())
 }
 
-async fn fault(sessions: &Sessions, token: &str) -> TokenFault {
+async fn fault(sessions: &Sessions, token: &str) -> TokenError {
     match sessions.verify(token, now()).await {
-        Err(Refused::Token(fault)) => fault,
+        Err(SessionError::Token(fault)) => fault,
         other => panic!("{token}: {other:?}"),
     }
 }
@@ -123,10 +123,10 @@ async fn tampering_with_a_part_is_a_matter_of_the_signature() {
         format!("{header}.{claims}.{other_signature}"),
         format!("{header}.{claims}."),
     ] {
-        assert_eq!(fault(&sessions, &token).await, TokenFault::Signature, "{token}");
+        assert_eq!(fault(&sessions, &token).await, TokenError::Signature, "{token}");
     }
     let foreign = Signer::own().token(&signer::claims(&[]));
-    assert_eq!(fault(&sessions, &foreign).await, TokenFault::Signature);
+    assert_eq!(fault(&sessions, &foreign).await, TokenError::Signature);
 }
 
 #[tokio::test]
@@ -140,7 +140,7 @@ async fn a_token_is_taken_from_where_it_may_be() {
     assert_eq!(sessions.token_of(None, cookies(), false), None);
     let basic = Some(&b"Basic abc"[..]);
     assert_eq!(sessions.token_of(basic, cookies(), true).as_deref(), Some("own"));
-    assert_eq!(fault(&sessions, "").await, TokenFault::Missing);
+    assert_eq!(fault(&sessions, "").await, TokenError::Missing);
 }
 
 #[test]

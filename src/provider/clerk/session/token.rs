@@ -5,7 +5,7 @@
 //! `x5c` are not even read). Claims leave this file only as [`Signed`], which only a
 //! matching signature makes.
 
-use super::TokenFault;
+use super::TokenError;
 use super::json::{object, present, typed};
 use super::keys::PublicKey;
 use base64::Engine as _;
@@ -44,22 +44,22 @@ impl Signed {
 }
 
 /// Turns away what need not be looked at.
-pub(super) fn check_size(text: &str) -> Result<(), TokenFault> {
+pub(super) fn check_size(text: &str) -> Result<(), TokenError> {
     match text.len() {
-        0 => Err(TokenFault::Missing),
+        0 => Err(TokenError::Missing),
         1..=LONGEST_TOKEN_BYTES => Ok(()),
-        _ => Err(TokenFault::Malformed),
+        _ => Err(TokenError::Malformed),
     }
 }
 
 impl<'a> Token<'a> {
     /// Takes a token apart and reads its header.
-    pub(super) fn read(text: &'a str) -> Result<Self, TokenFault> {
+    pub(super) fn read(text: &'a str) -> Result<Self, TokenError> {
         check_size(text)?;
-        let (message, signature) = text.rsplit_once('.').ok_or(TokenFault::Malformed)?;
-        let (header, claims) = message.split_once('.').ok_or(TokenFault::Malformed)?;
+        let (message, signature) = text.rsplit_once('.').ok_or(TokenError::Malformed)?;
+        let (header, claims) = message.split_once('.').ok_or(TokenError::Malformed)?;
         let header = decode(header)?;
-        let header: Header<'_> = object(&header).ok_or(TokenFault::Malformed)?;
+        let header: Header<'_> = object(&header).ok_or(TokenError::Malformed)?;
         let (claims, _) = (decode(claims)?, decode(signature)?);
         Ok(Self { key_id: header.check()?, message, signature, claims })
     }
@@ -70,7 +70,7 @@ impl<'a> Token<'a> {
     }
 
     /// The claims, if `key` signed them.
-    pub(super) fn signed_by(self, key: &PublicKey) -> Result<Signed, TokenFault> {
+    pub(super) fn signed_by(self, key: &PublicKey) -> Result<Signed, TokenError> {
         let matches = jsonwebtoken::crypto::verify(
             self.signature,
             self.message.as_bytes(),
@@ -78,14 +78,14 @@ impl<'a> Token<'a> {
             // Trap 39: ours, whatever the header says.
             Algorithm::RS256,
         );
-        if matches.unwrap_or(false) { Ok(Signed(self.claims)) } else { Err(TokenFault::Signature) }
+        if matches.unwrap_or(false) { Ok(Signed(self.claims)) } else { Err(TokenError::Signature) }
     }
 }
 
 /// Base64url without padding, in its one spelling. A further dot is no such character, so
 /// that a token has three parts.
-fn decode(part: &str) -> Result<Vec<u8>, TokenFault> {
-    URL_SAFE_NO_PAD.decode(part).map_err(|_| TokenFault::Malformed)
+fn decode(part: &str) -> Result<Vec<u8>, TokenError> {
+    URL_SAFE_NO_PAD.decode(part).map_err(|_| TokenError::Malformed)
 }
 
 /// What is read of a header. The provider may add fields: they are ignored.
@@ -105,30 +105,30 @@ struct Header<'a> {
 
 impl Header<'_> {
     /// Passes the header of a session token, and returns the key that it names.
-    fn check(&self) -> Result<Option<String>, TokenFault> {
+    fn check(&self) -> Result<Option<String>, TokenError> {
         let text = |field, fault| typed::<String, _>(field, fault);
         // Trap 39: `none`, and HS256 with the public key as its secret, end here.
-        if text(self.alg, TokenFault::Algorithm)?.as_deref() != Some("RS256") {
-            return Err(TokenFault::Algorithm);
+        if text(self.alg, TokenError::Algorithm)?.as_deref() != Some("RS256") {
+            return Err(TokenError::Algorithm);
         }
         // Whoever lists extensions as critical wants to be refused by who knows none.
         if self.crit.is_some() {
-            return Err(TokenFault::Malformed);
+            return Err(TokenError::Malformed);
         }
-        match text(self.typ, TokenFault::Type)?.as_deref() {
+        match text(self.typ, TokenError::Type)?.as_deref() {
             None | Some("JWT") => {}
-            Some("at+jwt") => return Err(TokenFault::Category),
-            Some(_) => return Err(TokenFault::Type),
+            Some("at+jwt") => return Err(TokenError::Category),
+            Some(_) => return Err(TokenError::Type),
         }
         // Trap 39: tokens of JWT templates are signed with the same key, and outlive the
         // session.
-        match text(self.cat, TokenFault::Category)?.as_deref() {
+        match text(self.cat, TokenError::Category)?.as_deref() {
             None | Some(SESSION_CATEGORY) => {}
-            Some(_) => return Err(TokenFault::Category),
+            Some(_) => return Err(TokenError::Category),
         }
-        let key_id = text(self.kid, TokenFault::Malformed)?;
+        let key_id = text(self.kid, TokenError::Malformed)?;
         if key_id.as_ref().is_some_and(|id| id.len() > LONGEST_KEY_ID_BYTES) {
-            return Err(TokenFault::KeyUnknown);
+            return Err(TokenError::KeyUnknown);
         }
         Ok(key_id)
     }

@@ -1,7 +1,7 @@
 //! Claims that our own key signed: which are refused, with which code, and which pass.
 
 use super::signer::{Signer, claims};
-use super::{ISSUER, PARTY, SessionSettings, Sessions, TokenFault, by_own_key, fault, now};
+use super::{ISSUER, PARTY, SessionSettings, Sessions, TokenError, by_own_key, fault, now};
 use crate::provider::clerk::session::{KeySource, PublicKey};
 use serde_json::{Value, json};
 
@@ -82,7 +82,7 @@ async fn trap_40_without_configured_parties_any_or_none_passes() {
         assert!(any.verify(&token, now()).await.is_ok());
     }
     let broken = Signer::own().token(&claims(&[("azp", json!(1))]));
-    assert_eq!(fault(&any, &broken).await, TokenFault::Party);
+    assert_eq!(fault(&any, &broken).await, TokenError::Party);
 }
 
 #[tokio::test]
@@ -122,11 +122,11 @@ async fn claims_that_are_named_twice_or_of_a_wrong_type_are_refused() {
         r#""act":{"sub":"a","sub":"b"}"#,
     ] {
         let token = sign(&format!("{{{twice},{inside}"));
-        assert_eq!(fault(&by_own_key(), &token).await, TokenFault::Malformed, "{twice}");
+        assert_eq!(fault(&by_own_key(), &token).await, TokenError::Malformed, "{twice}");
     }
     for broken in ["null", "[]", "\"x\"", "1", "", "{", "{}x"] {
         let verdict = fault(&by_own_key(), &sign(broken)).await;
-        assert_eq!(verdict, TokenFault::Malformed, "{broken}");
+        assert_eq!(verdict, TokenError::Malformed, "{broken}");
     }
     for actor in [json!("x"), json!(["x"]), json!({}), json!({"sub": 1}), json!({"sub": ""})] {
         assert_eq!(with("act", actor).await, Some("token_malformed"));

@@ -3,7 +3,9 @@
 
 use super::server::JwksServer;
 use super::signer::{Signer, claims};
-use super::{JwksAddress, KeySource, PUBLISHED_JWK, Refused, Sessions, TokenFault, now, settings};
+use super::{
+    JwksAddress, KeySource, PUBLISHED_JWK, SessionError, Sessions, TokenError, now, settings,
+};
 use actix_web::http::StatusCode;
 use futures_util::future::join_all;
 use serde_json::json;
@@ -23,13 +25,13 @@ impl Asking {
 
     /// Verifies a token of `signer` so many seconds after the start. Each is another, so
     /// that none is known already.
-    async fn after(&self, seconds: u64, signer: &Signer) -> Result<(), Refused> {
+    async fn after(&self, seconds: u64, signer: &Signer) -> Result<(), SessionError> {
         let unique = json!(uuid::Uuid::now_v7().to_string());
         let token = signer.token(&claims(&[("jti", unique)]));
         self.token_after(seconds, &token).await
     }
 
-    async fn token_after(&self, seconds: u64, token: &str) -> Result<(), Refused> {
+    async fn token_after(&self, seconds: u64, token: &str) -> Result<(), SessionError> {
         let asked_at = self.start + Duration::from_secs(seconds);
         self.sessions.verify_at(token, now(), asked_at).await.map(|_| ())
     }
@@ -43,7 +45,7 @@ fn next() -> String {
     Signer::next().jwk().to_string()
 }
 
-const UNKNOWN: Result<(), Refused> = Err(Refused::Token(TokenFault::KeyUnknown));
+const UNKNOWN: Result<(), SessionError> = Err(SessionError::Token(TokenError::KeyUnknown));
 
 #[tokio::test]
 async fn a_hundred_at_once_share_one_fetch() {
@@ -143,10 +145,10 @@ async fn while_no_keys_were_ever_loaded_nothing_is_decided_and_attempts_are_spac
     let asking = Asking::at(server.address());
     server.answer(StatusCode::BAD_GATEWAY, "");
     let crowd = join_all((0..20).map(|_| asking.after(0, Signer::own())));
-    assert!(crowd.await.iter().all(|verdict| *verdict == Err(Refused::KeysUnavailable)));
-    assert_eq!(asking.after(0, Signer::own()).await, Err(Refused::KeysUnavailable));
+    assert!(crowd.await.iter().all(|verdict| *verdict == Err(SessionError::KeysUnavailable)));
+    assert_eq!(asking.after(0, Signer::own()).await, Err(SessionError::KeysUnavailable));
     assert_eq!(server.requests(), 1);
-    assert_eq!(asking.after(5, Signer::own()).await, Err(Refused::KeysUnavailable));
+    assert_eq!(asking.after(5, Signer::own()).await, Err(SessionError::KeysUnavailable));
     assert_eq!(server.requests(), 2);
     server.serve(&[&own()]);
     assert_eq!(asking.after(10, Signer::own()).await, Ok(()));
@@ -156,7 +158,7 @@ async fn while_no_keys_were_ever_loaded_nothing_is_decided_and_attempts_are_spac
 async fn a_provider_that_is_away_is_no_fault_of_the_token() {
     let closed = JwksAddress { url: "http://127.0.0.1:1/".parse().unwrap(), secret_key: None };
     let asking = Asking::at(closed);
-    assert_eq!(asking.after(0, Signer::own()).await, Err(Refused::KeysUnavailable));
+    assert_eq!(asking.after(0, Signer::own()).await, Err(SessionError::KeysUnavailable));
 }
 
 #[tokio::test]
@@ -184,11 +186,11 @@ async fn tokens_that_name_no_key_or_lie_about_it_ask_nobody() {
     assert_eq!(asking.token_after(0, &Signer::own().sign(&long, &good)).await, UNKNOWN);
     let unsigned = json!({"alg": "none", "kid": "x"}).to_string();
     let verdict = asking.token_after(0, &Signer::own().sign(&unsigned, &good)).await;
-    assert_eq!(verdict, Err(TokenFault::Algorithm.into()));
+    assert_eq!(verdict, Err(TokenError::Algorithm.into()));
     assert_eq!(server.requests(), 0);
     let other = r#"{"alg":"RS256","kid":"ins_2GIoQhbUpy0hX7B2cVkuTMinXoD"}"#;
     let verdict = asking.token_after(0, &Signer::own().sign(other, &good)).await;
-    assert_eq!(verdict, Err(TokenFault::Signature.into()), "another key of the same set");
+    assert_eq!(verdict, Err(TokenError::Signature.into()), "another key of the same set");
 }
 
 #[tokio::test]

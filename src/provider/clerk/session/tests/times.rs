@@ -1,16 +1,16 @@
 //! When a token counts, to the millisecond, also one that is known already.
 
 use super::signer::{Signer, claims};
-use super::{NOW_SECONDS, Refused, Sessions, TokenFault, by_own_key};
+use super::{NOW_SECONDS, SessionError, Sessions, TokenError, by_own_key};
 use crate::domain::UnixMillis;
 use serde_json::{Value, json};
 
 /// What becomes of a token so many milliseconds after the usual instant.
-async fn after(sessions: &Sessions, token: &str, milliseconds: i64) -> Option<TokenFault> {
+async fn after(sessions: &Sessions, token: &str, milliseconds: i64) -> Option<TokenError> {
     let now = UnixMillis::new(NOW_SECONDS * 1000 + milliseconds).unwrap();
     match sessions.verify(token, now).await {
         Ok(_) => None,
-        Err(Refused::Token(fault)) => Some(fault),
+        Err(SessionError::Token(fault)) => Some(fault),
         Err(other) => panic!("{other}"),
     }
 }
@@ -23,13 +23,13 @@ fn token(replaced: &[(&str, Value)]) -> String {
 async fn trap_39_the_leeway_is_five_seconds_to_the_millisecond() {
     let expiring = token(&[("exp", json!(NOW_SECONDS + 60))]);
     assert_eq!(after(&by_own_key(), &expiring, 64_999).await, None);
-    assert_eq!(after(&by_own_key(), &expiring, 65_000).await, Some(TokenFault::Expired));
+    assert_eq!(after(&by_own_key(), &expiring, 65_000).await, Some(TokenError::Expired));
     let early = token(&[("nbf", json!(NOW_SECONDS + 5))]);
     assert_eq!(after(&by_own_key(), &early, 0).await, None);
-    assert_eq!(after(&by_own_key(), &early, -1).await, Some(TokenFault::NotYetValid));
+    assert_eq!(after(&by_own_key(), &early, -1).await, Some(TokenError::NotYetValid));
     let future = token(&[("iat", json!(NOW_SECONDS + 5))]);
     assert_eq!(after(&by_own_key(), &future, 0).await, None);
-    assert_eq!(after(&by_own_key(), &future, -1).await, Some(TokenFault::IssuedInTheFuture));
+    assert_eq!(after(&by_own_key(), &future, -1).await, Some(TokenError::IssuedInTheFuture));
 }
 
 #[tokio::test]
@@ -38,8 +38,8 @@ async fn trap_39_a_known_token_is_asked_for_its_times_again() {
     let token = token(&[("nbf", json!(NOW_SECONDS))]);
     assert_eq!(after(&sessions, &token, 0).await, None);
     assert_eq!(after(&sessions, &token, 64_999).await, None);
-    assert_eq!(after(&sessions, &token, 65_000).await, Some(TokenFault::Expired));
-    assert_eq!(after(&sessions, &token, -5_001).await, Some(TokenFault::NotYetValid));
+    assert_eq!(after(&sessions, &token, 65_000).await, Some(TokenError::Expired));
+    assert_eq!(after(&sessions, &token, -5_001).await, Some(TokenError::NotYetValid));
     assert_eq!(after(&sessions, &token, -5_000).await, None);
 }
 
@@ -49,7 +49,7 @@ async fn a_token_ends_but_need_not_say_when_it_began() {
     let no_beginning = token(&[("nbf", Value::Null), ("iat", Value::Null)]);
     assert_eq!(after(&sessions, &no_beginning, 0).await, None);
     let endless = token(&[("exp", Value::Null)]);
-    assert_eq!(after(&sessions, &endless, 0).await, Some(TokenFault::Malformed));
+    assert_eq!(after(&sessions, &endless, 0).await, Some(TokenError::Malformed));
 }
 
 #[tokio::test]
@@ -60,17 +60,17 @@ async fn trap_39_no_number_makes_it_fall_over() {
         ("exp", "9223372036854775807", None),
         ("exp", "4102444800", None),
         ("exp", "4102444800.0", None),
-        ("exp", "-9223372036854775808", Some(TokenFault::Expired)),
-        ("exp", "0", Some(TokenFault::Expired)),
-        ("exp", "1e300", Some(TokenFault::Malformed)),
-        ("exp", "1666648310.5", Some(TokenFault::Malformed)),
-        ("exp", "\"1666648310\"", Some(TokenFault::Malformed)),
-        ("nbf", "9223372036854775807", Some(TokenFault::NotYetValid)),
+        ("exp", "-9223372036854775808", Some(TokenError::Expired)),
+        ("exp", "0", Some(TokenError::Expired)),
+        ("exp", "1e300", Some(TokenError::Malformed)),
+        ("exp", "1666648310.5", Some(TokenError::Malformed)),
+        ("exp", "\"1666648310\"", Some(TokenError::Malformed)),
+        ("nbf", "9223372036854775807", Some(TokenError::NotYetValid)),
         ("nbf", "-9223372036854775808", None),
-        ("nbf", "[]", Some(TokenFault::Malformed)),
-        ("iat", "9223372036854775807", Some(TokenFault::IssuedInTheFuture)),
-        ("iat", "9223372036854775808", Some(TokenFault::Malformed)),
-        ("iat", "false", Some(TokenFault::Malformed)),
+        ("nbf", "[]", Some(TokenError::Malformed)),
+        ("iat", "9223372036854775807", Some(TokenError::IssuedInTheFuture)),
+        ("iat", "9223372036854775808", Some(TokenError::Malformed)),
+        ("iat", "false", Some(TokenError::Malformed)),
     ] {
         let token = token(&[(claim, number(text))]);
         assert_eq!(after(&sessions, &token, 0).await, fault, "{claim} {text}");

@@ -1,7 +1,7 @@
 //! What is no token at all, and headers: which are refused, and with which code.
 
 use super::signer::{Signer, claims, part};
-use super::{TokenFault, by_own_key, fault, now};
+use super::{TokenError, by_own_key, fault, now};
 use jsonwebtoken::{Algorithm, EncodingKey, Header, encode};
 use serde_json::json;
 
@@ -32,7 +32,7 @@ async fn what_is_no_token_is_refused() {
         "a".repeat(16 * 1024 + 1),
         format!("{}{good}", "a".repeat(16 * 1024)),
     ] {
-        assert_eq!(fault(&sessions, &token).await, TokenFault::Malformed, "{token}");
+        assert_eq!(fault(&sessions, &token).await, TokenError::Malformed, "{token}");
     }
     assert!(sessions.verify(&good, now()).await.is_ok());
 }
@@ -65,7 +65,7 @@ async fn trap_39_no_other_algorithm_passes() {
         signed(Algorithm::PS256, own.encoding()),
         none,
     ] {
-        assert_eq!(fault(&by_own_key(), &token).await, TokenFault::Algorithm, "{token}");
+        assert_eq!(fault(&by_own_key(), &token).await, TokenError::Algorithm, "{token}");
     }
     let right = signed(Algorithm::RS256, own.encoding());
     assert!(by_own_key().verify(&right, now()).await.is_ok());
@@ -107,20 +107,20 @@ async fn trap_39_no_other_category_passes() {
 #[test]
 fn codes_are_a_closed_set() {
     let all = [
-        TokenFault::Missing,
-        TokenFault::Malformed,
-        TokenFault::Algorithm,
-        TokenFault::KeyUnknown,
-        TokenFault::Signature,
-        TokenFault::Type,
-        TokenFault::Category,
-        TokenFault::Subject,
-        TokenFault::Issuer,
-        TokenFault::Party,
-        TokenFault::Expired,
-        TokenFault::NotYetValid,
-        TokenFault::IssuedInTheFuture,
-        TokenFault::Pending,
+        TokenError::Missing,
+        TokenError::Malformed,
+        TokenError::Algorithm,
+        TokenError::KeyUnknown,
+        TokenError::Signature,
+        TokenError::Type,
+        TokenError::Category,
+        TokenError::Subject,
+        TokenError::Issuer,
+        TokenError::Party,
+        TokenError::Expired,
+        TokenError::NotYetValid,
+        TokenError::IssuedInTheFuture,
+        TokenError::Pending,
     ];
-    assert_eq!(all.map(TokenFault::code), TokenFault::CODES);
+    assert_eq!(all.map(TokenError::code), TokenError::CODES);
 }

@@ -5,10 +5,10 @@
 
 /// Why nobody could be told apart.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
-pub enum Refused {
+pub enum SessionError {
     /// The token is none that counts here.
     #[error(transparent)]
-    Token(#[from] TokenFault),
+    Token(#[from] TokenError),
     /// The keys that would tell have never been loaded: nothing is known about the token.
     #[error(
         "the provider's session keys could not be loaded; try again, and check CLERK_JWKS_URL and the way out of this machine"
@@ -18,7 +18,7 @@ pub enum Refused {
 
 /// What is wrong with a token.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
-pub enum TokenFault {
+pub enum TokenError {
     /// There is none.
     #[error("no session token was sent; send it as `Authorization: Bearer …`")]
     Missing,
@@ -75,7 +75,7 @@ pub enum TokenFault {
     Pending,
 }
 
-impl TokenFault {
+impl TokenError {
     /// Every code, for the metrics' closed label set.
     pub const CODES: [&'static str; 14] = [
         "session_missing",
