@@ -4,7 +4,7 @@
 //! an argument.
 
 use super::json::{object, seconds, typed};
-use super::token::Signed;
+use super::token::SignedClaims;
 use super::{Session, TokenError};
 use crate::domain::{Role, UnixMillis};
 use serde::Deserialize;
@@ -19,7 +19,7 @@ const LONGEST_ID_BYTES: usize = 255;
 
 /// What the claims of a token are compared with.
 #[derive(Clone, Debug)]
-pub(super) struct Accepted {
+pub(super) struct ClaimPolicy {
     /// The one issuer.
     pub(super) issuer: String,
     /// The origins whose tokens pass; empty accepts any.
@@ -28,14 +28,18 @@ pub(super) struct Accepted {
 
 /// A session that passed once; later only its times are looked at again.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) struct Verified {
+pub(super) struct VerifiedSession {
     pub(super) session: Session,
     not_before_seconds: Option<i64>,
 }
 
-impl Accepted {
+impl ClaimPolicy {
     /// Passes the claims of an active session of this instance.
-    pub(super) fn check(&self, signed: &Signed, now: UnixMillis) -> Result<Verified, TokenError> {
+    pub(super) fn check(
+        &self,
+        signed: &SignedClaims,
+        now: UnixMillis,
+    ) -> Result<VerifiedSession, TokenError> {
         let claims: Claims<'_> = object(signed.claims()).ok_or(TokenError::Malformed)?;
         let external_id = claims.subject()?;
         let session_id = claims.session()?;
@@ -51,7 +55,7 @@ impl Accepted {
             plan_claim: claims.plan(),
         };
         let not_before_seconds = seconds(claims.nbf, TokenError::Malformed)?;
-        let verified = Verified { session, not_before_seconds };
+        let verified = VerifiedSession { session, not_before_seconds };
         verified.check_times(now)?;
         claims.check_status()?;
         Ok(verified)
@@ -70,7 +74,7 @@ impl Accepted {
     }
 }
 
-impl Verified {
+impl VerifiedSession {
     /// Whether the token counts at this instant.
     pub(super) fn check_times(&self, now: UnixMillis) -> Result<(), TokenError> {
         let milliseconds = |seconds: i64| seconds.saturating_mul(1000);

@@ -3,7 +3,7 @@
 //! Called by `jwks` only, which decides when. Keeps nothing.
 
 use super::JwksAddress;
-use super::keys::{KeySet, NoKeys};
+use super::keys::{KeySet, NoUsableKeys};
 use reqwest::{Client, Response, StatusCode, redirect};
 use secrecy::ExposeSecret as _;
 use std::error::Error;
@@ -17,7 +17,7 @@ const LARGEST_SET_BYTES: usize = 256 * 1024;
 
 /// Why no set came.
 #[derive(Debug, thiserror::Error)]
-pub(super) enum FetchFault {
+pub(super) enum FetchError {
     #[error("{}", causes(.0))]
     Http(#[from] reqwest::Error),
     #[error("this machine cannot make requests: {0}")]
@@ -27,7 +27,7 @@ pub(super) enum FetchFault {
     #[error("the answer was larger than {LARGEST_SET_BYTES} bytes")]
     TooLarge,
     #[error(transparent)]
-    NoKeys(#[from] NoKeys),
+    NoUsableKeys(#[from] NoUsableKeys),
 }
 
 /// An error and what lies beneath it: the outermost alone says only that sending failed.
@@ -44,12 +44,12 @@ fn causes(error: &reqwest::Error) -> String {
 
 /// Where the set is, and what asks for it.
 #[derive(Debug)]
-pub(super) struct Source {
+pub(super) struct JwksFetcher {
     address: JwksAddress,
     client: Result<Client, String>,
 }
 
-impl Source {
+impl JwksFetcher {
     pub(super) fn new(address: JwksAddress) -> Self {
         // Plain HTTP is for this machine only: no proxy of the environment may hear the bearer.
         let is_plain = address.url.scheme() == "http";
@@ -70,26 +70,26 @@ impl Source {
         self.address.url.host_str().unwrap_or_default()
     }
 
-    pub(super) async fn fetch(&self) -> Result<KeySet, FetchFault> {
-        let client = self.client.as_ref().map_err(|fault| FetchFault::NoClient(fault.clone()))?;
+    pub(super) async fn fetch(&self) -> Result<KeySet, FetchError> {
+        let client = self.client.as_ref().map_err(|fault| FetchError::NoClient(fault.clone()))?;
         let mut request = client.get(self.address.url.clone()).header("accept", "application/json");
         if let Some(key) = &self.address.secret_key {
             request = request.bearer_auth(key.expose_secret());
         }
         let answer = request.send().await?;
         if answer.status() != StatusCode::OK {
-            return Err(FetchFault::Status(answer.status()));
+            return Err(FetchError::Status(answer.status()));
         }
         Ok(KeySet::read(&body(answer).await?)?)
     }
 }
 
 /// The body, as far as it is within the limit, whatever length was announced.
-async fn body(mut answer: Response) -> Result<Vec<u8>, FetchFault> {
+async fn body(mut answer: Response) -> Result<Vec<u8>, FetchError> {
     let mut bytes = Vec::new();
     while let Some(chunk) = answer.chunk().await? {
         if bytes.len() + chunk.len() > LARGEST_SET_BYTES {
-            return Err(FetchFault::TooLarge);
+            return Err(FetchError::TooLarge);
         }
         bytes.extend_from_slice(&chunk);
     }

@@ -4,64 +4,64 @@
 //! one fetch is under way; `standing` says when the next one may be, `fetch` does it.
 
 use super::JwksAddress;
-use super::fetch::Source;
-use super::standing::{Answer, Cause, Pace, Standing, Step};
+use super::fetch::JwksFetcher;
+use super::standing::{CacheDecision, FetchReason, JwksCache, KeyLookup, RefreshIntervals};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Instant;
 use tokio::sync::OwnedMutexGuard;
 
 /// The keys at an address.
 #[derive(Debug)]
-pub(super) struct Jwks {
-    source: Source,
-    pace: Pace,
-    standing: Mutex<Standing>,
+pub(super) struct JwksClient {
+    fetcher: JwksFetcher,
+    intervals: RefreshIntervals,
+    cache: Mutex<JwksCache>,
     /// Held by the one fetch that is under way.
     flight: Arc<tokio::sync::Mutex<()>>,
 }
 
-impl Jwks {
-    pub(super) fn new(address: JwksAddress, pace: Pace) -> Self {
-        let (standing, flight) = (Mutex::default(), Arc::default());
-        Self { source: Source::new(address), pace, standing, flight }
+impl JwksClient {
+    pub(super) fn new(address: JwksAddress, intervals: RefreshIntervals) -> Self {
+        let (cache, flight) = (Mutex::default(), Arc::default());
+        Self { fetcher: JwksFetcher::new(address), intervals, cache, flight }
     }
 
     /// The key of a name, for whoever asks at `now`.
-    pub(super) async fn key(self: &Arc<Self>, key_id: &str, now: Instant) -> Answer {
-        let (step, attempts) = {
-            let standing = self.standing();
-            (standing.step(key_id, now, &self.pace), standing.attempts())
+    pub(super) async fn key(self: &Arc<Self>, key_id: &str, now: Instant) -> KeyLookup {
+        let (decision, attempts) = {
+            let cache = self.cache();
+            (cache.decide(key_id, now, &self.intervals), cache.attempts())
         };
-        let cause = match step {
-            Step::Settled(answer) => return answer,
-            Step::Fetch(cause) => cause,
+        let reason = match decision {
+            CacheDecision::Respond(answer) => return answer,
+            CacheDecision::Fetch(reason) => reason,
         };
         let flight = Arc::clone(&self.flight).lock_owned().await;
         // Whoever waited here for another's fetch lives with what that one brought.
-        if self.standing().attempts() == attempts {
+        if self.cache().attempts() == attempts {
             let jwks = Arc::clone(self);
             // A task of its own: a client that hangs up must not take the fetch along for
             // which others wait. Should the task itself be lost, the standing tells.
-            tokio::spawn(async move { jwks.load(cause, now, flight).await }).await.ok();
+            tokio::spawn(async move { jwks.load(reason, now, flight).await }).await.ok();
         }
-        self.standing().answer(key_id)
+        self.cache().answer(key_id)
     }
 
-    async fn load(&self, cause: Cause, asked_at: Instant, _flight: OwnedMutexGuard<()>) {
+    async fn load(&self, reason: FetchReason, requested_at: Instant, _flight: OwnedMutexGuard<()>) {
         let started_at = Instant::now();
-        let outcome = self.source.fetch().await;
+        let outcome = self.fetcher.fetch().await;
         // Counted from the instant that the asker named: the clock is the asker's.
-        let ended_at = asked_at.checked_add(started_at.elapsed()).unwrap_or(asked_at);
+        let ended_at = requested_at.checked_add(started_at.elapsed()).unwrap_or(requested_at);
         if let Err(fault) = &outcome {
             tracing::warn!(
-                host = self.source.host(),
+                host = self.fetcher.host(),
                 "the provider's session keys could not be loaded, known ones stay in use: {fault}"
             );
         }
-        self.standing().record(outcome.ok(), cause, ended_at);
+        self.cache().record(outcome.ok(), reason, ended_at);
     }
 
-    fn standing(&self) -> MutexGuard<'_, Standing> {
-        self.standing.lock().unwrap_or_else(PoisonError::into_inner)
+    fn cache(&self) -> MutexGuard<'_, JwksCache> {
+        self.cache.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }

@@ -62,21 +62,21 @@ pub(super) struct KeySet(HashMap<String, PublicKey>);
 /// A document that holds no key that could be used.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("the answer is no key set with an RSA key for RS256 in it")]
-pub(super) struct NoKeys;
+pub(super) struct NoUsableKeys;
 
 impl KeySet {
     /// Reads a key set. Keys of other kinds and broken entries are skipped; of two keys of
     /// one name the first counts.
-    pub(super) fn read(document: &[u8]) -> Result<Self, NoKeys> {
-        let document: Document<'_> = object(document).ok_or(NoKeys)?;
+    pub(super) fn read(document: &[u8]) -> Result<Self, NoUsableKeys> {
+        let document: JwksDocument<'_> = object(document).ok_or(NoUsableKeys)?;
         let mut keys = HashMap::new();
         for raw in document.keys {
-            let entry: Option<Entry> = object(raw.get().as_bytes());
-            if let Some((name, key)) = entry.and_then(Entry::key) {
+            let entry: Option<Jwk> = object(raw.get().as_bytes());
+            if let Some((name, key)) = entry.and_then(Jwk::key) {
                 keys.entry(name).or_insert(key);
             }
         }
-        if keys.is_empty() { Err(NoKeys) } else { Ok(Self(keys)) }
+        if keys.is_empty() { Err(NoUsableKeys) } else { Ok(Self(keys)) }
     }
 
     pub(super) fn find(&self, key_id: &str) -> Option<&PublicKey> {
@@ -85,13 +85,13 @@ impl KeySet {
 }
 
 #[derive(Deserialize)]
-struct Document<'a> {
+struct JwksDocument<'a> {
     #[serde(borrow)]
     keys: Vec<&'a RawValue>,
 }
 
 #[derive(Deserialize)]
-struct Entry {
+struct Jwk {
     kty: String,
     kid: String,
     n: String,
@@ -101,7 +101,7 @@ struct Entry {
     alg: Option<String>,
 }
 
-impl Entry {
+impl Jwk {
     fn key(self) -> Option<(String, PublicKey)> {
         let fits = self.kty == "RSA"
             && self.purpose.is_none_or(|purpose| purpose == "sig")

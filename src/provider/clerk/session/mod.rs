@@ -5,13 +5,13 @@
 //! user's row. A token passes through these files in order:
 //!
 //! 1. [`cookie`]: where a request carries it;
-//! 2. [`known`]: tokens that passed lately;
+//! 2. [`token_cache`]: tokens that passed lately;
 //! 3. [`token`]: its parts, its header and its signature; the only file that makes signed
 //!    claims;
 //! 4. [`claims`]: whether they are of an active session of this instance, now.
 //!
 //! The key comes from a setting ([`keys`], [`pem`]) or from the provider ([`jwks`], which
-//! asks [`standing`] when to [`fetch`]). [`publishable`] reads the publishable key, [`json`]
+//! asks [`standing`] when to [`fetch`]). [`publishable_key`] reads the publishable key, [`json`]
 //! reads JSON without leniency, [`error`] holds the reasons to refuse.
 
 mod claims;
@@ -21,26 +21,26 @@ mod fetch;
 mod json;
 mod jwks;
 mod keys;
-mod known;
 mod pem;
-mod publishable;
+mod publishable_key;
 mod standing;
 mod token;
+mod token_cache;
 
 pub use error::{SessionError, TokenError};
 pub use keys::PublicKey;
-pub use publishable::PublishableKey;
+pub use publishable_key::PublishableKey;
 
 use crate::domain::UnixMillis;
-use claims::Accepted;
+use claims::ClaimPolicy;
 use cookie::CookieNames;
-use jwks::Jwks;
-use known::KnownTokens;
+use jwks::JwksClient;
 use secrecy::SecretString;
-use standing::{Answer, Pace};
+use standing::{KeyLookup, RefreshIntervals};
 use std::sync::Arc;
 use std::time::Instant;
-use token::Token;
+use token::UnverifiedToken;
+use token_cache::TokenCache;
 use url::Url;
 
 /// How session tokens are checked.
@@ -95,33 +95,33 @@ pub struct Session {
 #[derive(Debug)]
 pub struct Sessions {
     keys: Keys,
-    accepted: Accepted,
+    policy: ClaimPolicy,
     cookies: CookieNames,
-    known: KnownTokens,
+    cache: TokenCache,
 }
 
 #[derive(Debug)]
 enum Keys {
-    One(PublicKey),
-    Listed(Arc<Jwks>),
+    Fixed(PublicKey),
+    Jwks(Arc<JwksClient>),
 }
 
 impl Sessions {
     /// Prepares to check; keys of an address are fetched when the first token asks for one.
     pub fn new(settings: SessionSettings) -> Self {
-        Self::with_pace(settings, Pace::USUAL)
+        Self::with_intervals(settings, RefreshIntervals::DEFAULT)
     }
 
-    fn with_pace(settings: SessionSettings, pace: Pace) -> Self {
+    fn with_intervals(settings: SessionSettings, intervals: RefreshIntervals) -> Self {
         let keys = match settings.keys {
-            KeySource::Pem(key) => Keys::One(key),
-            KeySource::Jwks(address) => Keys::Listed(Arc::new(Jwks::new(address, pace))),
+            KeySource::Pem(key) => Keys::Fixed(key),
+            KeySource::Jwks(address) => Keys::Jwks(Arc::new(JwksClient::new(address, intervals))),
         };
         Self {
             keys,
-            accepted: Accepted { issuer: settings.issuer, parties: settings.authorized_parties },
+            policy: ClaimPolicy { issuer: settings.issuer, parties: settings.authorized_parties },
             cookies: CookieNames::new(settings.cookie_suffix.as_deref()),
-            known: KnownTokens::new(),
+            cache: TokenCache::new(),
         }
     }
 
@@ -144,42 +144,42 @@ impl Sessions {
         self.verify_at(token, now, Instant::now()).await
     }
 
-    /// `asked_at` is the same instant on the clock that is never set: fetches are spaced
+    /// `requested_at` is the same instant on the clock that is never set: fetches are spaced
     /// by it.
     async fn verify_at(
         &self,
         text: &str,
         now: UnixMillis,
-        asked_at: Instant,
+        requested_at: Instant,
     ) -> Result<Session, SessionError> {
         token::check_size(text)?;
-        let digest = known::digest(text);
-        if let Some(verified) = self.known.get(&digest).await {
+        let digest = token_cache::digest(text);
+        if let Some(verified) = self.cache.get(&digest).await {
             verified.check_times(now)?;
             return Ok(verified.session.clone());
         }
-        let token = Token::read(text)?;
-        let key = self.key(token.key_id(), asked_at).await?;
-        let verified = Arc::new(self.accepted.check(&token.signed_by(&key)?, now)?);
-        self.known.insert(digest, Arc::clone(&verified), now).await;
+        let token = UnverifiedToken::read(text)?;
+        let key = self.key(token.key_id(), requested_at).await?;
+        let verified = Arc::new(self.policy.check(&token.signed_by(&key)?, now)?);
+        self.cache.insert(digest, Arc::clone(&verified), now).await;
         Ok(verified.session.clone())
     }
 
     async fn key(
         &self,
         key_id: Option<&str>,
-        asked_at: Instant,
+        requested_at: Instant,
     ) -> Result<PublicKey, SessionError> {
         let jwks = match &self.keys {
-            Keys::One(key) => return Ok(key.clone()),
-            Keys::Listed(jwks) => jwks,
+            Keys::Fixed(key) => return Ok(key.clone()),
+            Keys::Jwks(jwks) => jwks,
         };
         // A token that names no key cannot be helped by any set.
         let key_id = key_id.ok_or(TokenError::KeyUnknown)?;
-        match jwks.key(key_id, asked_at).await {
-            Answer::Key(key) => Ok(key),
-            Answer::Unknown => Err(TokenError::KeyUnknown.into()),
-            Answer::Unavailable => Err(SessionError::KeysUnavailable),
+        match jwks.key(key_id, requested_at).await {
+            KeyLookup::Found(key) => Ok(key),
+            KeyLookup::Unknown => Err(TokenError::KeyUnknown.into()),
+            KeyLookup::Unavailable => Err(SessionError::KeysUnavailable),
         }
     }
 }

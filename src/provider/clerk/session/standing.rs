@@ -7,30 +7,30 @@ use std::time::{Duration, Instant};
 
 /// How long things are left as they are.
 #[derive(Clone, Copy, Debug)]
-pub(super) struct Pace {
+pub(super) struct RefreshIntervals {
     /// For how long a set counts as fresh.
-    pub(super) keep: Duration,
+    pub(super) fresh_for: Duration,
     /// How far apart two fetches are that a known set did not satisfy: for a key that it
     /// lacks, or after a refresh that failed (trap 41: else whoever makes up names of keys
     /// makes us ask the provider for each).
-    pub(super) patience: Duration,
+    pub(super) between_misses: Duration,
     /// How far apart two fetches are while nothing is known at all.
-    pub(super) retry: Duration,
+    pub(super) between_retries: Duration,
 }
 
-impl Pace {
-    pub(super) const USUAL: Self = Self {
-        keep: Duration::from_secs(5 * 60),
-        patience: Duration::from_secs(30),
-        retry: Duration::from_secs(1),
+impl RefreshIntervals {
+    pub(super) const DEFAULT: Self = Self {
+        fresh_for: Duration::from_secs(5 * 60),
+        between_misses: Duration::from_secs(30),
+        between_retries: Duration::from_secs(1),
     };
 }
 
 /// The answer to whoever asks for a key.
 #[derive(Clone, Debug)]
-pub(super) enum Answer {
+pub(super) enum KeyLookup {
     /// This is the key.
-    Key(PublicKey),
+    Found(PublicKey),
     /// The provider has no key of that name.
     Unknown,
     /// No set was ever loaded.
@@ -39,16 +39,16 @@ pub(super) enum Answer {
 
 /// What to do for whoever asks for a key.
 #[derive(Clone, Debug)]
-pub(super) enum Step {
+pub(super) enum CacheDecision {
     /// Nothing: this is the answer.
-    Settled(Answer),
+    Respond(KeyLookup),
     /// Fetch the set, or wait for who is fetching it already.
-    Fetch(Cause),
+    Fetch(FetchReason),
 }
 
 /// Why the set is fetched.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Cause {
+pub(super) enum FetchReason {
     /// There is none, or it is old.
     Age,
     /// It lacks the key that a token names.
@@ -57,7 +57,7 @@ pub(super) enum Cause {
 
 /// The last set that could be loaded, and when things happened to it.
 #[derive(Debug, Default)]
-pub(super) struct Standing {
+pub(super) struct JwksCache {
     set: Option<KeySet>,
     loaded_at: Option<Instant>,
     failed_at: Option<Instant>,
@@ -65,43 +65,56 @@ pub(super) struct Standing {
     attempts: u64,
 }
 
-impl Standing {
+impl JwksCache {
     /// How many fetches have ended: whoever waited for one sees by it that one has.
     pub(super) fn attempts(&self) -> u64 {
         self.attempts
     }
 
     /// Decides for whoever asks at `now`.
-    pub(super) fn step(&self, key_id: &str, now: Instant, pace: &Pace) -> Step {
+    pub(super) fn decide(
+        &self,
+        key_id: &str,
+        now: Instant,
+        intervals: &RefreshIntervals,
+    ) -> CacheDecision {
         let within = |instant: Option<Instant>, span: Duration| {
             instant.is_some_and(|instant| now.saturating_duration_since(instant) < span)
         };
         let Some(set) = &self.set else {
-            let wait = within(self.failed_at, pace.retry);
-            return if wait { Step::Settled(Answer::Unavailable) } else { Step::Fetch(Cause::Age) };
+            let wait = within(self.failed_at, intervals.between_retries);
+            return if wait {
+                CacheDecision::Respond(KeyLookup::Unavailable)
+            } else {
+                CacheDecision::Fetch(FetchReason::Age)
+            };
         };
-        if !within(self.loaded_at, pace.keep) && !within(self.failed_at, pace.patience) {
-            return Step::Fetch(Cause::Age);
+        if !within(self.loaded_at, intervals.fresh_for)
+            && !within(self.failed_at, intervals.between_misses)
+        {
+            return CacheDecision::Fetch(FetchReason::Age);
         }
         match set.find(key_id) {
-            None if !within(self.missed_at, pace.patience) => Step::Fetch(Cause::UnknownKey),
-            _ => Step::Settled(self.answer(key_id)),
+            None if !within(self.missed_at, intervals.between_misses) => {
+                CacheDecision::Fetch(FetchReason::UnknownKey)
+            }
+            _ => CacheDecision::Respond(self.answer(key_id)),
         }
     }
 
     /// The answer by what is known, however old.
-    pub(super) fn answer(&self, key_id: &str) -> Answer {
+    pub(super) fn answer(&self, key_id: &str) -> KeyLookup {
         match self.set.as_ref().map(|set| set.find(key_id)) {
-            None => Answer::Unavailable,
-            Some(None) => Answer::Unknown,
-            Some(Some(key)) => Answer::Key(key.clone()),
+            None => KeyLookup::Unavailable,
+            Some(None) => KeyLookup::Unknown,
+            Some(Some(key)) => KeyLookup::Found(key.clone()),
         }
     }
 
     /// Takes in how a fetch ended; one that failed leaves the old set standing.
-    pub(super) fn record(&mut self, loaded: Option<KeySet>, cause: Cause, at: Instant) {
+    pub(super) fn record(&mut self, loaded: Option<KeySet>, reason: FetchReason, at: Instant) {
         self.attempts = self.attempts.wrapping_add(1);
-        if cause == Cause::UnknownKey {
+        if reason == FetchReason::UnknownKey {
             self.missed_at = Some(at);
         }
         if let Some(set) = loaded {

@@ -2,7 +2,7 @@
 //!
 //! Called by [`super::Sessions`]. Pure. The header says which key to take and nothing else:
 //! not the algorithm, which is fixed, nor where a key could be had (`jku`, `x5u`, `jwk` and
-//! `x5c` are not even read). Claims leave this file only as [`Signed`], which only a
+//! `x5c` are not even read). Claims leave this file only as [`SignedClaims`], which only a
 //! matching signature makes.
 
 use super::TokenError;
@@ -26,7 +26,7 @@ const SESSION_CATEGORY: &str = "cl_B7d4PD111AAA";
 
 /// A token that is well formed and claims to be one of a session; nothing of it is proven.
 #[derive(Debug)]
-pub(super) struct Token<'a> {
+pub(super) struct UnverifiedToken<'a> {
     key_id: Option<String>,
     message: &'a str,
     signature: &'a str,
@@ -35,9 +35,9 @@ pub(super) struct Token<'a> {
 
 /// Claims whose signature matched.
 #[derive(Debug)]
-pub(super) struct Signed(Vec<u8>);
+pub(super) struct SignedClaims(Vec<u8>);
 
-impl Signed {
+impl SignedClaims {
     pub(super) fn claims(&self) -> &[u8] {
         &self.0
     }
@@ -52,7 +52,7 @@ pub(super) fn check_size(text: &str) -> Result<(), TokenError> {
     }
 }
 
-impl<'a> Token<'a> {
+impl<'a> UnverifiedToken<'a> {
     /// Takes a token apart and reads its header.
     pub(super) fn read(text: &'a str) -> Result<Self, TokenError> {
         check_size(text)?;
@@ -70,7 +70,7 @@ impl<'a> Token<'a> {
     }
 
     /// The claims, if `key` signed them.
-    pub(super) fn signed_by(self, key: &PublicKey) -> Result<Signed, TokenError> {
+    pub(super) fn signed_by(self, key: &PublicKey) -> Result<SignedClaims, TokenError> {
         let matches = jsonwebtoken::crypto::verify(
             self.signature,
             self.message.as_bytes(),
@@ -78,7 +78,11 @@ impl<'a> Token<'a> {
             // Trap 39: ours, whatever the header says.
             Algorithm::RS256,
         );
-        if matches.unwrap_or(false) { Ok(Signed(self.claims)) } else { Err(TokenError::Signature) }
+        if matches.unwrap_or(false) {
+            Ok(SignedClaims(self.claims))
+        } else {
+            Err(TokenError::Signature)
+        }
     }
 }
 

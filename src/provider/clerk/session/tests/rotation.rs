@@ -12,12 +12,12 @@ use serde_json::json;
 use std::time::{Duration, Instant};
 
 /// Sessions that ask an address, and the instant at which the test begins.
-struct Asking {
+struct Client {
     sessions: Sessions,
     start: Instant,
 }
 
-impl Asking {
+impl Client {
     fn at(address: JwksAddress) -> Self {
         let sessions = Sessions::new(settings(KeySource::Jwks(address)));
         Self { sessions, start: Instant::now() }
@@ -32,8 +32,8 @@ impl Asking {
     }
 
     async fn token_after(&self, seconds: u64, token: &str) -> Result<(), SessionError> {
-        let asked_at = self.start + Duration::from_secs(seconds);
-        self.sessions.verify_at(token, now(), asked_at).await.map(|_| ())
+        let requested_at = self.start + Duration::from_secs(seconds);
+        self.sessions.verify_at(token, now(), requested_at).await.map(|_| ())
     }
 }
 
@@ -50,10 +50,10 @@ const UNKNOWN: Result<(), SessionError> = Err(SessionError::Token(TokenError::Ke
 #[tokio::test]
 async fn a_hundred_at_once_share_one_fetch() {
     let server = JwksServer::start(&[&own()]);
-    let asking = Asking::at(server.address());
+    let client = Client::at(server.address());
     server.hold();
     // The answer is let go when all hundred have asked.
-    let all = join_all((0..100).map(|_| asking.after(0, Signer::own())));
+    let all = join_all((0..100).map(|_| client.after(0, Signer::own())));
     let (verdicts, ()) = tokio::join!(all, async { server.release() });
     assert!(verdicts.iter().all(Result::is_ok));
     assert_eq!(server.requests(), 1);
@@ -62,29 +62,29 @@ async fn a_hundred_at_once_share_one_fetch() {
 #[tokio::test]
 async fn trap_41_unknown_keys_cause_one_fetch_in_thirty_seconds() {
     let server = JwksServer::start(&[&own()]);
-    let asking = Asking::at(server.address());
-    assert_eq!(asking.after(0, Signer::next()).await, UNKNOWN);
+    let client = Client::at(server.address());
+    assert_eq!(client.after(0, Signer::next()).await, UNKNOWN);
     assert_eq!(server.requests(), 1, "a set that was fetched for this very token is believed");
     for _ in 0..20 {
-        assert_eq!(asking.after(1, Signer::next()).await, UNKNOWN);
+        assert_eq!(client.after(1, Signer::next()).await, UNKNOWN);
     }
     assert_eq!(server.requests(), 2);
-    assert_eq!(asking.after(30, Signer::next()).await, UNKNOWN);
+    assert_eq!(client.after(30, Signer::next()).await, UNKNOWN);
     assert_eq!(server.requests(), 2);
-    assert_eq!(asking.after(35, Signer::next()).await, UNKNOWN);
+    assert_eq!(client.after(35, Signer::next()).await, UNKNOWN);
     assert_eq!(server.requests(), 3);
-    assert_eq!(asking.after(36, Signer::own()).await, Ok(()), "known keys are not held up");
+    assert_eq!(client.after(36, Signer::own()).await, Ok(()), "known keys are not held up");
     assert_eq!(server.requests(), 3);
 }
 
 #[tokio::test]
 async fn trap_41_a_crowd_with_a_new_key_waits_for_the_one_fetch() {
     let server = JwksServer::start(&[&own()]);
-    let asking = Asking::at(server.address());
-    assert_eq!(asking.after(0, Signer::own()).await, Ok(()));
+    let client = Client::at(server.address());
+    assert_eq!(client.after(0, Signer::own()).await, Ok(()));
     server.serve(&[&own(), &next()]);
     server.hold();
-    let crowd = join_all((0..50).map(|_| asking.after(10, Signer::next())));
+    let crowd = join_all((0..50).map(|_| client.after(10, Signer::next())));
     let (verdicts, ()) = tokio::join!(crowd, async { server.release() });
     assert!(verdicts.iter().all(Result::is_ok));
     assert_eq!(server.requests(), 2);
@@ -93,32 +93,32 @@ async fn trap_41_a_crowd_with_a_new_key_waits_for_the_one_fetch() {
 #[tokio::test]
 async fn trap_41_a_rotation_is_picked_up() {
     let server = JwksServer::start(&[&own()]);
-    let asking = Asking::at(server.address());
-    assert_eq!(asking.after(0, Signer::own()).await, Ok(()));
+    let client = Client::at(server.address());
+    assert_eq!(client.after(0, Signer::own()).await, Ok(()));
     server.serve(&[&next()]);
-    assert_eq!(asking.after(10, Signer::own()).await, Ok(()), "the kept set");
-    assert_eq!(asking.after(11, Signer::next()).await, Ok(()), "the new one");
-    assert_eq!(asking.after(12, Signer::own()).await, UNKNOWN, "the old key is gone");
+    assert_eq!(client.after(10, Signer::own()).await, Ok(()), "the kept set");
+    assert_eq!(client.after(11, Signer::next()).await, Ok(()), "the new one");
+    assert_eq!(client.after(12, Signer::own()).await, UNKNOWN, "the old key is gone");
     assert_eq!(server.requests(), 2, "which nobody is asked about so soon");
 }
 
 #[tokio::test]
 async fn a_set_is_kept_for_five_minutes() {
     let server = JwksServer::start(&[&own()]);
-    let asking = Asking::at(server.address());
+    let client = Client::at(server.address());
     for (seconds, requests) in [(0, 1), (299, 1), (305, 2), (600, 2), (610, 3)] {
-        assert_eq!(asking.after(seconds, Signer::own()).await, Ok(()));
+        assert_eq!(client.after(seconds, Signer::own()).await, Ok(()));
         assert_eq!(server.requests(), requests, "after {seconds} s");
     }
     server.serve(&[&next()]);
-    assert_eq!(asking.after(920, Signer::own()).await, UNKNOWN, "withdrawn");
+    assert_eq!(client.after(920, Signer::own()).await, UNKNOWN, "withdrawn");
 }
 
 #[tokio::test]
 async fn a_refresh_that_fails_keeps_the_old_keys() {
     let server = JwksServer::start(&[&own()]);
-    let asking = Asking::at(server.address());
-    assert_eq!(asking.after(0, Signer::own()).await, Ok(()));
+    let client = Client::at(server.address());
+    assert_eq!(client.after(0, Signer::own()).await, Ok(()));
     let failures = [
         (StatusCode::INTERNAL_SERVER_ERROR, String::new()),
         (StatusCode::OK, "<html>".to_owned()),
@@ -130,47 +130,47 @@ async fn a_refresh_that_fails_keeps_the_old_keys() {
     for (requests, (status, body)) in (2..).zip(failures) {
         server.answer(status, &body);
         for pause in [0, 1, 25] {
-            assert_eq!(asking.after(seconds + pause, Signer::own()).await, Ok(()), "{status}");
+            assert_eq!(client.after(seconds + pause, Signer::own()).await, Ok(()), "{status}");
         }
         assert_eq!(server.requests(), requests, "{status}: one attempt in thirty seconds");
         seconds += 40;
     }
     server.serve(&[&next()]);
-    assert_eq!(asking.after(seconds, Signer::next()).await, Ok(()), "picked up afterwards");
+    assert_eq!(client.after(seconds, Signer::next()).await, Ok(()), "picked up afterwards");
 }
 
 #[tokio::test]
 async fn while_no_keys_were_ever_loaded_nothing_is_decided_and_attempts_are_spaced() {
     let server = JwksServer::start(&[&own()]);
-    let asking = Asking::at(server.address());
+    let client = Client::at(server.address());
     server.answer(StatusCode::BAD_GATEWAY, "");
-    let crowd = join_all((0..20).map(|_| asking.after(0, Signer::own())));
+    let crowd = join_all((0..20).map(|_| client.after(0, Signer::own())));
     assert!(crowd.await.iter().all(|verdict| *verdict == Err(SessionError::KeysUnavailable)));
-    assert_eq!(asking.after(0, Signer::own()).await, Err(SessionError::KeysUnavailable));
+    assert_eq!(client.after(0, Signer::own()).await, Err(SessionError::KeysUnavailable));
     assert_eq!(server.requests(), 1);
-    assert_eq!(asking.after(5, Signer::own()).await, Err(SessionError::KeysUnavailable));
+    assert_eq!(client.after(5, Signer::own()).await, Err(SessionError::KeysUnavailable));
     assert_eq!(server.requests(), 2);
     server.serve(&[&own()]);
-    assert_eq!(asking.after(10, Signer::own()).await, Ok(()));
+    assert_eq!(client.after(10, Signer::own()).await, Ok(()));
 }
 
 #[tokio::test]
 async fn a_provider_that_is_away_is_no_fault_of_the_token() {
     let closed = JwksAddress { url: "http://127.0.0.1:1/".parse().unwrap(), secret_key: None };
-    let asking = Asking::at(closed);
-    assert_eq!(asking.after(0, Signer::own()).await, Err(SessionError::KeysUnavailable));
+    let client = Client::at(closed);
+    assert_eq!(client.after(0, Signer::own()).await, Err(SessionError::KeysUnavailable));
 }
 
 #[tokio::test]
 async fn one_that_hangs_up_does_not_take_the_fetch_along() {
     let server = JwksServer::start(&[&own()]);
-    let asking = Asking::at(server.address());
+    let client = Client::at(server.address());
     server.hold();
     tokio::select! {
-        verdict = asking.after(0, Signer::own()) => panic!("answered early: {verdict:?}"),
+        verdict = client.after(0, Signer::own()) => panic!("answered early: {verdict:?}"),
         () = server.arrival() => {}
     }
-    let (verdict, ()) = tokio::join!(asking.after(0, Signer::own()), async { server.release() });
+    let (verdict, ()) = tokio::join!(client.after(0, Signer::own()), async { server.release() });
     assert_eq!(verdict, Ok(()));
     assert_eq!(server.requests(), 1);
 }
@@ -178,27 +178,27 @@ async fn one_that_hangs_up_does_not_take_the_fetch_along() {
 #[tokio::test]
 async fn tokens_that_name_no_key_or_lie_about_it_ask_nobody() {
     let server = JwksServer::start(&[&own(), PUBLISHED_JWK]);
-    let asking = Asking::at(server.address());
+    let client = Client::at(server.address());
     let good = claims(&[]).to_string();
     let nameless = Signer::own().sign(r#"{"alg":"RS256"}"#, &good);
-    assert_eq!(asking.token_after(0, &nameless).await, UNKNOWN);
+    assert_eq!(client.token_after(0, &nameless).await, UNKNOWN);
     let long = json!({"alg": "RS256", "kid": "k".repeat(257)}).to_string();
-    assert_eq!(asking.token_after(0, &Signer::own().sign(&long, &good)).await, UNKNOWN);
+    assert_eq!(client.token_after(0, &Signer::own().sign(&long, &good)).await, UNKNOWN);
     let unsigned = json!({"alg": "none", "kid": "x"}).to_string();
-    let verdict = asking.token_after(0, &Signer::own().sign(&unsigned, &good)).await;
+    let verdict = client.token_after(0, &Signer::own().sign(&unsigned, &good)).await;
     assert_eq!(verdict, Err(TokenError::Algorithm.into()));
     assert_eq!(server.requests(), 0);
     let other = r#"{"alg":"RS256","kid":"ins_2GIoQhbUpy0hX7B2cVkuTMinXoD"}"#;
-    let verdict = asking.token_after(0, &Signer::own().sign(other, &good)).await;
+    let verdict = client.token_after(0, &Signer::own().sign(other, &good)).await;
     assert_eq!(verdict, Err(TokenError::Signature.into()), "another key of the same set");
 }
 
 #[tokio::test]
 async fn the_secret_key_is_sent_only_where_there_is_one() {
     let server = JwksServer::start(&[&own()]);
-    let public = Asking::at(server.address());
+    let public = Client::at(server.address());
     assert_eq!(public.after(0, Signer::own()).await, Ok(()));
-    let private = Asking::at(server.address_with_bearer("sk_test_1"));
+    let private = Client::at(server.address_with_bearer("sk_test_1"));
     assert_eq!(private.after(0, Signer::own()).await, Ok(()));
     assert_eq!(server.authorizations(), [None, Some("Bearer sk_test_1".to_owned())]);
 }

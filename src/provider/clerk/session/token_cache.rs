@@ -4,7 +4,7 @@
 //! passed. What it returns has to be asked for its times again: an entry may outlive its
 //! token, since this cache has a clock of its own.
 
-use super::claims::Verified;
+use super::claims::VerifiedSession;
 use crate::domain::UnixMillis;
 use moka::Expiry;
 use moka::future::Cache;
@@ -17,7 +17,7 @@ const MOST_TOKENS: u64 = 10_000;
 
 /// How long an entry is kept at most: the life of a usual token, so that a key which the
 /// provider withdrew does not live on here in a token of long life.
-const LONGEST_STAY: Duration = Duration::from_secs(60);
+const LONGEST_TIME_TO_LIVE: Duration = Duration::from_secs(60);
 
 /// The SHA-256 digest of a token.
 pub(super) type TokenDigest = [u8; 32];
@@ -29,44 +29,44 @@ pub(super) fn digest(token: &str) -> TokenDigest {
 
 /// Sessions by the digest of their token.
 #[derive(Debug)]
-pub(super) struct KnownTokens(Cache<TokenDigest, Entry>);
+pub(super) struct TokenCache(Cache<TokenDigest, CachedSession>);
 
 #[derive(Clone, Debug)]
-struct Entry {
-    verified: Arc<Verified>,
-    stay: Duration,
+struct CachedSession {
+    verified: Arc<VerifiedSession>,
+    time_to_live: Duration,
 }
 
-struct Stay;
+struct SessionExpiry;
 
-impl Expiry<TokenDigest, Entry> for Stay {
+impl Expiry<TokenDigest, CachedSession> for SessionExpiry {
     fn expire_after_create(
         &self,
         _token: &TokenDigest,
-        entry: &Entry,
+        entry: &CachedSession,
         _created_at: Instant,
     ) -> Option<Duration> {
-        Some(entry.stay)
+        Some(entry.time_to_live)
     }
 }
 
-impl KnownTokens {
+impl TokenCache {
     pub(super) fn new() -> Self {
-        Self(Cache::builder().max_capacity(MOST_TOKENS).expire_after(Stay).build())
+        Self(Cache::builder().max_capacity(MOST_TOKENS).expire_after(SessionExpiry).build())
     }
 
-    pub(super) async fn get(&self, token: &TokenDigest) -> Option<Arc<Verified>> {
+    pub(super) async fn get(&self, token: &TokenDigest) -> Option<Arc<VerifiedSession>> {
         self.0.get(token).await.map(|entry| entry.verified)
     }
 
     pub(super) async fn insert(
         &self,
         token: TokenDigest,
-        verified: Arc<Verified>,
+        verified: Arc<VerifiedSession>,
         now: UnixMillis,
     ) {
         let left = u64::try_from(verified.milliseconds_left(now)).unwrap_or(0);
-        let stay = Duration::from_millis(left).min(LONGEST_STAY);
-        self.0.insert(token, Entry { verified, stay }).await;
+        let time_to_live = Duration::from_millis(left).min(LONGEST_TIME_TO_LIVE);
+        self.0.insert(token, CachedSession { verified, time_to_live }).await;
     }
 }
