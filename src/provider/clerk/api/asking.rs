@@ -4,8 +4,8 @@
 //! effect only where it certainly had none, since the next step is else to look.
 
 use super::ClerkApi;
-use super::answer::{Cause, Miss};
 use super::request::Request;
+use super::response::{CallError, Retry};
 use super::sending::{self, Reply};
 use crate::provider::{ApiError, Call, Priority};
 use std::time::{Duration, Instant};
@@ -20,21 +20,21 @@ impl ClerkApi {
         let began = Instant::now();
         let mut attempts = 0;
         loop {
-            let miss = match self.attempt(request, priority, began).await? {
+            let error = match self.attempt(request, priority, began).await? {
                 Ok(reply) => return Ok(reply),
-                Err(miss) => miss,
+                Err(error) => error,
             };
-            self.log(request, &miss);
-            let delay = match miss.cause {
-                // The gate waits.
-                Cause::Paused(_) => Duration::ZERO,
+            self.log(request, &error);
+            let delay = match error.retry {
+                // The limiter waits.
+                Retry::After(_) => Duration::ZERO,
                 _ => self.limits.backoff.delay(attempts, random()),
             };
             attempts += 1;
             let due = began.elapsed().saturating_add(delay);
             let may_retry = self.limits.may_retry(priority, attempts, due);
-            if !(may_retry && miss.may_be_repeated(request.has_effect())) {
-                return Err(last_word(miss, request.has_effect()));
+            if !(may_retry && error.may_be_repeated(request.has_effect())) {
+                return Err(final_error(error, request.has_effect()));
             }
             tokio::time::sleep(delay).await;
         }
@@ -46,13 +46,13 @@ impl ClerkApi {
         request: &Request<'_>,
         priority: Priority,
         began: Instant,
-    ) -> Result<Result<Reply, Miss>, ApiError> {
-        let turn = self.gate.turn(request, priority).await?;
+    ) -> Result<Result<Reply, CallError>, ApiError> {
+        let permit = self.limiter.acquire(request, priority).await?;
         let sent = Instant::now();
         let timeout = self.timeout(request, priority, began);
         let result = sending::send(&self.client, request, timeout).await;
         self.metrics.observe_api_request(sent.elapsed());
-        turn.report(result.as_ref().err());
+        permit.report(result.as_ref().err());
         Ok(result)
     }
 
@@ -65,23 +65,23 @@ impl ClerkApi {
         }
     }
 
-    fn log(&self, request: &Request<'_>, miss: &Miss) {
-        let (call, trace) = (request.call.as_str(), miss.trace.as_deref().unwrap_or(""));
+    fn log(&self, request: &Request<'_>, error: &CallError) {
+        let (call, trace) = (request.call.as_str(), error.trace.as_deref().unwrap_or(""));
         let is_refusal =
-            matches!(miss.error, ApiError::Unauthorized(_) | ApiError::Rejected { .. });
+            matches!(error.error, ApiError::Unauthorized(_) | ApiError::Rejected { .. });
         let held_back = if is_refusal { self.refusals.pass(Instant::now()) } else { None };
         if let Some(held_back) = held_back {
-            tracing::warn!(call, trace, held_back, error = %miss.error, "the provider refuses a call");
+            tracing::warn!(call, trace, held_back, error = %error.error, "the provider refuses a call");
         } else {
-            tracing::debug!(call, trace, error = %miss.error, "a call of the provider brought nothing");
+            tracing::debug!(call, trace, error = %error.error, "a call of the provider brought nothing");
         }
     }
 }
 
 /// What the caller is told: whether to look before it asks again is known only here.
-fn last_word(miss: Miss, has_effect: bool) -> ApiError {
-    match (miss.error, miss.cause) {
-        (ApiError::Unavailable { why, retry_after, .. }, Cause::Lost) => {
+fn final_error(error: CallError, has_effect: bool) -> ApiError {
+    match (error.error, error.retry) {
+        (ApiError::Unavailable { why, retry_after, .. }, Retry::Ambiguous) => {
             ApiError::Unavailable { why, retry_after, outcome_unknown: has_effect }
         }
         (error, _) => error,

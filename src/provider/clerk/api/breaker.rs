@@ -1,6 +1,6 @@
 //! The circuit breaker: after failures in a row calls pause, then one tries.
 //!
-//! Asked by [`super::gate`] before each attempt and told after it. Pure: the time is an
+//! Asked by [`super::limiter`] before each attempt and told after it. Pure: the time is an
 //! argument, and what is to be logged is returned.
 
 use std::time::{Duration, Instant};
@@ -12,7 +12,7 @@ const TRIAL_LOOK: Duration = Duration::from_millis(100);
 
 /// How long it stays open: the first time, and at most after trials that failed.
 #[derive(Clone, Copy, Debug)]
-pub(super) struct Hold {
+pub(super) struct OpenDuration {
     pub(super) first: Duration,
     pub(super) longest: Duration,
 }
@@ -29,23 +29,23 @@ enum State {
     /// Calls pass.
     Closed { failures: u32 },
     /// None passes before `until`; then one does, and decides.
-    Open { until: Instant, held: Duration, trying: bool },
+    Open { until: Instant, open_for: Duration, trying: bool },
 }
 
 /// The state machine.
 #[derive(Debug)]
 pub(super) struct Breaker {
-    hold: Hold,
+    open_for: OpenDuration,
     state: State,
 }
 
 impl Breaker {
-    pub(super) const fn new(hold: Hold) -> Self {
-        Self { hold, state: State::Closed { failures: 0 } }
+    pub(super) const fn new(open_for: OpenDuration) -> Self {
+        Self { open_for, state: State::Closed { failures: 0 } }
     }
 
     /// Lets a call through, and says whether it is the trial that decides; or says when to come
-    /// again. A trial must end in [`Self::answered`], [`Self::failed`] or [`Self::abandoned`].
+    /// again. A trial must end in [`Self::record_success`], [`Self::record_failure`] or [`Self::abandon_trial`].
     pub(super) fn enter(&mut self, now: Instant) -> Result<bool, Duration> {
         match &mut self.state {
             State::Closed { .. } => Ok(false),
@@ -59,7 +59,7 @@ impl Breaker {
     }
 
     /// An answer proved that the API is alive, whoever got it.
-    pub(super) fn answered(&mut self) -> Option<Transition> {
+    pub(super) fn record_success(&mut self) -> Option<Transition> {
         let was_open = matches!(self.state, State::Open { .. });
         self.state = State::Closed { failures: 0 };
         was_open.then_some(Transition::Closed)
@@ -67,18 +67,18 @@ impl Breaker {
 
     /// A call failed. While it is open only the trial counts: calls that were under way before
     /// tell nothing new.
-    pub(super) fn failed(&mut self, trial: bool, now: Instant) -> Option<Transition> {
+    pub(super) fn record_failure(&mut self, trial: bool, now: Instant) -> Option<Transition> {
         match &mut self.state {
             State::Closed { failures } if *failures + 1 < FAILURES => {
                 *failures += 1;
                 None
             }
             State::Closed { .. } => {
-                self.open(self.hold.first, now);
+                self.open(self.open_for.first, now);
                 Some(Transition::Opened)
             }
-            State::Open { held, .. } if trial => {
-                let longer = held.saturating_mul(2).min(self.hold.longest);
+            State::Open { open_for, .. } if trial => {
+                let longer = open_for.saturating_mul(2).min(self.open_for.longest);
                 self.open(longer, now);
                 None
             }
@@ -87,41 +87,41 @@ impl Breaker {
     }
 
     /// The trial ended and proved nothing: another call may try.
-    pub(super) fn abandoned(&mut self) {
+    pub(super) fn abandon_trial(&mut self) {
         if let State::Open { trying, .. } = &mut self.state {
             *trying = false;
         }
     }
 
-    fn open(&mut self, held: Duration, now: Instant) {
-        self.state = State::Open { until: now + held, held, trying: false };
+    fn open(&mut self, open_for: Duration, now: Instant) {
+        self.state = State::Open { until: now + open_for, open_for, trying: false };
     }
 }
 
 #[cfg(test)]
 mod tests {
-    use super::{Breaker, FAILURES, Hold, TRIAL_LOOK, Transition};
+    use super::{Breaker, FAILURES, OpenDuration, TRIAL_LOOK, Transition};
     use std::time::{Duration, Instant};
 
     const SECOND: Duration = Duration::from_secs(1);
 
     fn opened(now: Instant) -> Breaker {
-        let mut breaker = Breaker::new(Hold { first: SECOND, longest: 30 * SECOND });
+        let mut breaker = Breaker::new(OpenDuration { first: SECOND, longest: 30 * SECOND });
         for _ in 1..FAILURES {
-            assert_eq!(breaker.failed(false, now), None);
+            assert_eq!(breaker.record_failure(false, now), None);
             assert_eq!(breaker.enter(now), Ok(false));
         }
-        assert_eq!(breaker.failed(false, now), Some(Transition::Opened));
+        assert_eq!(breaker.record_failure(false, now), Some(Transition::Opened));
         breaker
     }
 
     #[test]
     fn an_answer_in_between_begins_the_count_anew() {
         let now = Instant::now();
-        let mut breaker = Breaker::new(Hold { first: SECOND, longest: SECOND });
+        let mut breaker = Breaker::new(OpenDuration { first: SECOND, longest: SECOND });
         for _ in 0..2 * FAILURES {
-            assert_eq!(breaker.failed(false, now), None);
-            assert_eq!(breaker.answered(), None);
+            assert_eq!(breaker.record_failure(false, now), None);
+            assert_eq!(breaker.record_success(), None);
         }
     }
 
@@ -132,7 +132,7 @@ mod tests {
         assert_eq!(breaker.enter(now), Err(SECOND));
         assert_eq!(breaker.enter(now + SECOND), Ok(true));
         assert_eq!(breaker.enter(now + SECOND), Err(TRIAL_LOOK));
-        assert_eq!(breaker.answered(), Some(Transition::Closed));
+        assert_eq!(breaker.record_success(), Some(Transition::Closed));
         assert_eq!(breaker.enter(now + SECOND), Ok(false));
     }
 
@@ -141,11 +141,11 @@ mod tests {
         let mut now = Instant::now();
         let mut breaker = opened(now);
         for seconds in [1, 2, 4, 8, 16, 30, 30] {
-            let held = seconds * SECOND;
-            assert_eq!(breaker.enter(now), Err(held));
-            now += held;
+            let open_for = seconds * SECOND;
+            assert_eq!(breaker.enter(now), Err(open_for));
+            now += open_for;
             assert_eq!(breaker.enter(now), Ok(true));
-            assert_eq!(breaker.failed(true, now), None);
+            assert_eq!(breaker.record_failure(true, now), None);
         }
     }
 
@@ -154,7 +154,7 @@ mod tests {
         let now = Instant::now();
         let mut breaker = opened(now);
         assert_eq!(breaker.enter(now + SECOND), Ok(true));
-        breaker.abandoned();
+        breaker.abandon_trial();
         assert_eq!(breaker.enter(now + SECOND), Ok(true));
     }
 
@@ -162,7 +162,7 @@ mod tests {
     fn late_failures_of_earlier_calls_do_not_lengthen_the_pause() {
         let now = Instant::now();
         let mut breaker = opened(now);
-        assert_eq!(breaker.failed(false, now), None);
+        assert_eq!(breaker.record_failure(false, now), None);
         assert_eq!(breaker.enter(now), Err(SECOND));
     }
 }

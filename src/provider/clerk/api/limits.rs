@@ -3,7 +3,7 @@
 //! Read by the rest of this folder. The numbers are fields, not constants, so that a test of
 //! repeats and breaks need not wait for them; nothing but tests changes them.
 
-use super::breaker::Hold;
+use super::breaker::OpenDuration;
 use crate::domain::Backoff;
 use crate::provider::Priority;
 use std::time::Duration;
@@ -15,10 +15,10 @@ pub(super) const PAGE_BYTES: usize = 64 * 1024 * 1024;
 /// The largest other answer, and as much of an error's body as is read.
 pub(super) const OTHER_BYTES: usize = 256 * 1024;
 /// A page above this is read on a thread of its own: it takes milliseconds.
-pub(super) const READ_ASIDE_BYTES: usize = 256 * 1024;
+pub(super) const BLOCKING_PARSE_BYTES: usize = 256 * 1024;
 
 /// When to come again where nothing better is known.
-pub(super) const COME_AGAIN: Duration = Duration::from_secs(1);
+pub(super) const DEFAULT_RETRY_AFTER: Duration = Duration::from_secs(1);
 
 /// How long, and how often.
 #[derive(Clone, Copy, Debug)]
@@ -44,7 +44,7 @@ pub(super) struct Limits {
     /// Between attempts.
     pub(super) backoff: Backoff,
     /// How long the breaker stays open.
-    pub(super) hold: Hold,
+    pub(super) open_for: OpenDuration,
 }
 
 impl Default for Limits {
@@ -60,7 +60,10 @@ impl Default for Limits {
             background_wait: Duration::from_secs(60),
             breaker_wait: Duration::from_secs(30),
             backoff: Backoff { first: Duration::from_millis(100), longest: Duration::from_secs(5) },
-            hold: Hold { first: Duration::from_secs(1), longest: Duration::from_secs(30) },
+            open_for: OpenDuration {
+                first: Duration::from_secs(1),
+                longest: Duration::from_secs(30),
+            },
         }
     }
 }

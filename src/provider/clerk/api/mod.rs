@@ -6,20 +6,20 @@
 //! harm. A call passes these rooms:
 //!
 //! * [`asking`] makes attempts until there is an answer, or no further attempt;
-//! * [`gate`] waits for its turn: [`pace`], [`breaker`] and the shared budget;
+//! * [`limiter`] waits for its turn: [`rate_limits`], [`breaker`] and the shared budget;
 //! * [`request`] says what is asked, [`sending`] sends it once and reads up to a bound;
-//! * [`answer`] says by the status what came of it, and [`Backoff`](crate::domain::Backoff) when to try again;
+//! * [`response`] says by the status what came of it, and [`Backoff`](crate::domain::Backoff) when to try again;
 //! * [`page`] reads what a good answer holds;
 //! * [`limits`] are the numbers of all of these.
 
-mod answer;
 mod asking;
 mod breaker;
-mod gate;
+mod limiter;
 mod limits;
-mod pace;
 mod page;
+mod rate_limits;
 mod request;
+mod response;
 mod sending;
 
 pub use sending::InvalidApi;
@@ -30,8 +30,8 @@ use crate::provider::{
     API_OK, ApiError, ApiFuture, Budget, Call, Directory, ListQuery, Page, Priority,
 };
 use crate::telemetry::{Metrics, Throttle};
-use gate::Gate;
-use limits::{Limits, READ_ASIDE_BYTES};
+use limiter::CallLimiter;
+use limits::{BLOCKING_PARSE_BYTES, Limits};
 use request::Request;
 use secrecy::SecretString;
 use sending::Reply;
@@ -56,7 +56,7 @@ pub struct ClerkApi {
     clerk: Arc<Clerk>,
     client: reqwest::Client,
     limits: Limits,
-    gate: Gate,
+    limiter: CallLimiter,
     metrics: Arc<Metrics>,
     refusals: Throttle,
 }
@@ -81,7 +81,7 @@ impl ClerkApi {
             client: sending::client(&settings, &limits)?,
             url: settings.url,
             clerk: Arc::new(settings.clerk),
-            gate: Gate::new(budget, limits),
+            limiter: CallLimiter::new(budget, limits),
             limits,
             metrics,
             refusals: Throttle::default(),
@@ -95,7 +95,7 @@ impl ClerkApi {
 
     async fn list(&self, query: &ListQuery, priority: Priority) -> Result<Page, ApiError> {
         let Reply { body, sent_at } = self.ask(&Request::users(&self.url, query), priority).await?;
-        if body.len() <= READ_ASIDE_BYTES {
+        if body.len() <= BLOCKING_PARSE_BYTES {
             return page::page(&body, &self.clerk, sent_at);
         }
         let clerk = Arc::clone(&self.clerk);

@@ -43,7 +43,7 @@ pub(super) fn user(
 
 /// A list in the wrapping that other lists of the API have.
 #[derive(Deserialize)]
-struct Wrapped<'a> {
+struct ListEnvelope<'a> {
     #[serde(borrow)]
     data: Vec<&'a RawValue>,
 }
@@ -56,7 +56,7 @@ pub(super) fn page(
 ) -> Result<Page, ApiError> {
     let raw: Vec<&RawValue> = match body.iter().find(|byte| !byte.is_ascii_whitespace()) {
         Some(b'[') => json(body)?,
-        _ => json::<Wrapped<'_>>(body)?.data,
+        _ => json::<ListEnvelope<'_>>(body)?.data,
     };
     let mut page = Page { users: Vec::with_capacity(raw.len()), ..Page::default() };
     for raw in raw {
@@ -81,28 +81,28 @@ pub(super) fn page(
 /// The id of a user of whom nothing else can be read.
 fn id(raw: &RawValue) -> Option<String> {
     #[derive(Deserialize)]
-    struct Identified {
+    struct IdOnly {
         id: String,
     }
-    serde_json::from_str::<Identified>(raw.get()).ok().map(|identified| identified.id)
+    serde_json::from_str::<IdOnly>(raw.get()).ok().map(|identified| identified.id)
 }
 
 /// The number in `{"total_count":N}`.
 pub(super) fn count(body: &[u8]) -> Result<u64, ApiError> {
     #[derive(Deserialize)]
-    struct Count {
+    struct TotalCount {
         total_count: u64,
     }
-    json::<Count>(body).map(|count| count.total_count)
+    json::<TotalCount>(body).map(|count| count.total_count)
 }
 
 /// The ids of instances among the `kid`s of a key set. Keys of other kinds are skipped.
 pub(super) fn instances(body: &[u8]) -> Result<Vec<String>, ApiError> {
     #[derive(Deserialize)]
-    struct KeySet {
+    struct InstanceKeys {
         keys: Vec<Value>,
     }
-    let set: KeySet = json(body)?;
+    let set: InstanceKeys = json(body)?;
     let ids = set.keys.iter().filter_map(|key| key.get("kid")?.as_str());
     let mut ids: Vec<String> = ids.filter(|id| id.starts_with("ins_")).map(str::to_owned).collect();
     ids.sort_unstable();

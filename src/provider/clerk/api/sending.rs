@@ -4,9 +4,9 @@
 //! repeat, and follows no redirect, so that the key goes to the configured host alone.
 
 use super::ApiSettings;
-use super::answer::{self, Cause, Miss};
 use super::limits::{Limits, OTHER_BYTES};
 use super::request::Request;
+use super::response::{self, CallError, Retry};
 use crate::domain::UnixMillis;
 use crate::provider::address::is_safe;
 use reqwest::header::{AUTHORIZATION, CONTENT_TYPE, HeaderMap, HeaderValue, InvalidHeaderValue};
@@ -79,7 +79,7 @@ pub(super) async fn send(
     client: &Client,
     request: &Request<'_>,
     timeout: Duration,
-) -> Result<Reply, Miss> {
+) -> Result<Reply, CallError> {
     let method = if request.has_effect() { Method::PATCH } else { Method::GET };
     let mut builder = client.request(method, request.url.clone()).timeout(timeout);
     if let Some(body) = &request.body {
@@ -90,10 +90,12 @@ pub(super) async fn send(
     let status = response.status();
     let most_bytes = if status.is_success() { request.most_bytes() } else { OTHER_BYTES };
     let (body, end) = read(&mut response, most_bytes).await;
-    answer::judge(status, response.headers(), &body, wall_clock())?;
+    response::classify(status, response.headers(), &body, wall_clock())?;
     match end {
         End::Whole => Ok(Reply { body, sent_at }),
-        End::TooLarge => Err(Miss::protocol(format!("an answer of more than {most_bytes} bytes"))),
+        End::TooLarge => {
+            Err(CallError::protocol(format!("an answer of more than {most_bytes} bytes")))
+        }
         End::Broken(error) => Err(failure(&error)),
     }
 }
@@ -126,15 +128,15 @@ async fn read(response: &mut Response, most_bytes: usize) -> (Vec<u8>, End) {
 }
 
 /// Nothing was sent where no connection came about; after that, anything may have happened.
-fn failure(error: &reqwest::Error) -> Miss {
+fn failure(error: &reqwest::Error) -> CallError {
     if error.is_connect() {
-        Miss::unavailable(format!("no connection ({})", innermost(error)), Cause::Unheard)
+        CallError::unavailable(format!("no connection ({})", innermost(error)), Retry::Safe)
     } else if error.is_builder() {
-        Miss::foreign("the request cannot be made")
+        CallError::foreign("the request cannot be made")
     } else if error.is_timeout() {
-        Miss::unavailable("no answer in time".to_owned(), Cause::Lost)
+        CallError::unavailable("no answer in time".to_owned(), Retry::Ambiguous)
     } else {
-        Miss::unavailable("the connection broke".to_owned(), Cause::Lost)
+        CallError::unavailable("the connection broke".to_owned(), Retry::Ambiguous)
     }
 }
 

@@ -3,7 +3,7 @@
 mod paging;
 mod stub;
 
-use super::limits::{Limits, OTHER_BYTES, READ_ASIDE_BYTES, USER_BYTES};
+use super::limits::{BLOCKING_PARSE_BYTES, Limits, OTHER_BYTES, USER_BYTES};
 use super::{ClerkApi, InvalidApi};
 use crate::domain::Fill;
 use crate::provider::Priority::{Background, Interactive};
@@ -239,8 +239,9 @@ async fn the_attempts_of_a_person_and_of_a_job_are_counted() {
 #[tokio::test]
 async fn while_the_breaker_is_open_a_person_is_told_at_once() {
     let stub = Stub::new([error(500, "x")]);
-    let hold = super::breaker::Hold { first: Duration::from_secs(20), ..limits().hold };
-    let client = client_with(&stub.url, Limits { hold, ..limits() });
+    let open_for =
+        super::breaker::OpenDuration { first: Duration::from_secs(20), ..limits().open_for };
+    let client = client_with(&stub.url, Limits { open_for, ..limits() });
     for user in ["user_1", "user_2"] {
         assert!(is_unavailable(&client.api.user(user, Interactive).await, false));
     }
@@ -311,7 +312,7 @@ async fn no_more_of_an_answer_is_read_than_it_may_have() {
 
 #[tokio::test]
 async fn a_large_page_is_read_whole_and_one_broken_user_is_counted() {
-    let filling = "x".repeat(READ_ASIDE_BYTES / 400);
+    let filling = "x".repeat(BLOCKING_PARSE_BYTES / 400);
     let users: Vec<String> =
         (0..499).map(|user| format!(r#"{{"id":"user_{user}","x":"{filling}"}}"#)).collect();
     let body = format!(r#"[{},{{"id":null}}]"#, users.join(","));

@@ -1,6 +1,6 @@
 //! A stand-in for the API with scripted answers, and a budget that counts.
 
-use super::super::breaker::Hold;
+use super::super::breaker::OpenDuration;
 use super::super::limits::Limits;
 use super::super::{ApiSettings, ClerkApi};
 use crate::domain::Backoff;
@@ -177,7 +177,7 @@ pub(super) fn limits() -> Limits {
         connect: millis(1000),
         call: millis(2000),
         backoff: Backoff { first: millis(1), longest: millis(5) },
-        hold: Hold { first: millis(50), longest: millis(100) },
+        open_for: OpenDuration { first: millis(50), longest: millis(100) },
         ..Limits::default()
     }
 }

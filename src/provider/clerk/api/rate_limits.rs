@@ -1,6 +1,6 @@
 //! How fast: the pause that the provider asked for, and the calls about one user.
 //!
-//! Asked by [`super::gate`]. Pure: the time is an argument. The budget of all calls is not
+//! Asked by [`super::limiter`]. Pure: the time is an argument. The budget of all calls is not
 //! here, because replicas share it.
 
 use std::collections::{HashMap, VecDeque};
@@ -12,11 +12,11 @@ const LONGEST_PAUSE: Duration = Duration::from_secs(3600);
 
 /// No call before the provider's `Retry-After` is over (trap 37).
 #[derive(Debug, Default)]
-pub(super) struct Pause {
+pub(super) struct ProviderPause {
     until: Option<Instant>,
 }
 
-impl Pause {
+impl ProviderPause {
     /// The provider asked for a pause; an earlier, longer one stands.
     pub(super) fn lengthen(&mut self, pause: Duration, now: Instant) {
         self.until = self.until.max(Some(now + pause.min(LONGEST_PAUSE)));
@@ -37,13 +37,13 @@ const REMEMBERED_CALLS: usize = 16_384;
 
 /// The calls of the last 10 s about each user.
 #[derive(Debug, Default)]
-pub(super) struct Window {
+pub(super) struct UserCallWindow {
     calls: HashMap<Arc<str>, VecDeque<Instant>>,
     /// All of them, oldest first.
     order: VecDeque<(Instant, Arc<str>)>,
 }
 
-impl Window {
+impl UserCallWindow {
     /// How long until another call about `user` may be made; zero if it may be now.
     pub(super) fn left(&self, user: &str, now: Instant) -> Duration {
         let recent = |at: &&Instant| **at + WINDOW > now;
@@ -85,14 +85,14 @@ impl Window {
 
 #[cfg(test)]
 mod tests {
-    use super::{LONGEST_PAUSE, Pause, REMEMBERED_CALLS, WINDOW, Window};
+    use super::{LONGEST_PAUSE, ProviderPause, REMEMBERED_CALLS, UserCallWindow, WINDOW};
     use std::time::{Duration, Instant};
 
     const SECOND: Duration = Duration::from_secs(1);
 
     #[test]
     fn the_longest_pause_asked_for_stands() {
-        let (mut pause, now) = (Pause::default(), Instant::now());
+        let (mut pause, now) = (ProviderPause::default(), Instant::now());
         assert_eq!(pause.left(now), Duration::ZERO);
         pause.lengthen(5 * SECOND, now);
         pause.lengthen(SECOND, now);
@@ -104,7 +104,7 @@ mod tests {
 
     #[test]
     fn the_eleventh_call_about_one_user_within_ten_seconds_is_refused() {
-        let (mut window, start) = (Window::default(), Instant::now());
+        let (mut window, start) = (UserCallWindow::default(), Instant::now());
         for call in 0..10 {
             assert_eq!(window.take("user_1", start + call * SECOND / 2), Ok(()));
         }
@@ -116,7 +116,7 @@ mod tests {
 
     #[test]
     fn the_memory_is_bounded_and_empties() {
-        let (mut window, now) = (Window::default(), Instant::now());
+        let (mut window, now) = (UserCallWindow::default(), Instant::now());
         for user in 0..REMEMBERED_CALLS + 100 {
             window.take(&user.to_string(), now).unwrap();
         }

@@ -4,11 +4,11 @@
 //! provider asked for, the circuit breaker and the calls about one user, which are this
 //! replica's, and takes from the budget, which all replicas share (trap 37). It sends nothing.
 
-use super::answer::{Cause, Miss};
 use super::breaker::{Breaker, Transition};
-use super::limits::{COME_AGAIN, Limits};
-use super::pace::{Pause, Window};
+use super::limits::{DEFAULT_RETRY_AFTER, Limits};
+use super::rate_limits::{ProviderPause, UserCallWindow};
 use super::request::Request;
+use super::response::{CallError, Retry};
 use crate::provider::{ApiError, Budget, Priority};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
@@ -18,47 +18,47 @@ use tokio::time::{sleep, timeout};
 const SHORTEST_WAIT: Duration = Duration::from_millis(10);
 
 /// What all calls of this replica pass.
-pub(super) struct Gate {
+pub(super) struct CallLimiter {
     budget: Arc<dyn Budget>,
     limits: Limits,
-    pause: Mutex<Pause>,
-    window: Mutex<Window>,
+    pause: Mutex<ProviderPause>,
+    window: Mutex<UserCallWindow>,
     breaker: Mutex<Breaker>,
 }
 
 /// The right to send once. The answer is to be reported; a turn that is dropped without one,
 /// because its caller went away, lets another call try.
-pub(super) struct Turn<'a> {
-    gate: &'a Gate,
+pub(super) struct CallPermit<'a> {
+    limiter: &'a CallLimiter,
     is_trial: bool,
 }
 
-impl Drop for Turn<'_> {
+impl Drop for CallPermit<'_> {
     fn drop(&mut self) {
         if self.is_trial {
-            lock(&self.gate.breaker).abandoned();
+            lock(&self.limiter.breaker).abandon_trial();
         }
     }
 }
 
-impl Turn<'_> {
+impl CallPermit<'_> {
     /// Learns from what came of the attempt.
-    pub(super) fn report(mut self, miss: Option<&Miss>) {
+    pub(super) fn report(mut self, error: Option<&CallError>) {
         let now = Instant::now();
-        let transition = match miss.map(|miss| miss.cause) {
+        let transition = match error.map(|error| error.retry) {
             // Neither a failure nor a proof of health: a trial goes to another call.
-            Some(Cause::Foreign) => None,
-            Some(Cause::Paused(pause)) => {
-                lock(&self.gate.pause).lengthen(pause, now);
+            Some(Retry::NotOurs) => None,
+            Some(Retry::After(pause)) => {
+                lock(&self.limiter.pause).lengthen(pause, now);
                 None
             }
-            Some(Cause::Unheard | Cause::Lost) => {
+            Some(Retry::Safe | Retry::Ambiguous) => {
                 let is_trial = std::mem::take(&mut self.is_trial);
-                lock(&self.gate.breaker).failed(is_trial, now)
+                lock(&self.limiter.breaker).record_failure(is_trial, now)
             }
-            Some(Cause::Settled | Cause::Locked) | None => {
+            Some(Retry::Never | Retry::Soon) | None => {
                 self.is_trial = false;
-                lock(&self.gate.breaker).answered()
+                lock(&self.limiter.breaker).record_success()
             }
         };
         match transition {
@@ -71,19 +71,19 @@ impl Turn<'_> {
     }
 }
 
-impl Gate {
+impl CallLimiter {
     pub(super) fn new(budget: Arc<dyn Budget>, limits: Limits) -> Self {
-        let breaker = Mutex::new(Breaker::new(limits.hold));
+        let breaker = Mutex::new(Breaker::new(limits.open_for));
         Self { budget, limits, pause: Mutex::default(), window: Mutex::default(), breaker }
     }
 
     /// Waits until `request` may be sent. Everything is looked at before the budget is taken,
     /// so that nothing is taken in vain, and again after it, since waiting for it takes time.
-    pub(super) async fn turn(
+    pub(super) async fn acquire(
         &self,
         request: &Request<'_>,
         priority: Priority,
-    ) -> Result<Turn<'_>, ApiError> {
+    ) -> Result<CallPermit<'_>, ApiError> {
         let began = Instant::now();
         if let Some(user) = request.user {
             at_once(lock(&self.window).left(user, began))?;
@@ -92,11 +92,11 @@ impl Gate {
         if request.is_counted() {
             self.take(priority, began).await?;
         }
-        let turn = self.pass(priority, began).await?;
+        let permit = self.pass(priority, began).await?;
         if let Some(user) = request.user {
             lock(&self.window).take(user, Instant::now()).or_else(at_once)?;
         }
-        Ok(turn)
+        Ok(permit)
     }
 
     /// Takes one call from the budget. To ask it takes a database, which may be slow too.
@@ -109,13 +109,13 @@ impl Gate {
                     let wait = exhausted.retry_after.max(SHORTEST_WAIT);
                     self.wait(wait, priority, began).await?;
                 }
-                Err(_) => return Err(ApiError::RateLimited { retry_after: COME_AGAIN }),
+                Err(_) => return Err(ApiError::RateLimited { retry_after: DEFAULT_RETRY_AFTER }),
             }
         }
     }
 
     /// Waits for the end of the pause and of the breaker's hold.
-    async fn pass(&self, priority: Priority, began: Instant) -> Result<Turn<'_>, ApiError> {
+    async fn pass(&self, priority: Priority, began: Instant) -> Result<CallPermit<'_>, ApiError> {
         loop {
             let left = lock(&self.pause).left(Instant::now());
             if !left.is_zero() {
@@ -124,8 +124,8 @@ impl Gate {
             }
             let entered = lock(&self.breaker).enter(Instant::now());
             match entered {
-                Ok(is_trial) => return Ok(Turn { gate: self, is_trial }),
-                Err(hold) => self.hold(hold, priority, began).await?,
+                Ok(is_trial) => return Ok(CallPermit { limiter: self, is_trial }),
+                Err(open_for) => self.wait_for_breaker(open_for, priority, began).await?,
             }
         }
     }
@@ -145,21 +145,21 @@ impl Gate {
     }
 
     /// Waits for the breaker. A person does not: the API is known not to answer.
-    async fn hold(
+    async fn wait_for_breaker(
         &self,
-        hold: Duration,
+        open_for: Duration,
         priority: Priority,
         began: Instant,
     ) -> Result<(), ApiError> {
-        let too_long = began.elapsed().saturating_add(hold) > self.limits.breaker_wait;
+        let too_long = began.elapsed().saturating_add(open_for) > self.limits.breaker_wait;
         if priority == Priority::Interactive || too_long {
             return Err(ApiError::Unavailable {
                 why: "it did not answer, and calls pause".to_owned(),
-                retry_after: hold,
+                retry_after: open_for,
                 outcome_unknown: false,
             });
         }
-        sleep(hold).await;
+        sleep(open_for).await;
         Ok(())
     }
 }

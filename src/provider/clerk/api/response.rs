@@ -5,7 +5,7 @@
 //! what stands in it only the code and the trace id go further, and only if they look like
 //! that: messages quote the user.
 
-use super::limits::COME_AGAIN;
+use super::limits::DEFAULT_RETRY_AFTER;
 use crate::domain::UnixMillis;
 use crate::provider::ApiError;
 use reqwest::StatusCode;
@@ -15,108 +15,118 @@ use std::time::Duration;
 
 /// Why an attempt brought nothing.
 #[derive(Debug, PartialEq, Eq)]
-pub(super) struct Miss {
+pub(super) struct CallError {
     /// What the caller is told if there is no further attempt.
     pub(super) error: ApiError,
     /// What the next attempt depends on.
-    pub(super) cause: Cause,
+    pub(super) retry: Retry,
     /// The provider's name for the request, to be quoted to its support.
     pub(super) trace: Option<String>,
 }
 
 /// What the next attempt depends on.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Cause {
+pub(super) enum Retry {
     /// An answer for good: another attempt would bring the same.
-    Settled,
+    Never,
     /// The same, but not the API's: it proves nothing about its health.
-    Foreign,
+    NotOurs,
     /// An answer that had no effect and may be another in a moment.
-    Locked,
+    Soon,
     /// The provider says when to come again (trap 37).
-    Paused(Duration),
+    After(Duration),
     /// A failure that certainly had no effect.
-    Unheard,
+    Safe,
     /// A failure that may have had its effect.
-    Lost,
+    Ambiguous,
 }
 
-impl Miss {
-    pub(super) const fn new(error: ApiError, cause: Cause) -> Self {
-        Self { error, cause, trace: None }
+impl CallError {
+    pub(super) const fn new(error: ApiError, retry: Retry) -> Self {
+        Self { error, retry, trace: None }
     }
 
     /// The provider is away; `why` holds no data.
-    pub(super) const fn unavailable(why: String, cause: Cause) -> Self {
+    pub(super) const fn unavailable(why: String, retry: Retry) -> Self {
         let outcome_unknown = false;
-        Self::new(ApiError::Unavailable { why, retry_after: COME_AGAIN, outcome_unknown }, cause)
+        Self::new(
+            ApiError::Unavailable { why, retry_after: DEFAULT_RETRY_AFTER, outcome_unknown },
+            retry,
+        )
     }
 
     /// An answer that makes no sense; `why` holds no data.
     pub(super) fn protocol(why: impl Into<String>) -> Self {
-        Self::new(ApiError::Protocol(why.into()), Cause::Settled)
+        Self::new(ApiError::Protocol(why.into()), Retry::Never)
     }
 
     /// Whether another attempt may be made of a call that has an effect, or has none.
     pub(super) const fn may_be_repeated(&self, has_effect: bool) -> bool {
-        match self.cause {
-            Cause::Settled | Cause::Foreign => false,
-            Cause::Locked | Cause::Paused(_) | Cause::Unheard => true,
-            Cause::Lost => !has_effect,
+        match self.retry {
+            Retry::Never | Retry::NotOurs => false,
+            Retry::Soon | Retry::After(_) | Retry::Safe => true,
+            Retry::Ambiguous => !has_effect,
         }
     }
 
     /// Something that is not the API answered, or nothing was sent.
     pub(super) fn foreign(why: impl Into<String>) -> Self {
-        Self { cause: Cause::Foreign, ..Self::protocol(why) }
+        Self { retry: Retry::NotOurs, ..Self::protocol(why) }
     }
 }
 
 /// Judges an answer by its status; `now` is what a date in `Retry-After` is measured by.
-pub(super) fn judge(
+pub(super) fn classify(
     status: StatusCode,
     headers: &HeaderMap,
     body: &[u8],
     now: Option<UnixMillis>,
-) -> Result<(), Miss> {
+) -> Result<(), CallError> {
     if status.is_success() {
         return Ok(());
     }
-    let told = Told::read(headers, body);
-    let mut miss = refusal(status, headers, &told, now);
-    miss.trace = told.trace;
-    Err(miss)
+    let error_body = ErrorBody::read(headers, body);
+    let mut error = refusal(status, headers, &error_body, now);
+    error.trace = error_body.trace;
+    Err(error)
 }
 
-fn refusal(status: StatusCode, headers: &HeaderMap, told: &Told, now: Option<UnixMillis>) -> Miss {
+fn refusal(
+    status: StatusCode,
+    headers: &HeaderMap,
+    error_body: &ErrorBody,
+    now: Option<UnixMillis>,
+) -> CallError {
     let number = status.as_u16();
     match number {
-        401 | 403 => Miss::new(ApiError::Unauthorized(number), Cause::Settled),
+        401 | 403 => CallError::new(ApiError::Unauthorized(number), Retry::Never),
         // Without the provider's own word it is a proxy's answer, or a wrong address: that
         // must never look like a user who is gone.
-        404 if told.codes.iter().any(|code| code == "resource_not_found") => {
-            Miss::new(ApiError::NotFound, Cause::Settled)
+        404 if error_body.codes.iter().any(|code| code == "resource_not_found") => {
+            CallError::new(ApiError::NotFound, Retry::Never)
         }
-        404 => Miss::protocol("status 404, but not the provider's; is the API's address right?"),
+        404 => {
+            CallError::protocol("status 404, but not the provider's; is the API's address right?")
+        }
         // "Being modified by another request. Please try again."
-        409 if matches!(told.code(), "resource_locked" | "conflict") => {
-            Miss::unavailable(format!("status 409, {}", told.code()), Cause::Locked)
+        409 if matches!(error_body.code(), "resource_locked" | "conflict") => {
+            CallError::unavailable(format!("status 409, {}", error_body.code()), Retry::Soon)
         }
-        429 => slow_down(retry_after(headers, now)),
-        408 | 500..=599 => Miss::unavailable(format!("status {number}"), Cause::Lost),
+        429 => rate_limited(retry_after(headers, now)),
+        408 | 500..=599 => CallError::unavailable(format!("status {number}"), Retry::Ambiguous),
         400..=499 => {
-            let code = told.code().to_owned();
-            Miss::new(ApiError::Rejected { status: number, code }, Cause::Settled)
+            let code = error_body.code().to_owned();
+            CallError::new(ApiError::Rejected { status: number, code }, Retry::Never)
         }
-        300..=399 => Miss::foreign(format!("a redirect, status {number}: none is followed")),
-        _ => Miss::foreign(format!("status {number}")),
+        300..=399 => CallError::foreign(format!("a redirect, status {number}: none is followed")),
+        _ => CallError::foreign(format!("status {number}")),
     }
 }
 
 /// A 429 that names no time is taken for trouble at the provider's: such come in outages.
-fn slow_down(pause: Option<Duration>) -> Miss {
-    let error = ApiError::RateLimited { retry_after: pause.unwrap_or(COME_AGAIN) };
-    Miss::new(error, pause.map_or(Cause::Unheard, Cause::Paused))
+fn rate_limited(pause: Option<Duration>) -> CallError {
+    let error = ApiError::RateLimited { retry_after: pause.unwrap_or(DEFAULT_RETRY_AFTER) };
+    CallError::new(error, pause.map_or(Retry::Safe, Retry::After))
 }
 
 /// `Retry-After` in seconds, as the provider documents it, or as a date, as proxies may. What
@@ -136,12 +146,12 @@ fn until_date(text: &str, now: UnixMillis) -> Option<Duration> {
 
 /// What an error's body tells.
 #[derive(Debug, Default)]
-struct Told {
+struct ErrorBody {
     codes: Vec<String>,
     trace: Option<String>,
 }
 
-impl Told {
+impl ErrorBody {
     fn read(headers: &HeaderMap, body: &[u8]) -> Self {
         let body: Value = serde_json::from_slice(body).unwrap_or(Value::Null);
         let errors = body.get("errors").and_then(Value::as_array);
@@ -170,14 +180,14 @@ fn word(text: &str) -> Option<String> {
 
 #[cfg(test)]
 mod tests {
-    use super::{Cause, Miss, judge};
+    use super::{CallError, Retry, classify};
     use crate::domain::UnixMillis;
     use crate::provider::ApiError;
     use reqwest::StatusCode;
     use reqwest::header::{HeaderMap, HeaderValue};
     use std::time::Duration;
 
-    fn missed(status: u16, header: Option<(&'static str, &str)>, body: &str) -> Miss {
+    fn missed(status: u16, header: Option<(&'static str, &str)>, body: &str) -> CallError {
         let mut headers = HeaderMap::new();
         if let Some((name, value)) = header {
             headers.insert(name, HeaderValue::from_str(value).unwrap());
@@ -185,7 +195,7 @@ mod tests {
         // Sat, 01 Aug 2026 12:00:00 GMT
         let now = UnixMillis::new(1_785_585_600_000);
         let status = StatusCode::from_u16(status).unwrap();
-        judge(status, &headers, body.as_bytes(), now).unwrap_err()
+        classify(status, &headers, body.as_bytes(), now).unwrap_err()
     }
 
     fn errors(code: &str) -> String {
@@ -197,7 +207,7 @@ mod tests {
     #[test]
     fn only_the_providers_own_404_says_that_a_user_is_gone() {
         let gone = missed(404, None, &errors("resource_not_found"));
-        assert_eq!((&gone.error, gone.cause), (&ApiError::NotFound, Cause::Settled));
+        assert_eq!((&gone.error, gone.retry), (&ApiError::NotFound, Retry::Never));
         assert_eq!(gone.trace.as_deref(), Some("t1"));
         let bodies = ["", "404 page not found", "<html>", "{}", r#"{"errors":[]}"#, "[]", "\"x\""];
         for body in bodies.into_iter().chain([errors("other").as_str()]) {
@@ -207,30 +217,30 @@ mod tests {
 
     #[test]
     fn trap_37_retry_after_is_read_as_seconds_or_as_a_date() {
-        let paused = |text| missed(429, Some(("retry-after", text)), "").cause;
-        assert_eq!(paused("7"), Cause::Paused(Duration::from_secs(7)));
-        assert_eq!(paused("Sat, 01 Aug 2026 12:00:09 GMT"), Cause::Paused(Duration::from_secs(9)));
+        let paused = |text| missed(429, Some(("retry-after", text)), "").retry;
+        assert_eq!(paused("7"), Retry::After(Duration::from_secs(7)));
+        assert_eq!(paused("Sat, 01 Aug 2026 12:00:09 GMT"), Retry::After(Duration::from_secs(9)));
         for nothing in ["0", "-1", "soon", "1.5", "", "Sat, 01 Aug 2026 11:00:00 GMT"] {
-            assert_eq!(paused(nothing), Cause::Unheard, "{nothing}");
+            assert_eq!(paused(nothing), Retry::Safe, "{nothing}");
         }
-        assert_eq!(missed(429, None, "").cause, Cause::Unheard);
+        assert_eq!(missed(429, None, "").retry, Retry::Safe);
     }
 
     #[test]
     fn what_may_be_repeated_depends_on_the_effect() {
         let repeated = |status, code: &str| {
-            let miss = missed(status, None, &errors(code));
-            (miss.may_be_repeated(false), miss.may_be_repeated(true), miss.cause)
+            let error = missed(status, None, &errors(code));
+            (error.may_be_repeated(false), error.may_be_repeated(true), error.retry)
         };
-        assert_eq!(repeated(500, "internal_clerk_error"), (true, false, Cause::Lost));
-        assert_eq!(repeated(429, "too_many_requests"), (true, true, Cause::Unheard));
-        assert_eq!(repeated(409, "resource_locked"), (true, true, Cause::Locked));
-        assert_eq!(repeated(409, "conflict"), (true, true, Cause::Locked));
-        assert_eq!(repeated(409, "user_managed_by_scim"), (false, false, Cause::Settled));
+        assert_eq!(repeated(500, "internal_clerk_error"), (true, false, Retry::Ambiguous));
+        assert_eq!(repeated(429, "too_many_requests"), (true, true, Retry::Safe));
+        assert_eq!(repeated(409, "resource_locked"), (true, true, Retry::Soon));
+        assert_eq!(repeated(409, "conflict"), (true, true, Retry::Soon));
+        assert_eq!(repeated(409, "user_managed_by_scim"), (false, false, Retry::Never));
         for status in [400, 401, 403, 404, 413, 422] {
-            assert_eq!(repeated(status, "any"), (false, false, Cause::Settled), "{status}");
+            assert_eq!(repeated(status, "any"), (false, false, Retry::Never), "{status}");
         }
-        assert_eq!(repeated(302, "any"), (false, false, Cause::Foreign));
+        assert_eq!(repeated(302, "any"), (false, false, Retry::NotOurs));
     }
 
     #[test]
