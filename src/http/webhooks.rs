@@ -146,9 +146,9 @@ impl WebhookReceiver {
     /// Counts and logs a rejection: whoever set a wrong secret should find out soon.
     fn record_rejection(&self, rejection: Rejection, now: Instant) {
         self.metrics.count_rejection(rejection.code());
-        if let Some(held_back) = self.rejections.pass(now) {
+        if let Some(suppressed) = self.rejections.pass(now) {
             let code = rejection.code();
-            tracing::warn!(code, held_back, "a request was turned away: {rejection}");
+            tracing::warn!(code, suppressed, "a request was turned away: {rejection}");
         }
     }
 
@@ -160,9 +160,9 @@ impl WebhookReceiver {
         };
         if self.first_instance.get_or_init(|| instance.clone()) != instance {
             self.metrics.count_other_instance_event();
-            if let Some(held_back) = self.rejections.pass(Instant::now()) {
+            if let Some(suppressed) = self.rejections.pass(Instant::now()) {
                 tracing::warn!(
-                    held_back,
+                    suppressed,
                     instance,
                     "events of a second instance arrive; name the right one in CLERK_INSTANCE_ID"
                 );

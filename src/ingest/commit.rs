@@ -193,8 +193,8 @@ impl Committer {
 
     /// Tells everyone to come again, because the database is away.
     pub(super) fn turn_away(&self, group: Vec<Submission>, why: &str) {
-        if let Some(held_back) = self.away.pass(Instant::now()) {
-            tracing::error!(held_back, "deliveries are answered 503, the database is away: {why}");
+        if let Some(suppressed) = self.away.pass(Instant::now()) {
+            tracing::error!(suppressed, "deliveries are answered 503, the database is away: {why}");
         }
         for submission in group {
             submission.refuse(Unavailable::DatabaseAway);

@@ -54,8 +54,8 @@ impl Pauses {
         }
         self.length = (self.length * 2).clamp(SHORTEST_PAUSE, LONGEST_PAUSE);
         self.until = Some(Instant::now() + self.length);
-        if let Some(held_back) = self.told.pass(Instant::now()) {
-            tracing::error!(held_back, "write-backs wait: {why}");
+        if let Some(suppressed) = self.told.pass(Instant::now()) {
+            tracing::error!(suppressed, "write-backs wait: {why}");
         }
     }
 }

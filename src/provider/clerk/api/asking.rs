@@ -69,9 +69,9 @@ impl ClerkApi {
         let (call, trace) = (request.call.as_str(), error.trace.as_deref().unwrap_or(""));
         let is_refusal =
             matches!(error.error, ApiError::Unauthorized(_) | ApiError::Rejected { .. });
-        let held_back = if is_refusal { self.refusals.pass(Instant::now()) } else { None };
-        if let Some(held_back) = held_back {
-            tracing::warn!(call, trace, held_back, error = %error.error, "the provider refuses a call");
+        let suppressed = if is_refusal { self.refusals.pass(Instant::now()) } else { None };
+        if let Some(suppressed) = suppressed {
+            tracing::warn!(call, trace, suppressed, error = %error.error, "the provider refuses a call");
         } else {
             tracing::debug!(call, trace, error = %error.error, "a call of the provider brought nothing");
         }
