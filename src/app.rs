@@ -13,7 +13,7 @@ use crate::provider::session::Sessions;
 use crate::provider::{API_OK, ApiError, Budget, Call};
 use crate::store::write_backs::{Rules, STATES};
 use crate::store::{Store, StoreError};
-use crate::sync::{Reconciler, SharedBudget, Unbounded, WRITE_BACK_OUTCOMES};
+use crate::sync::{SharedBudget, SyncService, Unbounded, WRITE_BACK_OUTCOMES};
 use crate::telemetry::{LabelWords, Metrics, logs};
 use crate::webhook::Rejection;
 use actix_web::dev::Server;
@@ -85,7 +85,7 @@ impl App {
         let nudge = Arc::new(Notify::new());
         let (ingest, writer) =
             Ingest::start(&store, terms, Arc::clone(&nudge), Arc::clone(&metrics))?;
-        let reconciler = reconciler(&config, &store, nudge, &metrics)?;
+        let sync = sync_service(&config, &store, nudge, &metrics)?;
         let webhooks = WebhookReceiver::new(
             config.signing_secrets,
             Box::new(config.provider.clone()),
@@ -93,8 +93,8 @@ impl App {
             ingest.clone(),
             Arc::clone(&metrics),
         );
-        let workers = reconciler.clone().filter(|_| config.workers).map(|reconciler| Workers {
-            reconciler,
+        let workers = sync.clone().filter(|_| config.workers).map(|sync| Workers {
+            sync,
             write_back: config.write_back,
             watch_interval: config.watch_interval,
             reconcile_schedule: config.reconcile_schedule,
@@ -108,7 +108,7 @@ impl App {
             sessions: config.sessions.map(Sessions::new),
             redirects: config.redirects,
             words: config.provider.words,
-            reconciler,
+            sync,
             metrics,
             shows_metrics: config.metrics_bind.is_none() && config.bind.ip().is_loopback(),
             readiness: Readiness::default(),
@@ -195,7 +195,7 @@ impl App {
 
 /// What a replica does beside answering.
 struct Workers {
-    reconciler: Arc<Reconciler>,
+    sync: Arc<SyncService>,
     write_back: bool,
     watch_interval: Option<Duration>,
     reconcile_schedule: Option<Schedule>,
@@ -203,16 +203,16 @@ struct Workers {
 
 impl Workers {
     fn start(self, working: &mut JoinSet<()>, stopping: &watch::Receiver<bool>) {
-        let reconciler = || Arc::clone(&self.reconciler);
+        let sync = || Arc::clone(&self.sync);
         if self.write_back {
-            working.spawn(reconciler().keep_writing_back(stopping.clone()));
+            working.spawn(sync().keep_writing_back(stopping.clone()));
         }
-        working.spawn(reconciler().keep_running_jobs(stopping.clone()));
+        working.spawn(sync().keep_running_jobs(stopping.clone()));
         if let Some(interval) = self.watch_interval {
-            working.spawn(reconciler().keep_watching(interval, stopping.clone()));
+            working.spawn(sync().keep_watching(interval, stopping.clone()));
         }
         if let Some(schedule) = self.reconcile_schedule {
-            working.spawn(reconciler().keep_schedule(schedule, stopping.clone()));
+            working.spawn(sync().keep_schedule(schedule, stopping.clone()));
         }
     }
 }
@@ -242,12 +242,12 @@ fn label_words() -> LabelWords {
 }
 
 /// What keeps rows and provider in step; nothing where there is no key to the provider's API.
-pub fn reconciler(
+pub fn sync_service(
     config: &Config,
     store: &Store,
     nudge: Arc<Notify>,
     metrics: &Arc<Metrics>,
-) -> Result<Option<Arc<Reconciler>>, InvalidApi> {
+) -> Result<Option<Arc<SyncService>>, InvalidApi> {
     let Some(api) = config.api.clone() else {
         return Ok(None);
     };
@@ -261,9 +261,8 @@ pub fn reconciler(
     let directory = Arc::new(ClerkApi::new(settings, budget, Arc::clone(metrics))?);
     let rules = Rules { terms, words: provider.words.clone(), names: provider.names.clone() };
     let (store, instances) = (store.clone(), provider.instances.clone());
-    let reconciler =
-        Reconciler::new(store, rules, directory, instances, nudge, Arc::clone(metrics));
-    Ok(Some(Arc::new(reconciler)))
+    let sync = SyncService::new(store, rules, directory, instances, nudge, Arc::clone(metrics));
+    Ok(Some(Arc::new(sync)))
 }
 
 /// Listens on `bind`, which `variable` gave; returns the server and the address it got.

@@ -18,7 +18,7 @@ use usersync::config::{Config, Requirement};
 use usersync::domain::JobKind;
 use usersync::store::Store;
 use usersync::store::jobs::{Asked, JobRecord};
-use usersync::sync::Reconciler;
+use usersync::sync::SyncService;
 use usersync::sync::jobs::{JobView, now};
 
 /// How often it is looked how far a job has come.
@@ -94,9 +94,9 @@ pub(super) fn run(kind: JobKind, matches: &ArgMatches) -> Result<(), Failure> {
         return Err(no_key());
     }
     let store = prepared(&config)?;
-    let reconciler = app::reconciler(&config, &store, Arc::default(), &Arc::default());
-    let reconciler = reconciler.map_err(AppError::from)?.ok_or_else(no_key)?;
-    let job = block_on(work(&reconciler, &store, asked, JobProgressBar::new(json)))?;
+    let sync = app::sync_service(&config, &store, Arc::default(), &Arc::default());
+    let sync = sync.map_err(AppError::from)?.ok_or_else(no_key)?;
+    let job = block_on(work(&sync, &store, asked, JobProgressBar::new(json)))?;
     let view = JobView::of(&job, now());
     if json {
         output::line(&serde_json::to_string(&view).unwrap_or_default());
@@ -129,12 +129,12 @@ fn no_key() -> Failure {
 
 /// Does the job, or follows whoever does; returns it when it has ended.
 async fn work(
-    reconciler: &Arc<Reconciler>,
+    sync: &Arc<SyncService>,
     store: &Store,
     asked: Asked,
     progress: JobProgressBar,
 ) -> Result<JobRecord, Failure> {
-    let (job, is_new) = reconciler.ask_for_job(asked).await?;
+    let (job, is_new) = sync.ask_for_job(asked).await?;
     if !is_new && (job.dry_run, job.allow_mass_delete) != (asked.dry_run, asked.allow_mass_delete) {
         let (kind, id) = (asked.kind.as_str(), &job.id);
         return Err(Failure::Message(format!(
@@ -143,11 +143,11 @@ async fn work(
         )));
     }
     let mut signals = Signals::new()?;
-    do_or_follow(reconciler, store, job, is_new, &progress, &mut signals).await
+    do_or_follow(sync, store, job, is_new, &progress, &mut signals).await
 }
 
 async fn do_or_follow(
-    reconciler: &Arc<Reconciler>,
+    sync: &Arc<SyncService>,
     store: &Store,
     mut job: JobRecord,
     is_new: bool,
@@ -157,14 +157,14 @@ async fn do_or_follow(
     let mut announced = is_new;
     while job.is_active() {
         progress.show(&JobView::of(&job, now()));
-        let claimed = reconciler.claim_job(&job).await?;
+        let claimed = sync.claim_job(&job).await?;
         if claimed.is_none() && !std::mem::replace(&mut announced, true) {
             progress.note(&format!("job {} is under way elsewhere; following it", job.id));
         }
         let held = claimed.as_ref().map(JobRecord::held);
         let work = async {
             match claimed {
-                Some(job) => reconciler.run_job(job).await,
+                Some(job) => sync.run_job(job).await,
                 None => tokio::time::sleep(LOOK_EVERY).await,
             }
         };
@@ -176,7 +176,7 @@ async fn do_or_follow(
                     store.cancel_job(job.id.clone()).await?;
                 }
                 (StopRequest::Release, Some(held)) => {
-                    reconciler.leave_job(held).await;
+                    sync.leave_job(held).await;
                     return Err(stopped(&job));
                 }
                 (_, None) => return Err(stopped(&job)),

@@ -35,8 +35,8 @@ pub(super) async fn set_override(
     let (role, plan) = (choice.role.to_string(), choice.plan.to_string());
     let user = state.store.choose(id, words, choice, now).await?;
     tracing::info!(token = token_name.0, user.id = user.id(), role, plan, "an operator's choice");
-    if let Some(reconciler) = &state.reconciler {
-        reconciler.nudge();
+    if let Some(sync) = &state.sync {
+        sync.nudge();
     }
     Ok(HttpResponse::Ok().insert_header((CACHE_CONTROL, "no-store")).json(user))
 }

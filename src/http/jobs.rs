@@ -47,11 +47,11 @@ pub(super) async fn start(
     if allow_mass_delete && kind != JobKind::Reconcile {
         return Err(invalid());
     }
-    let reconciler = state.reconciler()?;
+    let sync = state.sync()?;
     // A search for drift changes nothing by its nature.
     let dry_run = dry_run || kind == JobKind::Drift;
     let asked = Asked { kind, dry_run, allow_mass_delete };
-    let (job, is_new) = reconciler.ask_for_job(asked).await?;
+    let (job, is_new) = sync.ask_for_job(asked).await?;
     tracing::info!(
         token = token_name.0,
         job = job.id,

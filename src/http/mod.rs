@@ -30,7 +30,7 @@ use crate::domain::Words;
 use crate::ingest::Ingest;
 use crate::provider::session::Sessions;
 use crate::store::Store;
-use crate::sync::Reconciler;
+use crate::sync::SyncService;
 use crate::telemetry::Metrics;
 use actix_web::web::{self, ServiceConfig};
 use actix_web::{HttpResponse, Resource, Route, guard};
@@ -55,7 +55,7 @@ pub struct AppState {
     /// Known roles and plans.
     pub words: Words,
     /// What keeps rows and provider in step, where there is a key to its API.
-    pub reconciler: Option<Arc<Reconciler>>,
+    pub sync: Option<Arc<SyncService>>,
     /// What is counted.
     pub metrics: Arc<Metrics>,
     /// Whether this listener shows metrics: it is loopback, and no other one was asked for.
@@ -66,9 +66,9 @@ pub struct AppState {
 
 impl AppState {
     /// What keeps rows and provider in step, or that there is no key to ask with.
-    fn reconciler(&self) -> Result<&Arc<Reconciler>, Problem> {
+    fn sync(&self) -> Result<&Arc<SyncService>, Problem> {
         let detail = "the provider cannot be asked: CLERK_SECRET_KEY is not set";
-        self.reconciler.as_ref().ok_or_else(|| Problem::unavailable("api_not_configured", detail))
+        self.sync.as_ref().ok_or_else(|| Problem::unavailable("api_not_configured", detail))
     }
 }
 

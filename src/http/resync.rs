@@ -42,10 +42,10 @@ pub(super) async fn resync(
     if body.user_ids.is_empty() || body.user_ids.len() > MOST_USERS || !named {
         return Err(invalid());
     }
-    let reconciler = state.reconciler()?;
+    let sync = state.sync()?;
     let users = body.user_ids.len();
     tracing::info!(token = token_name.0, users, take_over = body.take_over, "a manual resync");
-    let data = reconciler.resync(body.user_ids, body.take_over).await?;
+    let data = sync.resync(body.user_ids, body.take_over).await?;
     Ok(HttpResponse::Ok().insert_header((CACHE_CONTROL, "no-store")).json(ResyncResponse { data }))
 }
 

@@ -37,15 +37,15 @@ pub(super) async fn user_of(
     session: &Session,
 ) -> Result<(UserRecord, bool), Problem> {
     let imported = match admitted(find(state, session).await?)? {
-        Some(user) if user.is_imported() && state.reconciler.is_some() => Some(user),
+        Some(user) if user.is_imported() && state.sync.is_some() => Some(user),
         Some(user) => return Ok((user, false)),
         None => None,
     };
-    let Some(reconciler) = &state.reconciler else {
+    let Some(sync) = &state.sync else {
         let detail = "this user has no row yet, and without CLERK_SECRET_KEY the provider cannot be asked; the row comes with the user's first event";
         return Err(not_synced(detail));
     };
-    let created = match (reconciler.fetch_missing(&session.external_id).await, imported) {
+    let created = match (sync.fetch_missing(&session.external_id).await, imported) {
         // What a file said is better than nothing.
         (Err(NotSynced::Unavailable(_)), Some(user)) => return Ok((user, false)),
         (fetched, _) => fetched?,

@@ -88,11 +88,11 @@ async fn answer(
     let is_banned = before.as_ref().is_some_and(|user| user.status() == "banned");
     let refusal = admitted(before).err();
     let may_ask = refusal.is_none() || is_banned;
-    let Some(reconciler) = state.reconciler.as_ref().filter(|_| may_ask) else {
+    let Some(sync) = state.sync.as_ref().filter(|_| may_ask) else {
         let detail = "the provider cannot be asked for this user: CLERK_SECRET_KEY is not set";
         return Err(refusal.unwrap_or_else(|| Problem::unavailable("api_not_configured", detail)));
     };
-    let asked = reconciler.sync_at_sign_in(&session.external_id).await;
+    let asked = sync.sync_at_sign_in(&session.external_id).await;
     let created = asked.map_err(|error| refusal.unwrap_or_else(|| error.into()))?;
     let Some(user) = admitted(find(state, &session).await?)? else {
         let detail = "this user's row is being made; try again in a moment";

@@ -5,7 +5,7 @@
 //! same key must know another live user of ours; and the store's brake holds back what is too much
 //! for one day. Whoever is held back is remembered for the next reconcile.
 
-use super::{Reconciler, RefreshError, Unproven, now};
+use super::{RefreshError, SyncService, Unproven, now};
 use crate::domain::Judged;
 use crate::provider::{ApiError, Priority};
 use crate::store::Subject;
@@ -54,7 +54,7 @@ impl Acted {
     }
 }
 
-impl Reconciler {
+impl SyncService {
     /// Judges users who were not found, together, and acts where that is safe.
     pub(super) async fn judge_absent(
         &self,

@@ -23,7 +23,7 @@ mod view;
 pub use drift::{DriftReport, Found};
 pub use view::JobView;
 
-use super::{Reconciler, Unproven};
+use super::{SyncService, Unproven};
 use crate::provider::ApiError;
 use crate::store::jobs::{Asked, Held, JobRecord};
 use crate::store::{Moment, StoreError};
@@ -75,7 +75,7 @@ enum Stop {
     Unproven(Unproven),
 }
 
-impl Reconciler {
+impl SyncService {
     /// Asks for a job, unless one of its kind is active. Returns the one that is active now, and
     /// whether it is the new one.
     pub async fn ask_for_job(&self, asked: Asked) -> Result<(JobRecord, bool), StoreError> {

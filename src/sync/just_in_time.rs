@@ -5,7 +5,7 @@
 //! look at the table.
 
 use super::refresh::RefreshError;
-use super::{Reconciler, now};
+use super::{SyncService, now};
 use crate::provider::{ApiError, Priority};
 use crate::store::batch::Fate;
 use crate::store::{StoreError, Subject};
@@ -79,7 +79,7 @@ impl Default for Flights {
     }
 }
 
-impl Reconciler {
+impl SyncService {
     /// Fetches a user whose row is missing, or only imported. Returns whether this very call made the row.
     pub async fn fetch_missing(&self, external_id: &str) -> Result<bool, NotSynced> {
         self.fetch_unless(external_id, Wanted::AnyRow).await

@@ -3,7 +3,7 @@
 //! Called by `http` and `app`. Everything here asks the provider through a [`Directory`] and writes
 //! through the store's guard, so it never matters whether a webhook was faster.
 //!
-//! * [`Reconciler`] fetches a user and applies what came ([`refresh`]);
+//! * [`SyncService`] fetches a user and applies what came ([`refresh`]);
 //! * [`just_in_time`]: a user who signs in before their event came;
 //! * [`resync`]: an operator asks for some users anew;
 //! * [`write_back`]: the provider is told our id, the role and the plan;
@@ -42,7 +42,7 @@ use std::sync::Arc;
 use tokio::sync::Notify;
 
 /// Brings rows in step with what the provider says, and the provider with what rows say.
-pub struct Reconciler {
+pub struct SyncService {
     store: Store,
     rules: Rules,
     directory: Arc<dyn Directory>,
@@ -55,8 +55,8 @@ pub struct Reconciler {
     metrics: Arc<Metrics>,
 }
 
-impl Reconciler {
-    /// A reconciler of the users whom `directory` knows. Where `instances` are given, the API key
+impl SyncService {
+    /// A sync of the users whom `directory` knows. Where `instances` are given, the API key
     /// must belong to one of them. Whoever notes something to write back gives a `nudge`.
     pub fn new(
         store: Store,

@@ -1,6 +1,6 @@
 //! One user is fetched, and what came is applied.
 
-use super::{Reconciler, now};
+use super::{SyncService, now};
 use crate::domain::{Change, Snapshot};
 use crate::provider::{ApiError, Priority};
 use crate::store::StoreError;
@@ -17,7 +17,7 @@ pub enum RefreshError {
     Store(#[from] StoreError),
 }
 
-impl Reconciler {
+impl SyncService {
     /// Fetches a user and applies what came.
     pub(super) async fn refresh(
         &self,

@@ -4,7 +4,7 @@
 //! judged together, so that the brake sees them all.
 
 use super::absence::Absent;
-use super::{Reconciler, RefreshError, now};
+use super::{RefreshError, SyncService, now};
 use crate::domain::{Change, Snapshot};
 use crate::provider::{ApiError, Priority};
 use crate::store::StoreError;
@@ -57,7 +57,7 @@ pub enum ResyncOutcome {
 /// What a fetch brought.
 type Fetched = Result<Snapshot, ApiError>;
 
-impl Reconciler {
+impl SyncService {
     /// Fetches users and applies what came. `ids` are ours or the provider's. Where `take_over`,
     /// our values may replace those that stand in a conflicting user's metadata.
     pub async fn resync(
@@ -92,9 +92,9 @@ impl Reconciler {
             if under_way.len() == AT_ONCE {
                 fetched.extend(under_way.join_next().await.and_then(Result::ok));
             }
-            let (reconciler, external_id) = (Arc::clone(self), external_id.clone());
+            let (sync, external_id) = (Arc::clone(self), external_id.clone());
             under_way.spawn(async move {
-                let user = reconciler.directory.user(&external_id, Priority::Interactive).await;
+                let user = sync.directory.user(&external_id, Priority::Interactive).await;
                 (external_id, user)
             });
         }

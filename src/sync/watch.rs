@@ -4,7 +4,7 @@
 //! are read, newest first, down to those who were read the time before. Where that is too far, or the
 //! numbers of users disagree for longer than an event takes, a reconcile is asked for.
 
-use super::{Reconciler, now};
+use super::{SyncService, now};
 use crate::domain::{Change, JobKind, Schedule, Snapshot};
 use crate::provider::{ApiError, ListOrder, ListQuery, Position, Priority};
 use crate::store::jobs::{Asked, LEASE};
@@ -69,7 +69,7 @@ enum Descent {
     TooFar,
 }
 
-impl Reconciler {
+impl SyncService {
     /// Watches every `interval` until `stopping` turns true.
     pub async fn keep_watching(
         self: Arc<Self>,

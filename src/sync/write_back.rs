@@ -8,7 +8,7 @@ mod ahead;
 mod pauses;
 mod telling;
 
-use super::{Reconciler, Unproven};
+use super::{SyncService, Unproven};
 use crate::provider::Priority;
 use crate::store::write_backs::Claim;
 use ahead::Ahead;
@@ -52,7 +52,7 @@ pub const WRITE_BACK_OUTCOMES: [&str; 12] = [
     "database",
 ];
 
-impl Reconciler {
+impl SyncService {
     /// Writes back what is due until `stopping` turns true, then finishes what is under way.
     pub async fn keep_writing_back(self: Arc<Self>, mut stopping: watch::Receiver<bool>) {
         let mut under_way = JoinSet::new();
@@ -66,8 +66,8 @@ impl Reconciler {
             };
             let all_busy = claimed.len() == free;
             for claim in claimed {
-                let reconciler = Arc::clone(&self);
-                under_way.spawn(async move { reconciler.tell(claim, Priority::Background).await });
+                let sync = Arc::clone(&self);
+                under_way.spawn(async move { sync.tell(claim, Priority::Background).await });
             }
             let look_again = tokio::time::sleep(pauses.left().max(LOOK_EVERY));
             tokio::select! {
@@ -90,15 +90,15 @@ impl Reconciler {
 
     /// Tries the write-back of one user, for so long at most; it goes on where that is too short.
     pub(super) async fn write_back_within(self: &Arc<Self>, external_id: &str, patience: Duration) {
-        let reconciler = Arc::clone(self);
+        let sync = Arc::clone(self);
         let external_id = external_id.to_owned();
         let try_it = tokio::spawn(async move {
-            if reconciler.instance.failed_lately() || !reconciler.is_due(&external_id).await {
+            if sync.instance.failed_lately() || !sync.is_due(&external_id).await {
                 return;
             }
-            let proof = reconciler.instance.prove(Priority::Interactive);
+            let proof = sync.instance.prove(Priority::Interactive);
             if matches!(tokio::time::timeout(patience, proof).await, Ok(Ok(()))) {
-                reconciler.tell_now(external_id, patience).await;
+                sync.tell_now(external_id, patience).await;
             }
         });
         tokio::time::timeout(patience, try_it).await.ok();

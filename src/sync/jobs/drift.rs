@@ -111,8 +111,8 @@ impl Run {
     async fn still(&self, difference: Difference) -> Result<Found, Stop> {
         let (mut found, mut after) = (Found::default(), None);
         loop {
-            let store = &self.reconciler.store;
-            let source = self.reconciler.source();
+            let store = &self.sync.store;
+            let source = self.sync.source();
             let (standing, last) = self
                 .store(|| {
                     let held = self.held.clone();
@@ -130,7 +130,7 @@ impl Run {
     async fn undeleted(&self) -> Result<Found, Stop> {
         let (mut found, mut after) = (Found::default(), None);
         loop {
-            let (store, source) = (&self.reconciler.store, self.reconciler.source());
+            let (store, source) = (&self.sync.store, self.sync.source());
             let (undeleted, last) =
                 self.store(|| store.undeleted(source, after.clone(), READ_AT_ONCE)).await?;
             found.add(undeleted);

@@ -13,7 +13,7 @@ use crate::store::StoreError;
 use crate::store::absences::Absence;
 use crate::store::jobs::Acted;
 use crate::sync::absence::{Absent, IfFound};
-use crate::sync::{Reconciler, RefreshError, now};
+use crate::sync::{RefreshError, SyncService, now};
 use std::collections::HashSet;
 use std::sync::Arc;
 use tokio::task::{JoinError, JoinSet};
@@ -45,7 +45,7 @@ impl Run {
     /// Looks all candidates up again who stand behind `after`.
     pub(super) async fn look_again(&mut self, mut after: Option<String>) -> Result<(), Stop> {
         loop {
-            let store = &self.reconciler.store;
+            let store = &self.sync.store;
             let (held, extra) = (&self.held, Difference::Extra);
             let some = self
                 .store(|| store.candidates(held.clone(), extra, after.clone(), LOOK_UP_AT_ONCE))
@@ -86,7 +86,7 @@ impl Run {
                 looked_up.note(under_way.join_next().await)?;
             }
             let if_found = if self.looks_only { IfFound::Leave } else { IfFound::Apply };
-            under_way.spawn(look_up_one(Arc::clone(&self.reconciler), external_id, if_found));
+            under_way.spawn(look_up_one(Arc::clone(&self.sync), external_id, if_found));
         }
         while let Some(one) = under_way.join_next().await {
             looked_up.note(Some(one))?;
@@ -98,7 +98,7 @@ impl Run {
     async fn look_up_together(&self, external_ids: &[String]) -> Result<HashSet<String>, Stop> {
         let limit = u16::try_from(ListQuery::MOST_IDS).unwrap_or(1);
         let query = ListQuery { ids: external_ids.to_vec(), limit, ..ListQuery::default() };
-        let directory = &self.reconciler.directory;
+        let directory = &self.sync.directory;
         let Page { mut users, .. } =
             match self.api(|| directory.users(&query, Priority::Background)).await {
                 // One by one they can be asked for all the same.
@@ -108,7 +108,7 @@ impl Run {
         users.retain(|user| external_ids.contains(&user.external_id));
         let there = users.iter().map(|user| user.external_id.clone()).collect();
         if !self.looks_only && !users.is_empty() {
-            self.store(|| self.reconciler.apply_some(users.clone())).await?;
+            self.store(|| self.sync.apply_some(users.clone())).await?;
         }
         Ok(there)
     }
@@ -118,7 +118,7 @@ impl Run {
         if self.looks_only {
             return Ok(());
         }
-        let store = self.reconciler.store.clone();
+        let store = self.sync.store.clone();
         let mut checked = self.allow_mass_delete;
         loop {
             let gone =
@@ -130,7 +130,7 @@ impl Run {
                 return Err(Stop::Blocked(self.nobody_known()));
             }
             let progress = self.progress_at(&Cursor::Conclude);
-            let (terms, lifted) = (self.reconciler.rules.terms, self.allow_mass_delete);
+            let (terms, lifted) = (self.sync.rules.terms, self.allow_mass_delete);
             let acted = self.store(|| {
                 let (held, gone, progress) = (self.held.clone(), gone.clone(), progress.clone());
                 store.empty_candidates(held, terms, now(), gone, progress, lifted)
@@ -150,12 +150,12 @@ impl Run {
     /// Whether the key knows a live user who is no candidate, and whose row this very job did not make:
     /// one of its own list proves nothing about ours.
     async fn knows_another(&self) -> Result<bool, Stop> {
-        let store = &self.reconciler.store;
-        let source = self.reconciler.source();
+        let store = &self.sync.store;
+        let source = self.sync.source();
         let others = self
             .store(|| store.some_live_others(source, self.held.clone(), self.started_at))
             .await?;
-        Ok(self.reconciler.knows_one_of(others, Priority::Background).await?)
+        Ok(self.sync.knows_one_of(others, Priority::Background).await?)
     }
 
     fn nobody_known(&self) -> String {
@@ -178,11 +178,11 @@ impl Run {
 }
 
 async fn look_up_one(
-    reconciler: Arc<Reconciler>,
+    sync: Arc<SyncService>,
     external_id: String,
     if_found: IfFound,
 ) -> OneLookedUp {
-    let look = || reconciler.look_again(&external_id, if_found, Priority::Background);
+    let look = || sync.look_again(&external_id, if_found, Priority::Background);
     let again = |error: &RefreshError, tries| match error {
         RefreshError::Api(error) => patience::of_api(error, tries),
         RefreshError::Store(error) => patience::of_store(error, tries),

@@ -7,12 +7,12 @@ use crate::provider::{ApiError, Priority};
 use crate::store::jobs::{Held, Intent, Progress};
 use crate::store::{Moment, StoreError};
 use crate::sync::instance::Pin;
-use crate::sync::{Reconciler, Unproven};
+use crate::sync::{SyncService, Unproven};
 use std::sync::Arc;
 
 /// A job under way here.
 pub(super) struct Run {
-    pub(super) reconciler: Arc<Reconciler>,
+    pub(super) sync: Arc<SyncService>,
     pub(super) held: Held,
     pub(super) kind: JobKind,
     /// Nothing is changed but the job itself.
@@ -65,7 +65,7 @@ impl Run {
     /// do. A run that changes nothing does not decide for an empty table either.
     async fn prove(&self) -> Result<(), Stop> {
         let pin = if self.intent() == Intent::Write { Pin::Yes } else { Pin::No };
-        let prove = || self.reconciler.instance.prove_and(pin, Priority::Background);
+        let prove = || self.sync.instance.prove_and(pin, Priority::Background);
         let proven = patience::with(prove, |error, tries| match error {
             Unproven::Api(error) => patience::of_api(error, tries),
             Unproven::Store(error) => patience::of_store(error, tries),
@@ -80,14 +80,14 @@ impl Run {
 
     /// How many users there are, so that it can be told how far the job has come.
     async fn expect(&self) -> Result<(), Stop> {
-        let expected = match self.reconciler.directory.count(Priority::Background).await {
+        let expected = match self.sync.directory.count(Priority::Background).await {
             Ok(count) => i64::try_from(count).unwrap_or(i64::MAX),
             Err(error) => {
                 tracing::debug!("the provider does not count its users: {error}");
                 return Ok(());
             }
         };
-        let store = &self.reconciler.store;
+        let store = &self.sync.store;
         let noted = self.store(|| store.expect_users(self.held.clone(), expected)).await?;
         noted.then_some(()).ok_or(Stop::Lost)
     }

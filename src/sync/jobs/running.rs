@@ -4,7 +4,7 @@ use super::run::Run;
 use super::{Cursor, JobView, Stop, now};
 use crate::domain::{JobEnd, JobKind};
 use crate::store::jobs::{Ending, Held, JobRecord, LEASE, Progress};
-use crate::sync::Reconciler;
+use crate::sync::SyncService;
 use std::sync::Arc;
 use std::time::Duration;
 use tokio::sync::watch;
@@ -19,14 +19,14 @@ const TELL_EVERY: Duration = Duration::from_secs(10);
 /// How many candidates of a job that has ended are forgotten at once.
 const FORGET_AT_ONCE: i64 = 5_000;
 
-impl Reconciler {
+impl SyncService {
     /// Takes up jobs of all kinds that nobody is at, until `stopping` turns true; what is under way
     /// then is left to others.
     pub async fn keep_running_jobs(self: Arc<Self>, stopping: watch::Receiver<bool>) {
         let mut kinds = JoinSet::new();
         for kind in JobKind::ALL {
-            let (reconciler, stopping) = (Arc::clone(&self), stopping.clone());
-            kinds.spawn(reconciler.keep_running(kind, stopping));
+            let (sync, stopping) = (Arc::clone(&self), stopping.clone());
+            kinds.spawn(sync.keep_running(kind, stopping));
         }
         while kinds.join_next().await.is_some() {}
     }
@@ -64,7 +64,7 @@ impl Reconciler {
         let held = job.held();
         tracing::info!(job = job.id, kind = kind.as_str(), "the job runs here");
         let mut run = Run {
-            reconciler: Arc::clone(self),
+            sync: Arc::clone(self),
             held: held.clone(),
             kind,
             looks_only: job.dry_run,

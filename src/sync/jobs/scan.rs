@@ -89,20 +89,20 @@ impl Run {
     }
 
     fn ask_for(&self, paging: &Paging) -> Coming {
-        let (reconciler, query) = (Arc::clone(&self.reconciler), paging.query(PAGE_USERS));
+        let (sync, query) = (Arc::clone(&self.sync), paging.query(PAGE_USERS));
         // Where pages are written, that takes longer than to fetch the next one, so there is time to
         // read its rows too; where they agree, it would hold up the one behind.
         let reads_ahead = self.writes;
         let mut coming = JoinSet::new();
         coming.spawn(async move {
-            let ask = || reconciler.directory.users(&query, Priority::Background);
+            let ask = || sync.directory.users(&query, Priority::Background);
             let page = patience::with(ask, patience::of_api).await?;
             if !reads_ahead {
                 return Ok((page, None));
             }
             let ids = page.users.iter().map(|user| user.external_id.clone()).collect();
             // Where they cannot be read now, they are when the page is committed.
-            let ahead = reconciler.store.read_ahead(reconciler.source(), ids).await.ok();
+            let ahead = sync.store.read_ahead(sync.source(), ids).await.ok();
             Ok((page, ahead))
         });
         Coming(coming)
@@ -118,7 +118,7 @@ impl Run {
     }
 
     async fn is_there(&self, external_id: &str) -> Result<bool, Stop> {
-        let directory = &self.reconciler.directory;
+        let directory = &self.sync.directory;
         match self.api(|| directory.user(external_id, Priority::Background)).await {
             Err(Stop::Api(ApiError::NotFound)) => Ok(false),
             // Somebody is there, be it that nobody can read them.
@@ -150,10 +150,10 @@ impl Run {
     }
 
     async fn try_to_commit(&mut self, page: &Arc<JobPage>) -> Result<(), Stop> {
-        let reconciler = Arc::clone(&self.reconciler);
+        let sync = Arc::clone(&self.sync);
         let committed = self.store(|| {
-            let rules = reconciler.rules.clone();
-            reconciler.store.commit_page(self.held.clone(), rules, now(), Arc::clone(page))
+            let rules = sync.rules.clone();
+            sync.store.commit_page(self.held.clone(), rules, now(), Arc::clone(page))
         });
         let progress = committed.await?.ok_or(Stop::Lost)?;
         let written = |progress: &Progress| progress.counters.created + progress.counters.updated;
@@ -162,7 +162,7 @@ impl Run {
         self.progress = progress;
         let seen = self.progress.counters.seen;
         tracing::debug!(job = self.held.job_id(), seen, "a page is committed");
-        reconciler.nudge();
+        sync.nudge();
         Ok(())
     }
 
@@ -222,7 +222,7 @@ impl Run {
     }
 
     async fn rows(&self, part: Part, after: Option<Keyset>) -> Result<(Vec<Keyset>, bool), Stop> {
-        let (store, source) = (&self.reconciler.store, self.reconciler.source());
+        let (store, source) = (&self.sync.store, self.sync.source());
         let rows = self
             .store(|| {
                 store.unasked_rows(source, part, self.started_at, after.clone(), ROWS_AT_ONCE)
@@ -237,7 +237,7 @@ impl Run {
             return Ok(());
         }
         let candidates: Vec<Candidate> = external_ids.into_iter().map(Candidate::extra).collect();
-        let store = &self.reconciler.store;
+        let store = &self.sync.store;
         let noted = self.store(|| store.add_candidates(self.held.clone(), candidates.clone()));
         noted.await?.then_some(()).ok_or(Stop::Lost)
     }

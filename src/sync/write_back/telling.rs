@@ -10,7 +10,7 @@ use crate::store::budget::WINDOW;
 use crate::store::write_backs::{Acknowledgement, Claim, Postponement, Settlement};
 use crate::store::{Moment, StoreError, Subject};
 use crate::sync::absence::Absent;
-use crate::sync::{Reconciler, RefreshError, now};
+use crate::sync::{RefreshError, SyncService, now};
 use std::time::Duration;
 
 /// How long one write-back may take; shorter than its lease.
@@ -38,7 +38,7 @@ pub(super) enum Told {
     NotNow(ApiError),
 }
 
-impl Reconciler {
+impl SyncService {
     /// Tells the provider about one user.
     pub(super) async fn tell(&self, claim: Claim, priority: Priority) -> Told {
         let external_id = claim.external_id.clone();
