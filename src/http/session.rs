@@ -6,7 +6,7 @@
 use super::{AppState, Problem};
 use crate::provider::session::{Session, TokenError};
 use crate::store::UserRecord;
-use crate::sync::NotSynced;
+use crate::sync::SignInSyncError;
 use actix_web::HttpRequest;
 use actix_web::http::header::{AUTHORIZATION, COOKIE, HeaderValue};
 use actix_web::http::{Method, StatusCode};
@@ -47,7 +47,7 @@ pub(super) async fn user_of(
     };
     let created = match (sync.fetch_missing(&session.external_id).await, imported) {
         // What a file said is better than nothing.
-        (Err(NotSynced::Unavailable(_)), Some(user)) => return Ok((user, false)),
+        (Err(SignInSyncError::Unavailable(_)), Some(user)) => return Ok((user, false)),
         (fetched, _) => fetched?,
     };
     match admitted(find(state, session).await?)? {
@@ -82,19 +82,19 @@ fn not_synced(detail: &'static str) -> Problem {
     Problem::unavailable("user_not_synced", detail)
 }
 
-impl From<NotSynced> for Problem {
-    fn from(error: NotSynced) -> Self {
+impl From<SignInSyncError> for Problem {
+    fn from(error: SignInSyncError) -> Self {
         match error {
-            NotSynced::Unknown => Self::new(
+            SignInSyncError::Unknown => Self::new(
                 StatusCode::FORBIDDEN,
                 "user_unknown",
                 "the session is valid, but the provider knows no such user (any more)",
             ),
-            NotSynced::Unavailable(error) => not_synced(
+            SignInSyncError::Unavailable(error) => not_synced(
                 "this user's row cannot be brought in step at this moment, because the provider could not be asked; try again",
             )
             .because(format!("the provider could not be asked for a user: {error}")),
-            NotSynced::Database(error) => error.into(),
+            SignInSyncError::Database(error) => error.into(),
         }
     }
 }

@@ -5,7 +5,7 @@
 //! same key must know another live user of ours; and the store's brake holds back what is too much
 //! for one day. Whoever is held back is remembered for the next reconcile.
 
-use super::{RefreshError, SyncService, Unproven, now};
+use super::{InstanceError, SyncError, SyncService, now};
 use crate::domain::Judged;
 use crate::provider::{ApiError, Priority};
 use crate::store::Subject;
@@ -60,7 +60,7 @@ impl SyncService {
         &self,
         external_ids: Vec<String>,
         priority: Priority,
-    ) -> Result<HashMap<String, Absent>, RefreshError> {
+    ) -> Result<HashMap<String, Absent>, SyncError> {
         let mut judged = HashMap::new();
         let mut found = Vec::new();
         for external_id in external_ids {
@@ -89,7 +89,7 @@ impl SyncService {
         external_id: &str,
         if_found: IfFound,
         priority: Priority,
-    ) -> Result<Result<Absence, Absent>, RefreshError> {
+    ) -> Result<Result<Absence, Absent>, SyncError> {
         let subject = self.store.subject(self.source(), external_id.to_owned()).await?;
         let Some(subject) = subject.filter(Subject::is_live) else {
             return Ok(Err(Absent::NoRow));
@@ -103,7 +103,7 @@ impl SyncService {
         };
         match looked {
             Ok(()) => Ok(Err(Absent::StillThere)),
-            Err(RefreshError::Api(ApiError::NotFound)) => {
+            Err(SyncError::Api(ApiError::NotFound)) => {
                 let judged = Judged {
                     updated_at_ms: subject.version_updated_at,
                     projection: subject.version_projection,
@@ -119,11 +119,11 @@ impl SyncService {
         ids: &[String],
         found: Vec<Absence>,
         priority: Priority,
-    ) -> Result<Acted, RefreshError> {
-        let held_back = match self.instance.prove(priority).await {
-            Err(Unproven::WrongInstance { .. }) => Some("wrong_instance"),
-            Err(Unproven::Api(error)) => return Err(error.into()),
-            Err(Unproven::Store(error)) => return Err(error.into()),
+    ) -> Result<Acted, SyncError> {
+        let held_back = match self.instance.verify(priority).await {
+            Err(InstanceError::WrongInstance { .. }) => Some("wrong_instance"),
+            Err(InstanceError::Api(error)) => return Err(error.into()),
+            Err(InstanceError::Store(error)) => return Err(error.into()),
             Ok(()) if self.knows_another(ids, priority).await? => None,
             Ok(()) => Some("nobody_known"),
         };
@@ -157,11 +157,7 @@ impl SyncService {
     }
 
     /// Whether the key knows a live user besides those who were not found.
-    async fn knows_another(
-        &self,
-        ids: &[String],
-        priority: Priority,
-    ) -> Result<bool, RefreshError> {
+    async fn knows_another(&self, ids: &[String], priority: Priority) -> Result<bool, SyncError> {
         let others = self.store.some_live_users(self.source(), ids.to_vec()).await?;
         self.knows_one_of(others, priority).await
     }
@@ -171,11 +167,11 @@ impl SyncService {
         &self,
         external_ids: Vec<String>,
         priority: Priority,
-    ) -> Result<bool, RefreshError> {
+    ) -> Result<bool, SyncError> {
         for external_id in external_ids {
             match self.refresh(&external_id, priority).await {
                 Ok(_) => return Ok(true),
-                Err(RefreshError::Api(ApiError::NotFound)) => {}
+                Err(SyncError::Api(ApiError::NotFound)) => {}
                 Err(error) => return Err(error),
             }
         }

@@ -4,7 +4,7 @@
 //! (traps 24 and 36). So the instance is pinned in the database by the first key that proves to be
 //! right, and every later key must be of that instance.
 
-use super::RefreshError;
+use super::SyncError;
 use crate::provider::{ApiError, Directory, Priority};
 use crate::store::{Store, StoreError};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -16,7 +16,7 @@ const FAILED_FOR: Duration = Duration::from_secs(10);
 
 /// Why the key is not trusted.
 #[derive(Debug, thiserror::Error)]
-pub enum Unproven {
+pub enum InstanceError {
     /// The key belongs to another instance.
     #[error(
         "wrong_instance: the API key belongs to {found}, this table to {expected}; nothing is written back and nobody is emptied. Set CLERK_SECRET_KEY to a key of that instance"
@@ -35,11 +35,11 @@ pub enum Unproven {
     Store(#[from] StoreError),
 }
 
-impl From<RefreshError> for Unproven {
-    fn from(error: RefreshError) -> Self {
+impl From<SyncError> for InstanceError {
+    fn from(error: SyncError) -> Self {
         match error {
-            RefreshError::Api(error) => Self::Api(error),
-            RefreshError::Store(error) => Self::Store(error),
+            SyncError::Api(error) => Self::Api(error),
+            SyncError::Store(error) => Self::Store(error),
         }
     }
 }
@@ -54,16 +54,16 @@ pub(super) enum Pin {
 }
 
 /// The instance of the key, proven once in the life of the process.
-pub(super) struct Instance {
+pub(super) struct InstanceCheck {
     store: Store,
     source: &'static str,
     directory: Arc<dyn Directory>,
     configured: Vec<String>,
-    proven: OnceCell<()>,
+    verified: OnceCell<()>,
     failed_at: Mutex<Option<Instant>>,
 }
 
-impl Instance {
+impl InstanceCheck {
     pub(super) fn new(
         store: Store,
         source: &'static str,
@@ -75,25 +75,31 @@ impl Instance {
             source,
             directory,
             configured,
-            proven: OnceCell::new(),
+            verified: OnceCell::new(),
             failed_at: Mutex::default(),
         }
     }
 
     /// Whether the key is proven already.
-    pub(super) fn is_proven(&self) -> bool {
-        self.proven.initialized()
+    pub(super) fn is_verified(&self) -> bool {
+        self.verified.initialized()
     }
 
     /// Passes where the key is proven, else tries to prove it now.
-    pub(super) async fn prove(&self, priority: Priority) -> Result<(), Unproven> {
-        self.prove_and(Pin::Yes, priority).await
+    pub(super) async fn verify(&self, priority: Priority) -> Result<(), InstanceError> {
+        self.verify_and(Pin::Yes, priority).await
     }
 
     /// Likewise; whoever changes nothing does not pin the instance either.
-    pub(super) async fn prove_and(&self, pin: Pin, priority: Priority) -> Result<(), Unproven> {
+    pub(super) async fn verify_and(
+        &self,
+        pin: Pin,
+        priority: Priority,
+    ) -> Result<(), InstanceError> {
         let proven = match pin {
-            Pin::Yes => self.proven.get_or_try_init(|| self.compare(pin, priority)).await.copied(),
+            Pin::Yes => {
+                self.verified.get_or_try_init(|| self.compare(pin, priority)).await.copied()
+            }
             Pin::No => self.compare(pin, priority).await,
         };
         *self.failed_at() = proven.is_err().then(Instant::now);
@@ -101,7 +107,7 @@ impl Instance {
     }
 
     /// Whether a proof failed a moment ago. There may be many requests: they let it be.
-    pub(super) fn failed_lately(&self) -> bool {
+    pub(super) fn failed_recently(&self) -> bool {
         self.failed_at().is_some_and(|at| at.elapsed() < FAILED_FOR)
     }
 
@@ -109,9 +115,9 @@ impl Instance {
         self.failed_at.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    async fn compare(&self, pin: Pin, priority: Priority) -> Result<(), Unproven> {
+    async fn compare(&self, pin: Pin, priority: Priority) -> Result<(), InstanceError> {
         let found = self.directory.instances(priority).await?;
-        let wrong = |expected: &str| Unproven::WrongInstance {
+        let wrong = |expected: &str| InstanceError::WrongInstance {
             found: if found.is_empty() { "no known instance".into() } else { found.join(", ") },
             expected: expected.to_owned(),
         };
@@ -135,7 +141,7 @@ impl Instance {
     }
 
     /// Whether the key knows a live user of the table, or there is none to know.
-    async fn knows_our_users(&self, priority: Priority) -> Result<bool, Unproven> {
+    async fn knows_our_users(&self, priority: Priority) -> Result<bool, InstanceError> {
         let samples = self.store.some_live_users(self.source, Vec::new()).await?;
         for external_id in &samples {
             match self.directory.user(external_id, priority).await {

@@ -23,7 +23,7 @@ mod view;
 pub use drift::{DriftReport, Found};
 pub use view::JobView;
 
-use super::{SyncService, Unproven};
+use super::{InstanceError, SyncService};
 use crate::provider::ApiError;
 use crate::store::jobs::{Asked, Held, JobRecord};
 use crate::store::{Moment, StoreError};
@@ -57,7 +57,7 @@ impl Default for Cursor {
 
 /// Why a job does not go on.
 #[derive(Debug, thiserror::Error)]
-enum Stop {
+enum JobError {
     /// Somebody else holds the lease, or the job was cancelled.
     #[error("the lease is lost")]
     Lost,
@@ -72,7 +72,7 @@ enum Stop {
     Store(#[from] StoreError),
     /// The key is not trusted.
     #[error(transparent)]
-    Unproven(Unproven),
+    InstanceError(InstanceError),
 }
 
 impl SyncService {

@@ -4,7 +4,7 @@
 //! the provider knows no such user is remembered for a while, which spares the call and never the
 //! look at the table.
 
-use super::refresh::RefreshError;
+use super::refresh::SyncError;
 use super::{SyncService, now};
 use crate::provider::{ApiError, Priority};
 use crate::store::batch::Fate;
@@ -31,7 +31,7 @@ const WRITE_BACK_WITHIN: Duration = Duration::from_secs(2);
 
 /// Why there is no row for a valid session.
 #[derive(Clone, Debug, thiserror::Error)]
-pub enum NotSynced {
+pub enum SignInSyncError {
     /// The provider knows no such user.
     #[error("the provider knows no such user")]
     Unknown,
@@ -81,13 +81,16 @@ impl Default for Flights {
 
 impl SyncService {
     /// Fetches a user whose row is missing, or only imported. Returns whether this very call made the row.
-    pub async fn fetch_missing(&self, external_id: &str) -> Result<bool, NotSynced> {
+    pub async fn fetch_missing(&self, external_id: &str) -> Result<bool, SignInSyncError> {
         self.fetch_unless(external_id, Wanted::AnyRow).await
     }
 
     /// Brings the row of a signed-in user in step unless that was done a moment ago, and tries to
     /// tell the provider what it lacks. Returns whether this very call made the row.
-    pub async fn sync_at_sign_in(self: &Arc<Self>, external_id: &str) -> Result<bool, NotSynced> {
+    pub async fn sync_at_sign_in(
+        self: &Arc<Self>,
+        external_id: &str,
+    ) -> Result<bool, SignInSyncError> {
         let created = self.fetch_unless(external_id, Wanted::FreshRow).await?;
         if self.rules.terms.write_back {
             self.write_back_within(external_id, WRITE_BACK_WITHIN).await;
@@ -97,7 +100,11 @@ impl SyncService {
 
     /// Fetches a user, unless there is a live row that will do. Returns whether this very call
     /// made the row.
-    async fn fetch_unless(&self, external_id: &str, wanted: Wanted) -> Result<bool, NotSynced> {
+    async fn fetch_unless(
+        &self,
+        external_id: &str,
+        wanted: Wanted,
+    ) -> Result<bool, SignInSyncError> {
         let created = AtomicBool::new(false);
         let fetch = async {
             // The table is read within the flight, too: whoever read it before the last one
@@ -109,11 +116,11 @@ impl SyncService {
             }
             // Whoever has a row by now is known.
             if row.is_none() && self.flights.unknown.contains_key(external_id) {
-                return Err(RefreshError::Api(ApiError::NotFound));
+                return Err(SyncError::Api(ApiError::NotFound));
             }
             let fetched = self.refresh(external_id, Priority::Interactive).await;
             // Noted before the fetch counts as over: whoever comes too late to join it finds this.
-            if matches!(fetched, Err(RefreshError::Api(ApiError::NotFound))) {
+            if matches!(fetched, Err(SyncError::Api(ApiError::NotFound))) {
                 self.flights.unknown.insert(external_id.to_owned(), ()).await;
             }
             created.store(fetched?.fate == Fate::Created, Ordering::Relaxed);
@@ -123,9 +130,9 @@ impl SyncService {
             self.flights.joined.try_get_with((external_id.to_owned(), wanted), fetch).await;
         match joined.map_err(Arc::unwrap_or_clone) {
             Ok(()) => Ok(created.into_inner()),
-            Err(RefreshError::Api(ApiError::NotFound)) => Err(NotSynced::Unknown),
-            Err(RefreshError::Api(error)) => Err(NotSynced::Unavailable(error)),
-            Err(RefreshError::Store(error)) => Err(NotSynced::Database(error)),
+            Err(SyncError::Api(ApiError::NotFound)) => Err(SignInSyncError::Unknown),
+            Err(SyncError::Api(error)) => Err(SignInSyncError::Unavailable(error)),
+            Err(SyncError::Store(error)) => Err(SignInSyncError::Database(error)),
         }
     }
 }

@@ -25,9 +25,9 @@ mod watch;
 mod write_back;
 
 pub use budget::{SharedBudget, Unbounded};
-pub use instance::Unproven;
-pub use just_in_time::NotSynced;
-pub use refresh::RefreshError;
+pub use instance::InstanceError;
+pub use just_in_time::SignInSyncError;
+pub use refresh::SyncError;
 pub use resync::{ResyncOutcome, Resynced};
 pub use write_back::WRITE_BACK_OUTCOMES;
 
@@ -35,7 +35,7 @@ use crate::provider::Directory;
 use crate::store::write_backs::Rules;
 use crate::store::{Moment, Store};
 use crate::telemetry::Metrics;
-use instance::Instance;
+use instance::InstanceCheck;
 use jiff::Timestamp;
 use just_in_time::Flights;
 use std::sync::Arc;
@@ -46,7 +46,7 @@ pub struct SyncService {
     store: Store,
     rules: Rules,
     directory: Arc<dyn Directory>,
-    instance: Instance,
+    instance: InstanceCheck,
     flights: Flights,
     /// Wakes the worker: there is something to write back.
     nudge: Arc<Notify>,
@@ -66,8 +66,12 @@ impl SyncService {
         nudge: Arc<Notify>,
         metrics: Arc<Metrics>,
     ) -> Self {
-        let instance =
-            Instance::new(store.clone(), rules.terms.source, Arc::clone(&directory), instances);
+        let instance = InstanceCheck::new(
+            store.clone(),
+            rules.terms.source,
+            Arc::clone(&directory),
+            instances,
+        );
         let flights = Flights::default();
         Self {
             store,

@@ -8,7 +8,7 @@ use crate::store::batch::Effect;
 
 /// Why a user could not be brought in step.
 #[derive(Clone, Debug, thiserror::Error)]
-pub enum RefreshError {
+pub enum SyncError {
     /// The provider did not give the user.
     #[error(transparent)]
     Api(#[from] ApiError),
@@ -23,7 +23,7 @@ impl SyncService {
         &self,
         external_id: &str,
         priority: Priority,
-    ) -> Result<Effect, RefreshError> {
+    ) -> Result<Effect, SyncError> {
         let snapshot = self.directory.user(external_id, priority).await?;
         Ok(self.apply(snapshot).await?)
     }

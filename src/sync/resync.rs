@@ -4,7 +4,7 @@
 //! judged together, so that the brake sees them all.
 
 use super::absence::Absent;
-use super::{RefreshError, SyncService, now};
+use super::{SyncError, SyncService, now};
 use crate::domain::{Change, Snapshot};
 use crate::provider::{ApiError, Priority};
 use crate::store::StoreError;
@@ -136,11 +136,11 @@ impl SyncService {
             .collect();
         let judged = match self.judge_absent(missing, Priority::Interactive).await {
             Ok(judged) => judged,
-            Err(RefreshError::Api(error)) => {
+            Err(SyncError::Api(error)) => {
                 tracing::warn!(code = error.code(), "absent users could not be looked for again");
                 HashMap::new()
             }
-            Err(RefreshError::Store(error)) => return Err(error),
+            Err(SyncError::Store(error)) => return Err(error),
         };
         for (external_id, user) in fetched {
             let Err(error) = user else { continue };

@@ -50,7 +50,7 @@ struct Memory {
 
 /// Why a watch was not finished.
 #[derive(Debug, thiserror::Error)]
-enum Unfinished {
+enum WatchError {
     #[error("another replica took over")]
     Lost,
     #[error(transparent)]
@@ -58,7 +58,7 @@ enum Unfinished {
     #[error(transparent)]
     Store(#[from] StoreError),
     #[error(transparent)]
-    Unproven(#[from] super::Unproven),
+    InstanceError(#[from] super::InstanceError),
 }
 
 /// How far a descent came.
@@ -131,13 +131,13 @@ impl SyncService {
         let memory: Memory = serde_json::from_str(&shift.memory).unwrap_or_default();
         let watched = tokio::select! {
             watched = self.watch(&shift, memory.clone(), interval) => watched,
-            () = self.keep_turn(&shift) => Err(Unfinished::Lost),
+            () = self.keep_turn(&shift) => Err(WatchError::Lost),
         };
         let memory = watched.as_ref().unwrap_or(&memory);
         let memory = serde_json::to_string(memory).unwrap_or_else(|_| "null".into());
         let ended = self.store.end_shift(shift, interval, memory).await;
         match (watched, ended) {
-            (Ok(_), Ok(_)) | (Err(Unfinished::Lost), _) => {}
+            (Ok(_), Ok(_)) | (Err(WatchError::Lost), _) => {}
             (Err(error), _) => tracing::warn!("the watch could not look at the provider: {error}"),
             (_, Err(error)) => tracing::warn!("the watch could not be noted: {error}"),
         }
@@ -161,8 +161,8 @@ impl SyncService {
         shift: &Shift,
         mut memory: Memory,
         interval: Duration,
-    ) -> Result<Memory, Unfinished> {
-        self.instance.prove(Priority::Background).await?;
+    ) -> Result<Memory, WatchError> {
+        self.instance.verify(Priority::Background).await?;
         let reconciled_at = self.reconciled_at().await?;
         let known = memory.watermark.max(reconciled_at.map(|at| at.0.as_millis()));
         let margin_ms = i64::try_from(MARGIN.as_millis()).unwrap_or(0);
@@ -193,7 +193,7 @@ impl SyncService {
     }
 
     /// Applies who changed since `floor`, newest first.
-    async fn descend(&self, shift: &Shift, floor: Option<i64>) -> Result<Descent, Unfinished> {
+    async fn descend(&self, shift: &Shift, floor: Option<i64>) -> Result<Descent, WatchError> {
         let mut newest = None;
         for page in 0..MOST_PAGES {
             let offset = page * (u32::from(PAGE_USERS) - OVERLAP);
@@ -218,7 +218,7 @@ impl SyncService {
 
     /// Applies a page. Where the database refuses it, its users are tried in ever smaller parts, so
     /// that one who cannot be stored hides nobody.
-    async fn bring_in(&self, shift: &Shift, users: Vec<Snapshot>) -> Result<(), Unfinished> {
+    async fn bring_in(&self, shift: &Shift, users: Vec<Snapshot>) -> Result<(), WatchError> {
         let users = users.into_iter().map(|user| Change::Snapshot(Box::new(user))).collect();
         let (mut parts, mut created, mut updated): (Vec<Vec<Change>>, _, _) = (vec![users], 0, 0);
         while let Some(mut part) = parts.pop() {
@@ -233,7 +233,7 @@ impl SyncService {
                     tracing::error!(user.external_id = external_id, why, "a user cannot be stored");
                 }
                 counters => {
-                    let counters = counters?.ok_or(Unfinished::Lost)?;
+                    let counters = counters?.ok_or(WatchError::Lost)?;
                     created += counters.created;
                     updated += counters.updated;
                 }
@@ -248,7 +248,7 @@ impl SyncService {
 
     /// Compares how many users there are here and there. An event may be on its way, so the same
     /// difference must be met twice; and one that a reconcile leaves is asked about once only.
-    async fn compare_counts(&self, memory: &mut Memory, rests: bool) -> Result<(), Unfinished> {
+    async fn compare_counts(&self, memory: &mut Memory, rests: bool) -> Result<(), WatchError> {
         let theirs = self.directory.count(Priority::Background).await?;
         let ours = self.store.count_live_users(self.source()).await?;
         let difference = i64::try_from(theirs).unwrap_or(i64::MAX).saturating_sub(ours);

@@ -8,7 +8,7 @@ mod ahead;
 mod pauses;
 mod telling;
 
-use super::{SyncService, Unproven};
+use super::{InstanceError, SyncService};
 use crate::provider::Priority;
 use crate::store::write_backs::Claim;
 use ahead::Ahead;
@@ -93,10 +93,10 @@ impl SyncService {
         let sync = Arc::clone(self);
         let external_id = external_id.to_owned();
         let try_it = tokio::spawn(async move {
-            if sync.instance.failed_lately() || !sync.is_due(&external_id).await {
+            if sync.instance.failed_recently() || !sync.is_due(&external_id).await {
                 return;
             }
-            let proof = sync.instance.prove(Priority::Interactive);
+            let proof = sync.instance.verify(Priority::Interactive);
             if matches!(tokio::time::timeout(patience, proof).await, Ok(Ok(()))) {
                 sync.tell_now(external_id, patience).await;
             }
@@ -147,14 +147,14 @@ impl SyncService {
         free: usize,
         ahead: &mut Ahead,
         stopping: &mut watch::Receiver<bool>,
-    ) -> Result<Vec<Claim>, Unproven> {
+    ) -> Result<Vec<Claim>, InstanceError> {
         let source = self.source();
-        if !self.instance.is_proven() {
+        if !self.instance.is_verified() {
             if !self.store.is_any_write_back_due(source).await? {
                 return Ok(Vec::new());
             }
             tokio::select! {
-                proven = self.instance.prove(Priority::Background) => proven?,
+                proven = self.instance.verify(Priority::Background) => proven?,
                 _ = stopping.wait_for(|stops| *stops) => return Ok(Vec::new()),
             }
         }

@@ -3,7 +3,7 @@
 //! The scan has noted who differs. Before it is told, each row is read once more: one that was written
 //! since is judged by the next scan. What is younger than the grace was counted apart on the way.
 
-use super::Stop;
+use super::JobError;
 use super::run::Run;
 use crate::domain::{Counters, Difference, JobKind, Looked, WouldFill};
 use crate::store::jobs::JobRecord;
@@ -90,7 +90,7 @@ impl DriftReport {
 
 impl Run {
     /// Tells what differs, as JSON.
-    pub(super) async fn tell_drift(&mut self) -> Result<String, Stop> {
+    pub(super) async fn tell_drift(&mut self) -> Result<String, JobError> {
         let Counters { seen, failed, .. } = self.progress.counters;
         let Looked { write_back, in_flight } = self.progress.looked;
         let report = DriftReport {
@@ -108,7 +108,7 @@ impl Run {
         json.map_err(|_| StoreError::Refused("a report cannot be written".into()).into())
     }
 
-    async fn still(&self, difference: Difference) -> Result<Found, Stop> {
+    async fn still(&self, difference: Difference) -> Result<Found, JobError> {
         let (mut found, mut after) = (Found::default(), None);
         loop {
             let store = &self.sync.store;
@@ -127,7 +127,7 @@ impl Run {
         }
     }
 
-    async fn undeleted(&self) -> Result<Found, Stop> {
+    async fn undeleted(&self) -> Result<Found, JobError> {
         let (mut found, mut after) = (Found::default(), None);
         loop {
             let (store, source) = (&self.sync.store, self.sync.source());

@@ -6,14 +6,14 @@
 //! to the key, and the brake must let them pass, unless an operator lifts both.
 
 use super::run::Run;
-use super::{Cursor, Stop, patience};
+use super::{Cursor, JobError, patience};
 use crate::domain::Difference;
 use crate::provider::{ApiError, ListQuery, Page, Priority};
 use crate::store::StoreError;
 use crate::store::absences::Absence;
 use crate::store::jobs::Acted;
 use crate::sync::absence::{Absent, IfFound};
-use crate::sync::{RefreshError, SyncService, now};
+use crate::sync::{SyncError, SyncService, now};
 use std::collections::HashSet;
 use std::sync::Arc;
 use tokio::task::{JoinError, JoinSet};
@@ -28,7 +28,7 @@ const AT_ONCE: usize = 8;
 const EMPTY_AT_ONCE: i64 = 500;
 
 /// What became of one of them.
-type OneLookedUp = (String, Result<Result<Absence, Absent>, RefreshError>);
+type OneLookedUp = (String, Result<Result<Absence, Absent>, SyncError>);
 
 /// What second look-ups came to.
 #[derive(Default)]
@@ -43,7 +43,7 @@ struct LookedUp {
 
 impl Run {
     /// Looks all candidates up again who stand behind `after`.
-    pub(super) async fn look_again(&mut self, mut after: Option<String>) -> Result<(), Stop> {
+    pub(super) async fn look_again(&mut self, mut after: Option<String>) -> Result<(), JobError> {
         loop {
             let store = &self.sync.store;
             let (held, extra) = (&self.held, Difference::Extra);
@@ -66,14 +66,14 @@ impl Run {
                 let (dropped, gone) = (looked_up.dropped.clone(), looked_up.gone.clone());
                 store.judge_candidates(held.clone(), dropped, gone, progress.clone())
             });
-            judged.await?.then_some(()).ok_or(Stop::Lost)?;
+            judged.await?.then_some(()).ok_or(JobError::Lost)?;
             self.progress = progress;
         }
     }
 
     /// Looks users up: first together, since whoever came during the scan is there, then whoever is
     /// left one by one, since only that is an answer about a user.
-    async fn look_up(&self, external_ids: Vec<String>) -> Result<LookedUp, Stop> {
+    async fn look_up(&self, external_ids: Vec<String>) -> Result<LookedUp, JobError> {
         let there = self.look_up_together(&external_ids).await?;
         let mut looked_up = LookedUp::default();
         let mut under_way = JoinSet::new();
@@ -95,16 +95,18 @@ impl Run {
     }
 
     /// Who of these users is listed. What is listed is applied, since it is newer than any page.
-    async fn look_up_together(&self, external_ids: &[String]) -> Result<HashSet<String>, Stop> {
+    async fn look_up_together(&self, external_ids: &[String]) -> Result<HashSet<String>, JobError> {
         let limit = u16::try_from(ListQuery::MOST_IDS).unwrap_or(1);
         let query = ListQuery { ids: external_ids.to_vec(), limit, ..ListQuery::default() };
         let directory = &self.sync.directory;
-        let Page { mut users, .. } =
-            match self.api(|| directory.users(&query, Priority::Background)).await {
-                // One by one they can be asked for all the same.
-                Err(Stop::Api(ApiError::NotFound | ApiError::Rejected { .. })) => Page::default(),
-                result => result?,
-            };
+        let Page { mut users, .. } = match self
+            .api(|| directory.users(&query, Priority::Background))
+            .await
+        {
+            // One by one they can be asked for all the same.
+            Err(JobError::Api(ApiError::NotFound | ApiError::Rejected { .. })) => Page::default(),
+            result => result?,
+        };
         users.retain(|user| external_ids.contains(&user.external_id));
         let there = users.iter().map(|user| user.external_id.clone()).collect();
         if !self.looks_only && !users.is_empty() {
@@ -114,7 +116,7 @@ impl Run {
     }
 
     /// Empties the rows of users who are gone, where that is safe.
-    pub(super) async fn act(&mut self) -> Result<(), Stop> {
+    pub(super) async fn act(&mut self) -> Result<(), JobError> {
         if self.looks_only {
             return Ok(());
         }
@@ -127,7 +129,7 @@ impl Run {
                 break;
             }
             if !std::mem::replace(&mut checked, true) && !self.knows_another().await? {
-                return Err(Stop::Blocked(self.nobody_known()));
+                return Err(JobError::Blocked(self.nobody_known()));
             }
             let progress = self.progress_at(&Cursor::Conclude);
             let (terms, lifted) = (self.sync.rules.terms, self.allow_mass_delete);
@@ -137,8 +139,8 @@ impl Run {
             });
             match acted.await? {
                 Acted::Emptied(progress) => self.progress = progress,
-                Acted::Braked { live } => return Err(Stop::Blocked(self.braked(live))),
-                Acted::Lost => return Err(Stop::Lost),
+                Acted::Braked { live } => return Err(JobError::Blocked(self.braked(live))),
+                Acted::Lost => return Err(JobError::Lost),
             }
         }
         if self.progress.counters.extra > 0 {
@@ -149,7 +151,7 @@ impl Run {
 
     /// Whether the key knows a live user who is no candidate, and whose row this very job did not make:
     /// one of its own list proves nothing about ours.
-    async fn knows_another(&self) -> Result<bool, Stop> {
+    async fn knows_another(&self) -> Result<bool, JobError> {
         let store = &self.sync.store;
         let source = self.sync.source();
         let others = self
@@ -183,9 +185,9 @@ async fn look_up_one(
     if_found: IfFound,
 ) -> OneLookedUp {
     let look = || sync.look_again(&external_id, if_found, Priority::Background);
-    let again = |error: &RefreshError, tries| match error {
-        RefreshError::Api(error) => patience::of_api(error, tries),
-        RefreshError::Store(error) => patience::of_store(error, tries),
+    let again = |error: &SyncError, tries| match error {
+        SyncError::Api(error) => patience::of_api(error, tries),
+        SyncError::Store(error) => patience::of_store(error, tries),
     };
     let looked = patience::with(look, again).await;
     (external_id, looked)
@@ -193,14 +195,14 @@ async fn look_up_one(
 
 impl LookedUp {
     /// Notes one answer. Whoever cannot be read is left as they are.
-    fn note(&mut self, one: Option<Result<OneLookedUp, JoinError>>) -> Result<(), Stop> {
+    fn note(&mut self, one: Option<Result<OneLookedUp, JoinError>>) -> Result<(), JobError> {
         let Some(Ok((external_id, looked))) = one else {
             return Err(StoreError::Refused("a look-up was broken off".into()).into());
         };
         match looked {
             Ok(Ok(absence)) => self.gone.push(absence),
             Ok(Err(_)) => self.dropped.push(external_id),
-            Err(RefreshError::Api(ApiError::Protocol(_) | ApiError::Rejected { .. })) => {
+            Err(SyncError::Api(ApiError::Protocol(_) | ApiError::Rejected { .. })) => {
                 self.failed += 1;
                 self.dropped.push(external_id);
             }
@@ -210,11 +212,11 @@ impl LookedUp {
     }
 }
 
-impl From<RefreshError> for Stop {
-    fn from(error: RefreshError) -> Self {
+impl From<SyncError> for JobError {
+    fn from(error: SyncError) -> Self {
         match error {
-            RefreshError::Api(error) => Self::Api(error),
-            RefreshError::Store(error) => Self::Store(error),
+            SyncError::Api(error) => Self::Api(error),
+            SyncError::Store(error) => Self::Store(error),
         }
     }
 }

@@ -1,13 +1,13 @@
 //! One job under way: its phases, one after the other.
 
 use super::paging::Paging;
-use super::{Cursor, Stop, patience};
+use super::{Cursor, JobError, patience};
 use crate::domain::JobKind;
 use crate::provider::{ApiError, Priority};
 use crate::store::jobs::{Held, Intent, Progress};
 use crate::store::{Moment, StoreError};
 use crate::sync::instance::Pin;
-use crate::sync::{SyncService, Unproven};
+use crate::sync::{InstanceError, SyncService};
 use std::sync::Arc;
 
 /// A job under way here.
@@ -27,8 +27,8 @@ pub(super) struct Run {
 
 impl Run {
     /// Does all that is left behind the cursor; returns what there is to tell, as JSON.
-    pub(super) async fn work(&mut self, mut cursor: Cursor) -> Result<Option<String>, Stop> {
-        self.prove().await?;
+    pub(super) async fn work(&mut self, mut cursor: Cursor) -> Result<Option<String>, JobError> {
+        self.verify_instance().await?;
         loop {
             cursor = match cursor {
                 Cursor::Scan(paging) => {
@@ -63,23 +63,23 @@ impl Run {
 
     /// The key must belong to the instance that the table belongs to, whatever the job is about to
     /// do. A run that changes nothing does not decide for an empty table either.
-    async fn prove(&self) -> Result<(), Stop> {
+    async fn verify_instance(&self) -> Result<(), JobError> {
         let pin = if self.intent() == Intent::Write { Pin::Yes } else { Pin::No };
-        let prove = || self.sync.instance.prove_and(pin, Priority::Background);
+        let prove = || self.sync.instance.verify_and(pin, Priority::Background);
         let proven = patience::with(prove, |error, tries| match error {
-            Unproven::Api(error) => patience::of_api(error, tries),
-            Unproven::Store(error) => patience::of_store(error, tries),
-            Unproven::WrongInstance { .. } => None,
+            InstanceError::Api(error) => patience::of_api(error, tries),
+            InstanceError::Store(error) => patience::of_store(error, tries),
+            InstanceError::WrongInstance { .. } => None,
         });
         proven.await.map_err(|unproven| match unproven {
-            Unproven::Api(error) => error.into(),
-            Unproven::Store(error) => error.into(),
-            wrong @ Unproven::WrongInstance { .. } => Stop::Unproven(wrong),
+            InstanceError::Api(error) => error.into(),
+            InstanceError::Store(error) => error.into(),
+            wrong @ InstanceError::WrongInstance { .. } => JobError::InstanceError(wrong),
         })
     }
 
     /// How many users there are, so that it can be told how far the job has come.
-    async fn expect(&self) -> Result<(), Stop> {
+    async fn expect(&self) -> Result<(), JobError> {
         let expected = match self.sync.directory.count(Priority::Background).await {
             Ok(count) => i64::try_from(count).unwrap_or(i64::MAX),
             Err(error) => {
@@ -89,11 +89,11 @@ impl Run {
         };
         let store = &self.sync.store;
         let noted = self.store(|| store.expect_users(self.held.clone(), expected)).await?;
-        noted.then_some(()).ok_or(Stop::Lost)
+        noted.then_some(()).ok_or(JobError::Lost)
     }
 
     /// Asks the database, again and again while it is away.
-    pub(super) async fn store<T, F>(&self, ask: impl Fn() -> F) -> Result<T, Stop>
+    pub(super) async fn store<T, F>(&self, ask: impl Fn() -> F) -> Result<T, JobError>
     where
         F: Future<Output = Result<T, StoreError>>,
     {
@@ -101,7 +101,7 @@ impl Run {
     }
 
     /// Asks the provider, again and again while it does not answer.
-    pub(super) async fn api<T, F>(&self, ask: impl Fn() -> F) -> Result<T, Stop>
+    pub(super) async fn api<T, F>(&self, ask: impl Fn() -> F) -> Result<T, JobError>
     where
         F: Future<Output = Result<T, ApiError>>,
     {

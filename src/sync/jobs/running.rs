@@ -1,7 +1,7 @@
 //! Jobs are taken up, kept and ended: what holds for each, whatever it does.
 
 use super::run::Run;
-use super::{Cursor, JobView, Stop, now};
+use super::{Cursor, JobError, JobView, now};
 use crate::domain::{JobEnd, JobKind};
 use crate::store::jobs::{Ending, Held, JobRecord, LEASE, Progress};
 use crate::sync::SyncService;
@@ -81,8 +81,8 @@ impl SyncService {
         run.progress = run.progress_at(&cursor);
         let result = tokio::select! {
             result = run.work(cursor) => result,
-            () = self.keep_lease(&held) => Err(Stop::Lost),
-            () = self.tell_progress(&held) => Err(Stop::Lost),
+            () = self.keep_lease(&held) => Err(JobError::Lost),
+            () = self.tell_progress(&held) => Err(JobError::Lost),
         };
         self.end(&held, kind, result).await;
     }
@@ -121,15 +121,15 @@ impl SyncService {
         }
     }
 
-    async fn end(&self, held: &Held, kind: JobKind, result: Result<Option<String>, Stop>) {
+    async fn end(&self, held: &Held, kind: JobKind, result: Result<Option<String>, JobError>) {
         let job = held.job_id();
         let (end, error, report) = match result {
             Ok(report) => (JobEnd::Succeeded, None, report),
-            Err(Stop::Lost) => {
+            Err(JobError::Lost) => {
                 tracing::warn!(job, "the job was cancelled, or its lease was lost");
                 return;
             }
-            Err(stop @ Stop::Blocked(_)) => (JobEnd::Blocked, Some(stop.to_string()), None),
+            Err(stop @ JobError::Blocked(_)) => (JobEnd::Blocked, Some(stop.to_string()), None),
             Err(stop) => (JobEnd::Failed, Some(stop.to_string()), None),
         };
         let ending = Ending { end, error: error.clone(), report };

@@ -5,7 +5,7 @@
 
 use super::paging::{Next, PAGE_USERS, Paging, Window};
 use super::run::Run;
-use super::{Cursor, Stop, patience};
+use super::{Cursor, JobError, patience};
 use crate::domain::{Change, UnixMillis};
 use crate::provider::{ApiError, Page, Priority};
 use crate::store::jobs::{Candidate, Intent, JobPage, Keyset, Part, Progress, RowsAhead};
@@ -33,7 +33,7 @@ impl Coming {
 
 impl Run {
     /// Compares all users behind the place `paging`; returns the place behind the last one.
-    pub(super) async fn scan(&mut self, mut paging: Paging) -> Result<Paging, Stop> {
+    pub(super) async fn scan(&mut self, mut paging: Paging) -> Result<Paging, JobError> {
         let mut coming = self.ask_for(&paging);
         loop {
             let (mut page, ahead) = match coming.page().await {
@@ -109,7 +109,7 @@ impl Run {
     }
 
     /// Whether a page was refused because the user behind whom it was asked for is gone.
-    async fn is_cursor_gone(&self, paging: &Paging, error: &ApiError) -> Result<bool, Stop> {
+    async fn is_cursor_gone(&self, paging: &Paging, error: &ApiError) -> Result<bool, JobError> {
         let refused = matches!(error, ApiError::NotFound | ApiError::Rejected { .. });
         match paging.last_id().filter(|_| refused && paging.is_behind_a_user()) {
             Some(id) => Ok(!self.is_there(id).await?),
@@ -117,25 +117,25 @@ impl Run {
         }
     }
 
-    async fn is_there(&self, external_id: &str) -> Result<bool, Stop> {
+    async fn is_there(&self, external_id: &str) -> Result<bool, JobError> {
         let directory = &self.sync.directory;
         match self.api(|| directory.user(external_id, Priority::Background)).await {
-            Err(Stop::Api(ApiError::NotFound)) => Ok(false),
+            Err(JobError::Api(ApiError::NotFound)) => Ok(false),
             // Somebody is there, be it that nobody can read them.
-            Ok(_) | Err(Stop::Api(ApiError::Protocol(_))) => Ok(true),
+            Ok(_) | Err(JobError::Api(ApiError::Protocol(_))) => Ok(true),
             Err(error) => Err(error),
         }
     }
 
     /// Commits a page. Where the database refuses it, its users are tried in ever smaller parts, so
     /// that one who cannot be stored hides nobody.
-    async fn commit(&mut self, page: JobPage) -> Result<(), Stop> {
+    async fn commit(&mut self, page: JobPage) -> Result<(), JobError> {
         if page.users.is_empty() && page.unreadable == 0 && page.extras.is_empty() {
             return Ok(());
         }
         let page = Arc::new(page);
         match self.try_to_commit(&page).await {
-            Err(Stop::Store(StoreError::Refused(why))) => {
+            Err(JobError::Store(StoreError::Refused(why))) => {
                 tracing::warn!(job = self.held.job_id(), why, "a page is written in parts");
                 self.commit_in_parts(page.users.clone()).await?;
                 let cursor = page.progress.cursor.clone();
@@ -149,13 +149,13 @@ impl Run {
         }
     }
 
-    async fn try_to_commit(&mut self, page: &Arc<JobPage>) -> Result<(), Stop> {
+    async fn try_to_commit(&mut self, page: &Arc<JobPage>) -> Result<(), JobError> {
         let sync = Arc::clone(&self.sync);
         let committed = self.store(|| {
             let rules = sync.rules.clone();
             sync.store.commit_page(self.held.clone(), rules, now(), Arc::clone(page))
         });
-        let progress = committed.await?.ok_or(Stop::Lost)?;
+        let progress = committed.await?.ok_or(JobError::Lost)?;
         let written = |progress: &Progress| progress.counters.created + progress.counters.updated;
         self.writes =
             self.intent() == Intent::Write && written(&progress) > written(&self.progress);
@@ -167,7 +167,7 @@ impl Run {
     }
 
     /// Commits users without moving the job's place; whoever cannot be stored alone has failed.
-    async fn commit_in_parts(&mut self, users: Vec<Change>) -> Result<(), Stop> {
+    async fn commit_in_parts(&mut self, users: Vec<Change>) -> Result<(), JobError> {
         let mut parts = vec![users];
         while let Some(mut users) = parts.pop() {
             let half = users.split_off(users.len() / 2);
@@ -178,7 +178,7 @@ impl Run {
                 let part = JobPage { users, intent, progress, is_part: true, ..JobPage::default() };
                 let part = Arc::new(part);
                 match (self.try_to_commit(&part).await, alone) {
-                    (Err(Stop::Store(StoreError::Refused(why))), Some(external_id)) => {
+                    (Err(JobError::Store(StoreError::Refused(why))), Some(external_id)) => {
                         tracing::error!(
                             user.external_id = external_id,
                             why,
@@ -187,7 +187,7 @@ impl Run {
                         self.progress.counters.seen += 1;
                         self.progress.counters.failed += 1;
                     }
-                    (Err(Stop::Store(StoreError::Refused(_))), None) => {
+                    (Err(JobError::Store(StoreError::Refused(_))), None) => {
                         parts.push(part.users.clone());
                     }
                     (result, _) => result?,
@@ -199,7 +199,7 @@ impl Run {
 
     /// Users of a window whose rows are live and who were not there. Where there are many, they are
     /// noted on the way.
-    async fn extras(&self, window: &Window) -> Result<Vec<String>, Stop> {
+    async fn extras(&self, window: &Window) -> Result<Vec<String>, JobError> {
         let moment = |at: UnixMillis| Moment::from_millis(at.get());
         let part = Part::Created {
             from: window.from.and_then(moment),
@@ -221,7 +221,11 @@ impl Run {
         }
     }
 
-    async fn rows(&self, part: Part, after: Option<Keyset>) -> Result<(Vec<Keyset>, bool), Stop> {
+    async fn rows(
+        &self,
+        part: Part,
+        after: Option<Keyset>,
+    ) -> Result<(Vec<Keyset>, bool), JobError> {
         let (store, source) = (&self.sync.store, self.sync.source());
         let rows = self
             .store(|| {
@@ -232,24 +236,24 @@ impl Run {
         Ok((rows, more))
     }
 
-    async fn note(&self, external_ids: Vec<String>) -> Result<(), Stop> {
+    async fn note(&self, external_ids: Vec<String>) -> Result<(), JobError> {
         if external_ids.is_empty() {
             return Ok(());
         }
         let candidates: Vec<Candidate> = external_ids.into_iter().map(Candidate::extra).collect();
         let store = &self.sync.store;
         let noted = self.store(|| store.add_candidates(self.held.clone(), candidates.clone()));
-        noted.await?.then_some(()).ok_or(Stop::Lost)
+        noted.await?.then_some(()).ok_or(JobError::Lost)
     }
 
     /// Notes the rows behind the last page that nobody was there for.
-    pub(super) async fn note_rest(&mut self, paging: &Paging) -> Result<(), Stop> {
+    pub(super) async fn note_rest(&mut self, paging: &Paging) -> Result<(), JobError> {
         let extras = self.extras(&paging.rest()).await?;
         self.note(extras).await
     }
 
     /// Notes the rows of which nobody knows when their users were created, and which no page held.
-    pub(super) async fn gather_undated(&mut self) -> Result<(), Stop> {
+    pub(super) async fn gather_undated(&mut self) -> Result<(), JobError> {
         let mut after = None;
         loop {
             let (rows, more) = self.rows(Part::Undated, after).await?;

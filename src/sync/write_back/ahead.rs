@@ -7,7 +7,7 @@
 
 use super::telling::is_lately;
 use crate::provider::{ApiError, ListQuery, Priority};
-use crate::sync::{RefreshError, SyncService};
+use crate::sync::{SyncError, SyncService};
 
 /// How many users are looked at ahead: so few that all are told before they are old again, even on the
 /// budget of a development instance.
@@ -31,7 +31,7 @@ impl Ahead {
 
 impl SyncService {
     /// Brings the snapshots of those who are next up to date, where many of them are old.
-    pub(super) async fn look_ahead(&self, ahead: &mut Ahead) -> Result<(), RefreshError> {
+    pub(super) async fn look_ahead(&self, ahead: &mut Ahead) -> Result<(), SyncError> {
         if ahead.left > 0 {
             return Ok(());
         }

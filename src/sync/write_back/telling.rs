@@ -10,7 +10,7 @@ use crate::store::budget::WINDOW;
 use crate::store::write_backs::{Acknowledgement, Claim, Postponement, Settlement};
 use crate::store::{Moment, StoreError, Subject};
 use crate::sync::absence::Absent;
-use crate::sync::{RefreshError, SyncService, now};
+use crate::sync::{SyncError, SyncService, now};
 use std::time::Duration;
 
 /// How long one write-back may take; shorter than its lease.
@@ -60,7 +60,7 @@ impl SyncService {
         told
     }
 
-    async fn step_by_step(&self, claim: &Claim, priority: Priority) -> Result<Told, RefreshError> {
+    async fn step_by_step(&self, claim: &Claim, priority: Priority) -> Result<Told, SyncError> {
         let mut claim = claim.clone();
         let mut next = if claim.unsure { Next::Look } else { Next::Compare };
         for _ in 0..MOST_STEPS {
@@ -95,12 +95,7 @@ impl SyncService {
     }
 
     /// Looks at the user where there is nothing to send, else sends; applies the answer.
-    async fn ask(
-        &self,
-        claim: &Claim,
-        sent: Fill,
-        priority: Priority,
-    ) -> Result<Asked, RefreshError> {
+    async fn ask(&self, claim: &Claim, sent: Fill, priority: Priority) -> Result<Asked, SyncError> {
         let looks = sent.is_empty();
         let answer = if looks {
             self.directory.user(&claim.external_id, priority).await
@@ -141,10 +136,10 @@ impl SyncService {
     }
 
     /// The provider knows the user no longer.
-    async fn absent(&self, claim: &Claim, priority: Priority) -> Result<Asked, RefreshError> {
+    async fn absent(&self, claim: &Claim, priority: Priority) -> Result<Asked, SyncError> {
         let judged = match self.judge_absent(vec![claim.external_id.clone()], priority).await {
             Ok(judged) => judged,
-            Err(RefreshError::Api(error)) => {
+            Err(SyncError::Api(error)) => {
                 return Ok(Asked::Ended(self.postpone(claim, error, claim.unsure).await?));
             }
             Err(error) => return Err(error),
