@@ -6,7 +6,7 @@
 use super::delivery_body::{self, InFlight};
 use super::{AppState, Problem};
 use crate::domain::Outcome;
-use crate::ingest::{Ingest, Settled, Unavailable};
+use crate::ingest::{DeliveryOutcome, Ingest, Unavailable};
 use crate::provider::{Event, Provider};
 use crate::telemetry::{Metrics, Throttle};
 use crate::webhook::headers::SignedHeaders;
@@ -133,7 +133,7 @@ impl WebhookReceiver {
         let event_id = delivery.message_id().to_owned();
         let patience = ANSWER_WITHIN.saturating_sub(started.elapsed());
         let settled = tokio::time::timeout(patience, self.ingest.submit(delivery, event)).await;
-        let Settled { outcome, user_id } = settled.unwrap_or(Err(Unavailable::Slow))?;
+        let DeliveryOutcome { outcome, user_id } = settled.unwrap_or(Err(Unavailable::Slow))?;
         Ok(DeliveryAnswer {
             outcome: outcome.as_str(),
             event_id,

@@ -5,9 +5,9 @@
 //! on a connection that is alive, is it quarantined. When the database is away nobody is to
 //! blame, and every sender is asked to come again.
 
-use super::fold::{Folded, Item, Place, fold};
+use super::merge::{BatchItem, MergedBatch, Slot, merge_batch};
 use super::queue::Submission;
-use super::{Settled, Unavailable};
+use super::{DeliveryOutcome, Unavailable};
 use crate::domain::{Malformed, Outcome};
 use crate::provider::EventEffect;
 use crate::store::Terms;
@@ -45,15 +45,15 @@ pub(super) struct Committer {
 
 /// How an attempt ended.
 enum Attempt {
-    Committed(Commitment),
+    Committed(BatchResult),
     Refused(String),
     Away(String),
 }
 
 /// What a committed group came to.
-struct Commitment {
+struct BatchResult {
     /// One a delivery of the group, in its order.
-    settled: Vec<Settled>,
+    settled: Vec<DeliveryOutcome>,
     /// Messages of which something had been kept.
     retried: Vec<String>,
     /// Whether a user was deleted.
@@ -74,18 +74,21 @@ impl Committer {
     }
 
     /// Settles a batch: everyone in it is answered. Returns whether the database was there.
-    pub(super) fn settle(&mut self, batch: Vec<Submission>) -> bool {
+    pub(super) fn commit_batch(&mut self, batch: Vec<Submission>) -> bool {
         self.metrics.observe_batch_size(batch.len());
         let malformed =
             |taken: &Submission| matches!(taken.event.effect, EventEffect::Malformed(..));
         let (malformed, regular): (Vec<_>, Vec<_>) = batch.into_iter().partition(malformed);
-        let mut there = regular.is_empty() || self.commit(regular);
+        let mut there = regular.is_empty() || self.commit_group(regular);
         let mut kept = HashSet::new();
         for submission in malformed {
             if !kept.insert(submission.delivery.message_id().to_owned()) {
-                self.tell(submission, Settled { outcome: Outcome::Duplicate, user_id: None });
+                self.reply(
+                    submission,
+                    DeliveryOutcome { outcome: Outcome::Duplicate, user_id: None },
+                );
             } else if !there {
-                self.turn_away(vec![submission], SAME_OUTAGE);
+                self.reject_all(vec![submission], SAME_OUTAGE);
             } else if let EventEffect::Malformed(reason, path) = &submission.event.effect {
                 let (reason, path) = (*reason, path.clone());
                 there = self.quarantine(submission, reason, path.as_deref());
@@ -96,13 +99,13 @@ impl Committer {
 
     /// Commits a group, halving it where the database refuses. Returns whether the database
     /// was there.
-    fn commit(&mut self, mut group: Vec<Submission>) -> bool {
+    fn commit_group(&mut self, mut group: Vec<Submission>) -> bool {
         let most_refused = if group.len() == 1 { TRIES_ALONE } else { TRIES_TOGETHER };
         let (mut refused, mut away) = (0, 0);
         while refused < most_refused {
             match self.attempt(&group) {
-                Attempt::Committed(commitment) => {
-                    self.answer(group, commitment);
+                Attempt::Committed(result) => {
+                    self.reply_all(group, result);
                     return true;
                 }
                 Attempt::Refused(why) => {
@@ -115,7 +118,7 @@ impl Committer {
                 Attempt::Away(why) => {
                     away += 1;
                     if away == TRIES_AWAY {
-                        self.turn_away(group, &why);
+                        self.reject_all(group, &why);
                         return false;
                     }
                 }
@@ -126,19 +129,19 @@ impl Committer {
         if second_half.is_empty() {
             return group.into_iter().all(|alone| self.quarantine(alone, Malformed::Refused, None));
         }
-        if self.commit(group) {
-            return self.commit(second_half);
+        if self.commit_group(group) {
+            return self.commit_group(second_half);
         }
         // Nobody waits for the same connection twice.
-        self.turn_away(second_half, SAME_OUTAGE);
+        self.reject_all(second_half, SAME_OUTAGE);
         false
     }
 
     fn attempt(&mut self, group: &[Submission]) -> Attempt {
         let started = Instant::now();
-        let folded = self.fold(group);
-        match self.writer.commit(&folded.batch) {
-            Ok(judgements) => Attempt::Committed(Commitment::new(&folded, &judgements)),
+        let merged = self.merge(group);
+        match self.writer.commit(&merged.batch) {
+            Ok(judgements) => Attempt::Committed(BatchResult::new(&merged, &judgements)),
             Err(StoreError::Refused(why)) => {
                 // Whoever ran into the shorter of the two time limits found the database busy.
                 let blameless = started.elapsed() >= LOCK_TIMEOUT || !self.writer.is_alive();
@@ -148,32 +151,32 @@ impl Committer {
         }
     }
 
-    fn fold<'a>(&self, group: &'a [Submission]) -> Folded<'a> {
-        let items: Vec<Item<'a>> = group
+    fn merge<'a>(&self, group: &'a [Submission]) -> MergedBatch<'a> {
+        let items: Vec<BatchItem<'a>> = group
             .iter()
             .map(|submission| (submission.delivery.message_id(), &submission.event))
             .collect();
-        fold(&items, self.terms, now(), |external_id| self.terms.new_id(external_id))
+        merge_batch(&items, self.terms, now(), |external_id| self.terms.new_id(external_id))
     }
 
     /// Tells everyone of a committed group what became of their delivery.
-    fn answer(&mut self, group: Vec<Submission>, commitment: Commitment) {
-        if commitment.deletes {
+    fn reply_all(&mut self, group: Vec<Submission>, result: BatchResult) {
+        if result.deletes {
             self.writer.soil_log();
         }
         if self.terms.write_back {
             self.nudge.notify_one();
         }
-        if !commitment.retried.is_empty() {
-            self.release(&commitment.retried);
+        if !result.retried.is_empty() {
+            self.release(&result.retried);
         }
-        for (submission, settled) in group.into_iter().zip(commitment.settled) {
-            self.tell(submission, settled);
+        for (submission, settled) in group.into_iter().zip(result.settled) {
+            self.reply(submission, settled);
         }
     }
 
-    pub(super) fn tell(&self, submission: Submission, settled: Settled) {
-        let Submission { delivery, event, answer } = submission;
+    pub(super) fn reply(&self, submission: Submission, settled: DeliveryOutcome) {
+        let Submission { delivery, event, reply } = submission;
         let outcome = settled.outcome;
         self.metrics.count_delivery(&event.event_type, outcome.as_str());
         if let (Outcome::Applied, Some(sent_at)) = (outcome, event.sent_at) {
@@ -188,35 +191,35 @@ impl Committer {
             "delivery settled"
         );
         // Nobody hears it where the sender went away.
-        answer.send(Ok(settled)).ok();
+        reply.send(Ok(settled)).ok();
     }
 
     /// Tells everyone to come again, because the database is away.
-    pub(super) fn turn_away(&self, group: Vec<Submission>, why: &str) {
+    pub(super) fn reject_all(&self, group: Vec<Submission>, why: &str) {
         if let Some(suppressed) = self.away.pass(Instant::now()) {
             tracing::error!(suppressed, "deliveries are answered 503, the database is away: {why}");
         }
         for submission in group {
-            submission.refuse(Unavailable::DatabaseAway);
+            submission.reject(Unavailable::DatabaseAway);
         }
     }
 }
 
-impl Commitment {
-    fn new(folded: &Folded<'_>, judgements: &[Judgement]) -> Self {
-        let settle = |place: &Place| {
+impl BatchResult {
+    fn new(merged: &MergedBatch<'_>, judgements: &[Judgement]) -> Self {
+        let settle = |place: &Slot| {
             let judgement = judgements.get(place.delivery)?;
             let outcome = if place.repeated { Outcome::Duplicate } else { judgement.outcome };
-            Some(Settled { outcome, user_id: judgement.user_id.clone() })
+            Some(DeliveryOutcome { outcome, user_id: judgement.user_id.clone() })
         };
-        let retried = folded.batch.deliveries.iter().zip(judgements);
+        let retried = merged.batch.deliveries.iter().zip(judgements);
         Self {
-            settled: folded.places.iter().filter_map(settle).collect(),
+            settled: merged.slots.iter().filter_map(settle).collect(),
             retried: retried
                 .filter(|(_, judgement)| judgement.retried)
                 .map(|(delivery, _)| delivery.message_id.to_owned())
                 .collect(),
-            deletes: folded.batch.users.iter().any(|user| user.merged.winner.is_deletion()),
+            deletes: merged.batch.users.iter().any(|user| user.merged.winner.is_deletion()),
         }
     }
 }

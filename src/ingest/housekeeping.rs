@@ -17,7 +17,7 @@ const MILLISECONDS_A_DAY: i64 = 24 * 60 * 60 * 1000;
 
 impl Committer {
     /// Drops what has had its time. Returns whether there may be more.
-    pub(super) fn tidy(&mut self) -> bool {
+    pub(super) fn run_retention(&mut self) -> bool {
         let days = |days: i64| {
             Moment::from_millis(now().timestamp().as_millisecond() - days * MILLISECONDS_A_DAY)
         };

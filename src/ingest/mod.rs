@@ -1,15 +1,15 @@
 //! The hall: many requests, one transaction.
 //!
 //! Called by the front door and by a replay. A verified, parsed delivery is put into a
-//! bounded [`queue`] and waited for; one writer thread takes all that is queued, [`fold`]s it,
+//! bounded [`queue`] and waited for; one writer thread takes all that is queued, [`merge`]s it,
 //! and commits it through the store ([`commit`]), with no timer: while one batch is being
 //! committed the next one gathers. Nothing is answered before it is durable. What cannot be
 //! applied goes to the [`quarantine`]; [`housekeeping`] drops what has had its time; a
 //! [`replay`] tries anew what was kept.
 
 mod commit;
-mod fold;
 mod housekeeping;
+mod merge;
 mod quarantine;
 mod queue;
 pub mod replay;
@@ -27,7 +27,7 @@ use tokio::sync::{Notify, oneshot};
 
 /// What became of a delivery, durably.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Settled {
+pub struct DeliveryOutcome {
     /// The outcome and its reason.
     pub outcome: Outcome,
     /// Our id of the user concerned.
@@ -97,10 +97,14 @@ impl Ingest {
 
     /// Commits a delivery, together with whatever else is waiting, and says what became of
     /// it. A caller that stops waiting does not stop the commit.
-    pub async fn submit(&self, delivery: Verified, event: Event) -> Result<Settled, Unavailable> {
-        let (answer, settled) = oneshot::channel();
-        self.queue.push(Submission { delivery, event, answer })?;
-        settled.await.unwrap_or(Err(Unavailable::NotRunning))
+    pub async fn submit(
+        &self,
+        delivery: Verified,
+        event: Event,
+    ) -> Result<DeliveryOutcome, Unavailable> {
+        let (reply, outcome) = oneshot::channel();
+        self.queue.push(Submission { delivery, event, reply })?;
+        outcome.await.unwrap_or(Err(Unavailable::NotRunning))
     }
 
     /// Whether deliveries are accepted: not any more once the service stops, or the writer died.

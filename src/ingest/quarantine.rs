@@ -2,7 +2,7 @@
 
 use super::commit::{Committer, now};
 use super::queue::Submission;
-use super::{Settled, Unavailable};
+use super::{DeliveryOutcome, Unavailable};
 use crate::domain::{Malformed, Outcome};
 use crate::provider::redaction;
 use crate::store::StoreError;
@@ -34,11 +34,11 @@ impl Committer {
             Ok(Admission::Duplicate(user_id)) => (Outcome::Duplicate, user_id),
             Ok(Admission::Tombstoned(user_id)) => (Outcome::Tombstoned, Some(user_id)),
             Ok(Admission::Full) => {
-                submission.refuse(Unavailable::QuarantineFull);
+                submission.reject(Unavailable::QuarantineFull);
                 return true;
             }
             Err(error) => {
-                self.turn_away(vec![submission], &error.to_string());
+                self.reject_all(vec![submission], &error.to_string());
                 return matches!(error, StoreError::Refused(_));
             }
         };
@@ -51,7 +51,7 @@ impl Committer {
                 "a genuine delivery cannot be applied; it is quarantined: see `usersync replay --list`"
             );
         }
-        self.tell(submission, Settled { outcome, user_id });
+        self.reply(submission, DeliveryOutcome { outcome, user_id });
         true
     }
 

@@ -4,7 +4,7 @@
 //! mutex, because nothing is awaited while it is held, and the lock is held for a few
 //! instructions.
 
-use super::{Settled, Unavailable};
+use super::{DeliveryOutcome, Unavailable};
 use crate::provider::Event;
 use crate::webhook::Verified;
 use std::collections::VecDeque;
@@ -22,22 +22,22 @@ const MOST_BYTES: usize = 64 * 1024 * 1024;
 pub(super) struct Submission {
     pub(super) delivery: Verified,
     pub(super) event: Event,
-    pub(super) answer: oneshot::Sender<Result<Settled, Unavailable>>,
+    pub(super) reply: oneshot::Sender<Result<DeliveryOutcome, Unavailable>>,
 }
 
 impl Submission {
     /// Answers that it cannot be settled now. Nobody hears it where the sender went away.
-    pub(super) fn refuse(self, reason: Unavailable) {
-        self.answer.send(Err(reason)).ok();
+    pub(super) fn reject(self, reason: Unavailable) {
+        self.reply.send(Err(reason)).ok();
     }
 }
 
 /// What [`Queue::take`] found.
-pub(super) enum Taken {
+pub(super) enum NextBatch {
     /// Deliveries, in the order in which they came.
-    Batch(Vec<Submission>),
+    Ready(Vec<Submission>),
     /// Nothing came within the time.
-    Nothing,
+    TimedOut,
     /// Nothing is left, and nothing will come.
     Closed,
 }
@@ -80,7 +80,7 @@ impl Queue {
     }
 
     /// Takes up to `most` deliveries; waits for the first one, `patience` long at most.
-    pub(super) fn take(&self, most: usize, patience: Duration) -> Taken {
+    pub(super) fn take(&self, most: usize, patience: Duration) -> NextBatch {
         let idle = |state: &mut State| state.waiting.is_empty() && !state.closed;
         let (mut state, _) = self
             .arrival
@@ -88,12 +88,12 @@ impl Queue {
             .unwrap_or_else(PoisonError::into_inner);
         let count = state.waiting.len().min(most);
         if count == 0 {
-            return if state.closed { Taken::Closed } else { Taken::Nothing };
+            return if state.closed { NextBatch::Closed } else { NextBatch::TimedOut };
         }
         let batch: Vec<Submission> = state.waiting.drain(..count).collect();
         let bytes: usize = batch.iter().map(|taken| taken.delivery.body().len()).sum();
         state.bytes = state.bytes.saturating_sub(bytes);
-        Taken::Batch(batch)
+        NextBatch::Ready(batch)
     }
 
     /// Whether deliveries are accepted.

@@ -3,7 +3,7 @@
 //! Called by `usersync replay`. It was verified when it came; it goes the way of every other
 //! delivery from there on, with the envelope that it came in.
 
-use super::{Ingest, Settled, Unavailable};
+use super::{DeliveryOutcome, Ingest, Unavailable};
 use crate::provider::Provider;
 use crate::store::{Store, StoreError};
 use crate::webhook::Verified;
@@ -29,7 +29,7 @@ pub async fn replay(
     store: &Store,
     provider: &dyn Provider,
     message_id: &str,
-) -> Result<Settled, ReplayError> {
+) -> Result<DeliveryOutcome, ReplayError> {
     let body = store.quarantined_body(provider.source(), message_id.to_owned()).await?;
     let Some(body) = body else {
         return Err(ReplayError::NotQuarantined(message_id.to_owned()));

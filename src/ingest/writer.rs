@@ -2,7 +2,7 @@
 
 use super::Unavailable;
 use super::commit::{Committer, SAME_OUTAGE};
-use super::queue::{Queue, Taken};
+use super::queue::{NextBatch, Queue};
 use std::sync::Arc;
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
@@ -11,11 +11,11 @@ use std::time::{Duration, Instant};
 const MOST_IN_A_BATCH: usize = 256;
 
 /// How often housekeeping comes round.
-const HOUSEKEEPING: Duration = Duration::from_secs(60);
+const RETENTION_INTERVAL: Duration = Duration::from_secs(60);
 
 /// How soon a log that could not be emptied is tried again: an open reader prevents it, and
 /// readers of ours last milliseconds.
-const CLEAN_LOG_AGAIN: Duration = Duration::from_millis(50);
+const TRUNCATE_RETRY: Duration = Duration::from_millis(50);
 
 pub(super) fn spawn(queue: Arc<Queue>, committer: Committer) -> std::io::Result<JoinHandle<()>> {
     std::thread::Builder::new().name("usersync-writer".into()).spawn(move || run(&queue, committer))
@@ -28,9 +28,9 @@ struct CloseAtEnd<'a>(&'a Queue);
 impl Drop for CloseAtEnd<'_> {
     fn drop(&mut self) {
         self.0.close();
-        while let Taken::Batch(batch) = self.0.take(usize::MAX, Duration::ZERO) {
+        while let NextBatch::Ready(batch) = self.0.take(usize::MAX, Duration::ZERO) {
             for submission in batch {
-                submission.refuse(Unavailable::NotRunning);
+                submission.reject(Unavailable::NotRunning);
             }
         }
     }
@@ -38,25 +38,29 @@ impl Drop for CloseAtEnd<'_> {
 
 fn run(queue: &Queue, mut committer: Committer) {
     let _close_at_end = CloseAtEnd(queue);
-    let mut tidy_at = Instant::now() + HOUSEKEEPING;
-    let mut clean_at = Instant::now();
+    let mut retention_at = Instant::now() + RETENTION_INTERVAL;
+    let mut truncate_at = Instant::now();
     loop {
-        let wake_at = if committer.writer.log_is_dirty() { tidy_at.min(clean_at) } else { tidy_at };
+        let wake_at = if committer.writer.log_is_dirty() {
+            retention_at.min(truncate_at)
+        } else {
+            retention_at
+        };
         match queue.take(MOST_IN_A_BATCH, wake_at.saturating_duration_since(Instant::now())) {
-            Taken::Batch(batch) => {
-                if !committer.settle(batch) {
-                    turn_everyone_away(queue, &committer);
+            NextBatch::Ready(batch) => {
+                if !committer.commit_batch(batch) {
+                    reject_queue(queue, &committer);
                 }
             }
-            Taken::Nothing => {}
-            Taken::Closed => break,
+            NextBatch::TimedOut => {}
+            NextBatch::Closed => break,
         }
-        if committer.writer.log_is_dirty() && clean_at <= Instant::now() {
+        if committer.writer.log_is_dirty() && truncate_at <= Instant::now() {
             committer.writer.clean_log();
-            clean_at = Instant::now() + CLEAN_LOG_AGAIN;
+            truncate_at = Instant::now() + TRUNCATE_RETRY;
         }
-        if tidy_at <= Instant::now() && !committer.tidy() {
-            tidy_at = Instant::now() + HOUSEKEEPING;
+        if retention_at <= Instant::now() && !committer.run_retention() {
+            retention_at = Instant::now() + RETENTION_INTERVAL;
         }
     }
     if committer.writer.log_is_dirty() {
@@ -65,8 +69,8 @@ fn run(queue: &Queue, mut committer: Committer) {
 }
 
 /// While the database is away nobody waits in vain: whoever is queued is told at once.
-fn turn_everyone_away(queue: &Queue, committer: &Committer) {
-    while let Taken::Batch(batch) = queue.take(usize::MAX, Duration::ZERO) {
-        committer.turn_away(batch, SAME_OUTAGE);
+fn reject_queue(queue: &Queue, committer: &Committer) {
+    while let NextBatch::Ready(batch) = queue.take(usize::MAX, Duration::ZERO) {
+        committer.reject_all(batch, SAME_OUTAGE);
     }
 }
