@@ -82,10 +82,10 @@ impl App {
         let store = Store::new(&config.database);
         let metrics = Arc::new(Metrics::new(label_words()));
         let terms = config.terms();
-        let nudge = Arc::new(Notify::new());
+        let wake = Arc::new(Notify::new());
         let (ingest, writer) =
-            Ingest::start(&store, terms, Arc::clone(&nudge), Arc::clone(&metrics))?;
-        let sync = sync_service(&config, &store, nudge, &metrics)?;
+            Ingest::start(&store, terms, Arc::clone(&wake), Arc::clone(&metrics))?;
+        let sync = sync_service(&config, &store, wake, &metrics)?;
         let webhooks = WebhookReceiver::new(
             config.signing_secrets,
             Box::new(config.provider.clone()),
@@ -245,7 +245,7 @@ fn label_words() -> LabelWords {
 pub fn sync_service(
     config: &Config,
     store: &Store,
-    nudge: Arc<Notify>,
+    wake: Arc<Notify>,
     metrics: &Arc<Metrics>,
 ) -> Result<Option<Arc<SyncService>>, InvalidApi> {
     let Some(api) = config.api.clone() else {
@@ -261,7 +261,7 @@ pub fn sync_service(
     let directory = Arc::new(ClerkApi::new(settings, budget, Arc::clone(metrics))?);
     let rules = Rules { terms, words: provider.words.clone(), names: provider.names.clone() };
     let (store, instances) = (store.clone(), provider.instances.clone());
-    let sync = SyncService::new(store, rules, directory, instances, nudge, Arc::clone(metrics));
+    let sync = SyncService::new(store, rules, directory, instances, wake, Arc::clone(metrics));
     Ok(Some(Arc::new(sync)))
 }
 

@@ -36,7 +36,7 @@ pub(super) async fn set_override(
     let user = state.store.choose(id, words, choice, now).await?;
     tracing::info!(token = token_name.0, user.id = user.id(), role, plan, "an operator's choice");
     if let Some(sync) = &state.sync {
-        sync.nudge();
+        sync.wake_write_back();
     }
     Ok(HttpResponse::Ok().insert_header((CACHE_CONTROL, "no-store")).json(user))
 }

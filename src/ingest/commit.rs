@@ -38,7 +38,7 @@ pub(super) const SAME_OUTAGE: &str = "the same outage";
 pub(super) struct Committer {
     pub(super) writer: Writer,
     pub(super) terms: Terms,
-    nudge: Arc<Notify>,
+    wake: Arc<Notify>,
     metrics: Arc<Metrics>,
     away: Throttle,
 }
@@ -64,13 +64,13 @@ impl Committer {
     pub(super) fn new(
         writer: Writer,
         terms: Terms,
-        nudge: Arc<Notify>,
+        wake: Arc<Notify>,
         metrics: Arc<Metrics>,
     ) -> Self {
         let away = Throttle::default();
         // A process that died may have left deleted bytes in SQLite's log.
         writer.soil_log();
-        Self { writer, terms, nudge, metrics, away }
+        Self { writer, terms, wake, metrics, away }
     }
 
     /// Settles a batch: everyone in it is answered. Returns whether the database was there.
@@ -165,7 +165,7 @@ impl Committer {
             self.writer.soil_log();
         }
         if self.terms.write_back {
-            self.nudge.notify_one();
+            self.wake.notify_one();
         }
         if !result.retried.is_empty() {
             self.release(&result.retried);

@@ -81,16 +81,16 @@ pub struct Ingest {
 pub struct WriterThread(JoinHandle<()>);
 
 impl Ingest {
-    /// Starts the writer thread, which gives a `nudge` after each commit of users about whom the
+    /// Starts the writer thread, which gives a `wake` after each commit of users about whom the
     /// provider may have to be told something.
     pub fn start(
         store: &Store,
         terms: Terms,
-        nudge: Arc<Notify>,
+        wake: Arc<Notify>,
         metrics: Arc<Metrics>,
     ) -> std::io::Result<(Self, WriterThread)> {
         let queue = Arc::new(Queue::default());
-        let committer = commit::Committer::new(store.writer(), terms, nudge, metrics);
+        let committer = commit::Committer::new(store.writer(), terms, wake, metrics);
         let thread = writer::spawn(Arc::clone(&queue), committer)?;
         Ok((Self { queue }, WriterThread(thread)))
     }

@@ -90,7 +90,7 @@ impl SyncService {
                 allow_mass_delete,
                 "a job is queued"
             );
-            self.job_nudge.notify_waiters();
+            self.job_wake.notify_waiters();
         }
         Ok((job, is_new))
     }

@@ -49,21 +49,21 @@ pub struct SyncService {
     instance: InstanceCheck,
     flights: Flights,
     /// Wakes the worker: there is something to write back.
-    nudge: Arc<Notify>,
+    wake: Arc<Notify>,
     /// Wakes those who look for jobs.
-    job_nudge: Notify,
+    job_wake: Notify,
     metrics: Arc<Metrics>,
 }
 
 impl SyncService {
     /// A sync of the users whom `directory` knows. Where `instances` are given, the API key
-    /// must belong to one of them. Whoever notes something to write back gives a `nudge`.
+    /// must belong to one of them. Whoever notes something to write back gives a `wake`.
     pub fn new(
         store: Store,
         rules: Rules,
         directory: Arc<dyn Directory>,
         instances: Vec<String>,
-        nudge: Arc<Notify>,
+        wake: Arc<Notify>,
         metrics: Arc<Metrics>,
     ) -> Self {
         let instance = InstanceCheck::new(
@@ -73,21 +73,12 @@ impl SyncService {
             instances,
         );
         let flights = Flights::default();
-        Self {
-            store,
-            rules,
-            directory,
-            instance,
-            flights,
-            nudge,
-            job_nudge: Notify::new(),
-            metrics,
-        }
+        Self { store, rules, directory, instance, flights, wake, job_wake: Notify::new(), metrics }
     }
 
     /// Tells the worker that there is something to write back.
-    pub fn nudge(&self) {
-        self.nudge.notify_one();
+    pub fn wake_write_back(&self) {
+        self.wake.notify_one();
     }
 
     fn source(&self) -> &'static str {

@@ -32,7 +32,7 @@ impl SyncService {
     pub(super) async fn apply(&self, snapshot: Snapshot) -> Result<Effect, StoreError> {
         let change = Change::Snapshot(Box::new(snapshot));
         let effects = self.store.apply(self.rules.terms, now(), vec![change]).await?;
-        self.nudge();
+        self.wake_write_back();
         let nothing = || StoreError::Refused("a change had no effect that was told".into());
         effects.into_iter().next().ok_or_else(nothing)
     }
@@ -41,7 +41,7 @@ impl SyncService {
     pub(super) async fn apply_some(&self, snapshots: Vec<Snapshot>) -> Result<(), StoreError> {
         let changes = snapshots.into_iter().map(|user| Change::Snapshot(Box::new(user))).collect();
         self.store.apply(self.rules.terms, now(), changes).await?;
-        self.nudge();
+        self.wake_write_back();
         Ok(())
     }
 }

@@ -81,7 +81,7 @@ impl SyncService {
                 self.store.take_over(self.source(), one.external_id.clone(), now()).await?;
             }
         }
-        self.nudge();
+        self.wake_write_back();
         Ok(external_ids.iter().filter_map(|id| told.remove(id)).collect())
     }
 

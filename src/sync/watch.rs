@@ -242,7 +242,7 @@ impl SyncService {
         if created > 0 || updated > 0 {
             tracing::info!(created, updated, "the watch brought in what no event had");
         }
-        self.nudge();
+        self.wake_write_back();
         Ok(())
     }
 

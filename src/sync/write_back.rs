@@ -73,7 +73,7 @@ impl SyncService {
             tokio::select! {
                 _ = stopping.changed() => {}
                 Some(told) = under_way.join_next() => pauses.note(told.ok().as_ref()),
-                () = self.nudged(), if !all_busy && pauses.are_over() => {}
+                () = self.wait_for_wake(), if !all_busy && pauses.are_over() => {}
                 () = look_again, if !all_busy => {}
             }
         }
@@ -83,8 +83,8 @@ impl SyncService {
     }
 
     /// Somebody noted that there is something to tell; and so do others, most likely.
-    async fn nudged(&self) {
-        self.nudge.notified().await;
+    async fn wait_for_wake(&self) {
+        self.wake.notified().await;
         tokio::time::sleep(GATHER).await;
     }
 

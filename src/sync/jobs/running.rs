@@ -33,7 +33,7 @@ impl SyncService {
 
     async fn keep_running(self: Arc<Self>, kind: JobKind, mut stopping: watch::Receiver<bool>) {
         while !*stopping.borrow() {
-            let nudged = self.job_nudge.notified();
+            let queued = self.job_wake.notified();
             let claimed = self.store.claim_job(self.source(), kind, None).await;
             let claimed = claimed.unwrap_or_else(|error| {
                 tracing::debug!("jobs cannot be looked for: {error}");
@@ -52,7 +52,7 @@ impl SyncService {
             }
             tokio::select! {
                 _ = stopping.changed() => {}
-                () = nudged => {}
+                () = queued => {}
                 () = tokio::time::sleep(LOOK_EVERY) => {}
             }
         }

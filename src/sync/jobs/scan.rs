@@ -162,7 +162,7 @@ impl Run {
         self.progress = progress;
         let seen = self.progress.counters.seen;
         tracing::debug!(job = self.held.job_id(), seen, "a page is committed");
-        sync.nudge();
+        sync.wake_write_back();
         Ok(())
     }
 
