@@ -109,7 +109,7 @@ diesel::table! {
         next_try_at -> Utc,
         fence -> BigInt,
         leased_until -> Nullable<Utc>,
-        unsure -> Bool,
+        outcome_unknown -> Bool,
         last_error -> Nullable<Text>,
         created_at -> Utc,
     }

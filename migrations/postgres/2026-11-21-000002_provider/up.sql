@@ -18,7 +18,7 @@ CREATE TABLE write_backs (
     fence bigint NOT NULL DEFAULT 0,
     leased_until timestamptz,
     -- A call may have been sent whose answer was never seen: look before sending again.
-    unsure boolean NOT NULL DEFAULT false,
+    outcome_unknown boolean NOT NULL DEFAULT false,
     last_error text,
     created_at timestamptz NOT NULL,
     PRIMARY KEY (external_id, source)

@@ -18,7 +18,7 @@ CREATE TABLE write_backs (
     fence INTEGER NOT NULL DEFAULT 0,
     leased_until TEXT,
     -- A call may have been sent whose answer was never seen: look before sending again.
-    unsure INTEGER NOT NULL DEFAULT 0,
+    outcome_unknown INTEGER NOT NULL DEFAULT 0,
     last_error TEXT,
     created_at TEXT NOT NULL,
     PRIMARY KEY (external_id, source)

@@ -22,7 +22,7 @@ pub struct Claim {
     /// How often it was tried in vain.
     pub attempts: i32,
     /// A call may have been sent whose answer was never seen.
-    pub unsure: bool,
+    pub outcome_unknown: bool,
     /// Our values may replace those that are there.
     pub take_over: bool,
     /// When an operator chose what the provider has not acknowledged.
@@ -37,7 +37,7 @@ pub struct Postponement {
     /// Why, as a closed word.
     pub why: &'static str,
     /// Whether a call may have had its effect.
-    pub unsure: bool,
+    pub outcome_unknown: bool,
     /// Whether it rests until something changes; else it stays due. What changed while the claim
     /// was held counts too.
     pub rests: bool,
@@ -69,7 +69,9 @@ impl Store {
             let now = connection.now()?;
             let next = claimable(source, now)
                 .filter(write_backs::next_try_at.le(now))
-                .filter(write_backs::chosen_at.is_null().and(write_backs::unsure.eq(false)))
+                .filter(
+                    write_backs::chosen_at.is_null().and(write_backs::outcome_unknown.eq(false)),
+                )
                 .order((write_backs::next_try_at, write_backs::external_id))
                 .select(write_backs::external_id)
                 .limit(limit);
@@ -167,7 +169,7 @@ fn claim(
             write_backs::fence.eq(claim.fence),
             write_backs::leased_until.eq(until),
             write_backs::next_try_at.eq(until),
-            write_backs::unsure.eq(true),
+            write_backs::outcome_unknown.eq(true),
         );
         both!(connection, |inner| diesel::update(
             write_backs::table.find((&claim.external_id, source))
@@ -194,7 +196,7 @@ fn postpone(
     .set((
         write_backs::state.eq(case_when(noted(), "due".into_sql::<Text>()).otherwise(state)),
         write_backs::leased_until.eq(None::<Moment>),
-        write_backs::unsure.eq(postponement.unsure),
+        write_backs::outcome_unknown.eq(postponement.outcome_unknown),
         write_backs::attempts.eq(write_backs::attempts + i32::from(postponement.counts)),
         write_backs::next_try_at.eq(case_when(noted(), now.plus(NOTED_AGAIN).into_sql::<Utc>())
             .otherwise(now.plus(postponement.after))),

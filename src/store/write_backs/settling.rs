@@ -135,7 +135,7 @@ fn go_on(
     )
     .set(write_backs::next_try_at.eq(lease_end))
     .execute(inner))?;
-    Ok(Settlement::More(Claim { unsure: false, ..held }))
+    Ok(Settlement::More(Claim { outcome_unknown: false, ..held }))
 }
 
 fn complete(
@@ -163,7 +163,7 @@ fn rest(
     .set((
         write_backs::state.eq(state),
         write_backs::leased_until.eq(None::<Moment>),
-        write_backs::unsure.eq(false),
+        write_backs::outcome_unknown.eq(false),
         write_backs::attempts.eq(0),
     ))
     .execute(inner))?;

@@ -62,7 +62,7 @@ impl SyncService {
 
     async fn step_by_step(&self, claim: &Claim, priority: Priority) -> Result<Told, SyncError> {
         let mut claim = claim.clone();
-        let mut next = if claim.unsure { Next::Look } else { Next::Compare };
+        let mut next = if claim.outcome_unknown { Next::Look } else { Next::Compare };
         for _ in 0..MOST_STEPS {
             let subject = self.store.subject(self.source(), claim.external_id.clone()).await?;
             let Some(subject) = subject.filter(Subject::is_live) else {
@@ -109,8 +109,9 @@ impl SyncService {
             }
             Err(ApiError::NotFound) => self.absent(claim, priority).await,
             Err(error) => {
-                let unsure = if looks { claim.unsure } else { error.outcome_unknown() };
-                Ok(Asked::Ended(self.postpone(claim, error, unsure).await?))
+                let outcome_unknown =
+                    if looks { claim.outcome_unknown } else { error.outcome_unknown() };
+                Ok(Asked::Ended(self.postpone(claim, error, outcome_unknown).await?))
             }
         }
     }
@@ -140,7 +141,7 @@ impl SyncService {
         let judged = match self.judge_absent(vec![claim.external_id.clone()], priority).await {
             Ok(judged) => judged,
             Err(SyncError::Api(error)) => {
-                return Ok(Asked::Ended(self.postpone(claim, error, claim.unsure).await?));
+                return Ok(Asked::Ended(self.postpone(claim, error, claim.outcome_unknown).await?));
             }
             Err(error) => return Err(error),
         };
@@ -160,7 +161,7 @@ impl SyncService {
         &self,
         claim: &Claim,
         error: ApiError,
-        unsure: bool,
+        outcome_unknown: bool,
     ) -> Result<Told, StoreError> {
         let why = error.code();
         let (after, rests) = match &error {
@@ -173,7 +174,7 @@ impl SyncService {
             ApiError::Unauthorized(_) | ApiError::NotFound => (SHORTEST_PAUSE, false),
         };
         let counts = matches!(error, ApiError::Protocol(_));
-        let postponement = Postponement { after, why, unsure, rests, counts };
+        let postponement = Postponement { after, why, outcome_unknown, rests, counts };
         self.store.postpone_write_back(self.source(), claim.clone(), postponement).await?;
         match error {
             ApiError::Rejected { .. } | ApiError::Protocol(_) => {
@@ -199,8 +200,8 @@ impl SyncService {
         why: &'static str,
         rests: bool,
     ) -> Result<(), StoreError> {
-        let unsure = claim.unsure;
-        let postponement = Postponement { after, why, unsure, rests, counts: false };
+        let outcome_unknown = claim.outcome_unknown;
+        let postponement = Postponement { after, why, outcome_unknown, rests, counts: false };
         self.store.postpone_write_back(self.source(), claim.clone(), postponement).await
     }
 }
