@@ -134,7 +134,7 @@ async fn work(
     asked: Asked,
     progress: JobProgressBar,
 ) -> Result<JobRecord, Failure> {
-    let (job, is_new) = sync.ask_for_job(asked).await?;
+    let (job, is_new) = sync.enqueue_job(asked).await?;
     if !is_new && (job.dry_run, job.allow_mass_delete) != (asked.dry_run, asked.allow_mass_delete) {
         let (kind, id) = (asked.kind.as_str(), &job.id);
         return Err(Failure::Message(format!(
@@ -176,7 +176,7 @@ async fn do_or_follow(
                     store.cancel_job(job.id.clone()).await?;
                 }
                 (StopRequest::Release, Some(held)) => {
-                    sync.leave_job(held).await;
+                    sync.hand_over_job(held).await;
                     return Err(stopped(&job));
                 }
                 (_, None) => return Err(stopped(&job)),

@@ -51,7 +51,7 @@ pub(super) async fn start(
     // A search for drift changes nothing by its nature.
     let dry_run = dry_run || kind == JobKind::Drift;
     let asked = Asked { kind, dry_run, allow_mass_delete };
-    let (job, is_new) = sync.ask_for_job(asked).await?;
+    let (job, is_new) = sync.enqueue_job(asked).await?;
     tracing::info!(
         token = token_name.0,
         job = job.id,

@@ -19,7 +19,7 @@ mod undeleted;
 pub use candidates::Candidate;
 pub use gone::Acted;
 pub use lease::{Ending, LEASE};
-pub use page::{Intent, JobPage, RowsAhead};
+pub use page::{JobMode, JobPage, RowsAhead};
 pub use queue::Asked;
 pub use unasked::{Keyset, Part};
 

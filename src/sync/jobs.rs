@@ -4,30 +4,30 @@
 //! workers, or the command line. Everything that a job does is committed under its lease, so one
 //! that lost it, because it was paused or cut off for too long, changes nothing any more.
 //!
-//! * [`running`]: a job is taken up, kept and ended; [`run`]: its phases, one after the other;
+//! * [`worker`]: a job is taken up, kept and ended; [`run`]: its phases, one after the other;
 //! * [`scan`] walks through all users of the provider, in the order of [`paging`];
-//! * [`extras`] looks again for users whose rows no page held, and acts where that is safe;
+//! * [`orphans`] looks again for users whose rows no page held, and acts where that is safe;
 //! * [`drift`] tells what differs;
 //! * [`patience`] waits for a provider, or a database, that does not answer;
 //! * [`view`] is a job as it is shown.
 
 mod drift;
-mod extras;
+mod orphans;
 mod paging;
 mod patience;
 mod run;
-mod running;
 mod scan;
 mod view;
+mod worker;
 
-pub use drift::{DriftReport, Found};
+pub use drift::{DriftGroup, DriftReport};
 pub use view::JobView;
 
 use super::{InstanceError, SyncService};
 use crate::provider::ApiError;
 use crate::store::jobs::{Asked, Held, JobRecord};
 use crate::store::{Moment, StoreError};
-use paging::Paging;
+use paging::ScanPosition;
 use serde::{Deserialize, Serialize};
 
 /// This instant, by which jobs are shown.
@@ -40,7 +40,7 @@ pub fn now() -> Moment {
 #[serde(tag = "phase", rename_all = "snake_case")]
 enum Cursor {
     /// Pages are read.
-    Scan(Paging),
+    Scan(ScanPosition),
     /// All pages are read; rows outside of them are gathered.
     Gather,
     /// Candidates behind this one are looked up again.
@@ -51,7 +51,7 @@ enum Cursor {
 
 impl Default for Cursor {
     fn default() -> Self {
-        Self::Scan(Paging::default())
+        Self::Scan(ScanPosition::default())
     }
 }
 
@@ -78,9 +78,9 @@ enum JobError {
 impl SyncService {
     /// Asks for a job, unless one of its kind is active. Returns the one that is active now, and
     /// whether it is the new one.
-    pub async fn ask_for_job(&self, asked: Asked) -> Result<(JobRecord, bool), StoreError> {
+    pub async fn enqueue_job(&self, asked: Asked) -> Result<(JobRecord, bool), StoreError> {
         let id = uuid::Uuid::now_v7().to_string();
-        let (job, is_new) = self.store.ask_for_job(self.source(), id, asked).await?;
+        let (job, is_new) = self.store.enqueue_job(self.source(), id, asked).await?;
         if is_new {
             let Asked { kind, dry_run, allow_mass_delete } = asked;
             tracing::info!(
@@ -101,7 +101,7 @@ impl SyncService {
     }
 
     /// Lets others go on with a job that was claimed here.
-    pub async fn leave_job(&self, held: Held) {
+    pub async fn hand_over_job(&self, held: Held) {
         let job = held.job_id().to_owned();
         match self.store.release_job(held).await {
             Ok(()) => tracing::info!(job, "the job is left to others"),

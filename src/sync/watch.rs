@@ -265,7 +265,7 @@ impl SyncService {
     async fn ask_for_reconcile(&self, why: &'static str) -> Result<(), StoreError> {
         let kind = JobKind::Reconcile;
         let asked = Asked { kind, dry_run: false, allow_mass_delete: false };
-        let (job, is_new) = self.ask_for_job(asked).await?;
+        let (job, is_new) = self.enqueue_job(asked).await?;
         if is_new {
             tracing::info!(job = job.id, why, "a reconcile was asked for");
         }

@@ -29,14 +29,14 @@ use std::sync::Arc;
 
 /// What is done about users who differ.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub enum Intent {
+pub enum JobMode {
     /// Their rows are brought in step.
-    Write,
+    Apply,
     /// Only counted.
     #[default]
-    Count,
+    DryRun,
     /// Counted, and noted so that each can be told and looked at again.
-    Note,
+    Drift,
 }
 
 /// A page, and where the job stands before it.
@@ -47,7 +47,7 @@ pub struct JobPage {
     /// How many more there were who could not be read.
     pub unreadable: usize,
     /// What is done about those who differ.
-    pub intent: Intent,
+    pub mode: JobMode,
     /// The place behind the page, and what was counted before it.
     pub progress: Progress,
     /// Users whose rows the page should have held and did not.
@@ -118,13 +118,13 @@ fn commit(
     counters.seen += u64::try_from(page.users.len() + page.unreadable).unwrap_or_default();
     counters.failed += u64::try_from(page.unreadable).unwrap_or_default();
     let mut noted: Vec<Candidate> = page.extras.iter().cloned().map(Candidate::extra).collect();
-    if page.intent == Intent::Write {
+    if page.mode == JobMode::Apply {
         write(connection, rules, now, &page.users, rows, counters)?;
     } else {
         let mut look = Look { rules, rows, counters, looked: &mut progress.looked };
         for user in page.users.iter().filter_map(Change::snapshot) {
             let differing = look.at(user);
-            if page.intent == Intent::Note {
+            if page.mode == JobMode::Drift {
                 noted.extend(differing);
             }
         }

@@ -22,7 +22,7 @@ pub struct Asked {
 impl Store {
     /// Makes a job, unless one of its kind is active. Returns the one that is active now, and
     /// whether it is the new one.
-    pub async fn ask_for_job(
+    pub async fn enqueue_job(
         &self,
         source: &'static str,
         id: String,

@@ -4,7 +4,7 @@
 //! since is judged by the next scan. What is younger than the grace was counted apart on the way.
 
 use super::JobError;
-use super::run::Run;
+use super::run::JobRun;
 use crate::domain::{Counters, Difference, JobKind, Looked, WouldFill};
 use crate::store::jobs::JobRecord;
 use crate::store::{Store, StoreError};
@@ -22,15 +22,15 @@ pub struct DriftReport {
     /// Users of the provider who were compared.
     pub seen: u64,
     /// Users of the provider without a live row.
-    pub missing: Found,
+    pub missing: DriftGroup,
     /// Rows that show something older than the provider does.
-    pub stale: Found,
+    pub stale: DriftGroup,
     /// Live rows whose user the provider does not know.
-    pub extra: Found,
+    pub extra: DriftGroup,
     /// Users who hold an id that is not ours, or a role that is not known.
-    pub conflicts: Found,
+    pub conflicts: DriftGroup,
     /// Deleted users of whom something personal is left.
-    pub undeleted: Found,
+    pub undeleted: DriftGroup,
     /// Differences so young that an event about them may be on its way. They do not count.
     pub in_flight: u64,
     /// Users who could not be read, so that nothing is known about them.
@@ -41,14 +41,14 @@ pub struct DriftReport {
 
 /// Users of one difference.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Found {
+pub struct DriftGroup {
     /// How many.
     pub count: u64,
     /// The provider's ids of the first hundred.
     pub ids: Vec<String>,
 }
 
-impl Found {
+impl DriftGroup {
     fn add(&mut self, external_ids: Vec<String>) {
         self.count += u64::try_from(external_ids.len()).unwrap_or_default();
         let free = MOST_IDS.saturating_sub(self.ids.len());
@@ -67,7 +67,7 @@ impl DriftReport {
     }
 
     /// Each difference with the users of whom it was found.
-    pub fn differences(&self) -> [(Difference, &Found); 5] {
+    pub fn differences(&self) -> [(Difference, &DriftGroup); 5] {
         [
             (Difference::Missing, &self.missing),
             (Difference::Stale, &self.stale),
@@ -88,17 +88,17 @@ impl DriftReport {
     }
 }
 
-impl Run {
+impl JobRun {
     /// Tells what differs, as JSON.
-    pub(super) async fn tell_drift(&mut self) -> Result<String, JobError> {
+    pub(super) async fn report_drift(&mut self) -> Result<String, JobError> {
         let Counters { seen, failed, .. } = self.progress.counters;
         let Looked { write_back, in_flight } = self.progress.looked;
         let report = DriftReport {
             seen,
-            missing: self.still(Difference::Missing).await?,
-            stale: self.still(Difference::Stale).await?,
-            extra: self.still(Difference::Extra).await?,
-            conflicts: self.still(Difference::Conflict).await?,
+            missing: self.recheck_drift(Difference::Missing).await?,
+            stale: self.recheck_drift(Difference::Stale).await?,
+            extra: self.recheck_drift(Difference::Extra).await?,
+            conflicts: self.recheck_drift(Difference::Conflict).await?,
             undeleted: self.undeleted().await?,
             in_flight,
             failed,
@@ -108,8 +108,8 @@ impl Run {
         json.map_err(|_| StoreError::Refused("a report cannot be written".into()).into())
     }
 
-    async fn still(&self, difference: Difference) -> Result<Found, JobError> {
-        let (mut found, mut after) = (Found::default(), None);
+    async fn recheck_drift(&self, difference: Difference) -> Result<DriftGroup, JobError> {
+        let (mut found, mut after) = (DriftGroup::default(), None);
         loop {
             let store = &self.sync.store;
             let source = self.sync.source();
@@ -127,8 +127,8 @@ impl Run {
         }
     }
 
-    async fn undeleted(&self) -> Result<Found, JobError> {
-        let (mut found, mut after) = (Found::default(), None);
+    async fn undeleted(&self) -> Result<DriftGroup, JobError> {
+        let (mut found, mut after) = (DriftGroup::default(), None);
         loop {
             let (store, source) = (&self.sync.store, self.sync.source());
             let (undeleted, last) =

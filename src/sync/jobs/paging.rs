@@ -20,17 +20,17 @@ const MOST_REMEMBERED: usize = 10_000;
 
 /// Where a scan stands; stored with each page, so that another replica can go on.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
-pub(super) struct Paging {
+pub(super) struct ScanPosition {
     /// The last user who was seen.
-    last: Option<Mark>,
+    last: Option<LastSeen>,
     /// Ids of the users who were seen of the last one's millisecond.
     of_the_moment: Vec<String>,
-    by: By,
+    by: PageStart,
 }
 
 /// A user, and the latest creation up to there, in milliseconds.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-struct Mark {
+struct LastSeen {
     external_id: String,
     created_at: i64,
 }
@@ -38,7 +38,7 @@ struct Mark {
 /// How the next page is asked for.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
-enum By {
+enum PageStart {
     /// Behind the last user.
     #[default]
     Last,
@@ -48,11 +48,11 @@ enum By {
 
 /// What a page means for the scan.
 #[derive(Debug)]
-pub(super) struct Step {
+pub(super) struct PageStep {
     /// Which rows are settled by this page: live ones among them who are in `seen` no more are extra.
-    pub(super) window: Option<Window>,
+    pub(super) window: Option<CreationWindow>,
     /// What comes next.
-    pub(super) next: Next,
+    pub(super) next: NextPage,
     /// How many users of the page could not be read, and were not met before.
     pub(super) unreadable: usize,
 }
@@ -60,7 +60,7 @@ pub(super) struct Step {
 /// The rows of users created from one instant on and before another, in milliseconds; without an
 /// end where there is none.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) struct Window {
+pub(super) struct CreationWindow {
     pub(super) from: Option<UnixMillis>,
     pub(super) before: Option<UnixMillis>,
     /// Users of the window who are there.
@@ -69,16 +69,16 @@ pub(super) struct Window {
 
 /// What follows from a page.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) enum Next {
+pub(super) enum NextPage {
     /// There may be more.
-    Page,
-    /// It looks like the end: it is, where this user is still there. Else [`Paging::lost`].
+    More,
+    /// It looks like the end: it is, where this user is still there. Else [`ScanPosition::lost`].
     EndIf(String),
     /// All have come.
     End,
 }
 
-impl Paging {
+impl ScanPosition {
     /// The id of the last user who was seen.
     pub(super) fn last_id(&self) -> Option<&str> {
         self.last.as_ref().map(|last| last.external_id.as_str())
@@ -88,14 +88,14 @@ impl Paging {
     pub(super) fn query(&self, limit: u16) -> ListQuery {
         let query = ListQuery { limit, ..ListQuery::default() };
         match (&self.last, self.by) {
-            (None, By::Last | By::Moment { offset: 0 }) => query,
-            (None, By::Moment { offset }) => {
+            (None, PageStart::Last | PageStart::Moment { offset: 0 }) => query,
+            (None, PageStart::Moment { offset }) => {
                 ListQuery { position: Position::Offset(offset), ..query }
             }
-            (Some(last), By::Last) => {
+            (Some(last), PageStart::Last) => {
                 ListQuery { position: Position::After(last.external_id.clone()), ..query }
             }
-            (Some(last), By::Moment { offset }) => ListQuery {
+            (Some(last), PageStart::Moment { offset }) => ListQuery {
                 position: if offset == 0 { Position::First } else { Position::Offset(offset) },
                 created_from: UnixMillis::new(last.created_at),
                 ..query
@@ -105,12 +105,12 @@ impl Paging {
 
     /// Whether the page was asked for behind a user, who may be gone.
     pub(super) fn is_behind_a_user(&self) -> bool {
-        self.last.is_some() && self.by == By::Last
+        self.last.is_some() && self.by == PageStart::Last
     }
 
     /// The user behind whom the last page was asked for is gone: from now on by time.
     pub(super) fn lost(&mut self) {
-        self.by = By::Moment { offset: 0 };
+        self.by = PageStart::Moment { offset: 0 };
     }
 
     /// Takes in a page that was asked for with this `limit`: drops users who were seen before, and says
@@ -120,7 +120,7 @@ impl Paging {
         users: &mut Vec<Snapshot>,
         unreadable: usize,
         limit: u16,
-    ) -> Step {
+    ) -> PageStep {
         let is_full = users.len() + unreadable >= usize::from(limit);
         let is_empty = users.is_empty() && unreadable == 0;
         let floor = self.last.as_ref().map(|last| last.created_at);
@@ -128,15 +128,15 @@ impl Paging {
             (Some(created_at), Some(floor)) => created_at < floor,
             _ => false,
         };
-        if self.by == By::Last && users.iter().any(is_older) {
+        if self.by == PageStart::Last && users.iter().any(is_older) {
             // Not what we asked for: the user behind whom we asked is not known there.
             users.clear();
             self.lost();
-            return Step { window: None, next: Next::Page, unreadable: 0 };
+            return PageStep { window: None, next: NextPage::More, unreadable: 0 };
         }
         let is_seen =
             |user: &Snapshot| is_older(user) || self.of_the_moment.contains(&user.external_id);
-        if let By::Moment { offset: offset @ 1.. } = self.by
+        if let PageStart::Moment { offset: offset @ 1.. } = self.by
             && self.last.is_some()
             && !users.first().is_some_and(is_seen)
             && (is_empty || unreadable == 0)
@@ -144,41 +144,41 @@ impl Paging {
             // Whoever was seen stands in front of everybody else. A page that begins with nobody of
             // them may have passed somebody over, since users in front were deleted.
             users.clear();
-            self.by = By::Moment { offset: offset.saturating_sub(u32::from(limit)) };
-            return Step { window: None, next: Next::Page, unreadable: 0 };
+            self.by = PageStart::Moment { offset: offset.saturating_sub(u32::from(limit)) };
+            return PageStep { window: None, next: NextPage::More, unreadable: 0 };
         }
         users.retain(|user| !is_seen(user));
         let by = self.by;
         if !users.is_empty() {
             let window = self.pass(users);
-            self.by = By::Last;
-            return Step { window, next: Next::Page, unreadable };
+            self.by = PageStart::Last;
+            return PageStep { window, next: NextPage::More, unreadable };
         }
         let next = match by {
             // Nobody new, but a full page: the rest stands behind its last user.
-            By::Moment { offset } if is_full => {
+            PageStart::Moment { offset } if is_full => {
                 let step = u32::from(limit).saturating_sub(1).max(1);
-                self.by = By::Moment { offset: offset.saturating_add(step) };
-                Next::Page
+                self.by = PageStart::Moment { offset: offset.saturating_add(step) };
+                NextPage::More
             }
-            By::Moment { .. } => Next::End,
+            PageStart::Moment { .. } => NextPage::End,
             // Users whom nobody can read give no place to go on behind.
-            By::Last if is_full => {
+            PageStart::Last if is_full => {
                 self.lost();
-                Next::Page
+                NextPage::More
             }
-            By::Last => match self.last_id() {
-                Some(id) if is_empty => Next::EndIf(id.to_owned()),
-                _ => Next::End,
+            PageStart::Last => match self.last_id() {
+                Some(id) if is_empty => NextPage::EndIf(id.to_owned()),
+                _ => NextPage::End,
             },
         };
-        let unreadable = if by == By::Last { unreadable } else { 0 };
-        Step { window: None, next, unreadable }
+        let unreadable = if by == PageStart::Last { unreadable } else { 0 };
+        PageStep { window: None, next, unreadable }
     }
 
     /// The rows behind the last page: whoever is there, and was not seen, is extra.
-    pub(super) fn rest(&self) -> Window {
-        Window {
+    pub(super) fn remaining(&self) -> CreationWindow {
+        CreationWindow {
             from: self.last.as_ref().and_then(|last| UnixMillis::new(last.created_at)),
             before: None,
             present: self.of_the_moment.iter().cloned().collect(),
@@ -187,7 +187,7 @@ impl Paging {
 
     /// Moves behind these users, of whom there are some. What lies before the last one's millisecond
     /// is settled then; that millisecond itself may go on in the next page.
-    fn pass(&mut self, users: &[Snapshot]) -> Option<Window> {
+    fn pass(&mut self, users: &[Snapshot]) -> Option<CreationWindow> {
         let last = users.last()?;
         let before = self.last.as_ref().map(|last| last.created_at);
         let latest = users.iter().filter_map(created_at).max();
@@ -196,7 +196,7 @@ impl Paging {
         if before != Some(created_at_latest) {
             let earlier = std::mem::take(&mut self.of_the_moment);
             let ids = users.iter().map(|user| user.external_id.clone());
-            window = Some(Window {
+            window = Some(CreationWindow {
                 from: before.and_then(UnixMillis::new),
                 before: UnixMillis::new(created_at_latest),
                 present: earlier.into_iter().chain(ids).collect(),
@@ -209,7 +209,7 @@ impl Paging {
         let surplus = self.of_the_moment.len().saturating_sub(MOST_REMEMBERED);
         self.of_the_moment.drain(..surplus);
         let external_id = last.external_id.clone();
-        self.last = Some(Mark { external_id, created_at: created_at_latest });
+        self.last = Some(LastSeen { external_id, created_at: created_at_latest });
         window
     }
 }

@@ -1,22 +1,22 @@
 //! One job under way: its phases, one after the other.
 
-use super::paging::Paging;
+use super::paging::ScanPosition;
 use super::{Cursor, JobError, patience};
 use crate::domain::JobKind;
 use crate::provider::{ApiError, Priority};
-use crate::store::jobs::{Held, Intent, Progress};
+use crate::store::jobs::{Held, JobMode, Progress};
 use crate::store::{Moment, StoreError};
 use crate::sync::instance::Pin;
 use crate::sync::{InstanceError, SyncService};
 use std::sync::Arc;
 
 /// A job under way here.
-pub(super) struct Run {
+pub(super) struct JobRun {
     pub(super) sync: Arc<SyncService>,
     pub(super) held: Held,
     pub(super) kind: JobKind,
     /// Nothing is changed but the job itself.
-    pub(super) looks_only: bool,
+    pub(super) dry_run: bool,
     pub(super) allow_mass_delete: bool,
     /// By the database's clock.
     pub(super) started_at: Moment,
@@ -25,21 +25,24 @@ pub(super) struct Run {
     pub(super) writes: bool,
 }
 
-impl Run {
+impl JobRun {
     /// Does all that is left behind the cursor; returns what there is to tell, as JSON.
-    pub(super) async fn work(&mut self, mut cursor: Cursor) -> Result<Option<String>, JobError> {
+    pub(super) async fn run_phases(
+        &mut self,
+        mut cursor: Cursor,
+    ) -> Result<Option<String>, JobError> {
         self.verify_instance().await?;
         loop {
             cursor = match cursor {
                 Cursor::Scan(paging) => {
-                    if paging == Paging::default() {
-                        self.expect().await?;
+                    if paging == ScanPosition::default() {
+                        self.record_expected().await?;
                     }
                     let paging = self.scan(paging).await?;
                     if !self.kind.finds_extra() {
                         return Ok(None);
                     }
-                    self.note_rest(&paging).await?;
+                    self.add_remaining(&paging).await?;
                     Cursor::Gather
                 }
                 Cursor::Gather => {
@@ -47,14 +50,14 @@ impl Run {
                     Cursor::Look { after: None }
                 }
                 Cursor::Look { after } => {
-                    self.look_again(after).await?;
+                    self.recheck_candidates(after).await?;
                     Cursor::Conclude
                 }
                 Cursor::Conclude if self.kind == JobKind::Drift => {
-                    return Ok(Some(self.tell_drift().await?));
+                    return Ok(Some(self.report_drift().await?));
                 }
                 Cursor::Conclude => {
-                    self.act().await?;
+                    self.empty_orphans().await?;
                     return Ok(None);
                 }
             };
@@ -64,7 +67,7 @@ impl Run {
     /// The key must belong to the instance that the table belongs to, whatever the job is about to
     /// do. A run that changes nothing does not decide for an empty table either.
     async fn verify_instance(&self) -> Result<(), JobError> {
-        let pin = if self.intent() == Intent::Write { Pin::Yes } else { Pin::No };
+        let pin = if self.mode() == JobMode::Apply { Pin::Yes } else { Pin::No };
         let prove = || self.sync.instance.verify_and(pin, Priority::Background);
         let proven = patience::with(prove, |error, tries| match error {
             InstanceError::Api(error) => patience::of_api(error, tries),
@@ -79,7 +82,7 @@ impl Run {
     }
 
     /// How many users there are, so that it can be told how far the job has come.
-    async fn expect(&self) -> Result<(), JobError> {
+    async fn record_expected(&self) -> Result<(), JobError> {
         let expected = match self.sync.directory.count(Priority::Background).await {
             Ok(count) => i64::try_from(count).unwrap_or(i64::MAX),
             Err(error) => {
@@ -108,11 +111,11 @@ impl Run {
         Ok(patience::with(ask, patience::of_api).await?)
     }
 
-    pub(super) fn intent(&self) -> Intent {
-        match (self.kind, self.looks_only) {
-            (JobKind::Drift, _) => Intent::Note,
-            (_, true) => Intent::Count,
-            (_, false) => Intent::Write,
+    pub(super) fn mode(&self) -> JobMode {
+        match (self.kind, self.dry_run) {
+            (JobKind::Drift, _) => JobMode::Drift,
+            (_, true) => JobMode::DryRun,
+            (_, false) => JobMode::Apply,
         }
     }
 

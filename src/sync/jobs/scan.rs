@@ -3,12 +3,12 @@
 //! The next page is asked for while this one is written, so that neither waits for the other; more
 //! than two are never held. Each page is committed together with its place.
 
-use super::paging::{Next, PAGE_USERS, Paging, Window};
-use super::run::Run;
+use super::paging::{CreationWindow, NextPage, PAGE_USERS, ScanPosition};
+use super::run::JobRun;
 use super::{Cursor, JobError, patience};
 use crate::domain::{Change, UnixMillis};
 use crate::provider::{ApiError, Page, Priority};
-use crate::store::jobs::{Candidate, Intent, JobPage, Keyset, Part, Progress, RowsAhead};
+use crate::store::jobs::{Candidate, JobMode, JobPage, Keyset, Part, Progress, RowsAhead};
 use crate::store::{Moment, StoreError};
 use crate::sync::now;
 use std::sync::Arc;
@@ -22,25 +22,28 @@ const NOTE_AT_ONCE: usize = 1_000;
 
 /// A page that is on its way, and the rows of its users. It is given up when nobody waits for it any
 /// more.
-struct Coming(JoinSet<Result<(Page, Option<RowsAhead>), ApiError>>);
+struct PendingPage(JoinSet<Result<(Page, Option<RowsAhead>), ApiError>>);
 
-impl Coming {
+impl PendingPage {
     async fn page(&mut self) -> Result<(Page, Option<RowsAhead>), ApiError> {
         let broken = || ApiError::Protocol("the reading was broken off".to_owned());
         self.0.join_next().await.and_then(Result::ok).unwrap_or_else(|| Err(broken()))
     }
 }
 
-impl Run {
+impl JobRun {
     /// Compares all users behind the place `paging`; returns the place behind the last one.
-    pub(super) async fn scan(&mut self, mut paging: Paging) -> Result<Paging, JobError> {
-        let mut coming = self.ask_for(&paging);
+    pub(super) async fn scan(
+        &mut self,
+        mut paging: ScanPosition,
+    ) -> Result<ScanPosition, JobError> {
+        let mut coming = self.request_page(&paging);
         loop {
             let (mut page, ahead) = match coming.page().await {
                 Ok(page) => page,
                 Err(error) if self.is_cursor_gone(&paging, &error).await? => {
                     paging.lost();
-                    coming = self.ask_for(&paging);
+                    coming = self.request_page(&paging);
                     continue;
                 }
                 Err(error) => return Err(error.into()),
@@ -54,10 +57,10 @@ impl Run {
                 tracing::error!(user.external_id = external_id, "a user cannot be read");
             }
             let more = match &step.next {
-                Next::Page => true,
-                Next::End => false,
-                Next::EndIf(id) => {
-                    let gone = !self.is_there(id).await?;
+                NextPage::More => true,
+                NextPage::End => false,
+                NextPage::EndIf(id) => {
+                    let gone = !self.user_exists(id).await?;
                     if gone {
                         paging.lost();
                     }
@@ -65,17 +68,17 @@ impl Run {
                 }
             };
             if more {
-                coming = self.ask_for(&paging);
+                coming = self.request_page(&paging);
             }
             let extras = match step.window {
-                Some(window) if self.kind.finds_extra() => self.extras(&window).await?,
+                Some(window) if self.kind.finds_extra() => self.orphans(&window).await?,
                 _ => Vec::new(),
             };
             let users = page.users.into_iter().map(|user| Change::Snapshot(Box::new(user)));
             let page = JobPage {
                 users: users.collect(),
                 unreadable: step.unreadable,
-                intent: self.intent(),
+                mode: self.mode(),
                 progress: self.progress_at(&Cursor::Scan(paging.clone())),
                 extras,
                 ahead,
@@ -88,7 +91,7 @@ impl Run {
         }
     }
 
-    fn ask_for(&self, paging: &Paging) -> Coming {
+    fn request_page(&self, paging: &ScanPosition) -> PendingPage {
         let (sync, query) = (Arc::clone(&self.sync), paging.query(PAGE_USERS));
         // Where pages are written, that takes longer than to fetch the next one, so there is time to
         // read its rows too; where they agree, it would hold up the one behind.
@@ -105,19 +108,23 @@ impl Run {
             let ahead = sync.store.read_ahead(sync.source(), ids).await.ok();
             Ok((page, ahead))
         });
-        Coming(coming)
+        PendingPage(coming)
     }
 
     /// Whether a page was refused because the user behind whom it was asked for is gone.
-    async fn is_cursor_gone(&self, paging: &Paging, error: &ApiError) -> Result<bool, JobError> {
+    async fn is_cursor_gone(
+        &self,
+        paging: &ScanPosition,
+        error: &ApiError,
+    ) -> Result<bool, JobError> {
         let refused = matches!(error, ApiError::NotFound | ApiError::Rejected { .. });
         match paging.last_id().filter(|_| refused && paging.is_behind_a_user()) {
-            Some(id) => Ok(!self.is_there(id).await?),
+            Some(id) => Ok(!self.user_exists(id).await?),
             None => Ok(false),
         }
     }
 
-    async fn is_there(&self, external_id: &str) -> Result<bool, JobError> {
+    async fn user_exists(&self, external_id: &str) -> Result<bool, JobError> {
         let directory = &self.sync.directory;
         match self.api(|| directory.user(external_id, Priority::Background)).await {
             Err(JobError::Api(ApiError::NotFound)) => Ok(false),
@@ -140,9 +147,9 @@ impl Run {
                 self.commit_in_parts(page.users.clone()).await?;
                 let cursor = page.progress.cursor.clone();
                 let progress = Progress { cursor, ..self.progress.clone() };
-                let JobPage { unreadable, intent, .. } = *page;
+                let JobPage { unreadable, mode, .. } = *page;
                 let extras = page.extras.clone();
-                let page = JobPage { unreadable, intent, progress, extras, ..JobPage::default() };
+                let page = JobPage { unreadable, mode, progress, extras, ..JobPage::default() };
                 self.try_to_commit(&Arc::new(page)).await
             }
             result => result,
@@ -157,8 +164,7 @@ impl Run {
         });
         let progress = committed.await?.ok_or(JobError::Lost)?;
         let written = |progress: &Progress| progress.counters.created + progress.counters.updated;
-        self.writes =
-            self.intent() == Intent::Write && written(&progress) > written(&self.progress);
+        self.writes = self.mode() == JobMode::Apply && written(&progress) > written(&self.progress);
         self.progress = progress;
         let seen = self.progress.counters.seen;
         tracing::debug!(job = self.held.job_id(), seen, "a page is committed");
@@ -174,8 +180,8 @@ impl Run {
             for users in [users, half] {
                 let alone = (users.len() == 1).then(|| users.first().map(Change::external_id));
                 let alone = alone.flatten().map(str::to_owned);
-                let (intent, progress) = (self.intent(), self.progress.clone());
-                let part = JobPage { users, intent, progress, is_part: true, ..JobPage::default() };
+                let (mode, progress) = (self.mode(), self.progress.clone());
+                let part = JobPage { users, mode, progress, is_part: true, ..JobPage::default() };
                 let part = Arc::new(part);
                 match (self.try_to_commit(&part).await, alone) {
                     (Err(JobError::Store(StoreError::Refused(why))), Some(external_id)) => {
@@ -199,7 +205,7 @@ impl Run {
 
     /// Users of a window whose rows are live and who were not there. Where there are many, they are
     /// noted on the way.
-    async fn extras(&self, window: &Window) -> Result<Vec<String>, JobError> {
+    async fn orphans(&self, window: &CreationWindow) -> Result<Vec<String>, JobError> {
         let moment = |at: UnixMillis| Moment::from_millis(at.get());
         let part = Part::Created {
             from: window.from.and_then(moment),
@@ -216,7 +222,7 @@ impl Run {
                 return Ok(found);
             }
             if found.len() >= NOTE_AT_ONCE {
-                self.note(std::mem::take(&mut found)).await?;
+                self.add_candidates(std::mem::take(&mut found)).await?;
             }
         }
     }
@@ -236,7 +242,7 @@ impl Run {
         Ok((rows, more))
     }
 
-    async fn note(&self, external_ids: Vec<String>) -> Result<(), JobError> {
+    async fn add_candidates(&self, external_ids: Vec<String>) -> Result<(), JobError> {
         if external_ids.is_empty() {
             return Ok(());
         }
@@ -247,9 +253,9 @@ impl Run {
     }
 
     /// Notes the rows behind the last page that nobody was there for.
-    pub(super) async fn note_rest(&mut self, paging: &Paging) -> Result<(), JobError> {
-        let extras = self.extras(&paging.rest()).await?;
-        self.note(extras).await
+    pub(super) async fn add_remaining(&mut self, paging: &ScanPosition) -> Result<(), JobError> {
+        let extras = self.orphans(&paging.remaining()).await?;
+        self.add_candidates(extras).await
     }
 
     /// Notes the rows of which nobody knows when their users were created, and which no page held.
@@ -258,7 +264,8 @@ impl Run {
         loop {
             let (rows, more) = self.rows(Part::Undated, after).await?;
             after = rows.last().cloned();
-            self.note(rows.into_iter().map(|(_, external_id)| external_id).collect()).await?;
+            self.add_candidates(rows.into_iter().map(|(_, external_id)| external_id).collect())
+                .await?;
             if !more {
                 return Ok(());
             }

@@ -1,6 +1,6 @@
 //! Whatever happens between two pages, nobody is passed over, and whoever is gone is found out.
 
-use super::{Next, PAGE_USERS, Paging};
+use super::{NextPage, PAGE_USERS, ScanPosition};
 use crate::domain::{Origin, Profile, Role, RolePolicy, Snapshot, Taken, UnixMillis, Words};
 use crate::provider::{ListQuery, Position};
 use proptest::prelude::*;
@@ -87,11 +87,11 @@ fn scan(
     happenings: Vec<Vec<Happening>>,
     limit: u16,
 ) -> Scanned {
-    let mut paging = Paging::default();
+    let mut paging = ScanPosition::default();
     let mut happenings = happenings.into_iter();
     let mut scanned = Scanned { seen: Vec::new(), extra: HashSet::new(), pages: 0 };
     let mut born = 0;
-    let settle = |window: super::Window, extra: &mut HashSet<String>| {
+    let settle = |window: super::CreationWindow, extra: &mut HashSet<String>| {
         let from = window.from.map_or(i64::MIN, UnixMillis::get);
         let before = window.before.map_or(i64::MAX, UnixMillis::get);
         let inside = rows.iter().filter(|(_, at)| (from..before).contains(*at));
@@ -114,20 +114,20 @@ fn scan(
             settle(window, &mut scanned.extra);
         }
         match step.next {
-            Next::Page => {}
-            Next::End => break,
-            Next::EndIf(id) if provider.users.iter().any(|(_, one)| *one == id) => break,
-            Next::EndIf(_) => paging.lost(),
+            NextPage::More => {}
+            NextPage::End => break,
+            NextPage::EndIf(id) if provider.users.iter().any(|(_, one)| *one == id) => break,
+            NextPage::EndIf(_) => paging.lost(),
         }
         for happening in happenings.next().unwrap_or_default() {
             happen(provider, &paging, &happening, &mut born);
         }
     }
-    settle(paging.rest(), &mut scanned.extra);
+    settle(paging.remaining(), &mut scanned.extra);
     scanned
 }
 
-fn happen(provider: &mut Provider, paging: &Paging, happening: &Happening, born: &mut i64) {
+fn happen(provider: &mut Provider, paging: &ScanPosition, happening: &Happening, born: &mut i64) {
     match happening {
         Happening::Deletion(index) if !provider.users.is_empty() => {
             let gone = provider.users.iter().nth(index.index(provider.users.len())).cloned();
@@ -188,7 +188,7 @@ proptest! {
 
 #[test]
 fn trap_33_pages_are_asked_for_behind_a_user_and_not_by_number() {
-    let mut paging = Paging::default();
+    let mut paging = ScanPosition::default();
     assert_eq!(paging.query(PAGE_USERS).position, Position::First);
     paging.advance(&mut vec![user(1, "user_1"), user(2, "user_2")], 0, PAGE_USERS);
     assert_eq!(paging.query(PAGE_USERS).position, Position::After("user_2".into()));
@@ -197,10 +197,13 @@ fn trap_33_pages_are_asked_for_behind_a_user_and_not_by_number() {
 
 #[test]
 fn an_empty_page_is_the_end_only_while_the_user_in_front_of_it_is_there() {
-    let mut paging = Paging::default();
-    assert_eq!(paging.clone().advance(&mut Vec::new(), 0, PAGE_USERS).next, Next::End);
+    let mut paging = ScanPosition::default();
+    assert_eq!(paging.clone().advance(&mut Vec::new(), 0, PAGE_USERS).next, NextPage::End);
     paging.advance(&mut vec![user(5, "user_1")], 0, PAGE_USERS);
-    assert_eq!(paging.advance(&mut Vec::new(), 0, PAGE_USERS).next, Next::EndIf("user_1".into()));
+    assert_eq!(
+        paging.advance(&mut Vec::new(), 0, PAGE_USERS).next,
+        NextPage::EndIf("user_1".into())
+    );
     paging.lost();
     let query = paging.query(PAGE_USERS);
     assert_eq!((query.position, query.created_from), (Position::First, UnixMillis::new(5)));
@@ -214,16 +217,16 @@ fn an_empty_page_is_the_end_only_while_the_user_in_front_of_it_is_there() {
 #[test]
 fn users_whom_nobody_can_read_end_no_scan_and_begin_no_circle() {
     let full = usize::from(PAGE_USERS);
-    let mut paging = Paging::default();
+    let mut paging = ScanPosition::default();
     paging.advance(&mut vec![user(5, "user_1")], 0, PAGE_USERS);
     let step = paging.advance(&mut Vec::new(), full, PAGE_USERS);
-    assert_eq!((step.next, step.unreadable), (Next::Page, full));
+    assert_eq!((step.next, step.unreadable), (NextPage::More, full));
     assert_eq!(paging.query(PAGE_USERS).created_from, UnixMillis::new(5));
     let step = paging.advance(&mut vec![user(5, "user_1")], full - 1, PAGE_USERS);
-    assert_eq!((step.next, step.unreadable), (Next::Page, 0));
+    assert_eq!((step.next, step.unreadable), (NextPage::More, 0));
     assert_eq!(paging.query(PAGE_USERS).position, Position::Offset(499));
     let step = paging.advance(&mut vec![user(6, "user_2")], full - 1, PAGE_USERS);
-    assert_eq!((step.next, step.unreadable), (Next::Page, full - 1));
+    assert_eq!((step.next, step.unreadable), (NextPage::More, full - 1));
     assert_eq!(paging.query(PAGE_USERS).position, Position::After("user_2".into()));
-    assert_eq!(paging.advance(&mut Vec::new(), 3, PAGE_USERS).next, Next::End);
+    assert_eq!(paging.advance(&mut Vec::new(), 3, PAGE_USERS).next, NextPage::End);
 }

@@ -10,7 +10,7 @@ use std::time::Duration;
 use tokio::sync::Mutex;
 use usersync::config::Config;
 use usersync::domain::{Change, JobKind};
-use usersync::store::jobs::{Asked, Held, Intent, JobPage};
+use usersync::store::jobs::{Asked, Held, JobMode, JobPage};
 use usersync::store::leases::Shift;
 use usersync::store::write_backs::Rules;
 use usersync::store::{Moment, Store, Subject};
@@ -92,7 +92,7 @@ impl Jobs {
                 store.apply(rules().terms, now, users).await.unwrap();
             }
             Way::Job => {
-                let mut page = JobPage { users, intent: Intent::Write, ..JobPage::default() };
+                let mut page = JobPage { users, mode: JobMode::Apply, ..JobPage::default() };
                 page.progress.cursor = "null".into();
                 let page = Arc::new(page);
                 let mut held = self.held.lock().await;
@@ -130,7 +130,7 @@ async fn claim_job(store: &Store, rules: &Rules) -> Held {
     let (source, kind) = (rules.terms.source, JobKind::Reconcile);
     let asked = Asked { kind, dry_run: false, allow_mass_delete: false };
     let id = uuid::Uuid::now_v7().to_string();
-    store.ask_for_job(source, id, asked).await.unwrap();
+    store.enqueue_job(source, id, asked).await.unwrap();
     store.claim_job(source, kind, None).await.unwrap().unwrap().held()
 }
 

@@ -5,7 +5,7 @@
 //! acted on, and then the conditions hold that hold on every path: another user of ours must be known
 //! to the key, and the brake must let them pass, unless an operator lifts both.
 
-use super::run::Run;
+use super::run::JobRun;
 use super::{Cursor, JobError, patience};
 use crate::domain::Difference;
 use crate::provider::{ApiError, ListQuery, Page, Priority};
@@ -28,11 +28,11 @@ const AT_ONCE: usize = 8;
 const EMPTY_AT_ONCE: i64 = 500;
 
 /// What became of one of them.
-type OneLookedUp = (String, Result<Result<Absence, Absent>, SyncError>);
+type UserRecheck = (String, Result<Result<Absence, Absent>, SyncError>);
 
 /// What second look-ups came to.
 #[derive(Default)]
-struct LookedUp {
+struct RecheckResult {
     /// These are no candidates any more.
     dropped: Vec<String>,
     /// These are gone.
@@ -41,9 +41,12 @@ struct LookedUp {
     failed: u64,
 }
 
-impl Run {
+impl JobRun {
     /// Looks all candidates up again who stand behind `after`.
-    pub(super) async fn look_again(&mut self, mut after: Option<String>) -> Result<(), JobError> {
+    pub(super) async fn recheck_candidates(
+        &mut self,
+        mut after: Option<String>,
+    ) -> Result<(), JobError> {
         loop {
             let store = &self.sync.store;
             let (held, extra) = (&self.held, Difference::Extra);
@@ -58,7 +61,7 @@ impl Run {
             let gone = u64::try_from(looked_up.gone.len()).unwrap_or_default();
             self.progress.counters.failed += looked_up.failed;
             self.progress.counters.extra += gone;
-            if self.looks_only {
+            if self.dry_run {
                 self.progress.counters.updated += gone;
             }
             let progress = self.progress_at(&Cursor::Look { after: after.clone() });
@@ -73,9 +76,9 @@ impl Run {
 
     /// Looks users up: first together, since whoever came during the scan is there, then whoever is
     /// left one by one, since only that is an answer about a user.
-    async fn look_up(&self, external_ids: Vec<String>) -> Result<LookedUp, JobError> {
+    async fn look_up(&self, external_ids: Vec<String>) -> Result<RecheckResult, JobError> {
         let there = self.look_up_together(&external_ids).await?;
-        let mut looked_up = LookedUp::default();
+        let mut looked_up = RecheckResult::default();
         let mut under_way = JoinSet::new();
         for external_id in external_ids {
             if there.contains(&external_id) {
@@ -83,13 +86,13 @@ impl Run {
                 continue;
             }
             if under_way.len() == AT_ONCE {
-                looked_up.note(under_way.join_next().await)?;
+                looked_up.add(under_way.join_next().await)?;
             }
-            let if_found = if self.looks_only { IfFound::Leave } else { IfFound::Apply };
+            let if_found = if self.dry_run { IfFound::Leave } else { IfFound::Apply };
             under_way.spawn(look_up_one(Arc::clone(&self.sync), external_id, if_found));
         }
         while let Some(one) = under_way.join_next().await {
-            looked_up.note(Some(one))?;
+            looked_up.add(Some(one))?;
         }
         Ok(looked_up)
     }
@@ -109,15 +112,15 @@ impl Run {
         };
         users.retain(|user| external_ids.contains(&user.external_id));
         let there = users.iter().map(|user| user.external_id.clone()).collect();
-        if !self.looks_only && !users.is_empty() {
+        if !self.dry_run && !users.is_empty() {
             self.store(|| self.sync.apply_some(users.clone())).await?;
         }
         Ok(there)
     }
 
     /// Empties the rows of users who are gone, where that is safe.
-    pub(super) async fn act(&mut self) -> Result<(), JobError> {
-        if self.looks_only {
+    pub(super) async fn empty_orphans(&mut self) -> Result<(), JobError> {
+        if self.dry_run {
             return Ok(());
         }
         let store = self.sync.store.clone();
@@ -129,7 +132,7 @@ impl Run {
                 break;
             }
             if !std::mem::replace(&mut checked, true) && !self.knows_another().await? {
-                return Err(JobError::Blocked(self.nobody_known()));
+                return Err(JobError::Blocked(self.unknown_key_message()));
             }
             let progress = self.progress_at(&Cursor::Conclude);
             let (terms, lifted) = (self.sync.rules.terms, self.allow_mass_delete);
@@ -139,7 +142,9 @@ impl Run {
             });
             match acted.await? {
                 Acted::Emptied(progress) => self.progress = progress,
-                Acted::Braked { live } => return Err(JobError::Blocked(self.braked(live))),
+                Acted::Braked { live } => {
+                    return Err(JobError::Blocked(self.over_limit_message(live)));
+                }
                 Acted::Lost => return Err(JobError::Lost),
             }
         }
@@ -160,7 +165,7 @@ impl Run {
         Ok(self.sync.knows_one_of(others, Priority::Background).await?)
     }
 
-    fn nobody_known(&self) -> String {
+    fn unknown_key_message(&self) -> String {
         let extra = self.progress.counters.extra;
         format!(
             "{extra} live rows have no user at the provider, but it knows nobody else of ours either, so none is \
@@ -169,7 +174,7 @@ impl Run {
         )
     }
 
-    fn braked(&self, live: u64) -> String {
+    fn over_limit_message(&self, live: u64) -> String {
         let extra = self.progress.counters.extra;
         format!(
             "{extra} of {live} live rows have no user at the provider, more than may be emptied in a day, so none \
@@ -183,7 +188,7 @@ async fn look_up_one(
     sync: Arc<SyncService>,
     external_id: String,
     if_found: IfFound,
-) -> OneLookedUp {
+) -> UserRecheck {
     let look = || sync.look_again(&external_id, if_found, Priority::Background);
     let again = |error: &SyncError, tries| match error {
         SyncError::Api(error) => patience::of_api(error, tries),
@@ -193,9 +198,9 @@ async fn look_up_one(
     (external_id, looked)
 }
 
-impl LookedUp {
+impl RecheckResult {
     /// Notes one answer. Whoever cannot be read is left as they are.
-    fn note(&mut self, one: Option<Result<OneLookedUp, JoinError>>) -> Result<(), JobError> {
+    fn add(&mut self, one: Option<Result<UserRecheck, JoinError>>) -> Result<(), JobError> {
         let Some(Ok((external_id, looked))) = one else {
             return Err(StoreError::Refused("a look-up was broken off".into()).into());
         };

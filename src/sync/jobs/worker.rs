@@ -1,6 +1,6 @@
 //! Jobs are taken up, kept and ended: what holds for each, whatever it does.
 
-use super::run::Run;
+use super::run::JobRun;
 use super::{Cursor, JobError, JobView, now};
 use crate::domain::{JobEnd, JobKind};
 use crate::store::jobs::{Ending, Held, JobRecord, LEASE, Progress};
@@ -11,13 +11,13 @@ use tokio::sync::watch;
 use tokio::task::JoinSet;
 
 /// How often it is looked for a job that nobody is at and nobody told of.
-const LOOK_EVERY: Duration = Duration::from_secs(2);
+const POLL_INTERVAL: Duration = Duration::from_secs(2);
 
 /// How often it is logged how far a job has come.
-const TELL_EVERY: Duration = Duration::from_secs(10);
+const PROGRESS_LOG_INTERVAL: Duration = Duration::from_secs(10);
 
 /// How many candidates of a job that has ended are forgotten at once.
-const FORGET_AT_ONCE: i64 = 5_000;
+const DELETE_BATCH: i64 = 5_000;
 
 impl SyncService {
     /// Takes up jobs of all kinds that nobody is at, until `stopping` turns true; what is under way
@@ -46,14 +46,14 @@ impl SyncService {
                     _ = stopping.wait_for(|stops| *stops) => true,
                 };
                 if stops {
-                    self.leave_job(held).await;
+                    self.hand_over_job(held).await;
                 }
                 continue;
             }
             tokio::select! {
                 _ = stopping.changed() => {}
                 () = queued => {}
-                () = tokio::time::sleep(LOOK_EVERY) => {}
+                () = tokio::time::sleep(POLL_INTERVAL) => {}
             }
         }
     }
@@ -63,11 +63,11 @@ impl SyncService {
         let kind = job.kind();
         let held = job.held();
         tracing::info!(job = job.id, kind = kind.as_str(), "the job runs here");
-        let mut run = Run {
+        let mut run = JobRun {
             sync: Arc::clone(self),
             held: held.clone(),
             kind,
-            looks_only: job.dry_run,
+            dry_run: job.dry_run,
             allow_mass_delete: job.allow_mass_delete,
             started_at: job.started_at.unwrap_or(job.created_at),
             writes: false,
@@ -80,11 +80,11 @@ impl SyncService {
         let cursor: Cursor = job.cursor().unwrap_or_default();
         run.progress = run.progress_at(&cursor);
         let result = tokio::select! {
-            result = run.work(cursor) => result,
+            result = run.run_phases(cursor) => result,
             () = self.keep_lease(&held) => Err(JobError::Lost),
-            () = self.tell_progress(&held) => Err(JobError::Lost),
+            () = self.log_progress(&held) => Err(JobError::Lost),
         };
-        self.end(&held, kind, result).await;
+        self.finish(&held, kind, result).await;
     }
 
     /// Renews the lease until it is lost.
@@ -101,9 +101,9 @@ impl SyncService {
     }
 
     /// Logs now and then how far the job has come. Never ends.
-    async fn tell_progress(&self, held: &Held) {
+    async fn log_progress(&self, held: &Held) {
         loop {
-            tokio::time::sleep(TELL_EVERY).await;
+            tokio::time::sleep(PROGRESS_LOG_INTERVAL).await;
             if let Ok(Some(job)) = self.store.find_job(held.job_id().to_owned()).await {
                 let JobView { kind, counters, rate_per_second, expected, seconds_left, .. } =
                     JobView::of(&job, now());
@@ -121,7 +121,7 @@ impl SyncService {
         }
     }
 
-    async fn end(&self, held: &Held, kind: JobKind, result: Result<Option<String>, JobError>) {
+    async fn finish(&self, held: &Held, kind: JobKind, result: Result<Option<String>, JobError>) {
         let job = held.job_id();
         let (end, error, report) = match result {
             Ok(report) => (JobEnd::Succeeded, None, report),
@@ -149,6 +149,6 @@ impl SyncService {
             // Whoever takes it up next finds it where it stood.
             Err(error) => tracing::warn!(job, kind, "the job's end could not be stored: {error}"),
         }
-        while let Ok(true) = self.store.forget_candidates(held.clone(), FORGET_AT_ONCE).await {}
+        while let Ok(true) = self.store.forget_candidates(held.clone(), DELETE_BATCH).await {}
     }
 }
