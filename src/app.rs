@@ -205,14 +205,14 @@ impl Workers {
     fn start(self, working: &mut JoinSet<()>, stopping: &watch::Receiver<bool>) {
         let sync = || Arc::clone(&self.sync);
         if self.write_back {
-            working.spawn(sync().keep_writing_back(stopping.clone()));
+            working.spawn(sync().run_write_backs(stopping.clone()));
         }
-        working.spawn(sync().keep_running_jobs(stopping.clone()));
+        working.spawn(sync().run_jobs(stopping.clone()));
         if let Some(interval) = self.watch_interval {
-            working.spawn(sync().keep_watching(interval, stopping.clone()));
+            working.spawn(sync().run_watch(interval, stopping.clone()));
         }
         if let Some(schedule) = self.reconcile_schedule {
-            working.spawn(sync().keep_schedule(schedule, stopping.clone()));
+            working.spawn(sync().run_schedule(schedule, stopping.clone()));
         }
     }
 }

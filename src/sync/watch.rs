@@ -35,17 +35,17 @@ const MOST_PAGES: u32 = 20;
 const MARGIN: Duration = Duration::from_secs(60);
 
 /// For so many intervals after a reconcile the numbers of users may disagree without another one.
-const REST_INTERVALS: u32 = 10;
+const QUIET_INTERVALS: u32 = 10;
 
 /// What one watch leaves to the next.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
-struct Memory {
+struct WatchState {
     /// The latest `updated_at` down from which all was read, in milliseconds.
     watermark: Option<i64>,
     /// By how many users the provider had more than the table.
     difference: i64,
     /// The difference for which a reconcile was asked for, until there is none.
-    asked_for: Option<i64>,
+    requested_for: Option<i64>,
 }
 
 /// Why a watch was not finished.
@@ -71,7 +71,7 @@ enum Descent {
 
 impl SyncService {
     /// Watches every `interval` until `stopping` turns true.
-    pub async fn keep_watching(
+    pub async fn run_watch(
         self: Arc<Self>,
         interval: Duration,
         mut stopping: watch::Receiver<bool>,
@@ -79,11 +79,11 @@ impl SyncService {
         while !*stopping.borrow() {
             let watched = async {
                 match self.store.claim_shift(WATCH, interval.min(FIRST_AFTER), interval).await {
-                    Ok(Some(shift)) => self.watch_and_end(shift, interval).await,
+                    Ok(Some(shift)) => self.run_watch_once(shift, interval).await,
                     Ok(None) => {}
                     Err(error) => tracing::debug!("the watch waits for the database: {error}"),
                 }
-                tokio::time::sleep(look_every(interval)).await;
+                tokio::time::sleep(poll_interval(interval)).await;
             };
             tokio::select! {
                 _ = stopping.changed() => {}
@@ -93,7 +93,7 @@ impl SyncService {
     }
 
     /// Asks for a reconcile whenever one is due, until `stopping` turns true.
-    pub async fn keep_schedule(
+    pub async fn run_schedule(
         self: Arc<Self>,
         schedule: Schedule,
         mut stopping: watch::Receiver<bool>,
@@ -102,11 +102,11 @@ impl SyncService {
             let wait = schedule.wait(now().as_millis());
             let due = async {
                 match self.store.claim_shift(SCHEDULE, wait, wait).await {
-                    Ok(Some(shift)) => self.ask_and_end(shift, schedule).await,
+                    Ok(Some(shift)) => self.run_schedule_once(shift, schedule).await,
                     Ok(None) => {}
                     Err(error) => tracing::debug!("the schedule waits for the database: {error}"),
                 }
-                tokio::time::sleep(look_every(wait)).await;
+                tokio::time::sleep(poll_interval(wait)).await;
             };
             tokio::select! {
                 _ = stopping.changed() => {}
@@ -115,8 +115,8 @@ impl SyncService {
         }
     }
 
-    async fn ask_and_end(&self, shift: Shift, schedule: Schedule) {
-        let asked = self.ask_for_reconcile("it is due").await;
+    async fn run_schedule_once(&self, shift: Shift, schedule: Schedule) {
+        let asked = self.enqueue_reconcile("it is due").await;
         let wait = match asked {
             Ok(()) => schedule.wait(now().as_millis()),
             Err(_) => MARGIN,
@@ -127,15 +127,15 @@ impl SyncService {
         }
     }
 
-    async fn watch_and_end(&self, shift: Shift, interval: Duration) {
-        let memory: Memory = serde_json::from_str(&shift.memory).unwrap_or_default();
+    async fn run_watch_once(&self, shift: Shift, interval: Duration) {
+        let state: WatchState = serde_json::from_str(&shift.memory).unwrap_or_default();
         let watched = tokio::select! {
-            watched = self.watch(&shift, memory.clone(), interval) => watched,
-            () = self.keep_turn(&shift) => Err(WatchError::Lost),
+            watched = self.watch(&shift, state.clone(), interval) => watched,
+            () = self.renew_run(&shift) => Err(WatchError::Lost),
         };
-        let memory = watched.as_ref().unwrap_or(&memory);
-        let memory = serde_json::to_string(memory).unwrap_or_else(|_| "null".into());
-        let ended = self.store.end_shift(shift, interval, memory).await;
+        let state = watched.as_ref().unwrap_or(&state);
+        let state = serde_json::to_string(state).unwrap_or_else(|_| "null".into());
+        let ended = self.store.end_shift(shift, interval, state).await;
         match (watched, ended) {
             (Ok(_), Ok(_)) | (Err(WatchError::Lost), _) => {}
             (Err(error), _) => tracing::warn!("the watch could not look at the provider: {error}"),
@@ -144,7 +144,7 @@ impl SyncService {
     }
 
     /// Renews the lease until it is lost: a page may take longer than it lasts.
-    async fn keep_turn(&self, shift: &Shift) {
+    async fn renew_run(&self, shift: &Shift) {
         loop {
             tokio::time::sleep(LEASE / 5).await;
             match self.store.keep_shift(shift.clone()).await {
@@ -159,31 +159,32 @@ impl SyncService {
     async fn watch(
         &self,
         shift: &Shift,
-        mut memory: Memory,
+        mut state: WatchState,
         interval: Duration,
-    ) -> Result<Memory, WatchError> {
+    ) -> Result<WatchState, WatchError> {
         self.instance.verify(Priority::Background).await?;
         let reconciled_at = self.reconciled_at().await?;
-        let known = memory.watermark.max(reconciled_at.map(|at| at.0.as_millis()));
+        let known = state.watermark.max(reconciled_at.map(|at| at.0.as_millis()));
         let margin_ms = i64::try_from(MARGIN.as_millis()).unwrap_or(0);
         let floor = known.map(|known| known - margin_ms);
         match self.descend(shift, floor).await? {
             Descent::Reached(newest) => {
                 // A time ahead of ours would leave out all that comes before it.
                 let newest = newest.map(|newest| newest.min(now().as_millis()));
-                memory.watermark = memory.watermark.max(newest);
+                state.watermark = state.watermark.max(newest);
             }
             // Unless somebody read all of it meanwhile.
-            Descent::TooFar if self.reconciled_at().await? != reconciled_at => return Ok(memory),
+            Descent::TooFar if self.reconciled_at().await? != reconciled_at => return Ok(state),
             Descent::TooFar => {
-                self.ask_for_reconcile("too much changed to be read backwards").await?;
-                return Ok(memory);
+                self.enqueue_reconcile("too much changed to be read backwards").await?;
+                return Ok(state);
             }
         }
-        let rests = reconciled_at
-            .is_some_and(|(_, ended)| now().since(ended) < interval.saturating_mul(REST_INTERVALS));
-        self.compare_counts(&mut memory, rests).await?;
-        Ok(memory)
+        let quiet = reconciled_at.is_some_and(|(_, ended)| {
+            now().since(ended) < interval.saturating_mul(QUIET_INTERVALS)
+        });
+        self.compare_counts(&mut state, quiet).await?;
+        Ok(state)
     }
 
     /// When the last job that brought in all users began, and when it ended.
@@ -208,7 +209,7 @@ impl SyncService {
             let updated_at = |user: &Snapshot| user.version.updated_at_ms;
             newest = newest.max(listed.users.iter().map(updated_at).max());
             let oldest = listed.users.iter().map(updated_at).min();
-            self.bring_in(shift, listed.users).await?;
+            self.apply_watched(shift, listed.users).await?;
             if is_last || floor.is_some_and(|floor| oldest.is_some_and(|oldest| oldest < floor)) {
                 return Ok(Descent::Reached(newest));
             }
@@ -218,7 +219,7 @@ impl SyncService {
 
     /// Applies a page. Where the database refuses it, its users are tried in ever smaller parts, so
     /// that one who cannot be stored hides nobody.
-    async fn bring_in(&self, shift: &Shift, users: Vec<Snapshot>) -> Result<(), WatchError> {
+    async fn apply_watched(&self, shift: &Shift, users: Vec<Snapshot>) -> Result<(), WatchError> {
         let users = users.into_iter().map(|user| Change::Snapshot(Box::new(user))).collect();
         let (mut parts, mut created, mut updated): (Vec<Vec<Change>>, _, _) = (vec![users], 0, 0);
         while let Some(mut part) = parts.pop() {
@@ -248,21 +249,21 @@ impl SyncService {
 
     /// Compares how many users there are here and there. An event may be on its way, so the same
     /// difference must be met twice; and one that a reconcile leaves is asked about once only.
-    async fn compare_counts(&self, memory: &mut Memory, rests: bool) -> Result<(), WatchError> {
+    async fn compare_counts(&self, state: &mut WatchState, quiet: bool) -> Result<(), WatchError> {
         let theirs = self.directory.count(Priority::Background).await?;
         let ours = self.store.count_live_users(self.source()).await?;
         let difference = i64::try_from(theirs).unwrap_or(i64::MAX).saturating_sub(ours);
-        let before = std::mem::replace(&mut memory.difference, difference);
+        let before = std::mem::replace(&mut state.difference, difference);
         if difference == 0 {
-            memory.asked_for = None;
-        } else if difference == before && memory.asked_for != Some(difference) && !rests {
-            self.ask_for_reconcile("the provider counts another number of users").await?;
-            memory.asked_for = Some(difference);
+            state.requested_for = None;
+        } else if difference == before && state.requested_for != Some(difference) && !quiet {
+            self.enqueue_reconcile("the provider counts another number of users").await?;
+            state.requested_for = Some(difference);
         }
         Ok(())
     }
 
-    async fn ask_for_reconcile(&self, why: &'static str) -> Result<(), StoreError> {
+    async fn enqueue_reconcile(&self, why: &'static str) -> Result<(), StoreError> {
         let kind = JobKind::Reconcile;
         let asked = Asked { kind, dry_run: false, allow_mass_delete: false };
         let (job, is_new) = self.enqueue_job(asked).await?;
@@ -274,6 +275,6 @@ impl SyncService {
 }
 
 /// How often a replica looks whether it is its turn.
-fn look_every(interval: Duration) -> Duration {
+fn poll_interval(interval: Duration) -> Duration {
     (interval / 10).clamp(Duration::from_millis(100), Duration::from_secs(5))
 }

@@ -54,7 +54,7 @@ pub const WRITE_BACK_OUTCOMES: [&str; 12] = [
 
 impl SyncService {
     /// Writes back what is due until `stopping` turns true, then finishes what is under way.
-    pub async fn keep_writing_back(self: Arc<Self>, mut stopping: watch::Receiver<bool>) {
+    pub async fn run_write_backs(self: Arc<Self>, mut stopping: watch::Receiver<bool>) {
         let mut under_way = JoinSet::new();
         let (mut pauses, mut ahead) = (Pauses::default(), Ahead::default());
         while !*stopping.borrow() {

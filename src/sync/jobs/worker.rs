@@ -22,16 +22,16 @@ const DELETE_BATCH: i64 = 5_000;
 impl SyncService {
     /// Takes up jobs of all kinds that nobody is at, until `stopping` turns true; what is under way
     /// then is left to others.
-    pub async fn keep_running_jobs(self: Arc<Self>, stopping: watch::Receiver<bool>) {
+    pub async fn run_jobs(self: Arc<Self>, stopping: watch::Receiver<bool>) {
         let mut kinds = JoinSet::new();
         for kind in JobKind::ALL {
             let (sync, stopping) = (Arc::clone(&self), stopping.clone());
-            kinds.spawn(sync.keep_running(kind, stopping));
+            kinds.spawn(sync.run_jobs_of_kind(kind, stopping));
         }
         while kinds.join_next().await.is_some() {}
     }
 
-    async fn keep_running(self: Arc<Self>, kind: JobKind, mut stopping: watch::Receiver<bool>) {
+    async fn run_jobs_of_kind(self: Arc<Self>, kind: JobKind, mut stopping: watch::Receiver<bool>) {
         while !*stopping.borrow() {
             let queued = self.job_wake.notified();
             let claimed = self.store.claim_job(self.source(), kind, None).await;
