@@ -14,7 +14,7 @@ mod settling;
 pub use claims::{Claim, Postponement};
 pub use listing::Listed;
 pub(super) use notes::{earlier, note_choice};
-pub use settling::{Acknowledgement, Settlement};
+pub use settling::{Acknowledgement, WriteBackStatus};
 
 use super::subject::Subject;
 use crate::domain::write_back::{self, Due};

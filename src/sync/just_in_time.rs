@@ -93,7 +93,7 @@ impl SyncService {
     ) -> Result<bool, SignInSyncError> {
         let created = self.fetch_unless(external_id, Wanted::FreshRow).await?;
         if self.rules.terms.write_back {
-            self.write_back_within(external_id, WRITE_BACK_WITHIN).await;
+            self.push_with_timeout(external_id, WRITE_BACK_WITHIN).await;
         }
         Ok(created)
     }

@@ -1,18 +1,18 @@
 //! The provider is told our id, the role, and a plan that was set here.
 //!
 //! A worker, on every replica, leases write-backs that are due; the sign-in sync leases that
-//! of one user. Those who are next are looked at together ([`ahead`]). Whoever holds the lease tells the provider what it lacks ([`telling`]), and the
+//! of one user. Those who are next are looked at together ([`ahead`]). Whoever holds the lease tells the provider what it lacks ([`push`]), and the
 //! worker pauses where nobody gets an answer ([`pauses`]).
 
 mod ahead;
 mod pauses;
-mod telling;
+mod push;
 
 use super::{InstanceError, SyncService};
 use crate::provider::Priority;
 use crate::store::write_backs::Claim;
-use ahead::Ahead;
-use pauses::Pauses;
+use ahead::Prefetch;
+use pauses::WorkerPace;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 use tokio::sync::watch;
@@ -25,13 +25,13 @@ const AT_ONCE: usize = 8;
 const LEASE: Duration = Duration::from_secs(20);
 
 /// How often the worker looks for something due that nobody told it of.
-const LOOK_EVERY: Duration = Duration::from_secs(1);
+const POLL_INTERVAL: Duration = Duration::from_secs(1);
 
 /// How long notes gather before the worker looks: in a burst of sign-ups each commit makes some.
-const GATHER: Duration = Duration::from_millis(50);
+const BURST_DELAY: Duration = Duration::from_millis(50);
 
 /// How often a person's request looks whether a worker has told the provider.
-const LOOK_AT_WORKER: Duration = Duration::from_millis(20);
+const WORKER_POLL_INTERVAL: Duration = Duration::from_millis(20);
 
 /// How long what is under way may take once the service stops.
 const STOP_WITHIN: Duration = Duration::from_secs(5);
@@ -56,23 +56,23 @@ impl SyncService {
     /// Writes back what is due until `stopping` turns true, then finishes what is under way.
     pub async fn run_write_backs(self: Arc<Self>, mut stopping: watch::Receiver<bool>) {
         let mut under_way = JoinSet::new();
-        let (mut pauses, mut ahead) = (Pauses::default(), Ahead::default());
+        let (mut pauses, mut ahead) = (WorkerPace::default(), Prefetch::default());
         while !*stopping.borrow() {
             let free = pauses.at_once().saturating_sub(under_way.len());
             let claimed = if pauses.are_over() && free > 0 {
-                self.claim_some(free, &mut pauses, &mut ahead, &mut stopping).await
+                self.claim_due(free, &mut pauses, &mut ahead, &mut stopping).await
             } else {
                 Vec::new()
             };
             let all_busy = claimed.len() == free;
             for claim in claimed {
                 let sync = Arc::clone(&self);
-                under_way.spawn(async move { sync.tell(claim, Priority::Background).await });
+                under_way.spawn(async move { sync.push(claim, Priority::Background).await });
             }
-            let look_again = tokio::time::sleep(pauses.left().max(LOOK_EVERY));
+            let look_again = tokio::time::sleep(pauses.left().max(POLL_INTERVAL));
             tokio::select! {
                 _ = stopping.changed() => {}
-                Some(told) = under_way.join_next() => pauses.note(told.ok().as_ref()),
+                Some(outcome) = under_way.join_next() => pauses.record(outcome.ok().as_ref()),
                 () = self.wait_for_wake(), if !all_busy && pauses.are_over() => {}
                 () = look_again, if !all_busy => {}
             }
@@ -85,11 +85,11 @@ impl SyncService {
     /// Somebody noted that there is something to tell; and so do others, most likely.
     async fn wait_for_wake(&self) {
         self.wake.notified().await;
-        tokio::time::sleep(GATHER).await;
+        tokio::time::sleep(BURST_DELAY).await;
     }
 
     /// Tries the write-back of one user, for so long at most; it goes on where that is too short.
-    pub(super) async fn write_back_within(self: &Arc<Self>, external_id: &str, patience: Duration) {
+    pub(super) async fn push_with_timeout(self: &Arc<Self>, external_id: &str, patience: Duration) {
         let sync = Arc::clone(self);
         let external_id = external_id.to_owned();
         let try_it = tokio::spawn(async move {
@@ -98,24 +98,24 @@ impl SyncService {
             }
             let proof = sync.instance.verify(Priority::Interactive);
             if matches!(tokio::time::timeout(patience, proof).await, Ok(Ok(()))) {
-                sync.tell_now(external_id, patience).await;
+                sync.push_now(external_id, patience).await;
             }
         });
         tokio::time::timeout(patience, try_it).await.ok();
     }
 
     /// Tells the provider about one user, or waits while a worker does.
-    async fn tell_now(&self, external_id: String, patience: Duration) {
+    async fn push_now(&self, external_id: String, patience: Duration) {
         let started = Instant::now();
         let (source, only) = (self.source(), Some(external_id.clone()));
         let claims = self.store.claim_write_backs(source, only, 1, LEASE).await;
         if let Some(claim) = claims.unwrap_or_default().pop() {
             // What comes to nothing now is the worker's.
-            self.tell(claim, Priority::Interactive).await;
+            self.push(claim, Priority::Interactive).await;
             return;
         }
         while started.elapsed() < patience && self.is_due(&external_id).await {
-            tokio::time::sleep(LOOK_AT_WORKER).await;
+            tokio::time::sleep(WORKER_POLL_INTERVAL).await;
         }
     }
 
@@ -124,11 +124,11 @@ impl SyncService {
     }
 
     /// Leases up to `free` write-backs that are due.
-    async fn claim_some(
+    async fn claim_due(
         &self,
         free: usize,
-        pauses: &mut Pauses,
-        ahead: &mut Ahead,
+        pauses: &mut WorkerPace,
+        ahead: &mut Prefetch,
         stopping: &mut watch::Receiver<bool>,
     ) -> Vec<Claim> {
         match self.try_to_claim(free, ahead, stopping).await {
@@ -145,7 +145,7 @@ impl SyncService {
     async fn try_to_claim(
         &self,
         free: usize,
-        ahead: &mut Ahead,
+        ahead: &mut Prefetch,
         stopping: &mut watch::Receiver<bool>,
     ) -> Result<Vec<Claim>, InstanceError> {
         let source = self.source();
@@ -159,12 +159,12 @@ impl SyncService {
             }
         }
         tokio::select! {
-            looked = self.look_ahead(ahead) => looked?,
+            looked = self.prefetch(ahead) => looked?,
             _ = stopping.wait_for(|stops| *stops) => return Ok(Vec::new()),
         }
         let most = i64::try_from(free).unwrap_or(0);
         let claims = self.store.claim_write_backs(source, None, most, LEASE).await?;
-        ahead.passed(claims.len());
+        ahead.record_claimed(claims.len());
         Ok(claims)
     }
 }

@@ -24,7 +24,7 @@ pub struct Acknowledgement {
 
 /// Where a write-back stands after it was settled.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Settlement {
+pub enum WriteBackStatus {
     /// There is nothing more to tell.
     Done,
     /// A conflict stands in the way.
@@ -38,13 +38,13 @@ pub enum Settlement {
 impl Store {
     /// Applies what the provider answered, ends choices that it acknowledges, and completes the
     /// write-back where nothing is left to tell; all in one transaction.
-    pub async fn settle_write_back(
+    pub async fn complete_write_back(
         &self,
         rules: Rules,
         now: Moment,
         claim: Claim,
         acknowledgement: Option<Acknowledgement>,
-    ) -> Result<Settlement, StoreError> {
+    ) -> Result<WriteBackStatus, StoreError> {
         self.change(move |connection| settle(connection, &rules, now, &claim, acknowledgement))
             .await
     }
@@ -56,7 +56,7 @@ fn settle(
     now: Moment,
     claim: &Claim,
     acknowledgement: Option<Acknowledgement>,
-) -> Result<Settlement, StoreError> {
+) -> Result<WriteBackStatus, StoreError> {
     let source = rules.terms.source;
     let answer =
         acknowledgement.map(|answer| (Change::Snapshot(Box::new(answer.snapshot)), answer.sent));
@@ -65,7 +65,7 @@ fn settle(
     }
     let subject = subject::lock(connection, source, &claim.external_id)?;
     let Some(held) = hold(connection, source, claim)? else {
-        return Ok(Settlement::Lost);
+        return Ok(WriteBackStatus::Lost);
     };
     let Some(mut subject) = subject.filter(Subject::is_live) else {
         return complete(connection, source, claim);
@@ -83,7 +83,7 @@ fn settle(
         return complete(connection, source, claim);
     };
     rest(connection, source, claim, conflict.as_str())?;
-    Ok(Settlement::Conflict(conflict))
+    Ok(WriteBackStatus::Conflict(conflict))
 }
 
 /// The row as it stands now, where the claim still holds it; on PostgreSQL nobody else changes it
@@ -128,26 +128,26 @@ fn go_on(
     connection: &mut AnyConnection,
     source: &str,
     held: Claim,
-) -> Result<Settlement, StoreError> {
+) -> Result<WriteBackStatus, StoreError> {
     let lease_end = write_backs::leased_until.assume_not_null();
     both!(connection, |inner| diesel::update(
         write_backs::table.find((&held.external_id, source))
     )
     .set(write_backs::next_try_at.eq(lease_end))
     .execute(inner))?;
-    Ok(Settlement::More(Claim { outcome_unknown: false, ..held }))
+    Ok(WriteBackStatus::More(Claim { outcome_unknown: false, ..held }))
 }
 
 fn complete(
     connection: &mut AnyConnection,
     source: &str,
     claim: &Claim,
-) -> Result<Settlement, StoreError> {
+) -> Result<WriteBackStatus, StoreError> {
     both!(connection, |inner| diesel::delete(
         write_backs::table.find((&claim.external_id, source))
     )
     .execute(inner))?;
-    Ok(Settlement::Done)
+    Ok(WriteBackStatus::Done)
 }
 
 /// Lets a write-back rest until the user changes.

@@ -5,7 +5,7 @@
 //! the calls. So those who are next are listed by their ids, in one call for many, and whoever turns
 //! out to be right already costs none of their own.
 
-use super::telling::is_lately;
+use super::push::is_recently_seen;
 use crate::provider::{ApiError, ListQuery, Priority};
 use crate::sync::{SyncError, SyncService};
 
@@ -18,27 +18,27 @@ const WORTH_IT: usize = 5;
 
 /// How many write-backs are claimed before it is looked ahead again.
 #[derive(Default)]
-pub(super) struct Ahead {
+pub(super) struct Prefetch {
     left: usize,
 }
 
-impl Ahead {
+impl Prefetch {
     /// So many were claimed.
-    pub(super) fn passed(&mut self, claimed: usize) {
+    pub(super) fn record_claimed(&mut self, claimed: usize) {
         self.left = self.left.saturating_sub(claimed);
     }
 }
 
 impl SyncService {
     /// Brings the snapshots of those who are next up to date, where many of them are old.
-    pub(super) async fn look_ahead(&self, ahead: &mut Ahead) -> Result<(), SyncError> {
+    pub(super) async fn prefetch(&self, ahead: &mut Prefetch) -> Result<(), SyncError> {
         if ahead.left > 0 {
             return Ok(());
         }
         let source = self.source();
         let next = self.store.next_write_backs(source, i64::from(AHEAD)).await?;
         ahead.left = next.len();
-        let old = next.into_iter().filter(|subject| !is_lately(subject));
+        let old = next.into_iter().filter(|subject| !is_recently_seen(subject));
         let ids: Vec<String> = old.map(|subject| subject.external_id).collect();
         if ids.len() < WORTH_IT {
             return Ok(());

@@ -1,7 +1,7 @@
 //! When a worker goes on whose provider, or database, does not answer, and how much it does at once.
 
 use super::AT_ONCE;
-use super::telling::Told;
+use super::push::PushOutcome;
 use crate::telemetry::Throttle;
 use std::time::{Duration, Instant};
 
@@ -11,15 +11,15 @@ pub(super) const LONGEST_PAUSE: Duration = Duration::from_secs(30);
 
 /// When the worker goes on, after the provider or the database did not answer.
 #[derive(Default)]
-pub(super) struct Pauses {
+pub(super) struct WorkerPace {
     length: Duration,
     until: Option<Instant>,
-    told: Throttle,
+    log_throttle: Throttle,
     /// By so many fewer write-backs are under way than could be.
     fewer: usize,
 }
 
-impl Pauses {
+impl WorkerPace {
     pub(super) fn left(&self) -> Duration {
         self.until.map_or(Duration::ZERO, |until| until.saturating_duration_since(Instant::now()))
     }
@@ -35,14 +35,16 @@ impl Pauses {
 
     /// Learns from how a lease ended. Those that are not done in time stand in each other's way,
     /// as where the budget is small.
-    pub(super) fn note(&mut self, told: Option<&Told>) {
-        match told {
-            Some(Told::NotNow(error)) => self.lengthen(error),
-            Some(Told::Finished("done" | "conflict")) => {
+    pub(super) fn record(&mut self, outcome: Option<&PushOutcome>) {
+        match outcome {
+            Some(PushOutcome::NotNow(error)) => self.lengthen(error),
+            Some(PushOutcome::Finished("done" | "conflict")) => {
                 self.length = Duration::ZERO;
                 self.fewer = self.fewer.saturating_sub(1);
             }
-            Some(Told::Finished("slow")) => self.fewer = AT_ONCE - self.at_once().div_ceil(2),
+            Some(PushOutcome::Finished("slow")) => {
+                self.fewer = AT_ONCE - self.at_once().div_ceil(2);
+            }
             _ => {}
         }
     }
@@ -54,7 +56,7 @@ impl Pauses {
         }
         self.length = (self.length * 2).clamp(SHORTEST_PAUSE, LONGEST_PAUSE);
         self.until = Some(Instant::now() + self.length);
-        if let Some(suppressed) = self.told.pass(Instant::now()) {
+        if let Some(suppressed) = self.log_throttle.pass(Instant::now()) {
             tracing::error!(suppressed, "write-backs wait: {why}");
         }
     }

@@ -7,7 +7,7 @@ use super::pauses::{LONGEST_PAUSE, SHORTEST_PAUSE};
 use crate::domain::Fill;
 use crate::provider::{ApiError, Priority};
 use crate::store::budget::WINDOW;
-use crate::store::write_backs::{Acknowledgement, Claim, Postponement, Settlement};
+use crate::store::write_backs::{Acknowledgement, Claim, Postponement, WriteBackStatus};
 use crate::store::{Moment, StoreError, Subject};
 use crate::sync::absence::Absent;
 use crate::sync::{SyncError, SyncService, now};
@@ -17,7 +17,7 @@ use std::time::Duration;
 const WITHIN: Duration = Duration::from_secs(15);
 
 /// The longest time after which a user is tried again whose answers cannot be understood.
-const LONGEST_REST: Duration = Duration::from_secs(60 * 60);
+const LONGEST_UNCLEAR_PAUSE: Duration = Duration::from_secs(60 * 60);
 
 /// How old a snapshot may be to be compared with.
 const FRESH_MS: i64 = 60_000;
@@ -31,7 +31,7 @@ const MOST_STEPS: u32 = 6;
 
 /// How a lease ended.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) enum Told {
+pub(super) enum PushOutcome {
     /// There is nothing more to tell, or not now.
     Finished(&'static str),
     /// The provider does not answer anybody: come again, all of you.
@@ -40,62 +40,71 @@ pub(super) enum Told {
 
 impl SyncService {
     /// Tells the provider about one user.
-    pub(super) async fn tell(&self, claim: Claim, priority: Priority) -> Told {
+    pub(super) async fn push(&self, claim: Claim, priority: Priority) -> PushOutcome {
         let external_id = claim.external_id.clone();
-        let told = match tokio::time::timeout(WITHIN, self.step_by_step(&claim, priority)).await {
+        let told = match tokio::time::timeout(WITHIN, self.push_steps(&claim, priority)).await {
             Ok(Ok(told)) => told,
             // The lease ends by itself, and whoever takes the next one looks first.
             Ok(Err(error)) => {
                 tracing::warn!(user.external_id = external_id, "a write-back waits: {error}");
-                Told::Finished("database")
+                PushOutcome::Finished("database")
             }
-            Err(_) => Told::Finished("slow"),
+            Err(_) => PushOutcome::Finished("slow"),
         };
         let outcome = match &told {
-            Told::Finished(word) => word,
-            Told::NotNow(error) => error.code(),
+            PushOutcome::Finished(word) => word,
+            PushOutcome::NotNow(error) => error.code(),
         };
         self.metrics.count_write_back(outcome);
         tracing::debug!(user.external_id = external_id, outcome, "write-back");
         told
     }
 
-    async fn step_by_step(&self, claim: &Claim, priority: Priority) -> Result<Told, SyncError> {
+    async fn push_steps(
+        &self,
+        claim: &Claim,
+        priority: Priority,
+    ) -> Result<PushOutcome, SyncError> {
         let mut claim = claim.clone();
-        let mut next = if claim.outcome_unknown { Next::Look } else { Next::Compare };
+        let mut next = if claim.outcome_unknown { PushStep::Fetch } else { PushStep::Compare };
         for _ in 0..MOST_STEPS {
             let subject = self.store.subject(self.source(), claim.external_id.clone()).await?;
             let Some(subject) = subject.filter(Subject::is_live) else {
-                return Ok(Told::of(&self.settle(&claim, None).await?));
+                return Ok(PushOutcome::of(&self.complete(&claim, None).await?));
             };
-            if next == Next::Compare && !is_fresh(&subject, &claim) {
-                next = Next::Look;
+            if next == PushStep::Compare && !is_fresh(&subject, &claim) {
+                next = PushStep::Fetch;
             }
-            let looks = next == Next::Look;
+            let looks = next == PushStep::Fetch;
             let fill = self.rules.due(&subject, claim.take_over).fill;
-            let settlement = if !looks && fill.is_empty() {
-                next = Next::Look;
-                self.settle(&claim, None).await?
+            let status = if !looks && fill.is_empty() {
+                next = PushStep::Fetch;
+                self.complete(&claim, None).await?
             } else {
-                next = Next::Send;
+                next = PushStep::Send;
                 let sent = if looks { Fill::default() } else { fill };
-                match self.ask(&claim, sent, priority).await? {
-                    Asked::Answered(settlement) => settlement,
-                    Asked::StillThere => continue,
-                    Asked::Ended(told) => return Ok(told),
+                match self.call(&claim, sent, priority).await? {
+                    CallResult::Answered(status) => status,
+                    CallResult::StillThere => continue,
+                    CallResult::Ended(outcome) => return Ok(outcome),
                 }
             };
-            match settlement {
-                Settlement::More(held) => claim = held,
-                settlement => return Ok(Told::of(&settlement)),
+            match status {
+                WriteBackStatus::More(held) => claim = held,
+                status => return Ok(PushOutcome::of(&status)),
             }
         }
-        self.put_back(&claim, SHORTEST_PAUSE, "again", false).await?;
-        Ok(Told::Finished("again"))
+        self.reschedule(&claim, SHORTEST_PAUSE, "again", false).await?;
+        Ok(PushOutcome::Finished("again"))
     }
 
     /// Looks at the user where there is nothing to send, else sends; applies the answer.
-    async fn ask(&self, claim: &Claim, sent: Fill, priority: Priority) -> Result<Asked, SyncError> {
+    async fn call(
+        &self,
+        claim: &Claim,
+        sent: Fill,
+        priority: Priority,
+    ) -> Result<CallResult, SyncError> {
         let looks = sent.is_empty();
         let answer = if looks {
             self.directory.user(&claim.external_id, priority).await
@@ -105,26 +114,26 @@ impl SyncService {
         match answer {
             Ok(snapshot) => {
                 let acknowledgement = Acknowledgement { snapshot, sent };
-                Ok(Asked::Answered(self.settle(claim, Some(acknowledgement)).await?))
+                Ok(CallResult::Answered(self.complete(claim, Some(acknowledgement)).await?))
             }
-            Err(ApiError::NotFound) => self.absent(claim, priority).await,
+            Err(ApiError::NotFound) => self.handle_not_found(claim, priority).await,
             Err(error) => {
                 let outcome_unknown =
                     if looks { claim.outcome_unknown } else { error.outcome_unknown() };
-                Ok(Asked::Ended(self.postpone(claim, error, outcome_unknown).await?))
+                Ok(CallResult::Ended(self.reschedule_after(claim, error, outcome_unknown).await?))
             }
         }
     }
 
-    async fn settle(
+    async fn complete(
         &self,
         claim: &Claim,
         acknowledgement: Option<Acknowledgement>,
-    ) -> Result<Settlement, StoreError> {
+    ) -> Result<WriteBackStatus, StoreError> {
         let (rules, claim) = (self.rules.clone(), claim.clone());
-        let settlement = self.store.settle_write_back(rules, now(), claim.clone(), acknowledgement);
-        let settlement = settlement.await?;
-        if let Settlement::Conflict(conflict) = settlement {
+        let status = self.store.complete_write_back(rules, now(), claim.clone(), acknowledgement);
+        let status = status.await?;
+        if let WriteBackStatus::Conflict(conflict) = status {
             tracing::warn!(
                 user.external_id = claim.external_id,
                 conflict = conflict.as_str(),
@@ -133,43 +142,49 @@ impl SyncService {
                 conflict.as_str()
             );
         }
-        Ok(settlement)
+        Ok(status)
     }
 
     /// The provider knows the user no longer.
-    async fn absent(&self, claim: &Claim, priority: Priority) -> Result<Asked, SyncError> {
+    async fn handle_not_found(
+        &self,
+        claim: &Claim,
+        priority: Priority,
+    ) -> Result<CallResult, SyncError> {
         let judged = match self.judge_absent(vec![claim.external_id.clone()], priority).await {
             Ok(judged) => judged,
             Err(SyncError::Api(error)) => {
-                return Ok(Asked::Ended(self.postpone(claim, error, claim.outcome_unknown).await?));
+                return Ok(CallResult::Ended(
+                    self.reschedule_after(claim, error, claim.outcome_unknown).await?,
+                ));
             }
             Err(error) => return Err(error),
         };
         match judged.get(&claim.external_id) {
-            Some(Absent::StillThere | Absent::Newer) => Ok(Asked::StillThere),
+            Some(Absent::StillThere | Absent::Newer) => Ok(CallResult::StillThere),
             Some(Absent::HeldBack(_)) => {
-                self.put_back(claim, Duration::ZERO, "held_back", true).await?;
-                Ok(Asked::Ended(Told::Finished("held_back")))
+                self.reschedule(claim, Duration::ZERO, "held_back", true).await?;
+                Ok(CallResult::Ended(PushOutcome::Finished("held_back")))
             }
             Some(Absent::Emptied | Absent::NoRow) | None => {
-                Ok(Asked::Answered(self.settle(claim, None).await?))
+                Ok(CallResult::Answered(self.complete(claim, None).await?))
             }
         }
     }
 
-    async fn postpone(
+    async fn reschedule_after(
         &self,
         claim: &Claim,
         error: ApiError,
         outcome_unknown: bool,
-    ) -> Result<Told, StoreError> {
+    ) -> Result<PushOutcome, StoreError> {
         let why = error.code();
         let (after, rests) = match &error {
             ApiError::Rejected { .. } => (Duration::ZERO, true),
             ApiError::RateLimited { retry_after } | ApiError::Unavailable { retry_after, .. } => {
                 ((*retry_after).max(SHORTEST_PAUSE), false)
             }
-            ApiError::Protocol(_) => (rest_after(claim.attempts), false),
+            ApiError::Protocol(_) => (unclear_pause(claim.attempts), false),
             // All wait, until the worker goes on.
             ApiError::Unauthorized(_) | ApiError::NotFound => (SHORTEST_PAUSE, false),
         };
@@ -182,18 +197,18 @@ impl SyncService {
                     user.external_id = claim.external_id,
                     "a write-back failed: {error}"
                 );
-                Ok(Told::Finished(why))
+                Ok(PushOutcome::Finished(why))
             }
             // One user is asked about too often, which is no reason for others to wait.
             ApiError::RateLimited { retry_after } if retry_after <= WINDOW => {
-                Ok(Told::Finished(why))
+                Ok(PushOutcome::Finished(why))
             }
-            error => Ok(Told::NotNow(error)),
+            error => Ok(PushOutcome::NotNow(error)),
         }
     }
 
     /// Ends a lease without a call.
-    async fn put_back(
+    async fn reschedule(
         &self,
         claim: &Claim,
         after: Duration,
@@ -208,9 +223,9 @@ impl SyncService {
 
 /// What the next step may do.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Next {
+enum PushStep {
     /// Look at the provider before anything else.
-    Look,
+    Fetch,
     /// Compare with the row, where that is fresh.
     Compare,
     /// Send what is missing: the row is as of now.
@@ -218,19 +233,19 @@ enum Next {
 }
 
 /// What a question to the provider came to.
-enum Asked {
-    Answered(Settlement),
+enum CallResult {
+    Answered(WriteBackStatus),
     StillThere,
-    Ended(Told),
+    Ended(PushOutcome),
 }
 
-impl Told {
-    const fn of(settlement: &Settlement) -> Self {
-        Self::Finished(match settlement {
-            Settlement::Done => "done",
-            Settlement::Conflict(_) => "conflict",
-            Settlement::More(_) => "again",
-            Settlement::Lost => "lost",
+impl PushOutcome {
+    const fn of(status: &WriteBackStatus) -> Self {
+        Self::Finished(match status {
+            WriteBackStatus::Done => "done",
+            WriteBackStatus::Conflict(_) => "conflict",
+            WriteBackStatus::More(_) => "again",
+            WriteBackStatus::Lost => "lost",
         })
     }
 }
@@ -242,7 +257,7 @@ fn is_fresh(subject: &Subject, claim: &Claim) -> bool {
 }
 
 /// Whether the provider told of the user lately, by whatever way.
-pub(super) fn is_lately(subject: &Subject) -> bool {
+pub(super) fn is_recently_seen(subject: &Subject) -> bool {
     let fetched_at = subject.last_fetched_at.map_or(0, Moment::as_millis);
     is_recent(subject.version_seen_at) || is_recent(fetched_at)
 }
@@ -252,7 +267,7 @@ fn is_recent(at_ms: i64) -> bool {
 }
 
 /// When to try again what was answered in a way that cannot be understood, and that often before.
-fn rest_after(attempts: i32) -> Duration {
+fn unclear_pause(attempts: i32) -> Duration {
     let doublings = u32::try_from(attempts).unwrap_or(0).min(16);
-    LONGEST_PAUSE.saturating_mul(1 << doublings).min(LONGEST_REST)
+    LONGEST_PAUSE.saturating_mul(1 << doublings).min(LONGEST_UNCLEAR_PAUSE)
 }
