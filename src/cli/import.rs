@@ -7,7 +7,7 @@ use serde_json::json;
 use std::fs::File;
 use std::io::{self, Read};
 use usersync::config::Requirement;
-use usersync::sync::import::{BadLine, Counts, Format, Import, Listener};
+use usersync::sync::import::{BadLine, Import, ImportCounts, ImportFormat, ImportObserver};
 
 /// What an import looks at: the database, and what decides about a row.
 const VARIABLES: [&str; 13] = [
@@ -71,7 +71,7 @@ pub(super) fn command() -> Command {
             Arg::new("format")
                 .long("format")
                 .value_name("FORMAT")
-                .value_parser(Format::ALL.map(Format::as_str))
+                .value_parser(ImportFormat::ALL.map(ImportFormat::as_str))
                 .help("What the file is, whatever it begins like"),
         )
         .arg(flag(
@@ -93,7 +93,7 @@ pub(super) fn run(matches: &ArgMatches) -> Result<(), Failure> {
         store: &store,
         terms: config.terms(),
         export: &config.provider,
-        format: Format::ALL
+        format: ImportFormat::ALL
             .into_iter()
             .find(|format| word.is_some_and(|word| word == format.as_str())),
         ids_from_external_id: matches.get_flag("ids-from-external-id"),
@@ -101,12 +101,12 @@ pub(super) fn run(matches: &ArgMatches) -> Result<(), Failure> {
     };
     let mut reporter =
         ImportReporter { format: None, as_json: matches.get_flag("json"), bar: bar(length) };
-    let mut counts = Counts::default();
+    let mut counts = ImportCounts::default();
     let end = block_on(async { Ok(import.run(input, &mut counts, &mut reporter).await) })?;
     reporter.sum_up(&counts, dry_run, end.is_ok());
     let name = if name == STANDARD_INPUT { "standard input" } else { name };
     let state = if dry_run { "nothing was written" } else { "the good ones are in" };
-    let Counts { lines, bad, .. } = counts;
+    let ImportCounts { lines, bad, .. } = counts;
     match end {
         Err(error) if lines == 0 => Err(Failure::Message(format!("{name}: {error}"))),
         Err(error) => Err(Failure::Message(format!(
@@ -144,13 +144,13 @@ fn bar(length: Option<u64>) -> ProgressBar {
 
 /// What is told while it goes on, and at the end.
 struct ImportReporter {
-    format: Option<Format>,
+    format: Option<ImportFormat>,
     as_json: bool,
     bar: ProgressBar,
 }
 
-impl Listener for ImportReporter {
-    fn format(&mut self, format: Format) {
+impl ImportObserver for ImportReporter {
+    fn format(&mut self, format: ImportFormat) {
         self.format = Some(format);
     }
 
@@ -164,16 +164,16 @@ impl Listener for ImportReporter {
         });
     }
 
-    fn settled(&mut self, bytes: u64) {
+    fn bytes_imported(&mut self, bytes: u64) {
         self.bar.set_position(bytes);
     }
 }
 
 impl ImportReporter {
-    fn sum_up(&self, counts: &Counts, dry_run: bool, complete: bool) {
+    fn sum_up(&self, counts: &ImportCounts, dry_run: bool, complete: bool) {
         self.bar.finish_and_clear();
-        let format = self.format.map(Format::as_str);
-        let Counts { lines, imported, known, bad } = counts;
+        let format = self.format.map(ImportFormat::as_str);
+        let ImportCounts { lines, imported, known, bad } = counts;
         if self.as_json {
             let sum = json!({
                 "format": format, "dry_run": dry_run, "complete": complete, "lines": lines,

@@ -8,7 +8,7 @@ use std::time::Duration;
 /// How many lines a batch has at most.
 const MOST_LINES: usize = 500;
 
-/// How much a batch holds, by what its lines have in the file, before it is settled: few long lines
+/// How much a batch holds, by what its lines have in the file, before it is stored: few long lines
 /// must not fill the memory.
 const MOST_BYTES: usize = 4 << 20;
 
@@ -19,7 +19,7 @@ const FIRST_PAUSE: Duration = Duration::from_millis(250);
 
 /// The lines, in their order.
 #[derive(Default)]
-pub(super) struct Batch {
+pub(super) struct ImportBatch {
     lines: Vec<(u64, Result<(), BadLine>)>,
     /// Those of the lines who are to be imported.
     newcomers: Vec<Newcomer>,
@@ -28,20 +28,20 @@ pub(super) struct Batch {
 
 /// What a line came to.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) enum Fate {
+pub(super) enum LineOutcome {
     Imported,
     Known,
     Bad(BadLine),
 }
 
 /// Where a batch goes.
-pub(super) struct Target<'a> {
+pub(super) struct ImportTarget<'a> {
     pub(super) store: &'a Store,
     pub(super) terms: Terms,
     pub(super) dry_run: bool,
 }
 
-impl Batch {
+impl ImportBatch {
     pub(super) fn add(&mut self, line: u64, newcomer: Result<Newcomer, BadLine>, bytes: usize) {
         self.lines.push((line, newcomer.map(|newcomer| self.newcomers.push(newcomer))));
         self.bytes = self.bytes.saturating_add(bytes);
@@ -56,23 +56,25 @@ impl Batch {
         self.lines.first().map(|(line, _)| *line)
     }
 
-    /// Imports the newcomers, and tells the fate of every line, in their order.
-    pub(super) async fn settle(
+    /// Imports the newcomers, and tells the outcome of every line, in their order.
+    pub(super) async fn store(
         self,
-        target: &Target<'_>,
+        target: &ImportTarget<'_>,
         now: Moment,
-    ) -> Result<Vec<(u64, Fate)>, StoreError> {
+    ) -> Result<Vec<(u64, LineOutcome)>, StoreError> {
         let external_ids: Vec<String> = self.newcomers.iter().map(external_id).collect();
-        let mut fates = target.import(self.newcomers, now).await?.into_iter().zip(external_ids);
-        let mut settled = Vec::with_capacity(self.lines.len());
+        let mut outcomes = target.import(self.newcomers, now).await?.into_iter().zip(external_ids);
+        let mut stored = Vec::with_capacity(self.lines.len());
         for (line, read) in self.lines {
-            let fate = match read {
-                Err(why) => Fate::Bad(why),
-                Ok(()) => fates.next().map_or(Fate::Bad(BadLine::Refused), Fate::of),
+            let outcome = match read {
+                Err(why) => LineOutcome::Bad(why),
+                Ok(()) => {
+                    outcomes.next().map_or(LineOutcome::Bad(BadLine::Refused), LineOutcome::of)
+                }
             };
-            settled.push((line, fate));
+            stored.push((line, outcome));
         }
-        Ok(settled)
+        Ok(stored)
     }
 }
 
@@ -80,7 +82,7 @@ fn external_id(newcomer: &Newcomer) -> String {
     newcomer.snapshot.external_id.clone()
 }
 
-impl Target<'_> {
+impl ImportTarget<'_> {
     /// Imports newcomers together, or where the database refuses that one by one, so that only
     /// those stay out who are to blame.
     async fn import(
@@ -144,7 +146,7 @@ impl Target<'_> {
     }
 }
 
-impl Fate {
+impl LineOutcome {
     fn of((imported, external_id): (Option<Imported>, String)) -> Self {
         match imported {
             Some(Imported::Inserted) => Self::Imported,

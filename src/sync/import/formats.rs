@@ -8,7 +8,7 @@ use crate::store::Newcomer;
 
 /// How users stand in a file.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Format {
+pub enum ImportFormat {
     /// The provider's own table, as CSV.
     Csv,
     /// An object of the provider's API a line.
@@ -17,7 +17,7 @@ pub enum Format {
     Pairs,
 }
 
-impl Format {
+impl ImportFormat {
     /// Every format.
     pub const ALL: [Self; 3] = [Self::Csv, Self::Ndjson, Self::Pairs];
 
@@ -38,7 +38,7 @@ const LONGEST_ID: usize = 255;
 const PAIR: [&str; 2] = ["id", "external_id"];
 
 /// How a file's records are read.
-pub(super) enum Reading {
+pub(super) enum FileLayout {
     /// The table: how many columns it has, and for each the place among those that are read.
     Table(Vec<Option<usize>>),
     /// Objects. Where the flag is set, the user's own `external_id` is the row's id.
@@ -47,11 +47,11 @@ pub(super) enum Reading {
     Pairs { id_first: bool },
 }
 
-impl Reading {
+impl FileLayout {
     /// Looks at the first record of a file.
     pub(super) fn of(
         first: &Record,
-        asked: Option<Format>,
+        asked: Option<ImportFormat>,
         ids_from_external_id: bool,
         export: &dyn Export,
     ) -> Result<Self, ImportError> {
@@ -62,14 +62,14 @@ impl Reading {
         if begins(b"[") {
             return Err(ImportError::JsonArray);
         }
-        if asked == Some(Format::Ndjson) || asked.is_none() && begins(b"{") {
+        if asked == Some(ImportFormat::Ndjson) || asked.is_none() && begins(b"{") {
             return Ok(Self::Objects { ids_from_external_id });
         }
         let names: Result<Vec<String>, BadLine> = cells(&first.bytes).map(text).collect();
         let names: Vec<String> = names.unwrap_or_default();
         let names: Vec<&str> = names.iter().map(|name| name.trim()).collect();
-        let found = Self::pairs(&names).filter(|_| asked != Some(Format::Csv));
-        let table = || Self::table(&names, export).filter(|_| asked != Some(Format::Pairs));
+        let found = Self::pairs(&names).filter(|_| asked != Some(ImportFormat::Csv));
+        let table = || Self::table(&names, export).filter(|_| asked != Some(ImportFormat::Pairs));
         let unknown = || ImportError::UnknownBeginning { header: export.header() };
         let found = found.or_else(table).ok_or_else(unknown)?;
         if ids_from_external_id { Err(ImportError::NoExternalIds) } else { Ok(found) }
@@ -96,11 +96,11 @@ impl Reading {
     }
 
     /// The format that was found.
-    pub(super) const fn format(&self) -> Format {
+    pub(super) const fn format(&self) -> ImportFormat {
         match self {
-            Self::Table(_) => Format::Csv,
-            Self::Objects { .. } => Format::Ndjson,
-            Self::Pairs { .. } => Format::Pairs,
+            Self::Table(_) => ImportFormat::Csv,
+            Self::Objects { .. } => ImportFormat::Ndjson,
+            Self::Pairs { .. } => ImportFormat::Pairs,
         }
     }
 

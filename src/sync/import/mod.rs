@@ -17,13 +17,13 @@ mod formats;
 mod records;
 
 pub use fault::{BadLine, ImportError};
-pub use formats::Format;
+pub use formats::ImportFormat;
 
 use super::now;
 use crate::provider::Export;
 use crate::store::{Store, Terms};
-use batch::{Batch, Fate, Target};
-use formats::Reading;
+use batch::{ImportBatch, ImportTarget, LineOutcome};
+use formats::FileLayout;
 use records::Records;
 use serde::Serialize;
 use std::io::Read;
@@ -37,7 +37,7 @@ pub struct Import<'a> {
     /// The provider whose users they are.
     pub export: &'a dyn Export,
     /// What the file holds; told by its beginning where this is left open.
-    pub format: Option<Format>,
+    pub format: Option<ImportFormat>,
     /// Whether the provider's field for an id of the application's is the row's id.
     pub ids_from_external_id: bool,
     /// Whether everything is judged and nothing is written.
@@ -46,7 +46,7 @@ pub struct Import<'a> {
 
 /// What an import came to, as far as it came.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
-pub struct Counts {
+pub struct ImportCounts {
     /// Records that were taken in, apart from the header.
     pub lines: u64,
     /// Rows that were not there before.
@@ -58,15 +58,15 @@ pub struct Counts {
 }
 
 /// Who is told about an import while it goes on.
-pub trait Listener {
+pub trait ImportObserver {
     /// The file is of this format.
-    fn format(&mut self, format: Format);
+    fn format(&mut self, format: ImportFormat);
 
     /// A line is left out.
     fn bad_line(&mut self, line: u64, why: &BadLine);
 
-    /// So many bytes of the file are settled.
-    fn settled(&mut self, bytes: u64);
+    /// So many bytes of the file are stored.
+    fn bytes_imported(&mut self, bytes: u64);
 }
 
 impl Import<'_> {
@@ -74,22 +74,22 @@ impl Import<'_> {
     pub async fn run(
         &self,
         input: impl Read,
-        counts: &mut Counts,
-        listener: &mut dyn Listener,
+        counts: &mut ImportCounts,
+        observer: &mut dyn ImportObserver,
     ) -> Result<(), ImportError> {
         let mut records = Records::new(input);
         let first = records.first().map_err(|error| ImportError::Read { line: 1, error })?;
         let header = self.export.header();
         let first = first.ok_or(ImportError::Empty { header })?;
-        let reading = Reading::of(first, self.format, self.ids_from_external_id, self.export)?;
-        listener.format(reading.format());
-        if !reading.has_header() {
+        let layout = FileLayout::of(first, self.format, self.ids_from_external_id, self.export)?;
+        observer.format(layout.format());
+        if !layout.has_header() {
             records.put_back();
         }
         loop {
-            let (batch, end) = self.next_batch(&mut records, &reading);
-            self.settle(batch, counts, listener).await?;
-            listener.settled(records.bytes_read);
+            let (batch, end) = self.next_batch(&mut records, &layout);
+            self.store_batch(batch, counts, observer).await?;
+            observer.bytes_imported(records.bytes_read);
             if let Some(end) = end {
                 return end;
             }
@@ -100,13 +100,13 @@ impl Import<'_> {
     fn next_batch(
         &self,
         records: &mut Records<impl Read>,
-        reading: &Reading,
-    ) -> (Batch, Option<Result<(), ImportError>>) {
-        let mut batch = Batch::default();
+        layout: &FileLayout,
+    ) -> (ImportBatch, Option<Result<(), ImportError>>) {
+        let mut batch = ImportBatch::default();
         while !batch.is_full() {
-            match records.next(reading.has_quotes()) {
+            match records.next(layout.has_quotes()) {
                 Ok(Some(record)) => {
-                    let newcomer = reading.newcomer(record, self.export);
+                    let newcomer = layout.newcomer(record, self.export);
                     batch.add(record.line, newcomer, record.bytes.len());
                 }
                 Ok(None) => return (batch, Some(Ok(()))),
@@ -119,25 +119,25 @@ impl Import<'_> {
         (batch, None)
     }
 
-    async fn settle(
+    async fn store_batch(
         &self,
-        batch: Batch,
-        counts: &mut Counts,
-        listener: &mut dyn Listener,
+        batch: ImportBatch,
+        counts: &mut ImportCounts,
+        observer: &mut dyn ImportObserver,
     ) -> Result<(), ImportError> {
         let Some(line) = batch.first_line() else {
             return Ok(());
         };
-        let target = Target { store: self.store, terms: self.terms, dry_run: self.dry_run };
-        let settled = batch.settle(&target, now()).await;
-        for (line, fate) in settled.map_err(|error| ImportError::Store { line, error })? {
+        let target = ImportTarget { store: self.store, terms: self.terms, dry_run: self.dry_run };
+        let stored = batch.store(&target, now()).await;
+        for (line, outcome) in stored.map_err(|error| ImportError::Store { line, error })? {
             counts.lines += 1;
-            match fate {
-                Fate::Imported => counts.imported += 1,
-                Fate::Known => counts.known += 1,
-                Fate::Bad(why) => {
+            match outcome {
+                LineOutcome::Imported => counts.imported += 1,
+                LineOutcome::Known => counts.known += 1,
+                LineOutcome::Bad(why) => {
                     counts.bad += 1;
-                    listener.bad_line(line, &why);
+                    observer.bad_line(line, &why);
                 }
             }
         }

@@ -1,6 +1,6 @@
 //! How a file begins, and what its records say.
 
-use super::{BadLine, Format, ImportError, Reading};
+use super::{BadLine, FileLayout, ImportError, ImportFormat};
 use crate::config::{Config, ConfigSource, Requirement};
 use crate::provider::{Export, ExportError};
 use crate::store::Newcomer;
@@ -18,30 +18,30 @@ fn record(bytes: impl AsRef<[u8]>) -> Record {
     Record { line: 1, bytes: bytes.as_ref().to_vec(), fault: None }
 }
 
-fn begins(first: &str, asked: Option<Format>) -> Result<Format, ImportError> {
-    Reading::of(&record(first), asked, false, &provider()).map(|reading| reading.format())
+fn begins(first: &str, asked: Option<ImportFormat>) -> Result<ImportFormat, ImportError> {
+    FileLayout::of(&record(first), asked, false, &provider()).map(|layout| layout.format())
 }
 
 fn read(first: &str, line: &str) -> Result<Newcomer, BadLine> {
-    let reading = Reading::of(&record(first), None, false, &provider()).unwrap();
-    reading.newcomer(&record(line), &provider())
+    let layout = FileLayout::of(&record(first), None, false, &provider()).unwrap();
+    layout.newcomer(&record(line), &provider())
 }
 
 fn with_external_ids(line: &str) -> Result<Option<String>, BadLine> {
-    let reading = Reading::of(&record("{"), None, true, &provider()).unwrap();
-    reading.newcomer(&record(line), &provider()).map(|newcomer| newcomer.id)
+    let layout = FileLayout::of(&record("{"), None, true, &provider()).unwrap();
+    layout.newcomer(&record(line), &provider()).map(|newcomer| newcomer.id)
 }
 
 #[test]
 fn a_file_is_told_by_how_it_begins() {
     let cases = [
-        (HEADER, Format::Csv),
-        ("password_digest,primary_email_address,id", Format::Csv),
-        ("\"id\",\"primary_email_address\"", Format::Csv),
-        (r#"{"id":"user_1"}"#, Format::Ndjson),
-        (" {", Format::Ndjson),
-        ("id,external_id", Format::Pairs),
-        (" external_id ,\"id\"", Format::Pairs),
+        (HEADER, ImportFormat::Csv),
+        ("password_digest,primary_email_address,id", ImportFormat::Csv),
+        ("\"id\",\"primary_email_address\"", ImportFormat::Csv),
+        (r#"{"id":"user_1"}"#, ImportFormat::Ndjson),
+        (" {", ImportFormat::Ndjson),
+        ("id,external_id", ImportFormat::Pairs),
+        (" external_id ,\"id\"", ImportFormat::Pairs),
     ];
     for (first, format) in cases {
         assert_eq!(begins(first, None).unwrap(), format, "{first}");
@@ -60,7 +60,7 @@ fn what_begins_otherwise_is_refused_with_what_is_expected() {
         }
     }
     assert!(matches!(begins("[{", None), Err(ImportError::JsonArray)));
-    let utf16 = Reading::of(&record(b"\xff\xfei\0d\0"), None, false, &provider());
+    let utf16 = FileLayout::of(&record(b"\xff\xfei\0d\0"), None, false, &provider());
     assert!(matches!(utf16, Err(ImportError::Utf16)));
 }
 
@@ -69,17 +69,17 @@ fn a_named_format_is_not_overruled_by_the_beginning() {
     let unknown = |first, format| {
         matches!(begins(first, Some(format)), Err(ImportError::UnknownBeginning { .. }))
     };
-    assert!(unknown("id,external_id", Format::Csv));
-    assert!(unknown(HEADER, Format::Pairs));
-    assert!(unknown("{", Format::Pairs));
-    assert_eq!(begins("torn}", Some(Format::Ndjson)).unwrap(), Format::Ndjson);
+    assert!(unknown("id,external_id", ImportFormat::Csv));
+    assert!(unknown(HEADER, ImportFormat::Pairs));
+    assert!(unknown("{", ImportFormat::Pairs));
+    assert_eq!(begins("torn}", Some(ImportFormat::Ndjson)).unwrap(), ImportFormat::Ndjson);
 }
 
 #[test]
 fn only_objects_have_a_field_for_the_rows_id() {
     for first in [HEADER, "id,external_id"] {
-        let reading = Reading::of(&record(first), None, true, &provider());
-        assert!(matches!(reading, Err(ImportError::NoExternalIds)), "{first}");
+        let layout = FileLayout::of(&record(first), None, true, &provider());
+        assert!(matches!(layout, Err(ImportError::NoExternalIds)), "{first}");
     }
     assert_eq!(with_external_ids(r#"{"id":"user_1","external_id":" 42 "}"#), Ok(Some("42".into())));
     for missing in [r#"{"id":"user_1"}"#, r#"{"id":"user_1","external_id":" "}"#] {
@@ -124,18 +124,18 @@ fn every_fault_of_a_pair_is_told() {
     assert_eq!(pair("user_1,42"), Err(ExportError::ForeignId.into()));
     assert_eq!(pair("4\u{0}2,user_1"), Err(BadLine::Nul));
     assert_eq!(pair("\"42\" ,user_1"), Err(BadLine::Quotes));
-    let reading = Reading::of(&record("id,external_id"), None, false, &provider()).unwrap();
-    let read = |bytes: &[u8]| reading.newcomer(&record(bytes), &provider()).map(drop);
+    let layout = FileLayout::of(&record("id,external_id"), None, false, &provider()).unwrap();
+    let read = |bytes: &[u8]| layout.newcomer(&record(bytes), &provider()).map(drop);
     assert_eq!(read(b"\xff,user_1"), Err(BadLine::NotUtf8));
     let long = Record { fault: Some(BadLine::TooLong), ..record("42,user_1") };
-    assert_eq!(reading.newcomer(&long, &provider()), Err(BadLine::TooLong));
+    assert_eq!(layout.newcomer(&long, &provider()), Err(BadLine::TooLong));
 }
 
 #[test]
 fn a_column_that_is_not_read_may_hold_anything_but_must_be_there() {
     let header = "id,primary_email_address,password_digest";
-    let reading = Reading::of(&record(header), None, false, &provider()).unwrap();
-    let read = |bytes: &[u8]| reading.newcomer(&record(bytes), &provider()).map(drop);
+    let layout = FileLayout::of(&record(header), None, false, &provider()).unwrap();
+    let read = |bytes: &[u8]| layout.newcomer(&record(bytes), &provider()).map(drop);
     assert_eq!(read(b"user_1,a@x,\"torn\"\xff"), Ok(()));
     assert_eq!(read(b"user_1,a@x"), Err(BadLine::Columns { found: 2, expected: 3 }));
 }
