@@ -6,7 +6,7 @@ use super::users::{PageRequest, next_cursor, query_pairs};
 use super::{AppState, Problem, body};
 use crate::access::Access;
 use crate::store::write_backs::STATES;
-use crate::sync::Resynced;
+use crate::sync::ResyncResult;
 use actix_web::http::StatusCode;
 use actix_web::http::header::CACHE_CONTROL;
 use actix_web::web::{Data, Payload};
@@ -27,7 +27,7 @@ struct ResyncBody {
 
 #[derive(Serialize)]
 struct ResyncResponse {
-    data: Vec<Resynced>,
+    data: Vec<ResyncResult>,
 }
 
 pub(super) async fn resync(

@@ -14,7 +14,7 @@ use std::collections::HashMap;
 
 /// What became of a user who was not found.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Absent {
+pub(super) enum AbsenceOutcome {
     /// There is no live row.
     NoRow,
     /// The second look-up found the user.
@@ -37,34 +37,34 @@ pub(super) enum IfFound {
 }
 
 /// What was done about users who were judged together.
-enum Acted {
+enum EmptyAttempt {
     /// These were emptied.
     Emptied(Vec<String>),
     /// None was.
     HeldBack(&'static str),
 }
 
-impl Acted {
-    fn of(&self, external_id: &String) -> Absent {
+impl EmptyAttempt {
+    fn of(&self, external_id: &String) -> AbsenceOutcome {
         match self {
-            Self::HeldBack(reason) => Absent::HeldBack(reason),
-            Self::Emptied(emptied) if emptied.contains(external_id) => Absent::Emptied,
-            Self::Emptied(_) => Absent::Newer,
+            Self::HeldBack(reason) => AbsenceOutcome::HeldBack(reason),
+            Self::Emptied(emptied) if emptied.contains(external_id) => AbsenceOutcome::Emptied,
+            Self::Emptied(_) => AbsenceOutcome::Newer,
         }
     }
 }
 
 impl SyncService {
     /// Judges users who were not found, together, and acts where that is safe.
-    pub(super) async fn judge_absent(
+    pub(super) async fn confirm_absences(
         &self,
         external_ids: Vec<String>,
         priority: Priority,
-    ) -> Result<HashMap<String, Absent>, SyncError> {
+    ) -> Result<HashMap<String, AbsenceOutcome>, SyncError> {
         let mut judged = HashMap::new();
         let mut found = Vec::new();
         for external_id in external_ids {
-            match self.look_again(&external_id, IfFound::Apply, priority).await? {
+            match self.recheck_user(&external_id, IfFound::Apply, priority).await? {
                 Ok(absence) => found.push(absence),
                 Err(verdict) => {
                     judged.insert(external_id, verdict);
@@ -75,24 +75,24 @@ impl SyncService {
             return Ok(judged);
         }
         let ids: Vec<String> = found.iter().map(|absence| absence.external_id.clone()).collect();
-        let acted = self.act(&ids, found, priority).await?;
+        let attempt = self.empty(&ids, found, priority).await?;
         judged.extend(ids.into_iter().map(|id| {
-            let absent = acted.of(&id);
+            let absent = attempt.of(&id);
             (id, absent)
         }));
         Ok(judged)
     }
 
     /// The second look-up. An absence, or why there is none.
-    pub(super) async fn look_again(
+    pub(super) async fn recheck_user(
         &self,
         external_id: &str,
         if_found: IfFound,
         priority: Priority,
-    ) -> Result<Result<Absence, Absent>, SyncError> {
+    ) -> Result<Result<Absence, AbsenceOutcome>, SyncError> {
         let subject = self.store.subject(self.source(), external_id.to_owned()).await?;
         let Some(subject) = subject.filter(Subject::is_live) else {
-            return Ok(Err(Absent::NoRow));
+            return Ok(Err(AbsenceOutcome::NoRow));
         };
         let sent_at_ms = now().as_millis();
         let looked = match if_found {
@@ -102,7 +102,7 @@ impl SyncService {
             }
         };
         match looked {
-            Ok(()) => Ok(Err(Absent::StillThere)),
+            Ok(()) => Ok(Err(AbsenceOutcome::StillThere)),
             Err(SyncError::Api(ApiError::NotFound)) => {
                 let judged = Judged {
                     updated_at_ms: subject.version_updated_at,
@@ -114,12 +114,12 @@ impl SyncService {
         }
     }
 
-    async fn act(
+    async fn empty(
         &self,
         ids: &[String],
         found: Vec<Absence>,
         priority: Priority,
-    ) -> Result<Acted, SyncError> {
+    ) -> Result<EmptyAttempt, SyncError> {
         let held_back = match self.instance.verify(priority).await {
             Err(InstanceError::WrongInstance { .. }) => Some("wrong_instance"),
             Err(InstanceError::Api(error)) => return Err(error.into()),
@@ -135,7 +135,7 @@ impl SyncService {
                 reason,
                 "users are absent at the provider, but nobody is emptied: the API key knows none of the other users either, or is of another instance"
             );
-            return Ok(Acted::HeldBack(reason));
+            return Ok(EmptyAttempt::HeldBack(reason));
         }
         match self.store.empty_absent(terms, now(), found).await? {
             Verdict::Emptied(emptied) => {
@@ -144,14 +144,14 @@ impl SyncService {
                     "users who are absent at the provider were emptied"
                 );
                 self.store.clean_log().await?;
-                Ok(Acted::Emptied(emptied))
+                Ok(EmptyAttempt::Emptied(emptied))
             }
             Verdict::HeldBack => {
                 tracing::error!(
                     users = count,
                     "more users are absent at the provider than may be emptied in a day; none of these is"
                 );
-                Ok(Acted::HeldBack("brake"))
+                Ok(EmptyAttempt::HeldBack("brake"))
             }
         }
     }

@@ -27,12 +27,12 @@ pub struct SharedBudget {
     store: Store,
     source: &'static str,
     requests_per_window: u32,
-    for_people: Mutex<Held>,
-    for_workers: Mutex<Held>,
+    interactive: Mutex<RemainingBudget>,
+    background: Mutex<RemainingBudget>,
 }
 
 /// What is left of a slice.
-struct Held {
+struct RemainingBudget {
     requests: u32,
     /// There is no more than this slice had.
     last: bool,
@@ -42,17 +42,18 @@ struct Held {
 impl SharedBudget {
     /// So many requests in a window of ten seconds.
     pub fn new(store: Store, source: &'static str, requests_per_window: u32) -> Self {
-        let nothing = || Mutex::new(Held { requests: 0, last: false, until: Instant::now() });
-        let (for_people, for_workers) = (nothing(), nothing());
-        Self { store, source, requests_per_window, for_people, for_workers }
+        let nothing =
+            || Mutex::new(RemainingBudget { requests: 0, last: false, until: Instant::now() });
+        let (interactive, background) = (nothing(), nothing());
+        Self { store, source, requests_per_window, interactive, background }
     }
 
     async fn take_one(&self, priority: Priority) -> Result<(), BudgetError> {
         let (held, most) = match priority {
-            Priority::Interactive => (&self.for_people, self.requests_per_window),
+            Priority::Interactive => (&self.interactive, self.requests_per_window),
             Priority::Background => {
                 let reserved = self.requests_per_window / RESERVED_ONE_IN;
-                (&self.for_workers, self.requests_per_window - reserved)
+                (&self.background, self.requests_per_window - reserved)
             }
         };
         let mut held = held.lock().await;
@@ -65,13 +66,13 @@ impl SharedBudget {
         Ok(())
     }
 
-    async fn lease(&self, most: u32) -> Result<Held, BudgetError> {
+    async fn lease(&self, most: u32) -> Result<RemainingBudget, BudgetError> {
         let wanted = (self.requests_per_window / SLICES).clamp(1, LARGEST_SLICE);
         // Counted from the question: the slice ends by the database's clock, not later.
         let asked = Instant::now();
         let slice = self.store.lease_budget(self.source, wanted, most).await;
         let slice = slice.map_err(|_| BudgetError { retry_after: ASK_AGAIN })?;
-        Ok(Held {
+        Ok(RemainingBudget {
             requests: slice.requests,
             last: slice.requests < wanted,
             until: asked + slice.for_the_next,

@@ -45,14 +45,14 @@ pub enum SignInSyncError {
 
 /// What somebody does without a fetch for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-enum Wanted {
+enum RowRequirement {
     /// A live row of which the provider has told, and not a file alone.
     AnyRow,
     /// A live row that was fetched a moment ago.
     FreshRow,
 }
 
-impl Wanted {
+impl RowRequirement {
     fn is(self, row: &Subject) -> bool {
         // A time ahead of ours comes from a clock that is, and says nothing.
         let is_recent = |at| at <= now() && now().since(at) < FRESH_FOR;
@@ -64,12 +64,12 @@ impl Wanted {
 }
 
 /// Fetches that are under way or just over, and users whom the provider did not know.
-pub(super) struct Flights {
-    joined: Cache<(String, Wanted), ()>,
+pub(super) struct SingleFlight {
+    joined: Cache<(String, RowRequirement), ()>,
     unknown: Cache<String, ()>,
 }
 
-impl Default for Flights {
+impl Default for SingleFlight {
     fn default() -> Self {
         let joined =
             Cache::builder().max_capacity(MOST_REMEMBERED).time_to_live(JOINED_FOR).build();
@@ -82,7 +82,7 @@ impl Default for Flights {
 impl SyncService {
     /// Fetches a user whose row is missing, or only imported. Returns whether this very call made the row.
     pub async fn fetch_missing(&self, external_id: &str) -> Result<bool, SignInSyncError> {
-        self.fetch_unless(external_id, Wanted::AnyRow).await
+        self.fetch_unless(external_id, RowRequirement::AnyRow).await
     }
 
     /// Brings the row of a signed-in user in step unless that was done a moment ago, and tries to
@@ -91,7 +91,7 @@ impl SyncService {
         self: &Arc<Self>,
         external_id: &str,
     ) -> Result<bool, SignInSyncError> {
-        let created = self.fetch_unless(external_id, Wanted::FreshRow).await?;
+        let created = self.fetch_unless(external_id, RowRequirement::FreshRow).await?;
         if self.rules.terms.write_back {
             self.push_with_timeout(external_id, WRITE_BACK_WITHIN).await;
         }
@@ -103,7 +103,7 @@ impl SyncService {
     async fn fetch_unless(
         &self,
         external_id: &str,
-        wanted: Wanted,
+        wanted: RowRequirement,
     ) -> Result<bool, SignInSyncError> {
         let created = AtomicBool::new(false);
         let fetch = async {
@@ -115,19 +115,19 @@ impl SyncService {
                 return Ok(());
             }
             // Whoever has a row by now is known.
-            if row.is_none() && self.flights.unknown.contains_key(external_id) {
+            if row.is_none() && self.single_flight.unknown.contains_key(external_id) {
                 return Err(SyncError::Api(ApiError::NotFound));
             }
             let fetched = self.refresh(external_id, Priority::Interactive).await;
             // Noted before the fetch counts as over: whoever comes too late to join it finds this.
             if matches!(fetched, Err(SyncError::Api(ApiError::NotFound))) {
-                self.flights.unknown.insert(external_id.to_owned(), ()).await;
+                self.single_flight.unknown.insert(external_id.to_owned(), ()).await;
             }
             created.store(fetched?.fate == Fate::Created, Ordering::Relaxed);
             Ok(())
         };
         let joined =
-            self.flights.joined.try_get_with((external_id.to_owned(), wanted), fetch).await;
+            self.single_flight.joined.try_get_with((external_id.to_owned(), wanted), fetch).await;
         match joined.map_err(Arc::unwrap_or_clone) {
             Ok(()) => Ok(created.into_inner()),
             Err(SyncError::Api(ApiError::NotFound)) => Err(SignInSyncError::Unknown),

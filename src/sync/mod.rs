@@ -28,7 +28,7 @@ pub use budget::{SharedBudget, Unbounded};
 pub use instance::InstanceError;
 pub use just_in_time::SignInSyncError;
 pub use refresh::SyncError;
-pub use resync::{ResyncOutcome, Resynced};
+pub use resync::{ResyncOutcome, ResyncResult};
 pub use write_back::WRITE_BACK_OUTCOMES;
 
 use crate::provider::Directory;
@@ -37,7 +37,7 @@ use crate::store::{Moment, Store};
 use crate::telemetry::Metrics;
 use instance::InstanceCheck;
 use jiff::Timestamp;
-use just_in_time::Flights;
+use just_in_time::SingleFlight;
 use std::sync::Arc;
 use tokio::sync::Notify;
 
@@ -47,7 +47,7 @@ pub struct SyncService {
     rules: Rules,
     directory: Arc<dyn Directory>,
     instance: InstanceCheck,
-    flights: Flights,
+    single_flight: SingleFlight,
     /// Wakes the worker: there is something to write back.
     wake: Arc<Notify>,
     /// Wakes those who look for jobs.
@@ -72,8 +72,17 @@ impl SyncService {
             Arc::clone(&directory),
             instances,
         );
-        let flights = Flights::default();
-        Self { store, rules, directory, instance, flights, wake, job_wake: Notify::new(), metrics }
+        let single_flight = SingleFlight::default();
+        Self {
+            store,
+            rules,
+            directory,
+            instance,
+            single_flight,
+            wake,
+            job_wake: Notify::new(),
+            metrics,
+        }
     }
 
     /// Tells the worker that there is something to write back.

@@ -3,7 +3,7 @@
 //! All are fetched, what came is applied in one transaction, and those who were not found are
 //! judged together, so that the brake sees them all.
 
-use super::absence::Absent;
+use super::absence::AbsenceOutcome;
 use super::{SyncError, SyncService, now};
 use crate::domain::{Change, Snapshot};
 use crate::provider::{ApiError, Priority};
@@ -19,7 +19,7 @@ const AT_ONCE: usize = 8;
 
 /// What became of one user.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
-pub struct Resynced {
+pub struct ResyncResult {
     /// Our id, where there is a row.
     pub user_id: Option<String>,
     /// The provider's id.
@@ -55,7 +55,7 @@ pub enum ResyncOutcome {
 }
 
 /// What a fetch brought.
-type Fetched = Result<Snapshot, ApiError>;
+type FetchResult = Result<Snapshot, ApiError>;
 
 impl SyncService {
     /// Fetches users and applies what came. `ids` are ours or the provider's. Where `take_over`,
@@ -64,7 +64,7 @@ impl SyncService {
         self: &Arc<Self>,
         ids: Vec<String>,
         take_over: bool,
-    ) -> Result<Vec<Resynced>, StoreError> {
+    ) -> Result<Vec<ResyncResult>, StoreError> {
         let mut external_ids = Vec::with_capacity(ids.len());
         for id in ids {
             let found = self.store.find_user(id.clone()).await?;
@@ -74,18 +74,18 @@ impl SyncService {
             }
         }
         let mut fetched = self.fetch_all(&external_ids).await;
-        let mut told = self.apply_all(&mut fetched).await?;
-        self.tell_absent(&fetched, &mut told).await?;
+        let mut results = self.apply_fetched(&mut fetched).await?;
+        self.add_failures(&fetched, &mut results).await?;
         if take_over && self.rules.terms.write_back {
-            for one in told.values().filter(|one| one.outcome.has_live_row()) {
+            for one in results.values().filter(|one| one.outcome.has_live_row()) {
                 self.store.take_over(self.source(), one.external_id.clone(), now()).await?;
             }
         }
         self.wake_write_back();
-        Ok(external_ids.iter().filter_map(|id| told.remove(id)).collect())
+        Ok(external_ids.iter().filter_map(|id| results.remove(id)).collect())
     }
 
-    async fn fetch_all(self: &Arc<Self>, external_ids: &[String]) -> BTreeMap<String, Fetched> {
+    async fn fetch_all(self: &Arc<Self>, external_ids: &[String]) -> BTreeMap<String, FetchResult> {
         let mut fetched = BTreeMap::new();
         let mut under_way = JoinSet::new();
         for external_id in external_ids {
@@ -105,36 +105,36 @@ impl SyncService {
     }
 
     /// Applies what came, and tells what became of it.
-    async fn apply_all(
+    async fn apply_fetched(
         &self,
-        fetched: &mut BTreeMap<String, Fetched>,
-    ) -> Result<HashMap<String, Resynced>, StoreError> {
+        fetched: &mut BTreeMap<String, FetchResult>,
+    ) -> Result<HashMap<String, ResyncResult>, StoreError> {
         let came: BTreeMap<&String, &Snapshot> =
             fetched.iter().filter_map(|(id, user)| Some((id, user.as_ref().ok()?))).collect();
         let changes: Vec<Change> =
             came.values().map(|snapshot| Change::Snapshot(Box::new((*snapshot).clone()))).collect();
         let effects = self.store.apply(self.rules.terms, now(), changes).await?;
-        let told = came.keys().zip(effects).map(|(external_id, effect)| {
+        let results = came.keys().zip(effects).map(|(external_id, effect)| {
             let outcome = ResyncOutcome::of(effect.fate);
             let reason = (effect.fate == Fate::Absent).then_some("absent");
             let (user_id, external_id) = (Some(effect.user_id), (*external_id).clone());
-            (external_id.clone(), Resynced { user_id, external_id, outcome, reason })
+            (external_id.clone(), ResyncResult { user_id, external_id, outcome, reason })
         });
-        Ok(told.collect())
+        Ok(results.collect())
     }
 
     /// Judges those who were not found, and tells of those who could not be fetched.
-    async fn tell_absent(
+    async fn add_failures(
         &self,
-        fetched: &BTreeMap<String, Fetched>,
-        told: &mut HashMap<String, Resynced>,
+        fetched: &BTreeMap<String, FetchResult>,
+        results: &mut HashMap<String, ResyncResult>,
     ) -> Result<(), StoreError> {
         let missing: Vec<String> = fetched
             .iter()
             .filter(|(_, user)| matches!(user, Err(ApiError::NotFound)))
             .map(|(external_id, _)| external_id.clone())
             .collect();
-        let judged = match self.judge_absent(missing, Priority::Interactive).await {
+        let judged = match self.confirm_absences(missing, Priority::Interactive).await {
             Ok(judged) => judged,
             Err(SyncError::Api(error)) => {
                 tracing::warn!(code = error.code(), "absent users could not be looked for again");
@@ -158,8 +158,8 @@ impl SyncService {
                 _ => (outcome, reason),
             };
             let user_id = row.map(|row| row.id);
-            let one = Resynced { user_id, external_id: external_id.clone(), outcome, reason };
-            told.insert(external_id.clone(), one);
+            let one = ResyncResult { user_id, external_id: external_id.clone(), outcome, reason };
+            results.insert(external_id.clone(), one);
         }
         Ok(())
     }
@@ -181,13 +181,13 @@ impl ResyncOutcome {
         }
     }
 
-    const fn of_absent(absent: Absent) -> (Self, Option<&'static str>) {
+    const fn of_absent(absent: AbsenceOutcome) -> (Self, Option<&'static str>) {
         match absent {
-            Absent::NoRow => (Self::Unknown, None),
-            Absent::StillThere => (Self::Unchanged, None),
-            Absent::Newer => (Self::Stale, None),
-            Absent::Emptied => (Self::Absent, None),
-            Absent::HeldBack(reason) => (Self::HeldBack, Some(reason)),
+            AbsenceOutcome::NoRow => (Self::Unknown, None),
+            AbsenceOutcome::StillThere => (Self::Unchanged, None),
+            AbsenceOutcome::Newer => (Self::Stale, None),
+            AbsenceOutcome::Emptied => (Self::Absent, None),
+            AbsenceOutcome::HeldBack(reason) => (Self::HeldBack, Some(reason)),
         }
     }
 }

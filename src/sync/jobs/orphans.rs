@@ -12,7 +12,7 @@ use crate::provider::{ApiError, ListQuery, Page, Priority};
 use crate::store::StoreError;
 use crate::store::absences::Absence;
 use crate::store::jobs::Acted;
-use crate::sync::absence::{Absent, IfFound};
+use crate::sync::absence::{AbsenceOutcome, IfFound};
 use crate::sync::{SyncError, SyncService, now};
 use std::collections::HashSet;
 use std::sync::Arc;
@@ -28,7 +28,7 @@ const AT_ONCE: usize = 8;
 const EMPTY_AT_ONCE: i64 = 500;
 
 /// What became of one of them.
-type UserRecheck = (String, Result<Result<Absence, Absent>, SyncError>);
+type UserRecheck = (String, Result<Result<Absence, AbsenceOutcome>, SyncError>);
 
 /// What second look-ups came to.
 #[derive(Default)]
@@ -189,7 +189,7 @@ async fn look_up_one(
     external_id: String,
     if_found: IfFound,
 ) -> UserRecheck {
-    let look = || sync.look_again(&external_id, if_found, Priority::Background);
+    let look = || sync.recheck_user(&external_id, if_found, Priority::Background);
     let again = |error: &SyncError, tries| match error {
         SyncError::Api(error) => patience::of_api(error, tries),
         SyncError::Store(error) => patience::of_store(error, tries),

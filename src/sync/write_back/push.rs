@@ -9,7 +9,7 @@ use crate::provider::{ApiError, Priority};
 use crate::store::budget::WINDOW;
 use crate::store::write_backs::{Acknowledgement, Claim, Postponement, WriteBackStatus};
 use crate::store::{Moment, StoreError, Subject};
-use crate::sync::absence::Absent;
+use crate::sync::absence::AbsenceOutcome;
 use crate::sync::{SyncError, SyncService, now};
 use std::time::Duration;
 
@@ -151,7 +151,7 @@ impl SyncService {
         claim: &Claim,
         priority: Priority,
     ) -> Result<CallResult, SyncError> {
-        let judged = match self.judge_absent(vec![claim.external_id.clone()], priority).await {
+        let judged = match self.confirm_absences(vec![claim.external_id.clone()], priority).await {
             Ok(judged) => judged,
             Err(SyncError::Api(error)) => {
                 return Ok(CallResult::Ended(
@@ -161,12 +161,12 @@ impl SyncService {
             Err(error) => return Err(error),
         };
         match judged.get(&claim.external_id) {
-            Some(Absent::StillThere | Absent::Newer) => Ok(CallResult::StillThere),
-            Some(Absent::HeldBack(_)) => {
+            Some(AbsenceOutcome::StillThere | AbsenceOutcome::Newer) => Ok(CallResult::StillThere),
+            Some(AbsenceOutcome::HeldBack(_)) => {
                 self.reschedule(claim, Duration::ZERO, "held_back", true).await?;
                 Ok(CallResult::Ended(PushOutcome::Finished("held_back")))
             }
-            Some(Absent::Emptied | Absent::NoRow) | None => {
+            Some(AbsenceOutcome::Emptied | AbsenceOutcome::NoRow) | None => {
                 Ok(CallResult::Answered(self.complete(claim, None).await?))
             }
         }
