@@ -26,7 +26,7 @@ struct Row {
     due_at: Moment,
     fence: i64,
     leased_until: Option<Moment>,
-    memory: Json,
+    state: Json,
 }
 
 impl Store {
@@ -63,7 +63,7 @@ impl Store {
                 .set((
                     leases::due_at.eq(due_at),
                     leases::leased_until.eq(None::<Moment>),
-                    leases::memory.eq(JsonText(&memory)),
+                    leases::state.eq(JsonText(&memory)),
                 ))
                 .execute(inner))?;
             Ok(true)
@@ -83,7 +83,7 @@ fn claim(
         .values((
             leases::name.eq(name),
             leases::due_at.eq(now.plus(first)),
-            leases::memory.eq(JsonText("null")),
+            leases::state.eq(JsonText("null")),
         ))
         .on_conflict_do_nothing()
         .execute(inner))?;
@@ -111,7 +111,7 @@ fn claim(
     both!(connection, |inner| diesel::update(leases::table.find(name))
         .set((leases::fence.eq(fence), leases::leased_until.eq(now.plus(LEASE))))
         .execute(inner))?;
-    Ok(Some(Shift { name, fence, memory: row.memory.0 }))
+    Ok(Some(Shift { name, fence, memory: row.state.0 }))
 }
 
 /// Keeps the shift, where it is still held; in the transaction that does the work.

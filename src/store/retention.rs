@@ -60,7 +60,7 @@ pub(super) fn drop_candidates(connection: &mut AnyConnection) -> Result<usize, S
     let found: Vec<(String, String, String)> = both!(connection, |inner| job_candidates::table
         .inner_join(jobs::table.on(jobs::id.eq(job_candidates::job_id)))
         .filter(jobs::finished_at.is_not_null())
-        .select((job_candidates::job_id, job_candidates::finding, job_candidates::external_id,))
+        .select((job_candidates::job_id, job_candidates::drift_kind, job_candidates::external_id,))
         .limit(STEP)
         .load(inner))?;
     for key in &found {

@@ -104,7 +104,7 @@ diesel::table! {
         external_id -> Text,
         state -> Text,
         take_over -> Bool,
-        chosen_at -> Nullable<Utc>,
+        override_at -> Nullable<Utc>,
         attempts -> Integer,
         next_try_at -> Utc,
         fence -> BigInt,
@@ -181,13 +181,13 @@ diesel::table! {
     use super::super::types::Utc;
 
     /// Users about whom a job has to say or do something at its end.
-    job_candidates (job_id, finding, external_id) {
+    job_candidates (job_id, drift_kind, external_id) {
         job_id -> Text,
-        finding -> Text,
+        drift_kind -> Text,
         external_id -> Text,
         row_synced_at -> Nullable<Utc>,
-        judged_updated_at -> Nullable<BigInt>,
-        judged_projection -> Nullable<SmallInt>,
+        row_updated_at -> Nullable<BigInt>,
+        row_projection -> Nullable<SmallInt>,
         looked_at -> Nullable<BigInt>,
     }
 }
@@ -202,7 +202,7 @@ diesel::table! {
         due_at -> Utc,
         fence -> BigInt,
         leased_until -> Nullable<Utc>,
-        memory -> Document,
+        state -> Document,
     }
 }
 

@@ -41,7 +41,7 @@ async fn turns_later(database: &TestDatabase, count: usize) {
 
 /// The instant down from which all was read, where there is one.
 fn watermark(database: &TestDatabase) -> Option<i64> {
-    let sql = "SELECT CAST(memory AS text) AS value FROM leases WHERE name = 'watch'";
+    let sql = "SELECT CAST(state AS text) AS value FROM leases WHERE name = 'watch'";
     let memory: Value = serde_json::from_str(&database.query(sql).pop()??).unwrap();
     memory["watermark"].as_i64()
 }

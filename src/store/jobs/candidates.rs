@@ -101,8 +101,8 @@ impl Store {
                 ));
                 both!(connection, |inner| diesel::update(row)
                     .set((
-                        job_candidates::judged_updated_at.eq(absence.judged.updated_at_ms),
-                        job_candidates::judged_projection.eq(absence.judged.projection),
+                        job_candidates::row_updated_at.eq(absence.judged.updated_at_ms),
+                        job_candidates::row_projection.eq(absence.judged.projection),
                         job_candidates::looked_at.eq(absence.sent_at_ms),
                     ))
                     .execute(inner))?;
@@ -119,7 +119,7 @@ impl Store {
         self.change(move |connection| {
             let some: Vec<(String, String)> = both!(connection, |inner| job_candidates::table
                 .filter(job_candidates::job_id.eq(held.job_id()))
-                .select((job_candidates::finding, job_candidates::external_id))
+                .select((job_candidates::drift_kind, job_candidates::external_id))
                 .limit(limit)
                 .load(inner))?;
             for difference in Difference::ALL.map(Difference::as_str) {
@@ -128,7 +128,7 @@ impl Store {
                 both!(connection, |inner| diesel::delete(
                     job_candidates::table
                         .filter(job_candidates::job_id.eq(held.job_id()))
-                        .filter(job_candidates::finding.eq(difference))
+                        .filter(job_candidates::drift_kind.eq(difference))
                         .filter(job_candidates::external_id.eq_any(ids))
                 )
                 .execute(inner))?;
@@ -142,10 +142,10 @@ impl Store {
 /// A job's candidates of one difference.
 #[diesel::dsl::auto_type(no_type_alias)]
 pub(super) fn of<'a>(held: &'a Held, difference: Difference) -> _ {
-    let (job_id, finding): (&'a str, &'static str) = (held.job_id(), difference.as_str());
+    let (job_id, drift_kind): (&'a str, &'static str) = (held.job_id(), difference.as_str());
     job_candidates::table
         .filter(job_candidates::job_id.eq(job_id))
-        .filter(job_candidates::finding.eq(finding))
+        .filter(job_candidates::drift_kind.eq(drift_kind))
 }
 
 /// Notes candidates who are not noted yet.
@@ -162,7 +162,7 @@ pub(super) fn add(
         .map(|candidate| {
             (
                 job_candidates::job_id.eq(held.job_id()),
-                job_candidates::finding.eq(candidate.difference.as_str()),
+                job_candidates::drift_kind.eq(candidate.difference.as_str()),
                 job_candidates::external_id.eq(&candidate.external_id),
                 job_candidates::row_synced_at.eq(candidate.row_synced_at),
             )

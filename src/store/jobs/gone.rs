@@ -41,8 +41,8 @@ impl Store {
                 .filter(job_candidates::looked_at.is_not_null())
                 .select((
                     job_candidates::external_id,
-                    job_candidates::judged_updated_at,
-                    job_candidates::judged_projection,
+                    job_candidates::row_updated_at,
+                    job_candidates::row_projection,
                     job_candidates::looked_at,
                 ))
                 .order(job_candidates::external_id)

@@ -26,7 +26,7 @@ pub struct Claim {
     /// Our values may replace those that are there.
     pub take_over: bool,
     /// When an operator chose what the provider has not acknowledged.
-    pub chosen_at: Option<Moment>,
+    pub override_at: Option<Moment>,
 }
 
 /// How a claim ends that could not be settled.
@@ -70,7 +70,7 @@ impl Store {
             let next = claimable(source, now)
                 .filter(write_backs::next_try_at.le(now))
                 .filter(
-                    write_backs::chosen_at.is_null().and(write_backs::outcome_unknown.eq(false)),
+                    write_backs::override_at.is_null().and(write_backs::outcome_unknown.eq(false)),
                 )
                 .order((write_backs::next_try_at, write_backs::external_id))
                 .select(write_backs::external_id)

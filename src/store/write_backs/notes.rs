@@ -69,7 +69,7 @@ pub(in crate::store) fn note_choice(
     note(connection, source, external_id, created_at)?;
     let now = connection.now()?;
     both!(connection, |inner| diesel::update(write_backs::table.find((external_id, source)))
-        .set(write_backs::chosen_at.eq(now))
+        .set(write_backs::override_at.eq(now))
         .execute(inner))?;
     Ok(())
 }

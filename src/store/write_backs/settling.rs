@@ -70,7 +70,7 @@ fn settle(
     let Some(mut subject) = subject.filter(Subject::is_live) else {
         return complete(connection, source, claim);
     };
-    let choice = acknowledged(&subject, answer.as_ref(), held.chosen_at == claim.chosen_at);
+    let choice = acknowledged(&subject, answer.as_ref(), held.override_at == claim.override_at);
     if choice != Choice::default() {
         subject::choose(connection, &mut subject, &rules.words, &choice, now)?;
     }

@@ -253,7 +253,7 @@ impl PushOutcome {
 /// Whether the row may be compared with: it is of this minute, and no operator chose something
 /// that the provider may show already.
 fn is_fresh(subject: &Subject, claim: &Claim) -> bool {
-    claim.chosen_at.is_none() && is_recent(subject.version_seen_at)
+    claim.override_at.is_none() && is_recent(subject.version_seen_at)
 }
 
 /// Whether the provider told of the user lately, by whatever way.

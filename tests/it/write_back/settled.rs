@@ -55,7 +55,7 @@ both_engines! {
         assert_eq!((both.outbox(), both.calls()), (vec![format!("{id} due")], (0, 0)));
         let (database, emulator) = both.stop().await;
         // As by a clock that is an hour ahead: no look is ever later than this choice.
-        database.execute("UPDATE write_backs SET chosen_at = '2096-01-01T00:00:00.000Z'");
+        database.execute("UPDATE write_backs SET override_at = '2096-01-01T00:00:00.000Z'");
         let both = Emulated::start_on(database, emulator, &[]).await;
         both.quiet().await;
         assert_eq!(both.metadata(&id)["role"], "admin");

@@ -11,7 +11,7 @@ CREATE TABLE write_backs (
     -- An operator lets our values replace those that are there.
     take_over boolean NOT NULL DEFAULT false,
     -- When an operator chose a role or plan that the provider has not acknowledged.
-    chosen_at timestamptz,
+    override_at timestamptz,
     attempts integer NOT NULL DEFAULT 0,
     next_try_at timestamptz NOT NULL,
     -- Raised by every claim; whoever holds an older one has lost the lease.

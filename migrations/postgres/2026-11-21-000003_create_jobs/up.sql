@@ -32,15 +32,15 @@ CREATE UNIQUE INDEX jobs_active ON jobs (source, kind) WHERE state IN ('queued',
 CREATE TABLE job_candidates (
     job_id text COLLATE "C" NOT NULL,
     -- `extra`, `missing`, `stale`, `conflict` or `undeleted`.
-    finding text COLLATE "C" NOT NULL,
+    drift_kind text COLLATE "C" NOT NULL,
     external_id text COLLATE "C" NOT NULL,
     -- When the row was last written, so that one written since is known.
     row_synced_at timestamptz,
     -- Of an extra user: where the row stood when the second look-up, sent at `looked_at`, found nobody.
-    judged_updated_at bigint,
-    judged_projection smallint,
+    row_updated_at bigint,
+    row_projection smallint,
     looked_at bigint,
-    PRIMARY KEY (job_id, finding, external_id)
+    PRIMARY KEY (job_id, drift_kind, external_id)
 );
 
 -- Work that comes again and again, done by one replica at a time: when it is due, who is at it,
@@ -50,7 +50,7 @@ CREATE TABLE leases (
     due_at timestamptz NOT NULL,
     fence bigint NOT NULL DEFAULT 0,
     leased_until timestamptz,
-    memory jsonb NOT NULL
+    state jsonb NOT NULL
 );
 
 -- Live rows by when the provider created their users: jobs compare each page with its part of it.

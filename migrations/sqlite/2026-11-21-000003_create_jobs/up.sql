@@ -32,15 +32,15 @@ CREATE UNIQUE INDEX jobs_active ON jobs (source, kind) WHERE state IN ('queued',
 CREATE TABLE job_candidates (
     job_id TEXT NOT NULL,
     -- `extra`, `missing`, `stale`, `conflict` or `undeleted`.
-    finding TEXT NOT NULL,
+    drift_kind TEXT NOT NULL,
     external_id TEXT NOT NULL,
     -- When the row was last written, so that one written since is known.
     row_synced_at TEXT,
     -- Of an extra user: where the row stood when the second look-up, sent at `looked_at`, found nobody.
-    judged_updated_at INTEGER,
-    judged_projection INTEGER,
+    row_updated_at INTEGER,
+    row_projection INTEGER,
     looked_at INTEGER,
-    PRIMARY KEY (job_id, finding, external_id)
+    PRIMARY KEY (job_id, drift_kind, external_id)
 ) STRICT, WITHOUT ROWID;
 
 -- Work that comes again and again, done by one replica at a time: when it is due, who is at it,
@@ -50,7 +50,7 @@ CREATE TABLE leases (
     due_at TEXT NOT NULL,
     fence INTEGER NOT NULL DEFAULT 0,
     leased_until TEXT,
-    memory TEXT NOT NULL
+    state TEXT NOT NULL
 ) STRICT, WITHOUT ROWID;
 
 -- Live rows by when the provider created their users: jobs compare each page with its part of it.
