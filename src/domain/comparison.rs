@@ -42,7 +42,7 @@ pub enum Life {
 
 /// What a comparison comes to.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Finding {
+pub enum Comparison {
     /// There is no row.
     Missing,
     /// There is a row without a user, who is there again.
@@ -59,7 +59,7 @@ pub enum Finding {
     Tombstoned,
 }
 
-impl Finding {
+impl Comparison {
     /// Whether the snapshot is to be handed to the guard. Of a row that shows something newer the
     /// last sign-in may still rise.
     pub const fn is_written(self) -> bool {
@@ -68,23 +68,23 @@ impl Finding {
 }
 
 /// Compares a user's row, where there is one, with a snapshot that was fetched.
-pub fn compare(row: Option<&RowStanding<'_>>, snapshot: &Snapshot) -> Finding {
+pub fn compare(row: Option<&RowStanding<'_>>, snapshot: &Snapshot) -> Comparison {
     let Some(row) = row else {
-        return Finding::Missing;
+        return Comparison::Missing;
     };
     if row.life == Life::Deleted {
-        return Finding::Tombstoned;
+        return Comparison::Tombstoned;
     }
     let held = (row.version, row.locked_until);
     let shown = (snapshot.version, snapshot.profile.locked_until);
     if shown <= held {
-        return Finding::Newer;
+        return Comparison::Newer;
     }
     match row.life {
-        Life::Absent | Life::Deleted => Finding::Returned,
-        Life::Live if !shows_the_same(row, snapshot) => Finding::Stale,
-        Life::Live if is_confirmed(row, snapshot) => Finding::Same,
-        Life::Live => Finding::Unconfirmed,
+        Life::Absent | Life::Deleted => Comparison::Returned,
+        Life::Live if !shows_the_same(row, snapshot) => Comparison::Stale,
+        Life::Live if is_confirmed(row, snapshot) => Comparison::Same,
+        Life::Live => Comparison::Unconfirmed,
     }
 }
 
@@ -107,7 +107,7 @@ fn is_confirmed(row: &RowStanding<'_>, snapshot: &Snapshot) -> bool {
 
 #[cfg(test)]
 mod tests {
-    use super::{Finding, Life, RowStanding, compare};
+    use super::{Comparison, Life, RowStanding, compare};
     use crate::domain::{
         Origin, Profile, Role, RolePolicy, Snapshot, Taken, UnixMillis, Version, Words,
     };
@@ -143,7 +143,7 @@ mod tests {
     #[test]
     fn what_a_fetch_brought_before_need_not_be_written_again() {
         let earlier = fetched(10, 100);
-        assert_eq!(compare(Some(&row_of(&earlier)), &fetched(10, 200)), Finding::Same);
+        assert_eq!(compare(Some(&row_of(&earlier)), &fetched(10, 200)), Comparison::Same);
     }
 
     #[test]
@@ -151,30 +151,30 @@ mod tests {
         let earlier = fetched(10, 100);
         let version = Version::of_event(10, 300, earlier.version.digest);
         let row = RowStanding { version, ..row_of(&earlier) };
-        assert_eq!(compare(Some(&row), &fetched(10, 200)), Finding::Unconfirmed);
+        assert_eq!(compare(Some(&row), &fetched(10, 200)), Comparison::Unconfirmed);
     }
 
     #[test]
     fn a_later_sign_in_is_written_although_nothing_else_differs() {
         let earlier = fetched(10, 100);
         let row = RowStanding { last_sign_in_at: None, ..row_of(&earlier) };
-        assert_eq!(compare(Some(&row), &fetched(10, 200)), Finding::Unconfirmed);
+        assert_eq!(compare(Some(&row), &fetched(10, 200)), Comparison::Unconfirmed);
     }
 
     #[test]
     fn other_effective_words_make_a_row_stale_unless_an_operator_chose_them() {
         let earlier = fetched(10, 100);
         let row = RowStanding { role: Some("admin"), ..row_of(&earlier) };
-        assert_eq!(compare(Some(&row), &fetched(10, 200)), Finding::Stale);
+        assert_eq!(compare(Some(&row), &fetched(10, 200)), Comparison::Stale);
         let chosen = RowStanding { set_role: Some("admin"), ..row };
-        assert_eq!(compare(Some(&chosen), &fetched(10, 200)), Finding::Same);
+        assert_eq!(compare(Some(&chosen), &fetched(10, 200)), Comparison::Same);
     }
 
     #[test]
     fn an_older_page_never_beats_what_a_webhook_brought_meanwhile() {
         let later = fetched(11, 100);
-        assert_eq!(compare(Some(&row_of(&later)), &fetched(10, 200)), Finding::Newer);
-        assert_eq!(compare(Some(&row_of(&fetched(10, 100))), &fetched(11, 200)), Finding::Stale);
+        assert_eq!(compare(Some(&row_of(&later)), &fetched(10, 200)), Comparison::Newer);
+        assert_eq!(compare(Some(&row_of(&fetched(10, 100))), &fetched(11, 200)), Comparison::Stale);
     }
 
     #[test]
@@ -182,17 +182,17 @@ mod tests {
         let earlier = fetched(10, 100);
         let version = Version { projection: 0, ..earlier.version };
         let row = RowStanding { version, ..row_of(&earlier) };
-        assert_eq!(compare(Some(&row), &fetched(10, 200)), Finding::Stale);
+        assert_eq!(compare(Some(&row), &fetched(10, 200)), Comparison::Stale);
     }
 
     #[test]
     fn the_absent_return_and_the_deleted_do_not() {
         let earlier = fetched(10, 100);
         let absent = RowStanding { life: Life::Absent, ..row_of(&earlier) };
-        assert_eq!(compare(Some(&absent), &fetched(10, 200)), Finding::Returned);
-        assert_eq!(compare(Some(&absent), &fetched(10, 100)), Finding::Newer);
+        assert_eq!(compare(Some(&absent), &fetched(10, 200)), Comparison::Returned);
+        assert_eq!(compare(Some(&absent), &fetched(10, 100)), Comparison::Newer);
         let deleted = RowStanding { life: Life::Deleted, ..row_of(&earlier) };
-        assert_eq!(compare(Some(&deleted), &fetched(99, 200)), Finding::Tombstoned);
-        assert_eq!(compare(None, &fetched(10, 200)), Finding::Missing);
+        assert_eq!(compare(Some(&deleted), &fetched(99, 200)), Comparison::Tombstoned);
+        assert_eq!(compare(None, &fetched(10, 200)), Comparison::Missing);
     }
 }

@@ -101,7 +101,7 @@ pub struct Looked {
 /// What a difference between table and provider is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
-pub enum Difference {
+pub enum DriftKind {
     /// A user of the provider without a live row.
     Missing,
     /// A row that shows something older.
@@ -111,13 +111,13 @@ pub enum Difference {
     /// A user who holds an id that is not ours, or a role that is not known.
     Conflict,
     /// Personal data of a user who is deleted.
-    Undeleted,
+    Unerased,
 }
 
-impl Difference {
+impl DriftKind {
     /// Every difference.
     pub const ALL: [Self; 5] =
-        [Self::Missing, Self::Stale, Self::Extra, Self::Conflict, Self::Undeleted];
+        [Self::Missing, Self::Stale, Self::Extra, Self::Conflict, Self::Unerased];
 
     /// The word that is stored, shown and counted.
     pub const fn as_str(self) -> &'static str {
@@ -126,7 +126,7 @@ impl Difference {
             Self::Stale => "stale",
             Self::Extra => "extra",
             Self::Conflict => "conflict",
-            Self::Undeleted => "undeleted",
+            Self::Unerased => "unerased",
         }
     }
 }

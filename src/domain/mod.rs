@@ -30,8 +30,8 @@ pub mod version;
 pub mod write_back;
 
 pub use backoff::Backoff;
-pub use comparison::{Finding, Life, RowStanding, compare};
-pub use job::{Counters, Difference, JobEnd, JobKind, Looked, WouldFill};
+pub use comparison::{Comparison, Life, RowStanding, compare};
+pub use job::{Counters, DriftKind, JobEnd, JobKind, Looked, WouldFill};
 pub use merge::{Change, Merged};
 pub use outcome::{Ignored, Malformed, Outcome, Stale};
 pub use role::{Role, RolePolicy};

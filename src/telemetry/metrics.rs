@@ -44,7 +44,7 @@ struct ApiCallLabels {
 
 #[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
 struct DriftLabels {
-    difference: &'static str,
+    drift_kind: &'static str,
 }
 
 #[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
@@ -271,9 +271,9 @@ impl Metrics {
         counts: impl IntoIterator<Item = (&'static str, u64)>,
     ) {
         self.drift_reported.set(reported_at);
-        for (difference, count) in counts {
+        for (drift_kind, count) in counts {
             self.drift
-                .get_or_create(&DriftLabels { difference })
+                .get_or_create(&DriftLabels { drift_kind })
                 .set(i64::try_from(count).unwrap_or(i64::MAX));
         }
     }

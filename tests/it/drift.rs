@@ -27,7 +27,7 @@ const DIFFERENCES: [[&str; 2]; 5] = [
     ["stale", "stale"],
     ["extra", "extra"],
     ["conflicts", "conflict"],
-    ["undeleted", "undeleted"],
+    ["unerased", "unerased"],
 ];
 
 /// Signs up a user as of so many minutes ago, and tells nobody; returns the id.
@@ -124,7 +124,7 @@ async fn assert_found(both: &Emulated, expected: &[(&str, &[&String])]) {
     for [name, label] in DIFFERENCES {
         let count = report[name]["count"].as_i64().unwrap();
         assert!(run.stdout.contains(&format!("{count:>10} {label}: ")), "{label}: {run:?}");
-        let sample = format!("usersync_drift{{difference=\"{label}\"}}");
+        let sample = format!("usersync_drift{{drift_kind=\"{label}\"}}");
         assert_eq!(both.metric(&sample).await, count, "{sample}");
         for id in report[name]["ids"].as_array().unwrap() {
             assert!(run.stdout.contains(id.as_str().unwrap()), "{run:?}");

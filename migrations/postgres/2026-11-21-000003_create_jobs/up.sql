@@ -31,7 +31,7 @@ CREATE UNIQUE INDEX jobs_active ON jobs (source, kind) WHERE state IN ('queued',
 -- Users about whom a job has to say or do something once all pages are read.
 CREATE TABLE job_candidates (
     job_id text COLLATE "C" NOT NULL,
-    -- `extra`, `missing`, `stale`, `conflict` or `undeleted`.
+    -- `extra`, `missing`, `stale`, `conflict` or `unerased`.
     drift_kind text COLLATE "C" NOT NULL,
     external_id text COLLATE "C" NOT NULL,
     -- When the row was last written, so that one written since is known.

@@ -48,9 +48,9 @@ fn drift(report: &DriftReport) -> Vec<String> {
         "stale: rows that show something older than the provider does",
         "extra: live rows whose user the provider does not know",
         "conflict: users who hold an id that is not ours, or an unknown role",
-        "undeleted: deleted users of whom something personal is left",
+        "unerased: deleted users of whom something personal is left",
     ];
-    for ((_, found), meaning) in report.differences().into_iter().zip(meanings) {
+    for ((_, found), meaning) in report.groups().into_iter().zip(meanings) {
         lines.push(format!("  {:>10} {meaning}", found.count));
         lines.extend(found.ids.iter().take(SOME_IDS).map(|id| format!("             {id}")));
         let more = found.count.saturating_sub(u64::try_from(SOME_IDS).unwrap_or(0));

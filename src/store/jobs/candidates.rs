@@ -5,7 +5,7 @@
 //! does not depend on how many there are.
 
 use super::{Held, Progress, hold, save};
-use crate::domain::Difference;
+use crate::domain::DriftKind;
 use crate::store::connection::{AnyConnection, both};
 use crate::store::schema::job_candidates;
 use crate::store::types::Moment;
@@ -15,7 +15,7 @@ use diesel::prelude::*;
 /// A user about whom something is to be said or done.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Candidate {
-    difference: Difference,
+    drift_kind: DriftKind,
     /// The provider's id.
     pub external_id: String,
     row_synced_at: Option<Moment>,
@@ -24,16 +24,16 @@ pub struct Candidate {
 impl Candidate {
     /// A live row that the page should have held and did not.
     pub fn extra(external_id: String) -> Self {
-        Self::of(Difference::Extra, external_id, None)
+        Self::of(DriftKind::Extra, external_id, None)
     }
 
     /// A difference, of a row that was last written at `row_synced_at`.
     pub(super) fn of(
-        difference: Difference,
+        drift_kind: DriftKind,
         external_id: String,
         row_synced_at: Option<Moment>,
     ) -> Self {
-        Self { difference, external_id, row_synced_at }
+        Self { drift_kind, external_id, row_synced_at }
     }
 }
 
@@ -58,14 +58,14 @@ impl Store {
     pub async fn candidates(
         &self,
         held: Held,
-        difference: Difference,
+        drift_kind: DriftKind,
         after: Option<String>,
         limit: i64,
     ) -> Result<Vec<String>, StoreError> {
         self.read(move |connection| {
             Ok(both!(connection, |inner| {
                 let mut some =
-                    of(&held, difference).select(job_candidates::external_id).into_boxed();
+                    of(&held, drift_kind).select(job_candidates::external_id).into_boxed();
                 if let Some(after) = &after {
                     some = some.filter(job_candidates::external_id.gt(after));
                 }
@@ -90,13 +90,13 @@ impl Store {
                 return Ok(false);
             }
             both!(connection, |inner| diesel::delete(
-                of(&held, Difference::Extra).filter(job_candidates::external_id.eq_any(&dropped))
+                of(&held, DriftKind::Extra).filter(job_candidates::external_id.eq_any(&dropped))
             )
             .execute(inner))?;
             for absence in &gone {
                 let row = job_candidates::table.find((
                     held.job_id(),
-                    Difference::Extra.as_str(),
+                    DriftKind::Extra.as_str(),
                     &absence.external_id,
                 ));
                 both!(connection, |inner| diesel::update(row)
@@ -122,13 +122,13 @@ impl Store {
                 .select((job_candidates::drift_kind, job_candidates::external_id))
                 .limit(limit)
                 .load(inner))?;
-            for difference in Difference::ALL.map(Difference::as_str) {
+            for drift_kind in DriftKind::ALL.map(DriftKind::as_str) {
                 let ids: Vec<&String> =
-                    some.iter().filter(|one| one.0 == difference).map(|one| &one.1).collect();
+                    some.iter().filter(|one| one.0 == drift_kind).map(|one| &one.1).collect();
                 both!(connection, |inner| diesel::delete(
                     job_candidates::table
                         .filter(job_candidates::job_id.eq(held.job_id()))
-                        .filter(job_candidates::drift_kind.eq(difference))
+                        .filter(job_candidates::drift_kind.eq(drift_kind))
                         .filter(job_candidates::external_id.eq_any(ids))
                 )
                 .execute(inner))?;
@@ -141,8 +141,8 @@ impl Store {
 
 /// A job's candidates of one difference.
 #[diesel::dsl::auto_type(no_type_alias)]
-pub(super) fn of<'a>(held: &'a Held, difference: Difference) -> _ {
-    let (job_id, drift_kind): (&'a str, &'static str) = (held.job_id(), difference.as_str());
+pub(super) fn of<'a>(held: &'a Held, drift_kind: DriftKind) -> _ {
+    let (job_id, drift_kind): (&'a str, &'static str) = (held.job_id(), drift_kind.as_str());
     job_candidates::table
         .filter(job_candidates::job_id.eq(job_id))
         .filter(job_candidates::drift_kind.eq(drift_kind))
@@ -162,7 +162,7 @@ pub(super) fn add(
         .map(|candidate| {
             (
                 job_candidates::job_id.eq(held.job_id()),
-                job_candidates::drift_kind.eq(candidate.difference.as_str()),
+                job_candidates::drift_kind.eq(candidate.drift_kind.as_str()),
                 job_candidates::external_id.eq(&candidate.external_id),
                 job_candidates::row_synced_at.eq(candidate.row_synced_at),
             )

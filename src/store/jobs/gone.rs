@@ -2,7 +2,7 @@
 
 use super::candidates::of;
 use super::{Held, Progress, hold, save};
-use crate::domain::{Difference, Judged};
+use crate::domain::{DriftKind, Judged};
 use crate::store::connection::both;
 use crate::store::schema::{job_candidates, users};
 use crate::store::types::Moment;
@@ -37,7 +37,7 @@ impl Store {
     ) -> Result<Vec<absences::Absence>, StoreError> {
         self.read(move |connection| {
             type Looked = (String, Option<i64>, Option<i16>, Option<i64>);
-            let gone: Vec<Looked> = both!(connection, |inner| of(&held, Difference::Extra)
+            let gone: Vec<Looked> = both!(connection, |inner| of(&held, DriftKind::Extra)
                 .filter(job_candidates::looked_at.is_not_null())
                 .select((
                     job_candidates::external_id,
@@ -78,7 +78,7 @@ impl Store {
             if !hold(connection, &held)? {
                 return Ok(Acted::Lost);
             }
-            let left: i64 = both!(connection, |inner| of(&held, Difference::Extra)
+            let left: i64 = both!(connection, |inner| of(&held, DriftKind::Extra)
                 .filter(job_candidates::looked_at.is_not_null())
                 .count()
                 .get_result(inner))?;
@@ -90,7 +90,7 @@ impl Store {
             progress.counters.updated += u64::try_from(emptied.len()).unwrap_or_default();
             let ids: Vec<&str> = gone.iter().map(|absence| absence.external_id.as_str()).collect();
             both!(connection, |inner| diesel::delete(
-                of(&held, Difference::Extra).filter(job_candidates::external_id.eq_any(&ids))
+                of(&held, DriftKind::Extra).filter(job_candidates::external_id.eq_any(&ids))
             )
             .execute(inner))?;
             save(connection, &held, &progress)?;
@@ -114,7 +114,7 @@ impl Store {
                         .filter(users::source.eq(source).and(users::created_at.lt(made_before)))
                         .filter(sql::<Bool>("status <> 'deleted'"))
                         .filter(diesel::dsl::not(diesel::dsl::exists(
-                            of(&held, Difference::Extra)
+                            of(&held, DriftKind::Extra)
                                 .filter(job_candidates::external_id.eq(users::external_id))
                         )))
                         .order($order)

@@ -12,7 +12,7 @@ pub use row::RowsAhead;
 
 use super::candidates::{self, Candidate};
 use super::{Held, Progress, hold, save};
-use crate::domain::{Change, Counters, Finding, compare};
+use crate::domain::{Change, Comparison, Counters, compare};
 use crate::store::batch::{Effect, Fate};
 use crate::store::changes;
 use crate::store::connection::{AnyConnection, both};
@@ -148,31 +148,31 @@ fn write(
     let (mut written, mut unsettled) = (Vec::new(), Vec::new());
     for (change, user) in users.iter().filter_map(|change| Some((change, change.snapshot()?))) {
         let row = rows.get(&user.external_id);
-        let finding = compare(row.map(Row::standing).as_ref(), user);
-        match (finding, row) {
-            (Finding::Tombstoned, _) => counters.tombstoned += 1,
-            (Finding::Same, Some(row)) => {
+        let comparison = compare(row.map(Row::standing).as_ref(), user);
+        match (comparison, row) {
+            (Comparison::Tombstoned, _) => counters.tombstoned += 1,
+            (Comparison::Same, Some(row)) => {
                 counters.unchanged += 1;
                 if rules.terms.write_back && !row.is_settled(user) {
                     unsettled.push(user.external_id.as_str());
                 }
             }
-            _ => written.push((change, finding)),
+            _ => written.push((change, comparison)),
         }
     }
     written.sort_unstable_by(|(one, _), (other, _)| one.external_id().cmp(other.external_id()));
-    let (changes, findings): (Vec<&Change>, Vec<Finding>) = written.into_iter().unzip();
+    let (changes, comparisons): (Vec<&Change>, Vec<Comparison>) = written.into_iter().unzip();
     if !changes.is_empty() {
         let effects = changes::apply(connection, rules.terms, now, &changes)?;
-        for (effect, finding) in effects.iter().zip(findings) {
-            count(counters, effect, finding);
+        for (effect, comparison) in effects.iter().zip(comparisons) {
+            count(counters, effect, comparison);
         }
     }
     unsettled.sort_unstable();
     note_quietly(connection, rules.terms.source, &unsettled, now)
 }
 
-fn count(counters: &mut Counters, effect: &Effect, finding: Finding) {
+fn count(counters: &mut Counters, effect: &Effect, comparison: Comparison) {
     match effect.fate {
         Fate::Created => {
             counters.created += 1;
@@ -180,7 +180,7 @@ fn count(counters: &mut Counters, effect: &Effect, finding: Finding) {
         }
         Fate::Updated => {
             counters.updated += 1;
-            if finding == Finding::Returned {
+            if comparison == Comparison::Returned {
                 counters.missing += 1;
             } else {
                 counters.stale += 1;

@@ -2,7 +2,7 @@
 
 use super::Held;
 use super::candidates::of;
-use crate::domain::Difference;
+use crate::domain::DriftKind;
 use crate::store::connection::both;
 use crate::store::schema::{job_candidates, users};
 use crate::store::types::Moment;
@@ -17,7 +17,7 @@ impl Store {
         &self,
         source: &'static str,
         held: Held,
-        difference: Difference,
+        drift_kind: DriftKind,
         after: Option<String>,
         limit: i64,
     ) -> Result<(Vec<String>, Option<String>), StoreError> {
@@ -27,7 +27,7 @@ impl Store {
                 let row = users::table.on(users::external_id
                     .eq(job_candidates::external_id)
                     .and(users::source.eq(source)));
-                let mut some = of(&held, difference)
+                let mut some = of(&held, drift_kind)
                     .left_join(row)
                     .select((
                         job_candidates::external_id,
@@ -46,9 +46,9 @@ impl Store {
             let last = read.last().filter(|_| is_full).map(|one| one.0.clone());
             let stands = |(_, noted, looked_at, synced, status): &Read| {
                 let is_live = status.as_ref().is_some_and(|status| status != "deleted");
-                match difference {
-                    Difference::Missing => !is_live,
-                    Difference::Extra => is_live && looked_at.is_some(),
+                match drift_kind {
+                    DriftKind::Missing => !is_live,
+                    DriftKind::Extra => is_live && looked_at.is_some(),
                     _ => is_live && noted == synced,
                 }
             };

@@ -21,7 +21,7 @@ impl Store {
     /// Deleted users, among up to `limit` behind the user `after`, of whom something personal is
     /// left: in their row, in the quarantine, or to be told to the provider. Also the last one of
     /// those who were looked at, unless these were all.
-    pub async fn undeleted(
+    pub async fn erasure_violations(
         &self,
         source: &'static str,
         after: Option<String>,

@@ -5,7 +5,7 @@
 
 use super::JobError;
 use super::run::JobRun;
-use crate::domain::{Counters, Difference, JobKind, Looked, WouldFill};
+use crate::domain::{Counters, DriftKind, JobKind, Looked, WouldFill};
 use crate::store::jobs::JobRecord;
 use crate::store::{Store, StoreError};
 use serde::{Deserialize, Serialize};
@@ -30,7 +30,7 @@ pub struct DriftReport {
     /// Users who hold an id that is not ours, or a role that is not known.
     pub conflicts: DriftGroup,
     /// Deleted users of whom something personal is left.
-    pub undeleted: DriftGroup,
+    pub unerased: DriftGroup,
     /// Differences so young that an event about them may be on its way. They do not count.
     pub in_flight: u64,
     /// Users who could not be read, so that nothing is known about them.
@@ -67,24 +67,24 @@ impl DriftReport {
     }
 
     /// Each difference with the users of whom it was found.
-    pub fn differences(&self) -> [(Difference, &DriftGroup); 5] {
+    pub fn groups(&self) -> [(DriftKind, &DriftGroup); 5] {
         [
-            (Difference::Missing, &self.missing),
-            (Difference::Stale, &self.stale),
-            (Difference::Extra, &self.extra),
-            (Difference::Conflict, &self.conflicts),
-            (Difference::Undeleted, &self.undeleted),
+            (DriftKind::Missing, &self.missing),
+            (DriftKind::Stale, &self.stale),
+            (DriftKind::Extra, &self.extra),
+            (DriftKind::Conflict, &self.conflicts),
+            (DriftKind::Unerased, &self.unerased),
         ]
     }
 
     /// How many users there are of each difference.
-    pub fn counts(&self) -> [(Difference, u64); 5] {
-        self.differences().map(|(difference, found)| (difference, found.count))
+    pub fn counts(&self) -> [(DriftKind, u64); 5] {
+        self.groups().map(|(drift_kind, found)| (drift_kind, found.count))
     }
 
     /// Whether table and provider agree on all who could be read.
     pub fn is_clean(&self) -> bool {
-        self.differences().iter().all(|(_, found)| found.count == 0)
+        self.groups().iter().all(|(_, found)| found.count == 0)
     }
 }
 
@@ -95,11 +95,11 @@ impl JobRun {
         let Looked { write_back, in_flight } = self.progress.looked;
         let report = DriftReport {
             seen,
-            missing: self.recheck_drift(Difference::Missing).await?,
-            stale: self.recheck_drift(Difference::Stale).await?,
-            extra: self.recheck_drift(Difference::Extra).await?,
-            conflicts: self.recheck_drift(Difference::Conflict).await?,
-            undeleted: self.undeleted().await?,
+            missing: self.recheck_drift(DriftKind::Missing).await?,
+            stale: self.recheck_drift(DriftKind::Stale).await?,
+            extra: self.recheck_drift(DriftKind::Extra).await?,
+            conflicts: self.recheck_drift(DriftKind::Conflict).await?,
+            unerased: self.erasure_violations().await?,
             in_flight,
             failed,
             write_back,
@@ -108,7 +108,7 @@ impl JobRun {
         json.map_err(|_| StoreError::Refused("a report cannot be written".into()).into())
     }
 
-    async fn recheck_drift(&self, difference: Difference) -> Result<DriftGroup, JobError> {
+    async fn recheck_drift(&self, drift_kind: DriftKind) -> Result<DriftGroup, JobError> {
         let (mut found, mut after) = (DriftGroup::default(), None);
         loop {
             let store = &self.sync.store;
@@ -116,7 +116,7 @@ impl JobRun {
             let (standing, last) = self
                 .store(|| {
                     let held = self.held.clone();
-                    store.standing_candidates(source, held, difference, after.clone(), READ_AT_ONCE)
+                    store.standing_candidates(source, held, drift_kind, after.clone(), READ_AT_ONCE)
                 })
                 .await?;
             found.add(standing);
@@ -127,13 +127,14 @@ impl JobRun {
         }
     }
 
-    async fn undeleted(&self) -> Result<DriftGroup, JobError> {
+    async fn erasure_violations(&self) -> Result<DriftGroup, JobError> {
         let (mut found, mut after) = (DriftGroup::default(), None);
         loop {
             let (store, source) = (&self.sync.store, self.sync.source());
-            let (undeleted, last) =
-                self.store(|| store.undeleted(source, after.clone(), READ_AT_ONCE)).await?;
-            found.add(undeleted);
+            let (unerased, last) = self
+                .store(|| store.erasure_violations(source, after.clone(), READ_AT_ONCE))
+                .await?;
+            found.add(unerased);
             match last {
                 Some(last) => after = Some(last),
                 None => return Ok(found),

@@ -7,7 +7,7 @@
 
 use super::run::JobRun;
 use super::{Cursor, JobError, patience};
-use crate::domain::Difference;
+use crate::domain::DriftKind;
 use crate::provider::{ApiError, ListQuery, Page, Priority};
 use crate::store::StoreError;
 use crate::store::absences::Absence;
@@ -49,7 +49,7 @@ impl JobRun {
     ) -> Result<(), JobError> {
         loop {
             let store = &self.sync.store;
-            let (held, extra) = (&self.held, Difference::Extra);
+            let (held, extra) = (&self.held, DriftKind::Extra);
             let some = self
                 .store(|| store.candidates(held.clone(), extra, after.clone(), LOOK_UP_AT_ONCE))
                 .await?;

@@ -123,7 +123,7 @@ both_engines! {
              INSERT INTO write_backs (source, external_id, next_try_at, created_at) \
              VALUES ('clerk', '{}', '{time}', '{time}')", ids[1], ids[2]).replace("'Ada'", body(engine)));
         set(&both, &ids[5], "name = 'Ada'");
-        assert_found(&both, &[("undeleted", &[&ids[0], &ids[1], &ids[2], &ids[5]])]).await;
+        assert_found(&both, &[("unerased", &[&ids[0], &ids[1], &ids[2], &ids[5]])]).await;
     }
 
     async fn every_column_that_a_deletion_empties_is_looked_at(engine) {
@@ -147,7 +147,7 @@ both_engines! {
                     "SELECT CAST({column} AS text) AS value FROM users WHERE external_id = '{id}'"));
                 set(&both, id, &format!("{column} = {value}"));
                 let report = super::job(&both, "drift").await["drift"].clone();
-                assert_eq!(report["undeleted"], json!({"count": 1, "ids": [id]}), "{column}");
+                assert_eq!(report["unerased"], json!({"count": 1, "ids": [id]}), "{column}");
                 set(&both, id, &format!("{column} = {}", literal(before[0].as_deref(), column)));
             }
         }
@@ -167,7 +167,7 @@ both_engines! {
             ("stale", &[&ids[0], &ids[2]]),
             ("extra", &[&ids[1]]),
             ("conflicts", &[&ids[2]]),
-            ("undeleted", &[&ids[3]]),
+            ("unerased", &[&ids[3]]),
         ]).await;
         // Reconcile, and an operator, bring all of that in step, but for what a hand put back.
         assert_eq!(super::job(&both, "reconcile").await["state"], "succeeded");

@@ -72,7 +72,7 @@ both_engines! {
         let report = reported(&both).await;
         assert_eq!(report["job_id"], first["id"]);
         assert_reported(&report, &[("missing", &[&missing])]);
-        assert_eq!(both.metric("usersync_drift{difference=\"missing\"}").await, 1);
+        assert_eq!(both.metric("usersync_drift{drift_kind=\"missing\"}").await, 1);
         // Nor does a search take its place that came to nothing.
         let answer = both.ask(reqwest::Method::POST, &format!("{location}/cancel"), ADMIN_TOKEN, None).await;
         assert_eq!(answer.body["state"], "cancelled", "{answer:?}");
@@ -82,7 +82,7 @@ both_engines! {
         let report = reported(&both).await;
         assert_eq!(report["job_id"], last["id"]);
         assert_reported(&report, &[]);
-        assert_eq!(both.metric("usersync_drift{difference=\"missing\"}").await, 0);
+        assert_eq!(both.metric("usersync_drift{drift_kind=\"missing\"}").await, 0);
     }
 
     async fn a_hundred_ids_are_told_and_all_are_counted(engine) {
@@ -97,7 +97,7 @@ both_engines! {
         let ids = report["missing"]["ids"].as_array().unwrap();
         assert_eq!(ids.len(), 100);
         assert!(ids.iter().all(|id| missing.iter().any(|missing| id == missing)));
-        assert_eq!(both.metric("usersync_drift{difference=\"missing\"}").await, 120);
+        assert_eq!(both.metric("usersync_drift{drift_kind=\"missing\"}").await, 120);
     }
 
     async fn neither_report_nor_notes_hold_personal_data(engine) {

@@ -2,7 +2,7 @@
 
 use super::row::Row;
 use crate::domain::{
-    Conflict, Counters, Difference, Finding, Looked, Snapshot, UnixMillis, compare, write_back,
+    Comparison, Conflict, Counters, DriftKind, Looked, Snapshot, UnixMillis, compare, write_back,
 };
 use crate::store::jobs::candidates::Candidate;
 use crate::store::write_backs::Rules;
@@ -25,43 +25,43 @@ impl Look<'_> {
     /// Counts what would be done about a user; returns in what the user differs for long enough.
     pub(super) fn at(&mut self, user: &Snapshot) -> Vec<Candidate> {
         let row = self.rows.get(&user.external_id);
-        let finding = compare(row.map(Row::standing).as_ref(), user);
+        let comparison = compare(row.map(Row::standing).as_ref(), user);
         let counters = &mut *self.counters;
-        let difference = match finding {
-            Finding::Missing => {
+        let drift_kind = match comparison {
+            Comparison::Missing => {
                 counters.created += 1;
-                Some(Difference::Missing)
+                Some(DriftKind::Missing)
             }
-            Finding::Returned => {
+            Comparison::Returned => {
                 counters.updated += 1;
-                Some(Difference::Missing)
+                Some(DriftKind::Missing)
             }
-            Finding::Stale => {
+            Comparison::Stale => {
                 counters.updated += 1;
-                Some(Difference::Stale)
+                Some(DriftKind::Stale)
             }
-            Finding::Unconfirmed | Finding::Same | Finding::Newer => {
+            Comparison::Unconfirmed | Comparison::Same | Comparison::Newer => {
                 counters.unchanged += 1;
                 None
             }
-            Finding::Tombstoned => {
+            Comparison::Tombstoned => {
                 counters.tombstoned += 1;
                 return Vec::new();
             }
         };
-        match difference {
-            Some(Difference::Missing) => counters.missing += 1,
+        match drift_kind {
+            Some(DriftKind::Missing) => counters.missing += 1,
             Some(_) => counters.stale += 1,
             None => {}
         }
-        let conflict = self.would_fill(user, row).map(|_| Difference::Conflict);
+        let conflict = self.would_fill(user, row).map(|_| DriftKind::Conflict);
         let row_synced_at = row.map(|row| row.synced_at);
-        let mut differing: Vec<Candidate> = [difference, conflict]
+        let mut differing: Vec<Candidate> = [drift_kind, conflict]
             .into_iter()
             .flatten()
             // Whoever has no row holds no id of ours either.
-            .filter(|difference| row.is_some() || *difference == Difference::Missing)
-            .map(|difference| Candidate::of(difference, user.external_id.clone(), row_synced_at))
+            .filter(|drift_kind| row.is_some() || *drift_kind == DriftKind::Missing)
+            .map(|drift_kind| Candidate::of(drift_kind, user.external_id.clone(), row_synced_at))
             .collect();
         if is_young(user) && !differing.is_empty() {
             self.looked.in_flight += 1;
