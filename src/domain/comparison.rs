@@ -10,7 +10,7 @@ use super::version::Version;
 
 /// A row as far as it is compared.
 #[derive(Clone, Copy, Debug)]
-pub struct RowStanding<'a> {
+pub struct RowView<'a> {
     /// Where the row's snapshot, absence or deletion stands in the order.
     pub version: Version,
     /// Until when the user is locked: the one mapped column that no version holds.
@@ -26,12 +26,12 @@ pub struct RowStanding<'a> {
     /// An operator's choice of plan.
     pub set_plan: Option<&'a str>,
     /// Whether the row holds a user, or how the user went.
-    pub life: Life,
+    pub state: RowState,
 }
 
 /// Whether a row holds a user.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Life {
+pub enum RowState {
     /// It does.
     Live,
     /// The provider did not know the user when it was asked.
@@ -68,11 +68,11 @@ impl Comparison {
 }
 
 /// Compares a user's row, where there is one, with a snapshot that was fetched.
-pub fn compare(row: Option<&RowStanding<'_>>, snapshot: &Snapshot) -> Comparison {
+pub fn compare(row: Option<&RowView<'_>>, snapshot: &Snapshot) -> Comparison {
     let Some(row) = row else {
         return Comparison::Missing;
     };
-    if row.life == Life::Deleted {
+    if row.state == RowState::Deleted {
         return Comparison::Tombstoned;
     }
     let held = (row.version, row.locked_until);
@@ -80,17 +80,17 @@ pub fn compare(row: Option<&RowStanding<'_>>, snapshot: &Snapshot) -> Comparison
     if shown <= held {
         return Comparison::Newer;
     }
-    match row.life {
-        Life::Absent | Life::Deleted => Comparison::Returned,
-        Life::Live if !shows_the_same(row, snapshot) => Comparison::Stale,
-        Life::Live if is_confirmed(row, snapshot) => Comparison::Same,
-        Life::Live => Comparison::Unconfirmed,
+    match row.state {
+        RowState::Absent | RowState::Deleted => Comparison::Returned,
+        RowState::Live if !has_same_content(row, snapshot) => Comparison::Stale,
+        RowState::Live if is_confirmed(row, snapshot) => Comparison::Same,
+        RowState::Live => Comparison::Unconfirmed,
     }
 }
 
 /// The digest stands for all that is mapped but the effective words, which configuration may have
 /// changed.
-fn shows_the_same(row: &RowStanding<'_>, snapshot: &Snapshot) -> bool {
+fn has_same_content(row: &RowView<'_>, snapshot: &Snapshot) -> bool {
     row.version.updated_at_ms == snapshot.version.updated_at_ms
         && row.version.projection == snapshot.version.projection
         && row.version.digest == snapshot.version.digest
@@ -99,7 +99,7 @@ fn shows_the_same(row: &RowStanding<'_>, snapshot: &Snapshot) -> bool {
 }
 
 /// Whether even what no digest holds is there already, and a fetch brought it.
-fn is_confirmed(row: &RowStanding<'_>, snapshot: &Snapshot) -> bool {
+fn is_confirmed(row: &RowView<'_>, snapshot: &Snapshot) -> bool {
     row.version.kind == snapshot.version.kind
         && row.locked_until == snapshot.profile.locked_until
         && row.last_sign_in_at >= snapshot.last_sign_in_at
@@ -107,7 +107,7 @@ fn is_confirmed(row: &RowStanding<'_>, snapshot: &Snapshot) -> bool {
 
 #[cfg(test)]
 mod tests {
-    use super::{Comparison, Life, RowStanding, compare};
+    use super::{Comparison, RowState, RowView, compare};
     use crate::domain::{
         Origin, Profile, Role, RolePolicy, Snapshot, Taken, UnixMillis, Version, Words,
     };
@@ -127,8 +127,8 @@ mod tests {
         Snapshot::new("user_1".into(), Profile::unknown(), Origin::Fetch, taken, &words())
     }
 
-    fn row_of(snapshot: &Snapshot) -> RowStanding<'_> {
-        RowStanding {
+    fn row_of(snapshot: &Snapshot) -> RowView<'_> {
+        RowView {
             version: snapshot.version,
             locked_until: snapshot.profile.locked_until,
             last_sign_in_at: snapshot.last_sign_in_at,
@@ -136,7 +136,7 @@ mod tests {
             plan: Some(&snapshot.plan),
             set_role: None,
             set_plan: None,
-            life: Life::Live,
+            state: RowState::Live,
         }
     }
 
@@ -150,23 +150,23 @@ mod tests {
     fn what_an_event_brought_is_confirmed_once() {
         let earlier = fetched(10, 100);
         let version = Version::of_event(10, 300, earlier.version.digest);
-        let row = RowStanding { version, ..row_of(&earlier) };
+        let row = RowView { version, ..row_of(&earlier) };
         assert_eq!(compare(Some(&row), &fetched(10, 200)), Comparison::Unconfirmed);
     }
 
     #[test]
     fn a_later_sign_in_is_written_although_nothing_else_differs() {
         let earlier = fetched(10, 100);
-        let row = RowStanding { last_sign_in_at: None, ..row_of(&earlier) };
+        let row = RowView { last_sign_in_at: None, ..row_of(&earlier) };
         assert_eq!(compare(Some(&row), &fetched(10, 200)), Comparison::Unconfirmed);
     }
 
     #[test]
     fn other_effective_words_make_a_row_stale_unless_an_operator_chose_them() {
         let earlier = fetched(10, 100);
-        let row = RowStanding { role: Some("admin"), ..row_of(&earlier) };
+        let row = RowView { role: Some("admin"), ..row_of(&earlier) };
         assert_eq!(compare(Some(&row), &fetched(10, 200)), Comparison::Stale);
-        let chosen = RowStanding { set_role: Some("admin"), ..row };
+        let chosen = RowView { set_role: Some("admin"), ..row };
         assert_eq!(compare(Some(&chosen), &fetched(10, 200)), Comparison::Same);
     }
 
@@ -181,17 +181,17 @@ mod tests {
     fn a_row_of_an_older_projection_is_stale() {
         let earlier = fetched(10, 100);
         let version = Version { projection: 0, ..earlier.version };
-        let row = RowStanding { version, ..row_of(&earlier) };
+        let row = RowView { version, ..row_of(&earlier) };
         assert_eq!(compare(Some(&row), &fetched(10, 200)), Comparison::Stale);
     }
 
     #[test]
     fn the_absent_return_and_the_deleted_do_not() {
         let earlier = fetched(10, 100);
-        let absent = RowStanding { life: Life::Absent, ..row_of(&earlier) };
+        let absent = RowView { state: RowState::Absent, ..row_of(&earlier) };
         assert_eq!(compare(Some(&absent), &fetched(10, 200)), Comparison::Returned);
         assert_eq!(compare(Some(&absent), &fetched(10, 100)), Comparison::Newer);
-        let deleted = RowStanding { life: Life::Deleted, ..row_of(&earlier) };
+        let deleted = RowView { state: RowState::Deleted, ..row_of(&earlier) };
         assert_eq!(compare(Some(&deleted), &fetched(99, 200)), Comparison::Tombstoned);
         assert_eq!(compare(None, &fetched(10, 200)), Comparison::Missing);
     }

@@ -30,7 +30,7 @@ pub mod version;
 pub mod write_back;
 
 pub use backoff::Backoff;
-pub use comparison::{Comparison, Life, RowStanding, compare};
+pub use comparison::{Comparison, RowState, RowView, compare};
 pub use job::{Counters, DriftKind, JobEnd, JobKind, Looked, WouldFill};
 pub use merge::{Change, Merged};
 pub use outcome::{Ignored, Malformed, Outcome, Stale};

@@ -74,7 +74,7 @@ impl Conflict {
 
 /// A row, as far as write-back looks at it.
 #[derive(Clone, Copy, Debug)]
-pub struct Holding<'a> {
+pub struct WriteBackInput<'a> {
     /// Our id.
     pub id: &'a str,
     /// An operator's choice of role that the provider has not acknowledged.
@@ -96,20 +96,20 @@ pub struct Due {
 
 /// Compares what the provider holds with what it should.
 pub fn due(
-    holding: Holding<'_>,
+    input: WriteBackInput<'_>,
     names: &MetadataNames,
     roles: &RolePolicy,
     take_over: bool,
 ) -> Due {
-    let held = |name: &str| holding.public_metadata.get(name).filter(|value| !value.is_null());
+    let held = |name: &str| input.public_metadata.get(name).filter(|value| !value.is_null());
     let mut due = Due::default();
     match held(&names.id) {
-        Some(Value::String(id)) if id == holding.id => {}
+        Some(Value::String(id)) if id == input.id => {}
         Some(_) if !take_over => due.conflict = Some(Conflict::Id),
-        _ => due.fill.id = Some(holding.id.to_owned()),
+        _ => due.fill.id = Some(input.id.to_owned()),
     }
     let role = held(&names.role);
-    due.fill.role = match (holding.set_role, role) {
+    due.fill.role = match (input.set_role, role) {
         (Some(chosen), _) => differs(role, chosen),
         (None, Some(Value::String(word))) if roles.knows(word) => None,
         (None, Some(_)) if !take_over => {
@@ -118,7 +118,7 @@ pub fn due(
         }
         (None, _) => Some(roles.effective(None)),
     };
-    due.fill.plan = holding.set_plan.and_then(|chosen| differs(held(&names.plan), chosen));
+    due.fill.plan = input.set_plan.and_then(|chosen| differs(held(&names.plan), chosen));
     due
 }
 
@@ -129,7 +129,7 @@ fn differs(held: Option<&Value>, chosen: &str) -> Option<String> {
 
 #[cfg(test)]
 mod tests {
-    use super::{Conflict, Due, Fill, Holding, MetadataNames, due};
+    use super::{Conflict, Due, Fill, MetadataNames, WriteBackInput, due};
     use crate::domain::{Role, RolePolicy};
     use serde_json::{Value, json};
 
@@ -137,8 +137,8 @@ mod tests {
         let role = |word| Role::parse(word).unwrap();
         let roles = RolePolicy { known: vec![role("user"), role("admin")], default: role("user") };
         let public_metadata = metadata.as_object().unwrap();
-        let holding = Holding { id: "7", set_role, set_plan: Some("pro"), public_metadata };
-        due(holding, &MetadataNames::default(), &roles, take_over)
+        let input = WriteBackInput { id: "7", set_role, set_plan: Some("pro"), public_metadata };
+        due(input, &MetadataNames::default(), &roles, take_over)
     }
 
     fn fill(id: Option<&str>, role: Option<&str>, plan: Option<&str>) -> Fill {

@@ -41,12 +41,12 @@ impl Rules {
     pub fn due(&self, subject: &Subject, take_over: bool) -> Due {
         let public_metadata: Map<String, Value> =
             serde_json::from_str(&subject.public_metadata.0).unwrap_or_default();
-        let holding = write_back::Holding {
+        let input = write_back::WriteBackInput {
             id: &subject.id,
             set_role: subject.set_role.as_deref(),
             set_plan: subject.set_plan.as_deref(),
             public_metadata: &public_metadata,
         };
-        write_back::due(holding, &self.names, &self.words.roles, take_over)
+        write_back::due(input, &self.names, &self.words.roles, take_over)
     }
 }

@@ -148,7 +148,7 @@ fn write(
     let (mut written, mut unsettled) = (Vec::new(), Vec::new());
     for (change, user) in users.iter().filter_map(|change| Some((change, change.snapshot()?))) {
         let row = rows.get(&user.external_id);
-        let comparison = compare(row.map(Row::standing).as_ref(), user);
+        let comparison = compare(row.map(Row::view).as_ref(), user);
         match (comparison, row) {
             (Comparison::Tombstoned, _) => counters.tombstoned += 1,
             (Comparison::Same, Some(row)) => {

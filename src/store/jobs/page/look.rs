@@ -25,7 +25,7 @@ impl Look<'_> {
     /// Counts what would be done about a user; returns in what the user differs for long enough.
     pub(super) fn at(&mut self, user: &Snapshot) -> Vec<Candidate> {
         let row = self.rows.get(&user.external_id);
-        let comparison = compare(row.map(Row::standing).as_ref(), user);
+        let comparison = compare(row.map(Row::view).as_ref(), user);
         let counters = &mut *self.counters;
         let drift_kind = match comparison {
             Comparison::Missing => {
@@ -84,13 +84,13 @@ impl Look<'_> {
         };
         let public_metadata: Map<String, Value> =
             serde_json::from_str(&user.profile.public_metadata).unwrap_or_default();
-        let holding = write_back::Holding {
+        let input = write_back::WriteBackInput {
             id,
             set_role: row.and_then(|row| row.set_role.as_deref()),
             set_plan: row.and_then(|row| row.set_plan.as_deref()),
             public_metadata: &public_metadata,
         };
-        let due = write_back::due(holding, &self.rules.names, &self.rules.words.roles, false);
+        let due = write_back::due(input, &self.rules.names, &self.rules.words.roles, false);
         let would = &mut self.looked.write_back;
         would.users += u64::from(!due.fill.is_empty());
         would.id += u64::from(due.fill.id.is_some());

@@ -1,6 +1,6 @@
 //! Rows as far as a page is compared with them.
 
-use crate::domain::{Life, RowStanding, Snapshot, UnixMillis, Version};
+use crate::domain::{RowState, RowView, Snapshot, UnixMillis, Version};
 use crate::store::connection::{AnyConnection, both};
 use crate::store::schema::users;
 use crate::store::types::Moment;
@@ -31,9 +31,9 @@ pub(super) struct Row {
 }
 
 impl Row {
-    pub(super) fn standing(&self) -> RowStanding<'_> {
+    pub(super) fn view(&self) -> RowView<'_> {
         let millis = |at: Option<Moment>| at.and_then(|at| UnixMillis::new(at.as_millis()));
-        RowStanding {
+        RowView {
             version: Version {
                 updated_at_ms: self.version_updated_at,
                 projection: self.version_projection,
@@ -47,10 +47,10 @@ impl Row {
             plan: self.plan.as_deref(),
             set_role: self.set_role.as_deref(),
             set_plan: self.set_plan.as_deref(),
-            life: match self.deletion_kind.as_deref() {
-                None => Life::Live,
-                Some("signed") => Life::Deleted,
-                Some(_) => Life::Absent,
+            state: match self.deletion_kind.as_deref() {
+                None => RowState::Live,
+                Some("signed") => RowState::Deleted,
+                Some(_) => RowState::Absent,
             },
         }
     }
