@@ -91,9 +91,9 @@ pub struct Counters {
 
 /// What a job that only looks has found so far, beside its counters.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Looked {
+pub struct DryRunReport {
     /// What would be written to the provider.
-    pub write_back: WouldFill,
+    pub write_back: WriteBackPreview,
     /// Differences too young to count: an event about them may be on its way.
     pub in_flight: u64,
 }
@@ -133,7 +133,7 @@ impl DriftKind {
 
 /// What would be written to the provider, and what stands in the way, in users.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
-pub struct WouldFill {
+pub struct WriteBackPreview {
     /// Users of whom anything would be written.
     pub users: u64,
     /// Users who would be given our id.

@@ -31,7 +31,7 @@ pub mod write_back;
 
 pub use backoff::Backoff;
 pub use comparison::{Comparison, RowState, RowView, compare};
-pub use job::{Counters, DriftKind, JobEnd, JobKind, Looked, WouldFill};
+pub use job::{Counters, DriftKind, DryRunReport, JobEnd, JobKind, WriteBackPreview};
 pub use merge::{Change, Merged};
 pub use outcome::{Ignored, Malformed, Outcome, Stale};
 pub use role::{Role, RolePolicy};

@@ -27,7 +27,7 @@ use super::connection::{AnyConnection, both};
 use super::error::StoreError;
 use super::schema::jobs;
 use super::types::{Json, JsonText, Moment};
-use crate::domain::{Counters, JobKind, Looked};
+use crate::domain::{Counters, DryRunReport, JobKind};
 use diesel::prelude::*;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
@@ -119,7 +119,7 @@ pub struct Progress {
     /// What was counted.
     pub counters: Counters,
     /// What a job has found that only looks.
-    pub looked: Looked,
+    pub report: DryRunReport,
 }
 
 /// Keeps the lease for another [`LEASE`], where it is still held: nobody else claimed the job, it was
@@ -143,7 +143,7 @@ fn save(
     held: &Held,
     progress: &Progress,
 ) -> Result<(), StoreError> {
-    let (counters, looked) = (json(&progress.counters)?, json(&progress.looked)?);
+    let (counters, looked) = (json(&progress.counters)?, json(&progress.report)?);
     both!(connection, |inner| diesel::update(jobs::table.find(&held.job_id))
         .set((
             jobs::cursor.eq(JsonText(&progress.cursor)),

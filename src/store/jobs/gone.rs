@@ -36,8 +36,8 @@ impl Store {
         limit: i64,
     ) -> Result<Vec<absences::Absence>, StoreError> {
         self.read(move |connection| {
-            type Looked = (String, Option<i64>, Option<i16>, Option<i64>);
-            let gone: Vec<Looked> = both!(connection, |inner| of(&held, DriftKind::Extra)
+            type CandidateRow = (String, Option<i64>, Option<i16>, Option<i64>);
+            let gone: Vec<CandidateRow> = both!(connection, |inner| of(&held, DriftKind::Extra)
                 .filter(job_candidates::looked_at.is_not_null())
                 .select((
                     job_candidates::external_id,

@@ -22,7 +22,7 @@ use crate::store::types::Moment;
 use crate::store::write_backs::Rules;
 use crate::store::{Store, StoreError};
 use diesel::prelude::*;
-use look::Look;
+use look::DryRun;
 use row::{Row, load_rows};
 use std::collections::HashMap;
 use std::sync::Arc;
@@ -121,7 +121,7 @@ fn commit(
     if page.mode == JobMode::Apply {
         write(connection, rules, now, &page.users, rows, counters)?;
     } else {
-        let mut look = Look { rules, rows, counters, looked: &mut progress.looked };
+        let mut look = DryRun { rules, rows, counters, report: &mut progress.report };
         for user in page.users.iter().filter_map(Change::snapshot) {
             let differing = look.at(user);
             if page.mode == JobMode::Drift {

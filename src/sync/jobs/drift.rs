@@ -5,7 +5,7 @@
 
 use super::JobError;
 use super::run::JobRun;
-use crate::domain::{Counters, DriftKind, JobKind, Looked, WouldFill};
+use crate::domain::{Counters, DriftKind, DryRunReport, JobKind, WriteBackPreview};
 use crate::store::jobs::JobRecord;
 use crate::store::{Store, StoreError};
 use serde::{Deserialize, Serialize};
@@ -36,7 +36,7 @@ pub struct DriftReport {
     /// Users who could not be read, so that nothing is known about them.
     pub failed: u64,
     /// What would be written to the provider.
-    pub write_back: WouldFill,
+    pub write_back: WriteBackPreview,
 }
 
 /// Users of one difference.
@@ -92,7 +92,7 @@ impl JobRun {
     /// Tells what differs, as JSON.
     pub(super) async fn report_drift(&mut self) -> Result<String, JobError> {
         let Counters { seen, failed, .. } = self.progress.counters;
-        let Looked { write_back, in_flight } = self.progress.looked;
+        let DryRunReport { write_back, in_flight } = self.progress.report;
         let report = DriftReport {
             seen,
             missing: self.recheck_drift(DriftKind::Missing).await?,

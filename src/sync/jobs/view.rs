@@ -1,7 +1,7 @@
 //! A job as operators see it, over HTTP and on the command line.
 
 use super::{Cursor, DriftReport};
-use crate::domain::{Counters, Looked, WouldFill};
+use crate::domain::{Counters, DryRunReport, WriteBackPreview};
 use crate::store::Moment;
 use crate::store::jobs::JobRecord;
 use serde::Serialize;
@@ -22,7 +22,7 @@ pub struct JobView {
     /// What it has counted.
     pub counters: Counters,
     /// What would be written to the provider; only where the job changes nothing.
-    pub write_back: Option<WouldFill>,
+    pub write_back: Option<WriteBackPreview>,
     /// What differs; only of a finished search for drift.
     pub drift: Option<DriftReport>,
     /// Where it stands, for people.
@@ -52,7 +52,7 @@ impl JobView {
             let left = u64::try_from(expected).ok()?.saturating_sub(counters.seen);
             seconds(left, rate?)
         });
-        let looks = job.dry_run.then(|| job.report::<Looked>()).flatten();
+        let looks = job.dry_run.then(|| job.report::<DryRunReport>()).flatten();
         Self {
             id: job.id.clone(),
             kind: job.kind().as_str(),

@@ -74,7 +74,7 @@ impl SyncService {
             progress: Progress {
                 cursor: String::new(),
                 counters: job.counters(),
-                looked: job.report().unwrap_or_default(),
+                report: job.report().unwrap_or_default(),
             },
         };
         let cursor: Cursor = job.cursor().unwrap_or_default();

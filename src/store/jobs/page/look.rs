@@ -2,7 +2,8 @@
 
 use super::row::Row;
 use crate::domain::{
-    Comparison, Conflict, Counters, DriftKind, Looked, Snapshot, UnixMillis, compare, write_back,
+    Comparison, Conflict, Counters, DriftKind, DryRunReport, Snapshot, UnixMillis, compare,
+    write_back,
 };
 use crate::store::jobs::candidates::Candidate;
 use crate::store::write_backs::Rules;
@@ -14,14 +15,14 @@ use std::collections::HashMap;
 const GRACE_MS: i64 = 60_000;
 
 /// Looks at users without changing anything.
-pub(super) struct Look<'a> {
+pub(super) struct DryRun<'a> {
     pub(super) rules: &'a Rules,
     pub(super) rows: &'a HashMap<String, Row>,
     pub(super) counters: &'a mut Counters,
-    pub(super) looked: &'a mut Looked,
+    pub(super) report: &'a mut DryRunReport,
 }
 
-impl Look<'_> {
+impl DryRun<'_> {
     /// Counts what would be done about a user; returns in what the user differs for long enough.
     pub(super) fn at(&mut self, user: &Snapshot) -> Vec<Candidate> {
         let row = self.rows.get(&user.external_id);
@@ -54,7 +55,7 @@ impl Look<'_> {
             Some(_) => counters.stale += 1,
             None => {}
         }
-        let conflict = self.would_fill(user, row).map(|_| DriftKind::Conflict);
+        let conflict = self.preview_write_back(user, row).map(|_| DriftKind::Conflict);
         let row_synced_at = row.map(|row| row.synced_at);
         let mut differing: Vec<Candidate> = [drift_kind, conflict]
             .into_iter()
@@ -64,14 +65,14 @@ impl Look<'_> {
             .map(|drift_kind| Candidate::of(drift_kind, user.external_id.clone(), row_synced_at))
             .collect();
         if is_young(user) && !differing.is_empty() {
-            self.looked.in_flight += 1;
+            self.report.in_flight += 1;
             differing.clear();
         }
         differing
     }
 
     /// Counts what the provider would be told about a user, and returns what stands in the way.
-    fn would_fill(&mut self, user: &Snapshot, row: Option<&Row>) -> Option<Conflict> {
+    fn preview_write_back(&mut self, user: &Snapshot, row: Option<&Row>) -> Option<Conflict> {
         if row.is_some_and(|row| row.is_settled(user)) {
             return None;
         }
@@ -91,7 +92,7 @@ impl Look<'_> {
             public_metadata: &public_metadata,
         };
         let due = write_back::due(input, &self.rules.names, &self.rules.words.roles, false);
-        let would = &mut self.looked.write_back;
+        let would = &mut self.report.write_back;
         would.users += u64::from(!due.fill.is_empty());
         would.id += u64::from(due.fill.id.is_some());
         would.role += u64::from(due.fill.role.is_some());
