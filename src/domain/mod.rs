@@ -39,4 +39,4 @@ pub use schedule::Schedule;
 pub use time::UnixMillis;
 pub use user::{Origin, Profile, Snapshot, Status, Taken, Words};
 pub use version::{Digest, Judged, Version};
-pub use write_back::{Conflict, Fill, MetadataNames};
+pub use write_back::{Conflict, MetadataNames, MetadataPatch};

@@ -28,7 +28,7 @@ impl Default for MetadataNames {
 /// The values to write. What is `None` is not mentioned, because the provider takes a `null`
 /// for a key to be deleted (trap 28).
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Fill {
+pub struct MetadataPatch {
     /// Our id.
     pub id: Option<String>,
     /// The role.
@@ -37,7 +37,7 @@ pub struct Fill {
     pub plan: Option<String>,
 }
 
-impl Fill {
+impl MetadataPatch {
     /// Whether there is nothing to write.
     pub fn is_empty(&self) -> bool {
         *self == Self::default()
@@ -87,39 +87,39 @@ pub struct WriteBackInput<'a> {
 
 /// What is to be done about a user.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Due {
+pub struct WriteBackPlan {
     /// What to send; empty where the provider holds all that it should.
-    pub fill: Fill,
+    pub patch: MetadataPatch,
     /// What stands in the way of the rest.
     pub conflict: Option<Conflict>,
 }
 
 /// Compares what the provider holds with what it should.
-pub fn due(
+pub fn plan(
     input: WriteBackInput<'_>,
     names: &MetadataNames,
     roles: &RolePolicy,
     take_over: bool,
-) -> Due {
+) -> WriteBackPlan {
     let held = |name: &str| input.public_metadata.get(name).filter(|value| !value.is_null());
-    let mut due = Due::default();
+    let mut plan = WriteBackPlan::default();
     match held(&names.id) {
         Some(Value::String(id)) if id == input.id => {}
-        Some(_) if !take_over => due.conflict = Some(Conflict::Id),
-        _ => due.fill.id = Some(input.id.to_owned()),
+        Some(_) if !take_over => plan.conflict = Some(Conflict::Id),
+        _ => plan.patch.id = Some(input.id.to_owned()),
     }
     let role = held(&names.role);
-    due.fill.role = match (input.set_role, role) {
+    plan.patch.role = match (input.set_role, role) {
         (Some(chosen), _) => differs(role, chosen),
         (None, Some(Value::String(word))) if roles.knows(word) => None,
         (None, Some(_)) if !take_over => {
-            due.conflict = due.conflict.or(Some(Conflict::Role));
+            plan.conflict = plan.conflict.or(Some(Conflict::Role));
             None
         }
         (None, _) => Some(roles.effective(None)),
     };
-    due.fill.plan = input.set_plan.and_then(|chosen| differs(held(&names.plan), chosen));
-    due
+    plan.patch.plan = input.set_plan.and_then(|chosen| differs(held(&names.plan), chosen));
+    plan
 }
 
 /// The chosen word, unless that is what is held.
@@ -129,59 +129,59 @@ fn differs(held: Option<&Value>, chosen: &str) -> Option<String> {
 
 #[cfg(test)]
 mod tests {
-    use super::{Conflict, Due, Fill, MetadataNames, WriteBackInput, due};
+    use super::{Conflict, MetadataNames, MetadataPatch, WriteBackInput, WriteBackPlan, plan};
     use crate::domain::{Role, RolePolicy};
     use serde_json::{Value, json};
 
-    fn judged(metadata: &Value, set_role: Option<&str>, take_over: bool) -> Due {
+    fn plan_for(metadata: &Value, set_role: Option<&str>, take_over: bool) -> WriteBackPlan {
         let role = |word| Role::parse(word).unwrap();
         let roles = RolePolicy { known: vec![role("user"), role("admin")], default: role("user") };
         let public_metadata = metadata.as_object().unwrap();
         let input = WriteBackInput { id: "7", set_role, set_plan: Some("pro"), public_metadata };
-        due(input, &MetadataNames::default(), &roles, take_over)
+        plan(input, &MetadataNames::default(), &roles, take_over)
     }
 
-    fn fill(id: Option<&str>, role: Option<&str>, plan: Option<&str>) -> Fill {
+    fn fill(id: Option<&str>, role: Option<&str>, plan: Option<&str>) -> MetadataPatch {
         let text = |word: Option<&str>| word.map(str::to_owned);
-        Fill { id: text(id), role: text(role), plan: text(plan) }
+        MetadataPatch { id: text(id), role: text(role), plan: text(plan) }
     }
 
     #[test]
     fn trap_26_a_user_that_agrees_costs_nothing() {
         let held = json!({"dbId": "7", "role": "admin", "plan": "pro", "theme": "dark"});
-        assert_eq!(judged(&held, None, false), Due::default());
-        assert_eq!(judged(&held, Some("admin"), false), Due::default());
+        assert_eq!(plan_for(&held, None, false), WriteBackPlan::default());
+        assert_eq!(plan_for(&held, Some("admin"), false), WriteBackPlan::default());
     }
 
     #[test]
     fn what_is_missing_or_null_is_filled() {
         let all = fill(Some("7"), Some("user"), Some("pro"));
-        assert_eq!(judged(&json!({}), None, false).fill, all);
-        assert_eq!(judged(&json!({"dbId": null, "role": null}), None, false).fill, all);
-        assert_eq!(judged(&json!({}), Some("admin"), false).fill.role.as_deref(), Some("admin"));
+        assert_eq!(plan_for(&json!({}), None, false).patch, all);
+        assert_eq!(plan_for(&json!({"dbId": null, "role": null}), None, false).patch, all);
+        assert_eq!(plan_for(&json!({}), Some("admin"), false).patch.role.as_deref(), Some("admin"));
     }
 
     #[test]
     fn only_an_operators_choice_replaces_a_word_that_is_there() {
         let held = json!({"dbId": "7", "role": "user", "plan": "free"});
-        let due = judged(&held, Some("admin"), false);
-        assert_eq!((due.fill, due.conflict), (fill(None, Some("admin"), Some("pro")), None));
+        let plan = plan_for(&held, Some("admin"), false);
+        assert_eq!((plan.patch, plan.conflict), (fill(None, Some("admin"), Some("pro")), None));
     }
 
     #[test]
     fn another_id_or_an_unknown_role_is_a_conflict_until_it_is_taken_over() {
         for id in [json!("8"), json!(7), json!("")] {
             let held = json!({"dbId": id, "role": "user"});
-            let due = judged(&held, None, false);
-            assert_eq!((due.fill.id, due.conflict), (None, Some(Conflict::Id)));
-            assert_eq!(judged(&held, None, true).fill.id.as_deref(), Some("7"));
+            let plan = plan_for(&held, None, false);
+            assert_eq!((plan.patch.id, plan.conflict), (None, Some(Conflict::Id)));
+            assert_eq!(plan_for(&held, None, true).patch.id.as_deref(), Some("7"));
         }
         for role in [json!("wizard"), json!(true)] {
             let held = json!({"dbId": "7", "role": role});
-            let due = judged(&held, None, false);
-            assert_eq!((due.fill.role, due.conflict), (None, Some(Conflict::Role)));
-            assert_eq!(judged(&held, Some("admin"), false).conflict, None);
-            assert_eq!(judged(&held, None, true).fill.role.as_deref(), Some("user"));
+            let plan = plan_for(&held, None, false);
+            assert_eq!((plan.patch.role, plan.conflict), (None, Some(Conflict::Role)));
+            assert_eq!(plan_for(&held, Some("admin"), false).conflict, None);
+            assert_eq!(plan_for(&held, None, true).patch.role.as_deref(), Some("user"));
         }
     }
 

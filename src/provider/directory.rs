@@ -3,7 +3,7 @@
 //! Implemented in each provider's folder, called by `sync` alone. Every call takes from the
 //! [`Budget`], which is shared with other replicas, and says how urgent it is.
 
-use crate::domain::{Fill, Snapshot, UnixMillis};
+use crate::domain::{MetadataPatch, Snapshot, UnixMillis};
 use std::future::Future;
 use std::pin::Pin;
 use std::time::Duration;
@@ -67,7 +67,7 @@ pub trait Directory: Send + Sync {
     fn fill<'a>(
         &'a self,
         external_id: &'a str,
-        fill: &'a Fill,
+        fill: &'a MetadataPatch,
         priority: Priority,
     ) -> ApiFuture<'a, Snapshot>;
 

@@ -17,7 +17,7 @@ pub(super) use notes::{earlier, note_choice};
 pub use settling::{Acknowledgement, WriteBackStatus};
 
 use super::subject::Subject;
-use crate::domain::write_back::{self, Due};
+use crate::domain::write_back::{self, WriteBackPlan};
 use crate::domain::{MetadataNames, Words};
 use crate::store::terms::Terms;
 use serde_json::{Map, Value};
@@ -38,7 +38,7 @@ pub struct Rules {
 
 impl Rules {
     /// What is to be done about a user.
-    pub fn due(&self, subject: &Subject, take_over: bool) -> Due {
+    pub fn plan(&self, subject: &Subject, take_over: bool) -> WriteBackPlan {
         let public_metadata: Map<String, Value> =
             serde_json::from_str(&subject.public_metadata.0).unwrap_or_default();
         let input = write_back::WriteBackInput {
@@ -47,6 +47,6 @@ impl Rules {
             set_plan: subject.set_plan.as_deref(),
             public_metadata: &public_metadata,
         };
-        write_back::due(input, &self.names, &self.words.roles, take_over)
+        write_back::plan(input, &self.names, &self.words.roles, take_over)
     }
 }

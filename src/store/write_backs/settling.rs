@@ -4,7 +4,7 @@
 use super::Rules;
 use super::claims::Claim;
 use crate::domain::write_back::Conflict;
-use crate::domain::{Change, Fill, Snapshot};
+use crate::domain::{Change, MetadataPatch, Snapshot};
 use crate::store::changes::apply;
 use crate::store::connection::{AnyConnection, both};
 use crate::store::schema::write_backs;
@@ -19,7 +19,7 @@ pub struct Acknowledgement {
     /// The user as of then.
     pub snapshot: Snapshot,
     /// What had been sent; nothing where we only looked.
-    pub sent: Fill,
+    pub sent: MetadataPatch,
 }
 
 /// Where a write-back stands after it was settled.
@@ -74,12 +74,12 @@ fn settle(
     if choice != Choice::default() {
         subject::choose(connection, &mut subject, &rules.words, &choice, now)?;
     }
-    let due = rules.due(&subject, held.take_over);
+    let plan = rules.plan(&subject, held.take_over);
     // A choice that stands was not acknowledged: nobody has looked since it was made.
-    if !due.fill.is_empty() || subject.set_role.is_some() || subject.set_plan.is_some() {
+    if !plan.patch.is_empty() || subject.set_role.is_some() || subject.set_plan.is_some() {
         return go_on(connection, source, held);
     }
-    let Some(conflict) = due.conflict else {
+    let Some(conflict) = plan.conflict else {
         return complete(connection, source, claim);
     };
     rest(connection, source, claim, conflict.as_str())?;
@@ -107,7 +107,11 @@ fn hold(
 /// Which choices of an operator the provider has taken over. After sending, the row shows the
 /// value, or something later than the answer; after a look, it shows the value. An answer tells of
 /// the choice only where that `stood` when the provider was asked.
-fn acknowledged(subject: &Subject, answer: Option<&(Change, Fill)>, stood: bool) -> Choice {
+fn acknowledged(
+    subject: &Subject,
+    answer: Option<&(Change, MetadataPatch)>,
+    stood: bool,
+) -> Choice {
     let Some((answered, sent)) = answer else {
         return Choice::default();
     };

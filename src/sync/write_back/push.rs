@@ -4,7 +4,7 @@
 //! 26, 27 and 31).
 
 use super::pauses::{LONGEST_PAUSE, SHORTEST_PAUSE};
-use crate::domain::Fill;
+use crate::domain::MetadataPatch;
 use crate::provider::{ApiError, Priority};
 use crate::store::budget::WINDOW;
 use crate::store::write_backs::{Acknowledgement, Claim, Postponement, WriteBackStatus};
@@ -76,13 +76,13 @@ impl SyncService {
                 next = PushStep::Fetch;
             }
             let looks = next == PushStep::Fetch;
-            let fill = self.rules.due(&subject, claim.take_over).fill;
+            let fill = self.rules.plan(&subject, claim.take_over).patch;
             let status = if !looks && fill.is_empty() {
                 next = PushStep::Fetch;
                 self.complete(&claim, None).await?
             } else {
                 next = PushStep::Send;
-                let sent = if looks { Fill::default() } else { fill };
+                let sent = if looks { MetadataPatch::default() } else { fill };
                 match self.call(&claim, sent, priority).await? {
                     CallResult::Answered(status) => status,
                     CallResult::StillThere => continue,
@@ -102,7 +102,7 @@ impl SyncService {
     async fn call(
         &self,
         claim: &Claim,
-        sent: Fill,
+        sent: MetadataPatch,
         priority: Priority,
     ) -> Result<CallResult, SyncError> {
         let looks = sent.is_empty();

@@ -25,7 +25,7 @@ mod sending;
 pub use sending::InvalidApi;
 
 use super::Clerk;
-use crate::domain::{Fill, Snapshot};
+use crate::domain::{MetadataPatch, Snapshot};
 use crate::provider::{
     API_OK, ApiError, ApiFuture, Budget, Call, Directory, ListQuery, Page, Priority,
 };
@@ -107,7 +107,7 @@ impl ClerkApi {
     async fn write(
         &self,
         external_id: &str,
-        fill: &Fill,
+        fill: &MetadataPatch,
         priority: Priority,
     ) -> Result<Snapshot, ApiError> {
         // With nothing to write a look brings the same, and causes no event (trap 26).
@@ -151,7 +151,7 @@ impl Directory for ClerkApi {
     fn fill<'a>(
         &'a self,
         external_id: &'a str,
-        fill: &'a Fill,
+        fill: &'a MetadataPatch,
         priority: Priority,
     ) -> ApiFuture<'a, Snapshot> {
         self.counted(Call::Fill, self.write(external_id, fill, priority))

@@ -5,7 +5,7 @@ mod stub;
 
 use super::limits::{BLOCKING_PARSE_BYTES, Limits, OTHER_BYTES, USER_BYTES};
 use super::{ClerkApi, InvalidApi};
-use crate::domain::Fill;
+use crate::domain::MetadataPatch;
 use crate::provider::Priority::{Background, Interactive};
 use crate::provider::{ApiError, Directory as _, ListQuery};
 use std::io::Read as _;
@@ -15,8 +15,8 @@ use stub::{Counting, Stub, answer, client, client_with, error, limits, settings}
 
 const USER: &str = r#"{"id":"user_1","public_metadata":{"role":"admin"},"updated_at":7}"#;
 
-fn admin() -> Fill {
-    Fill { role: Some("admin".into()), ..Fill::default() }
+fn admin() -> MetadataPatch {
+    MetadataPatch { role: Some("admin".into()), ..MetadataPatch::default() }
 }
 
 fn is_unavailable<T>(result: &Result<T, ApiError>, done: bool) -> bool {
@@ -116,7 +116,7 @@ async fn trap_28_absent_values_are_not_mentioned_and_null_is_never_sent() {
     assert_eq!(seen.line, "PATCH /v1/users/user_1/metadata");
     assert_eq!(seen.body, r#"{"public_metadata":{"role":"admin"}}"#);
     assert_eq!(seen.header("content-type"), Some("application/json"));
-    client.api.fill("user_1", &Fill::default(), Background).await.unwrap();
+    client.api.fill("user_1", &MetadataPatch::default(), Background).await.unwrap();
     assert_eq!(stub.seen()[1].line, "GET /v1/users/user_1");
 }
 

@@ -91,14 +91,14 @@ impl DryRun<'_> {
             set_plan: row.and_then(|row| row.set_plan.as_deref()),
             public_metadata: &public_metadata,
         };
-        let due = write_back::due(input, &self.rules.names, &self.rules.words.roles, false);
+        let plan = write_back::plan(input, &self.rules.names, &self.rules.words.roles, false);
         let would = &mut self.report.write_back;
-        would.users += u64::from(!due.fill.is_empty());
-        would.id += u64::from(due.fill.id.is_some());
-        would.role += u64::from(due.fill.role.is_some());
-        would.plan += u64::from(due.fill.plan.is_some());
-        would.conflicts += u64::from(due.conflict.is_some());
-        due.conflict
+        would.users += u64::from(!plan.patch.is_empty());
+        would.id += u64::from(plan.patch.id.is_some());
+        would.role += u64::from(plan.patch.role.is_some());
+        would.plan += u64::from(plan.patch.plan.is_some());
+        would.conflicts += u64::from(plan.conflict.is_some());
+        plan.conflict
     }
 }
 
