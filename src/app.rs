@@ -11,7 +11,7 @@ use crate::ingest::{Ingest, Unavailable, WriterThread};
 use crate::provider::clerk::api::{ApiSettings, ClerkApi, InvalidApi};
 use crate::provider::session::Sessions;
 use crate::provider::{API_OK, ApiError, Budget, Call};
-use crate::store::write_backs::{Rules, STATES};
+use crate::store::write_backs::{STATES, WriteBackPolicy};
 use crate::store::{Store, StoreError};
 use crate::sync::{SharedBudget, SyncService, Unbounded, WRITE_BACK_OUTCOMES};
 use crate::telemetry::{LabelWords, Metrics, logs};
@@ -81,10 +81,10 @@ impl App {
     pub fn build(config: Config) -> Result<Self, AppError> {
         let store = Store::new(&config.database);
         let metrics = Arc::new(Metrics::new(label_words()));
-        let terms = config.terms();
+        let defaults = config.row_defaults();
         let wake = Arc::new(Notify::new());
         let (ingest, writer) =
-            Ingest::start(&store, terms, Arc::clone(&wake), Arc::clone(&metrics))?;
+            Ingest::start(&store, defaults, Arc::clone(&wake), Arc::clone(&metrics))?;
         let sync = sync_service(&config, &store, wake, &metrics)?;
         let webhooks = WebhookReceiver::new(
             config.signing_secrets,
@@ -103,11 +103,11 @@ impl App {
             webhooks,
             ingest: ingest.clone(),
             store,
-            source: terms.source,
+            source: defaults.source,
             tokens: config.tokens,
             sessions: config.sessions.map(Sessions::new),
             redirects: config.redirects,
-            words: config.provider.words,
+            entitlements: config.provider.entitlements,
             sync,
             metrics,
             shows_metrics: config.metrics_bind.is_none() && config.bind.ip().is_loopback(),
@@ -251,17 +251,21 @@ pub fn sync_service(
     let Some(api) = config.api.clone() else {
         return Ok(None);
     };
-    let (provider, terms) = (&config.provider, config.terms());
+    let (provider, defaults) = (&config.provider, config.row_defaults());
     let budget: Arc<dyn Budget> = match api.requests_per_10_seconds {
-        Some(requests) => Arc::new(SharedBudget::new(store.clone(), terms.source, requests)),
+        Some(requests) => Arc::new(SharedBudget::new(store.clone(), defaults.source, requests)),
         None => Arc::new(Unbounded),
     };
     let settings =
         ApiSettings { url: api.url, secret_key: api.secret_key, clerk: provider.clone() };
     let directory = Arc::new(ClerkApi::new(settings, budget, Arc::clone(metrics))?);
-    let rules = Rules { terms, words: provider.words.clone(), names: provider.names.clone() };
+    let policy = WriteBackPolicy {
+        defaults,
+        entitlements: provider.entitlements.clone(),
+        names: provider.names.clone(),
+    };
     let (store, instances) = (store.clone(), provider.instances.clone());
-    let sync = SyncService::new(store, rules, directory, instances, wake, Arc::clone(metrics));
+    let sync = SyncService::new(store, policy, directory, instances, wake, Arc::clone(metrics));
     Ok(Some(Arc::new(sync)))
 }
 

@@ -91,7 +91,7 @@ pub(super) fn run(matches: &ArgMatches) -> Result<(), Failure> {
     let word = matches.get_one::<String>("format");
     let import = Import {
         store: &store,
-        terms: config.terms(),
+        defaults: config.row_defaults(),
         export: &config.provider,
         format: ImportFormat::ALL
             .into_iter()

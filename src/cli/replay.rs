@@ -96,7 +96,7 @@ async fn replay_each(
     as_json: bool,
 ) -> Result<(), Failure> {
     let metrics = Arc::new(Metrics::default());
-    let (ingest, writer) = Ingest::start(store, config.terms(), Arc::default(), metrics)
+    let (ingest, writer) = Ingest::start(store, config.row_defaults(), Arc::default(), metrics)
         .map_err(|error| Failure::Message(format!("the writer could not be started: {error}")))?;
     let mut failed = 0;
     for id in ids {

@@ -6,7 +6,7 @@
 use super::database_url;
 use super::{Config, ConfigError, ConfigSource, Requirement};
 use crate::access::Tokens;
-use crate::domain::{Role, RolePolicy, Words};
+use crate::domain::{AllowedValues, EntitlementName, Entitlements};
 use crate::store::Database;
 use crate::webhook::{SigningSecret, SigningSecrets};
 use std::net::{Ipv4Addr, SocketAddr};
@@ -177,20 +177,26 @@ impl<'a> Loader<'a> {
         tokens
     }
 
-    pub(super) fn words(&mut self) -> Words {
-        Words {
+    pub(super) fn entitlements(&mut self) -> Entitlements {
+        Entitlements {
             roles: self.policy("USERSYNC_ROLES", "user,admin", "USERSYNC_DEFAULT_ROLE", "user"),
             plans: self.policy("USERSYNC_PLANS", "any", "USERSYNC_DEFAULT_PLAN", "free"),
         }
     }
 
     /// Known words and the default one; the single word `any` knows every well-formed word.
-    fn policy(&mut self, list: &str, known: &str, default: &str, default_word: &str) -> RolePolicy {
+    fn policy(
+        &mut self,
+        list: &str,
+        known: &str,
+        default: &str,
+        default_word: &str,
+    ) -> AllowedValues {
         let mut words = self.list(list);
         if words.is_empty() {
             words = known.split(',').map(str::to_owned).collect();
         }
-        let known: Vec<Role> = match words.as_slice() {
+        let known: Vec<EntitlementName> = match words.as_slice() {
             [any] if any == "any" => Vec::new(),
             words => words.iter().filter_map(|word| self.word(list, word)).collect(),
         };
@@ -202,11 +208,11 @@ impl<'a> Loader<'a> {
         {
             self.problem(default, format_args!("is not among the words of {list}; add it there"));
         }
-        RolePolicy { known, default: default_role.unwrap_or_default() }
+        AllowedValues { known, default: default_role.unwrap_or_default() }
     }
 
-    fn word(&mut self, name: &str, word: &str) -> Option<Role> {
-        let role = Role::parse(word);
+    fn word(&mut self, name: &str, word: &str) -> Option<EntitlementName> {
+        let role = EntitlementName::parse(word);
         if role.is_none() {
             self.problem(name, "holds a word that is not 1 to 64 letters, digits, `.`, `_` or `-`");
         }

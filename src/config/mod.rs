@@ -20,7 +20,7 @@ use crate::domain::Schedule;
 use crate::provider::Provider as _;
 use crate::provider::clerk::Clerk;
 use crate::provider::clerk::session::SessionSettings;
-use crate::store::{Database, Terms, UserIds};
+use crate::store::{Database, RowDefaults, UserIds};
 use crate::telemetry::LogFormat;
 use crate::webhook::SigningSecrets;
 use loader::Loader;
@@ -106,7 +106,7 @@ impl Config {
             signing_secrets,
             provider: Clerk {
                 instances: loader.instances(),
-                words: loader.words(),
+                entitlements: loader.entitlements(),
                 names: loader.metadata_names(),
             },
             api,
@@ -141,8 +141,8 @@ impl Config {
 
 impl Config {
     /// What holds for every row that is written.
-    pub fn terms(&self) -> Terms {
-        Terms {
+    pub fn row_defaults(&self) -> RowDefaults {
+        RowDefaults {
             source: self.provider.source(),
             user_ids: self.user_ids,
             write_back: self.write_back,

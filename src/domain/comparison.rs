@@ -109,13 +109,14 @@ fn is_confirmed(row: &RowView<'_>, snapshot: &Snapshot) -> bool {
 mod tests {
     use super::{Comparison, RowState, RowView, compare};
     use crate::domain::{
-        Origin, Profile, Role, RolePolicy, Snapshot, Taken, UnixMillis, Version, Words,
+        AllowedValues, EntitlementName, Entitlements, Origin, Profile, Snapshot, Taken, UnixMillis,
+        Version,
     };
 
-    fn words() -> Words {
-        let role = |word| Role::parse(word).unwrap();
-        let policy = |word| RolePolicy { known: Vec::new(), default: role(word) };
-        Words { roles: policy("user"), plans: policy("free") }
+    fn entitlements() -> Entitlements {
+        let role = |word| EntitlementName::parse(word).unwrap();
+        let policy = |word| AllowedValues { known: Vec::new(), default: role(word) };
+        Entitlements { roles: policy("user"), plans: policy("free") }
     }
 
     fn fetched(updated_at: i64, asked_at: i64) -> Snapshot {
@@ -124,7 +125,7 @@ mod tests {
             seen_at: UnixMillis::new(asked_at),
             last_sign_in_at: UnixMillis::new(7),
         };
-        Snapshot::new("user_1".into(), Profile::unknown(), Origin::Fetch, taken, &words())
+        Snapshot::new("user_1".into(), Profile::unknown(), Origin::Fetch, taken, &entitlements())
     }
 
     fn row_of(snapshot: &Snapshot) -> RowView<'_> {

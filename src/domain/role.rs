@@ -6,9 +6,9 @@
 
 /// A word that may be a role or a plan.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Role(String);
+pub struct EntitlementName(String);
 
-impl Role {
+impl EntitlementName {
     /// Accepts `[A-Za-z0-9._-]{1,64}`.
     pub fn parse(word: &str) -> Option<Self> {
         let known = |byte: u8| byte.is_ascii_alphanumeric() || b"._-".contains(&byte);
@@ -22,7 +22,7 @@ impl Role {
     }
 }
 
-impl Default for Role {
+impl Default for EntitlementName {
     fn default() -> Self {
         Self("user".to_owned())
     }
@@ -30,17 +30,18 @@ impl Default for Role {
 
 /// Which words are known, and what holds where none is given.
 #[derive(Clone, Debug)]
-pub struct RolePolicy {
+pub struct AllowedValues {
     /// The known words; empty means that any well-formed word is known.
-    pub known: Vec<Role>,
+    pub known: Vec<EntitlementName>,
     /// What a user has who was given nothing.
-    pub default: Role,
+    pub default: EntitlementName,
 }
 
-impl RolePolicy {
+impl AllowedValues {
     /// Whether `word` is well-formed and known.
     pub fn knows(&self, word: &str) -> bool {
-        Role::parse(word).is_some_and(|role| self.known.is_empty() || self.known.contains(&role))
+        EntitlementName::parse(word)
+            .is_some_and(|role| self.known.is_empty() || self.known.contains(&role))
     }
 
     /// The effective word of a user for whom no operator chose one: the source's word
@@ -55,15 +56,16 @@ impl RolePolicy {
 
 #[cfg(test)]
 mod tests {
-    use super::{Role, RolePolicy};
+    use super::{AllowedValues, EntitlementName};
 
-    fn role(word: &str) -> Role {
-        Role::parse(word).unwrap()
+    fn role(word: &str) -> EntitlementName {
+        EntitlementName::parse(word).unwrap()
     }
 
     #[test]
     fn an_unknown_word_falls_back_to_the_default() {
-        let roles = RolePolicy { known: vec![role("user"), role("admin")], default: role("user") };
+        let roles =
+            AllowedValues { known: vec![role("user"), role("admin")], default: role("user") };
         assert_eq!(roles.effective(Some("admin")), "admin");
         assert_eq!(roles.effective(Some("wizard")), "user");
         assert_eq!(roles.effective(None), "user");
@@ -71,7 +73,7 @@ mod tests {
 
     #[test]
     fn where_any_word_is_known_it_still_has_to_be_well_formed() {
-        let plans = RolePolicy { known: vec![], default: role("free") };
+        let plans = AllowedValues { known: vec![], default: role("free") };
         assert_eq!(plans.effective(Some("gold")), "gold");
         assert_eq!(plans.effective(Some("drop table")), "free");
         assert_eq!(plans.effective(Some(&"x".repeat(65))), "free");

@@ -3,7 +3,7 @@
 //! The provider's folder reads a payload into a [`Profile`]; [`Snapshot::new`] derives the
 //! rest (name, effective role and plan, digest) so that the rules hold for every provider.
 
-use super::role::RolePolicy;
+use super::role::AllowedValues;
 use super::time::UnixMillis;
 use super::version::{Digest, Version};
 use sha2::{Digest as _, Sha256};
@@ -180,11 +180,11 @@ pub struct Taken {
 
 /// The words that an application knows: which roles, which plans, and which is the default.
 #[derive(Clone, Debug)]
-pub struct Words {
+pub struct Entitlements {
     /// Roles.
-    pub roles: RolePolicy,
+    pub roles: AllowedValues,
     /// Plans.
-    pub plans: RolePolicy,
+    pub plans: AllowedValues,
 }
 
 impl Snapshot {
@@ -194,7 +194,7 @@ impl Snapshot {
         profile: Profile,
         origin: Origin,
         taken: Taken,
-        words: &Words,
+        entitlements: &Entitlements,
     ) -> Self {
         let millis = |at: Option<UnixMillis>| at.map_or(0, UnixMillis::get);
         let (updated_at, seen_at) = (millis(taken.updated_at), millis(taken.seen_at));
@@ -205,13 +205,13 @@ impl Snapshot {
             Origin::Import => (Version::IMPORTED, None),
         };
         let role_is_settled =
-            profile.source_role.as_deref().is_some_and(|word| words.roles.knows(word));
+            profile.source_role.as_deref().is_some_and(|word| entitlements.roles.knows(word));
         Self {
             external_id,
             version,
             name: profile.name(),
-            role: words.roles.effective(profile.source_role.as_deref()),
-            plan: words.plans.effective(profile.source_plan.as_deref()),
+            role: entitlements.roles.effective(profile.source_role.as_deref()),
+            plan: entitlements.plans.effective(profile.source_plan.as_deref()),
             last_sign_in_at: taken.last_sign_in_at,
             fetched_at,
             settled_id: profile.source_id.clone().filter(|_| role_is_settled),

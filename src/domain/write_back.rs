@@ -5,7 +5,7 @@
 //! user over. So a user that agrees costs nothing, and an echo of our own writing costs nothing
 //! (trap 26). Private and unsafe metadata are never touched (trap 29).
 
-use super::role::RolePolicy;
+use super::role::AllowedValues;
 use serde_json::{Map, Value};
 
 /// Under which names of the public metadata the provider keeps what we write.
@@ -98,7 +98,7 @@ pub struct WriteBackPlan {
 pub fn plan(
     input: WriteBackInput<'_>,
     names: &MetadataNames,
-    roles: &RolePolicy,
+    roles: &AllowedValues,
     take_over: bool,
 ) -> WriteBackPlan {
     let held = |name: &str| input.public_metadata.get(name).filter(|value| !value.is_null());
@@ -130,12 +130,13 @@ fn differs(held: Option<&Value>, chosen: &str) -> Option<String> {
 #[cfg(test)]
 mod tests {
     use super::{Conflict, MetadataNames, MetadataPatch, WriteBackInput, WriteBackPlan, plan};
-    use crate::domain::{Role, RolePolicy};
+    use crate::domain::{AllowedValues, EntitlementName};
     use serde_json::{Value, json};
 
     fn plan_for(metadata: &Value, set_role: Option<&str>, take_over: bool) -> WriteBackPlan {
-        let role = |word| Role::parse(word).unwrap();
-        let roles = RolePolicy { known: vec![role("user"), role("admin")], default: role("user") };
+        let role = |word| EntitlementName::parse(word).unwrap();
+        let roles =
+            AllowedValues { known: vec![role("user"), role("admin")], default: role("user") };
         let public_metadata = metadata.as_object().unwrap();
         let input = WriteBackInput { id: "7", set_role, set_plan: Some("pro"), public_metadata };
         plan(input, &MetadataNames::default(), &roles, take_over)

@@ -6,7 +6,7 @@
 use super::authorization::require;
 use super::{AppState, Problem, body};
 use crate::access::Access;
-use crate::domain::RolePolicy;
+use crate::domain::AllowedValues;
 use crate::store::{Choice, ChoiceError, Chosen, Moment, USER_FIELDS};
 use actix_web::http::StatusCode;
 use actix_web::http::header::CACHE_CONTROL;
@@ -31,7 +31,7 @@ pub(super) async fn set_override(
     let Some(now) = now else {
         return Err(Problem::unavailable("not_running", "this machine's clock is not set"));
     };
-    let words = state.words.clone();
+    let words = state.entitlements.clone();
     let (role, plan) = (choice.role.to_string(), choice.plan.to_string());
     let user = state.store.choose(id, words, choice, now).await?;
     tracing::info!(token = token_name.0, user.id = user.id(), role, plan, "an operator's choice");
@@ -61,8 +61,8 @@ fn parse(state: &AppState, body: &[u8]) -> Result<Choice, Problem> {
         ));
     }
     Ok(Choice {
-        role: word(&fields, "role", &state.words.roles)?,
-        plan: word(&fields, "plan", &state.words.plans)?,
+        role: word(&fields, "role", &state.entitlements.roles)?,
+        plan: word(&fields, "plan", &state.entitlements.plans)?,
     })
 }
 
@@ -71,7 +71,7 @@ fn is_ours(field: &str) -> bool {
     matches!(field, "role" | "plan")
 }
 
-fn word(fields: &Map<String, Value>, name: &str, known: &RolePolicy) -> Result<Chosen, Problem> {
+fn word(fields: &Map<String, Value>, name: &str, known: &AllowedValues) -> Result<Chosen, Problem> {
     match fields.get(name) {
         None => Ok(Chosen::AsItIs),
         Some(Value::Null) => Ok(Chosen::Nothing),

@@ -26,7 +26,7 @@ pub use request_id::tag;
 pub use webhooks::WebhookReceiver;
 
 use crate::access::{Redirects, Tokens};
-use crate::domain::Words;
+use crate::domain::Entitlements;
 use crate::ingest::Ingest;
 use crate::provider::session::Sessions;
 use crate::store::Store;
@@ -53,7 +53,7 @@ pub struct AppState {
     /// Where browsers may be sent.
     pub redirects: Redirects,
     /// Known roles and plans.
-    pub words: Words,
+    pub entitlements: Entitlements,
     /// What keeps rows and provider in step, where there is a key to its API.
     pub sync: Option<Arc<SyncService>>,
     /// What is counted.

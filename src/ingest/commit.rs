@@ -10,7 +10,7 @@ use super::queue::Submission;
 use super::{DeliveryOutcome, Unavailable};
 use crate::domain::{Malformed, Outcome};
 use crate::provider::EventEffect;
-use crate::store::Terms;
+use crate::store::RowDefaults;
 use crate::store::batch::Judgement;
 use crate::store::{LOCK_TIMEOUT, Moment, StoreError, Writer};
 use crate::telemetry::{Metrics, Throttle};
@@ -37,7 +37,7 @@ pub(super) const SAME_OUTAGE: &str = "the same outage";
 /// Commits what the writer thread takes from the queue.
 pub(super) struct Committer {
     pub(super) writer: Writer,
-    pub(super) terms: Terms,
+    pub(super) defaults: RowDefaults,
     wake: Arc<Notify>,
     metrics: Arc<Metrics>,
     away: Throttle,
@@ -63,14 +63,14 @@ struct BatchResult {
 impl Committer {
     pub(super) fn new(
         writer: Writer,
-        terms: Terms,
+        defaults: RowDefaults,
         wake: Arc<Notify>,
         metrics: Arc<Metrics>,
     ) -> Self {
         let away = Throttle::default();
         // A process that died may have left deleted bytes in SQLite's log.
         writer.soil_log();
-        Self { writer, terms, wake, metrics, away }
+        Self { writer, defaults, wake, metrics, away }
     }
 
     /// Settles a batch: everyone in it is answered. Returns whether the database was there.
@@ -156,7 +156,7 @@ impl Committer {
             .iter()
             .map(|submission| (submission.delivery.message_id(), &submission.event))
             .collect();
-        merge_batch(&items, self.terms, now(), |external_id| self.terms.new_id(external_id))
+        merge_batch(&items, self.defaults, now(), |external_id| self.defaults.new_id(external_id))
     }
 
     /// Tells everyone of a committed group what became of their delivery.
@@ -164,7 +164,7 @@ impl Committer {
         if result.deletes {
             self.writer.soil_log();
         }
-        if self.terms.write_back {
+        if self.defaults.write_back {
             self.wake.notify_one();
         }
         if !result.retried.is_empty() {

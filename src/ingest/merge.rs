@@ -7,7 +7,7 @@
 use crate::domain::Merged;
 use crate::provider::{Event, EventEffect};
 use crate::store::Moment;
-use crate::store::Terms;
+use crate::store::RowDefaults;
 use crate::store::batch::{Batch, DeliveryWrite, Standing, UserWrite};
 use std::collections::HashMap;
 
@@ -40,7 +40,7 @@ struct MergedUser<'a> {
 /// Folds `items`; `new_id` makes the id of a row that may turn out to be new.
 pub(super) fn merge_batch<'a>(
     items: &[BatchItem<'a>],
-    terms: Terms,
+    defaults: RowDefaults,
     now: Moment,
     new_id: impl Fn(&str) -> String,
 ) -> MergedBatch<'a> {
@@ -56,7 +56,7 @@ pub(super) fn merge_batch<'a>(
     }
     let (deliveries, slots) =
         list_messages(items, |item, event| standing(&users_by_id, item, event));
-    let Terms { source, write_back, .. } = terms;
+    let RowDefaults { source, write_back, .. } = defaults;
     MergedBatch { batch: Batch { source, now, write_back, users, deliveries }, slots }
 }
 

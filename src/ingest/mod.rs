@@ -17,7 +17,7 @@ mod writer;
 
 use crate::domain::Outcome;
 use crate::provider::Event;
-use crate::store::{Store, Terms};
+use crate::store::{RowDefaults, Store};
 use crate::telemetry::Metrics;
 use crate::webhook::Verified;
 use queue::{Queue, Submission};
@@ -85,12 +85,12 @@ impl Ingest {
     /// provider may have to be told something.
     pub fn start(
         store: &Store,
-        terms: Terms,
+        defaults: RowDefaults,
         wake: Arc<Notify>,
         metrics: Arc<Metrics>,
     ) -> std::io::Result<(Self, WriterThread)> {
         let queue = Arc::new(Queue::default());
-        let committer = commit::Committer::new(store.writer(), terms, wake, metrics);
+        let committer = commit::Committer::new(store.writer(), defaults, wake, metrics);
         let thread = writer::spawn(Arc::clone(&queue), committer)?;
         Ok((Self { queue }, WriterThread(thread)))
     }

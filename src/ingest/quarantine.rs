@@ -18,7 +18,7 @@ impl Committer {
     ) -> bool {
         let body = submission.delivery.body();
         let entry = Entry {
-            source: self.terms.source,
+            source: self.defaults.source,
             message_id: submission.delivery.message_id(),
             kind: &submission.event.event_type,
             reason: reason.as_str(),
@@ -59,7 +59,7 @@ impl Committer {
     /// does it.
     pub(super) fn release(&mut self, message_ids: &[String]) {
         self.writer.soil_log();
-        if let Err(error) = self.writer.release(self.terms.source, message_ids) {
+        if let Err(error) = self.writer.release(self.defaults.source, message_ids) {
             tracing::warn!("a healed delivery stays in the quarantine for a minute: {error}");
         }
     }

@@ -14,7 +14,7 @@ use super::schema::absences;
 use super::types::Moment;
 use super::users::count_live;
 use crate::domain::{Change, Judged, Version};
-use crate::store::terms::Terms;
+use crate::store::row_defaults::RowDefaults;
 use diesel::connection::SimpleConnection as _;
 use diesel::prelude::*;
 use std::time::Duration;
@@ -59,7 +59,7 @@ impl Store {
     /// Empties the rows of absent users, unless there are too many of them.
     pub async fn empty_absent(
         &self,
-        terms: Terms,
+        defaults: RowDefaults,
         now: Moment,
         mut found: Vec<Absence>,
     ) -> Result<Verdict, StoreError> {
@@ -68,11 +68,11 @@ impl Store {
             take_turn(connection)?;
             let ids: Vec<&str> = found.iter().map(|absence| absence.external_id.as_str()).collect();
             let count = i64::try_from(found.len()).unwrap_or(i64::MAX);
-            if brakes(connection, terms.source, &ids, count)?.is_some() {
-                record(connection, terms.source, &found, HELD_BACK)?;
+            if brakes(connection, defaults.source, &ids, count)?.is_some() {
+                record(connection, defaults.source, &found, HELD_BACK)?;
                 return Ok(Verdict::HeldBack);
             }
-            Ok(Verdict::Emptied(empty(connection, terms, now, found)?))
+            Ok(Verdict::Emptied(empty(connection, defaults, now, found)?))
         })
         .await
     }
@@ -108,15 +108,15 @@ pub(super) fn take_turn(connection: &mut AnyConnection) -> Result<(), StoreError
 /// of the others hold something newer.
 pub(super) fn empty(
     connection: &mut AnyConnection,
-    terms: Terms,
+    defaults: RowDefaults,
     now: Moment,
     mut found: Vec<Absence>,
 ) -> Result<Vec<String>, StoreError> {
     let changes: Vec<Change> = found.iter().map(Absence::change).collect();
-    let effects = apply(connection, terms, now, &changes.iter().collect::<Vec<_>>())?;
+    let effects = apply(connection, defaults, now, &changes.iter().collect::<Vec<_>>())?;
     let mut effects = effects.into_iter();
     found.retain(|_| effects.next().is_some_and(|effect| effect.fate == Fate::Updated));
-    record(connection, terms.source, &found, EMPTIED)?;
+    record(connection, defaults.source, &found, EMPTIED)?;
     Ok(found.into_iter().map(|absence| absence.external_id).collect())
 }
 

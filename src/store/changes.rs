@@ -11,8 +11,8 @@ use super::subject::{self, Choice, Subject};
 use super::types::Moment;
 use super::users::{self, UserRecord};
 use super::{LOCK_TIMEOUT, Store, checkout, postgres, write_backs};
-use crate::domain::{Change, Merged, Words};
-use crate::store::terms::Terms;
+use crate::domain::{Change, Entitlements, Merged};
+use crate::store::row_defaults::RowDefaults;
 use std::time::{Duration, Instant};
 
 /// How often the log is tried to be emptied at once, and with which pause: readers of ours last
@@ -42,13 +42,13 @@ impl Store {
     /// each, in the order of their external ids, into which they are brought.
     pub async fn apply(
         &self,
-        terms: Terms,
+        defaults: RowDefaults,
         now: Moment,
         mut changes: Vec<Change>,
     ) -> Result<Vec<Effect>, StoreError> {
         changes.sort_unstable_by(|one, other| one.external_id().cmp(other.external_id()));
         self.change(move |connection| {
-            apply(connection, terms, now, &changes.iter().collect::<Vec<_>>())
+            apply(connection, defaults, now, &changes.iter().collect::<Vec<_>>())
         })
         .await
     }
@@ -58,7 +58,7 @@ impl Store {
     pub async fn choose(
         &self,
         id: String,
-        words: Words,
+        entitlements: Entitlements,
         choice: Choice,
         now: Moment,
     ) -> Result<UserRecord, ChoiceError> {
@@ -71,7 +71,7 @@ impl Store {
             let Some(mut subject) = locked.filter(Subject::is_live) else {
                 return Ok(Err(ChoiceError::Deleted));
             };
-            subject::choose(connection, &mut subject, &words, &choice, now)?;
+            subject::choose(connection, &mut subject, &entitlements, &choice, now)?;
             write_backs::note_choice(connection, source, external_id, now)?;
             let user = users::find(connection, &subject.id)?;
             Ok(user.ok_or(ChoiceError::NotFound))
@@ -148,17 +148,17 @@ impl Store {
 /// Writes changes, which stand in the order of their external ids, each of a user of its own.
 pub(super) fn apply(
     connection: &mut AnyConnection,
-    terms: Terms,
+    defaults: RowDefaults,
     now: Moment,
     changes: &[&Change],
 ) -> Result<Vec<Effect>, StoreError> {
     let users = changes
         .iter()
         .map(|change| UserWrite {
-            id: terms.new_id(change.external_id()),
+            id: defaults.new_id(change.external_id()),
             merged: Merged::of(change),
         })
         .collect();
-    let Terms { source, write_back, .. } = terms;
+    let RowDefaults { source, write_back, .. } = defaults;
     batch::apply(connection, &Batch { source, now, write_back, users, deliveries: Vec::new() })
 }

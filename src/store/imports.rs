@@ -11,7 +11,7 @@ use super::error::StoreError;
 use super::schema::users;
 use super::types::Moment;
 use crate::domain::{Change, Merged, Snapshot};
-use crate::store::terms::Terms;
+use crate::store::row_defaults::RowDefaults;
 use diesel::prelude::*;
 use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
@@ -43,13 +43,13 @@ impl Store {
     /// newcomer, in their order. Notes nothing to be written back.
     pub async fn import(
         &self,
-        terms: Terms,
+        defaults: RowDefaults,
         now: Moment,
         newcomers: Arc<[Newcomer]>,
     ) -> Result<Vec<Imported>, StoreError> {
         self.change(move |connection| {
-            let mut plan = Plan::of(connection, terms, &newcomers)?;
-            plan.carry_out(connection, terms, now, &newcomers)?;
+            let mut plan = Plan::of(connection, defaults, &newcomers)?;
+            plan.carry_out(connection, defaults, now, &newcomers)?;
             Ok(plan.told)
         })
         .await
@@ -58,10 +58,10 @@ impl Store {
     /// Says what [`Store::import`] would come to, and writes nothing.
     pub async fn preview_import(
         &self,
-        terms: Terms,
+        defaults: RowDefaults,
         newcomers: Arc<[Newcomer]>,
     ) -> Result<Vec<Imported>, StoreError> {
-        self.read(move |connection| Ok(Plan::of(connection, terms, &newcomers)?.told)).await
+        self.read(move |connection| Ok(Plan::of(connection, defaults, &newcomers)?.told)).await
     }
 }
 
@@ -76,14 +76,14 @@ struct Plan {
 impl Plan {
     fn of(
         connection: &mut AnyConnection,
-        terms: Terms,
+        defaults: RowDefaults,
         newcomers: &[Newcomer],
     ) -> Result<Self, StoreError> {
         let id = |newcomer: &Newcomer| {
-            newcomer.id.clone().unwrap_or_else(|| terms.new_id(&newcomer.snapshot.external_id))
+            newcomer.id.clone().unwrap_or_else(|| defaults.new_id(&newcomer.snapshot.external_id))
         };
         let ids: Vec<String> = newcomers.iter().map(id).collect();
-        let mut row_ids = row_ids(connection, terms.source, newcomers)?;
+        let mut row_ids = row_ids(connection, defaults.source, newcomers)?;
         let mut taken = taken_ids(connection, &ids)?;
         let mut plan = Self { told: Vec::with_capacity(newcomers.len()), new_rows: Vec::new() };
         for ((place, newcomer), id) in newcomers.iter().enumerate().zip(ids) {
@@ -105,7 +105,7 @@ impl Plan {
     fn carry_out(
         &mut self,
         connection: &mut AnyConnection,
-        terms: Terms,
+        defaults: RowDefaults,
         now: Moment,
         newcomers: &[Newcomer],
     ) -> Result<(), StoreError> {
@@ -120,7 +120,7 @@ impl Plan {
             let id = String::clone(id);
             UserWrite { id, merged: Merged::of(change) }
         });
-        let (source, users, deliveries) = (terms.source, users.collect(), Vec::new());
+        let (source, users, deliveries) = (defaults.source, users.collect(), Vec::new());
         let batch = Batch { source, now, write_back: false, users, deliveries };
         let effects = batch::insert(connection, &batch)?;
         for ((place, newcomer, ..), effect) in new_rows.iter().zip(effects) {

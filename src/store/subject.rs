@@ -7,7 +7,7 @@ use super::connection::{AnyConnection, both};
 use super::error::StoreError;
 use super::schema::users;
 use super::types::{Json, Moment};
-use crate::domain::{Version, Words};
+use crate::domain::{Entitlements, Version};
 use diesel::prelude::*;
 use std::fmt;
 
@@ -135,7 +135,7 @@ impl Chosen {
 pub(super) fn choose(
     connection: &mut AnyConnection,
     subject: &mut Subject,
-    words: &Words,
+    entitlements: &Entitlements,
     choice: &Choice,
     now: Moment,
 ) -> Result<(), StoreError> {
@@ -143,8 +143,10 @@ pub(super) fn choose(
     subject.set_plan = choice.plan.after(subject.set_plan.as_deref());
     let (source_role, source_plan) =
         (subject.source_role.as_deref(), subject.source_plan.as_deref());
-    let role = subject.set_role.clone().unwrap_or_else(|| words.roles.effective(source_role));
-    let plan = subject.set_plan.clone().unwrap_or_else(|| words.plans.effective(source_plan));
+    let role =
+        subject.set_role.clone().unwrap_or_else(|| entitlements.roles.effective(source_role));
+    let plan =
+        subject.set_plan.clone().unwrap_or_else(|| entitlements.plans.effective(source_plan));
     both!(connection, |inner| diesel::update(users::table.find(&subject.id))
         .set((
             users::set_role.eq(&subject.set_role),

@@ -18,8 +18,8 @@ pub use settling::{Acknowledgement, WriteBackStatus};
 
 use super::subject::Subject;
 use crate::domain::write_back::{self, WriteBackPlan};
-use crate::domain::{MetadataNames, Words};
-use crate::store::terms::Terms;
+use crate::domain::{Entitlements, MetadataNames};
+use crate::store::row_defaults::RowDefaults;
 use serde_json::{Map, Value};
 
 /// What a write-back's state can be: due, or why it rests.
@@ -27,16 +27,16 @@ pub const STATES: [&str; 5] = ["due", "conflict_id", "conflict_role", "rejected"
 
 /// What holds for deciding what to send.
 #[derive(Clone, Debug)]
-pub struct Rules {
+pub struct WriteBackPolicy {
     /// What holds for every row.
-    pub terms: Terms,
+    pub defaults: RowDefaults,
     /// Known roles and plans.
-    pub words: Words,
+    pub entitlements: Entitlements,
     /// Where our values stand.
     pub names: MetadataNames,
 }
 
-impl Rules {
+impl WriteBackPolicy {
     /// What is to be done about a user.
     pub fn plan(&self, subject: &Subject, take_over: bool) -> WriteBackPlan {
         let public_metadata: Map<String, Value> =
@@ -47,6 +47,6 @@ impl Rules {
             set_plan: subject.set_plan.as_deref(),
             public_metadata: &public_metadata,
         };
-        write_back::plan(input, &self.names, &self.words.roles, take_over)
+        write_back::plan(input, &self.names, &self.entitlements.roles, take_over)
     }
 }

@@ -127,9 +127,9 @@ impl SyncService {
             Ok(()) if self.knows_another(ids, priority).await? => None,
             Ok(()) => Some("nobody_known"),
         };
-        let (count, terms) = (found.len(), self.rules.terms);
+        let (count, defaults) = (found.len(), self.policy.defaults);
         if let Some(reason) = held_back {
-            self.store.hold_back(terms.source, found).await?;
+            self.store.hold_back(defaults.source, found).await?;
             tracing::error!(
                 users = count,
                 reason,
@@ -137,7 +137,7 @@ impl SyncService {
             );
             return Ok(EmptyAttempt::HeldBack(reason));
         }
-        match self.store.empty_absent(terms, now(), found).await? {
+        match self.store.empty_absent(defaults, now(), found).await? {
             Verdict::Emptied(emptied) => {
                 tracing::info!(
                     users = emptied.len(),

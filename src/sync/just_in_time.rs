@@ -92,7 +92,7 @@ impl SyncService {
         external_id: &str,
     ) -> Result<bool, SignInSyncError> {
         let created = self.fetch_unless(external_id, RowRequirement::FreshRow).await?;
-        if self.rules.terms.write_back {
+        if self.policy.defaults.write_back {
             self.push_with_timeout(external_id, WRITE_BACK_WITHIN).await;
         }
         Ok(created)

@@ -32,7 +32,7 @@ pub use resync::{ResyncOutcome, ResyncResult};
 pub use write_back::WRITE_BACK_OUTCOMES;
 
 use crate::provider::Directory;
-use crate::store::write_backs::Rules;
+use crate::store::write_backs::WriteBackPolicy;
 use crate::store::{Moment, Store};
 use crate::telemetry::Metrics;
 use instance::InstanceCheck;
@@ -44,7 +44,7 @@ use tokio::sync::Notify;
 /// Brings rows in step with what the provider says, and the provider with what rows say.
 pub struct SyncService {
     store: Store,
-    rules: Rules,
+    policy: WriteBackPolicy,
     directory: Arc<dyn Directory>,
     instance: InstanceCheck,
     single_flight: SingleFlight,
@@ -60,7 +60,7 @@ impl SyncService {
     /// must belong to one of them. Whoever notes something to write back gives a `wake`.
     pub fn new(
         store: Store,
-        rules: Rules,
+        policy: WriteBackPolicy,
         directory: Arc<dyn Directory>,
         instances: Vec<String>,
         wake: Arc<Notify>,
@@ -68,14 +68,14 @@ impl SyncService {
     ) -> Self {
         let instance = InstanceCheck::new(
             store.clone(),
-            rules.terms.source,
+            policy.defaults.source,
             Arc::clone(&directory),
             instances,
         );
         let single_flight = SingleFlight::default();
         Self {
             store,
-            rules,
+            policy,
             directory,
             instance,
             single_flight,
@@ -91,7 +91,7 @@ impl SyncService {
     }
 
     fn source(&self) -> &'static str {
-        self.rules.terms.source
+        self.policy.defaults.source
     }
 }
 

@@ -31,7 +31,7 @@ impl SyncService {
     /// Applies a snapshot that was fetched.
     pub(super) async fn apply(&self, snapshot: Snapshot) -> Result<Effect, StoreError> {
         let change = Change::Snapshot(Box::new(snapshot));
-        let effects = self.store.apply(self.rules.terms, now(), vec![change]).await?;
+        let effects = self.store.apply(self.policy.defaults, now(), vec![change]).await?;
         self.wake_write_back();
         let nothing = || StoreError::Refused("a change had no effect that was told".into());
         effects.into_iter().next().ok_or_else(nothing)
@@ -40,7 +40,7 @@ impl SyncService {
     /// Applies snapshots of several users that were fetched.
     pub(super) async fn apply_some(&self, snapshots: Vec<Snapshot>) -> Result<(), StoreError> {
         let changes = snapshots.into_iter().map(|user| Change::Snapshot(Box::new(user))).collect();
-        self.store.apply(self.rules.terms, now(), changes).await?;
+        self.store.apply(self.policy.defaults, now(), changes).await?;
         self.wake_write_back();
         Ok(())
     }

@@ -76,7 +76,7 @@ impl SyncService {
         let mut fetched = self.fetch_all(&external_ids).await;
         let mut results = self.apply_fetched(&mut fetched).await?;
         self.add_failures(&fetched, &mut results).await?;
-        if take_over && self.rules.terms.write_back {
+        if take_over && self.policy.defaults.write_back {
             for one in results.values().filter(|one| one.outcome.has_live_row()) {
                 self.store.take_over(self.source(), one.external_id.clone(), now()).await?;
             }
@@ -113,7 +113,7 @@ impl SyncService {
             fetched.iter().filter_map(|(id, user)| Some((id, user.as_ref().ok()?))).collect();
         let changes: Vec<Change> =
             came.values().map(|snapshot| Change::Snapshot(Box::new((*snapshot).clone()))).collect();
-        let effects = self.store.apply(self.rules.terms, now(), changes).await?;
+        let effects = self.store.apply(self.policy.defaults, now(), changes).await?;
         let results = came.keys().zip(effects).map(|(external_id, effect)| {
             let outcome = ResyncOutcome::of(effect.fate);
             let reason = (effect.fate == Fate::Absent).then_some("absent");

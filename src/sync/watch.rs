@@ -223,8 +223,8 @@ impl SyncService {
         let users = users.into_iter().map(|user| Change::Snapshot(Box::new(user))).collect();
         let (mut parts, mut created, mut updated): (Vec<Vec<Change>>, _, _) = (vec![users], 0, 0);
         while let Some(mut part) = parts.pop() {
-            let (shift, rules) = (shift.clone(), self.rules.clone());
-            match self.store.bring_in(shift, rules, now(), part.clone()).await {
+            let (shift, policy) = (shift.clone(), self.policy.clone());
+            match self.store.bring_in(shift, policy, now(), part.clone()).await {
                 Err(StoreError::Refused(_)) if part.len() > 1 => {
                     let half = part.split_off(part.len() / 2);
                     parts.extend([part, half]);

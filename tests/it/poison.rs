@@ -74,7 +74,8 @@ async fn replay_once(database: &TestDatabase, message: &str) -> Result<&'static 
     let config = configuration(database, &[]);
     let store = Store::new(&config.database);
     let metrics = Arc::new(Metrics::default());
-    let (ingest, writer) = Ingest::start(&store, config.terms(), Arc::default(), metrics).unwrap();
+    let (ingest, writer) =
+        Ingest::start(&store, config.row_defaults(), Arc::default(), metrics).unwrap();
     let settled = replay(&ingest, &store, &config.provider, message).await;
     ingest.close();
     tokio::task::spawn_blocking(|| writer.join()).await.unwrap();

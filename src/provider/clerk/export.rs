@@ -93,7 +93,7 @@ impl Export for Clerk {
 impl Clerk {
     fn imported(&self, external_id: String, profile: Profile) -> Snapshot {
         let never = Taken { updated_at: None, seen_at: None, last_sign_in_at: None };
-        Snapshot::new(external_id, profile, Origin::Import, never, &self.words)
+        Snapshot::new(external_id, profile, Origin::Import, never, &self.entitlements)
     }
 }
 

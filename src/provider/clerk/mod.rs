@@ -17,7 +17,8 @@ pub mod test_keys;
 
 use super::{Event, EventEffect, Provider};
 use crate::domain::{
-    Change, Ignored, Malformed, MetadataNames, Origin, Snapshot, Taken, UnixMillis, Words, text,
+    Change, Entitlements, Ignored, Malformed, MetadataNames, Origin, Snapshot, Taken, UnixMillis,
+    text,
 };
 use crate::webhook::Verified;
 use payload::{DeletedPayload, Envelope, PayloadError, UserPayload};
@@ -28,7 +29,7 @@ pub struct Clerk {
     /// Instances whose events are accepted; empty accepts all.
     pub instances: Vec<String>,
     /// Known roles and plans.
-    pub words: Words,
+    pub entitlements: Entitlements,
     /// Where in the public metadata our values stand.
     pub names: MetadataNames,
 }
@@ -94,7 +95,7 @@ impl Clerk {
             seen_at,
         };
         let profile = profile::map(payload, seen_at, &self.names)?;
-        Ok(Snapshot::new(external_id, profile, origin, taken, &self.words))
+        Ok(Snapshot::new(external_id, profile, origin, taken, &self.entitlements))
     }
 }
 

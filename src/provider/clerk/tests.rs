@@ -1,18 +1,24 @@
 //! Parsing in isolation; what follows from it is judged end to end over the fixtures.
 
 use super::Clerk;
-use crate::domain::{Change, Ignored, Malformed, MetadataNames, Role, RolePolicy, Snapshot, Words};
+use crate::domain::{
+    AllowedValues, Change, EntitlementName, Entitlements, Ignored, Malformed, MetadataNames,
+    Snapshot,
+};
 use crate::provider::{Event, EventEffect, Provider as _};
 use crate::webhook::Verified;
 
 pub(super) fn clerk(instances: &[&str]) -> Clerk {
-    let policy = |known: &[&str], default: &str| RolePolicy {
-        known: known.iter().map(|word| Role::parse(word).unwrap()).collect(),
-        default: Role::parse(default).unwrap(),
+    let policy = |known: &[&str], default: &str| AllowedValues {
+        known: known.iter().map(|word| EntitlementName::parse(word).unwrap()).collect(),
+        default: EntitlementName::parse(default).unwrap(),
     };
     Clerk {
         instances: instances.iter().map(|id| (*id).to_owned()).collect(),
-        words: Words { roles: policy(&["user", "admin"], "user"), plans: policy(&[], "free") },
+        entitlements: Entitlements {
+            roles: policy(&["user", "admin"], "user"),
+            plans: policy(&[], "free"),
+        },
         names: MetadataNames::default(),
     }
 }

@@ -6,7 +6,7 @@ use crate::domain::{DriftKind, Judged};
 use crate::store::connection::both;
 use crate::store::schema::{job_candidates, users};
 use crate::store::types::Moment;
-use crate::store::{Store, StoreError, Terms, absences};
+use crate::store::{RowDefaults, Store, StoreError, absences};
 use diesel::dsl::sql;
 use diesel::prelude::*;
 use diesel::sql_types::Bool;
@@ -68,7 +68,7 @@ impl Store {
     pub async fn empty_candidates(
         &self,
         held: Held,
-        terms: Terms,
+        defaults: RowDefaults,
         now: Moment,
         gone: Vec<absences::Absence>,
         mut progress: Progress,
@@ -83,10 +83,11 @@ impl Store {
                 .count()
                 .get_result(inner))?;
             absences::take_turn(connection)?;
-            if !lifted && let Some(live) = absences::brakes(connection, terms.source, &[], left)? {
+            if !lifted && let Some(live) = absences::brakes(connection, defaults.source, &[], left)?
+            {
                 return Ok(Acted::Braked { live: u64::try_from(live).unwrap_or_default() });
             }
-            let emptied = absences::empty(connection, terms, now, gone.clone())?;
+            let emptied = absences::empty(connection, defaults, now, gone.clone())?;
             progress.counters.updated += u64::try_from(emptied.len()).unwrap_or_default();
             let ids: Vec<&str> = gone.iter().map(|absence| absence.external_id.as_str()).collect();
             both!(connection, |inner| diesel::delete(

@@ -19,7 +19,7 @@ use crate::store::connection::{AnyConnection, both};
 use crate::store::leases::{self, Shift};
 use crate::store::schema::write_backs;
 use crate::store::types::Moment;
-use crate::store::write_backs::Rules;
+use crate::store::write_backs::WriteBackPolicy;
 use crate::store::{Store, StoreError};
 use diesel::prelude::*;
 use look::DryRun;
@@ -63,13 +63,14 @@ impl Store {
     pub async fn commit_page(
         &self,
         held: Held,
-        rules: Rules,
+        policy: WriteBackPolicy,
         now: Moment,
         page: Arc<JobPage>,
     ) -> Result<Option<Progress>, StoreError> {
         // Nobody waits for a page: one that a crash of the server takes along takes its place along
         // too. The job's end is flushed, and with it all that came before.
-        self.change_unflushed(move |connection| commit(connection, &held, &rules, now, &page)).await
+        self.change_unflushed(move |connection| commit(connection, &held, &policy, now, &page))
+            .await
     }
 
     /// Brings rows in step with what was fetched of some users, without a job. Returns what was done;
@@ -77,7 +78,7 @@ impl Store {
     pub async fn bring_in(
         &self,
         shift: Shift,
-        rules: Rules,
+        policy: WriteBackPolicy,
         now: Moment,
         users: Vec<Change>,
     ) -> Result<Option<Counters>, StoreError> {
@@ -86,9 +87,9 @@ impl Store {
                 return Ok(None);
             }
             let ids = users.iter().map(Change::external_id);
-            let rows = load_rows(connection, rules.terms.source, ids)?;
+            let rows = load_rows(connection, policy.defaults.source, ids)?;
             let mut counters = Counters::default();
-            write(connection, &rules, now, &users, &rows, &mut counters)?;
+            write(connection, &policy, now, &users, &rows, &mut counters)?;
             Ok(Some(counters))
         })
         .await
@@ -98,7 +99,7 @@ impl Store {
 fn commit(
     connection: &mut AnyConnection,
     held: &Held,
-    rules: &Rules,
+    policy: &WriteBackPolicy,
     now: Moment,
     page: &JobPage,
 ) -> Result<Option<Progress>, StoreError> {
@@ -110,7 +111,7 @@ fn commit(
         rows
     } else {
         let ids = page.users.iter().map(Change::external_id);
-        read_now = load_rows(connection, rules.terms.source, ids)?;
+        read_now = load_rows(connection, policy.defaults.source, ids)?;
         &read_now
     };
     let mut progress = page.progress.clone();
@@ -119,9 +120,9 @@ fn commit(
     counters.failed += u64::try_from(page.unreadable).unwrap_or_default();
     let mut noted: Vec<Candidate> = page.extras.iter().cloned().map(Candidate::extra).collect();
     if page.mode == JobMode::Apply {
-        write(connection, rules, now, &page.users, rows, counters)?;
+        write(connection, policy, now, &page.users, rows, counters)?;
     } else {
-        let mut look = DryRun { rules, rows, counters, report: &mut progress.report };
+        let mut look = DryRun { policy, rows, counters, report: &mut progress.report };
         for user in page.users.iter().filter_map(Change::snapshot) {
             let differing = look.at(user);
             if page.mode == JobMode::Drift {
@@ -139,7 +140,7 @@ fn commit(
 /// Hands what differs to the guard, and notes about those who agree that the provider is to be told.
 fn write(
     connection: &mut AnyConnection,
-    rules: &Rules,
+    policy: &WriteBackPolicy,
     now: Moment,
     users: &[Change],
     rows: &HashMap<String, Row>,
@@ -153,7 +154,7 @@ fn write(
             (Comparison::Tombstoned, _) => counters.tombstoned += 1,
             (Comparison::Same, Some(row)) => {
                 counters.unchanged += 1;
-                if rules.terms.write_back && !row.is_settled(user) {
+                if policy.defaults.write_back && !row.is_settled(user) {
                     unsettled.push(user.external_id.as_str());
                 }
             }
@@ -163,13 +164,13 @@ fn write(
     written.sort_unstable_by(|(one, _), (other, _)| one.external_id().cmp(other.external_id()));
     let (changes, comparisons): (Vec<&Change>, Vec<Comparison>) = written.into_iter().unzip();
     if !changes.is_empty() {
-        let effects = changes::apply(connection, rules.terms, now, &changes)?;
+        let effects = changes::apply(connection, policy.defaults, now, &changes)?;
         for (effect, comparison) in effects.iter().zip(comparisons) {
             count(counters, effect, comparison);
         }
     }
     unsettled.sort_unstable();
-    note_quietly(connection, rules.terms.source, &unsettled, now)
+    note_quietly(connection, policy.defaults.source, &unsettled, now)
 }
 
 fn count(counters: &mut Counters, effect: &Effect, comparison: Comparison) {

@@ -1,7 +1,7 @@
 //! Settling: an answer is applied, choices end that it acknowledges, and a write-back is completed
 //! where nothing is left to tell.
 
-use super::Rules;
+use super::WriteBackPolicy;
 use super::claims::Claim;
 use crate::domain::write_back::Conflict;
 use crate::domain::{Change, MetadataPatch, Snapshot};
@@ -40,28 +40,28 @@ impl Store {
     /// write-back where nothing is left to tell; all in one transaction.
     pub async fn complete_write_back(
         &self,
-        rules: Rules,
+        policy: WriteBackPolicy,
         now: Moment,
         claim: Claim,
         acknowledgement: Option<Acknowledgement>,
     ) -> Result<WriteBackStatus, StoreError> {
-        self.change(move |connection| settle(connection, &rules, now, &claim, acknowledgement))
+        self.change(move |connection| settle(connection, &policy, now, &claim, acknowledgement))
             .await
     }
 }
 
 fn settle(
     connection: &mut AnyConnection,
-    rules: &Rules,
+    policy: &WriteBackPolicy,
     now: Moment,
     claim: &Claim,
     acknowledgement: Option<Acknowledgement>,
 ) -> Result<WriteBackStatus, StoreError> {
-    let source = rules.terms.source;
+    let source = policy.defaults.source;
     let answer =
         acknowledgement.map(|answer| (Change::Snapshot(Box::new(answer.snapshot)), answer.sent));
     if let Some((change, _)) = &answer {
-        apply(connection, rules.terms, now, &[change])?;
+        apply(connection, policy.defaults, now, &[change])?;
     }
     let subject = subject::lock(connection, source, &claim.external_id)?;
     let Some(held) = hold(connection, source, claim)? else {
@@ -72,9 +72,9 @@ fn settle(
     };
     let choice = acknowledged(&subject, answer.as_ref(), held.override_at == claim.override_at);
     if choice != Choice::default() {
-        subject::choose(connection, &mut subject, &rules.words, &choice, now)?;
+        subject::choose(connection, &mut subject, &policy.entitlements, &choice, now)?;
     }
-    let plan = rules.plan(&subject, held.take_over);
+    let plan = policy.plan(&subject, held.take_over);
     // A choice that stands was not acknowledged: nobody has looked since it was made.
     if !plan.patch.is_empty() || subject.set_role.is_some() || subject.set_plan.is_some() {
         return go_on(connection, source, held);

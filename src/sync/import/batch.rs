@@ -1,7 +1,7 @@
 //! Lines that go to the database together, and what became of each.
 
 use super::BadLine;
-use crate::store::{Imported, Moment, Newcomer, Store, StoreError, Terms};
+use crate::store::{Imported, Moment, Newcomer, RowDefaults, Store, StoreError};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -37,7 +37,7 @@ pub(super) enum LineOutcome {
 /// Where a batch goes.
 pub(super) struct ImportTarget<'a> {
     pub(super) store: &'a Store,
-    pub(super) terms: Terms,
+    pub(super) defaults: RowDefaults,
     pub(super) dry_run: bool,
 }
 
@@ -139,9 +139,9 @@ impl ImportTarget<'_> {
         now: Moment,
     ) -> Result<Vec<Imported>, StoreError> {
         if self.dry_run {
-            self.store.preview_import(self.terms, newcomers).await
+            self.store.preview_import(self.defaults, newcomers).await
         } else {
-            self.store.import(self.terms, now, newcomers).await
+            self.store.import(self.defaults, now, newcomers).await
         }
     }
 }

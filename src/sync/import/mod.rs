@@ -21,7 +21,7 @@ pub use formats::ImportFormat;
 
 use super::now;
 use crate::provider::Export;
-use crate::store::{Store, Terms};
+use crate::store::{RowDefaults, Store};
 use batch::{ImportBatch, ImportTarget, LineOutcome};
 use formats::FileLayout;
 use records::Records;
@@ -33,7 +33,7 @@ pub struct Import<'a> {
     /// Where the rows go.
     pub store: &'a Store,
     /// What holds for every row.
-    pub terms: Terms,
+    pub defaults: RowDefaults,
     /// The provider whose users they are.
     pub export: &'a dyn Export,
     /// What the file holds; told by its beginning where this is left open.
@@ -128,7 +128,8 @@ impl Import<'_> {
         let Some(line) = batch.first_line() else {
             return Ok(());
         };
-        let target = ImportTarget { store: self.store, terms: self.terms, dry_run: self.dry_run };
+        let target =
+            ImportTarget { store: self.store, defaults: self.defaults, dry_run: self.dry_run };
         let stored = batch.store(&target, now()).await;
         for (line, outcome) in stored.map_err(|error| ImportError::Store { line, error })? {
             counts.lines += 1;

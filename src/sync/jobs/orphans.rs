@@ -135,10 +135,10 @@ impl JobRun {
                 return Err(JobError::Blocked(self.unknown_key_message()));
             }
             let progress = self.progress_at(&Cursor::Conclude);
-            let (terms, lifted) = (self.sync.rules.terms, self.allow_mass_delete);
+            let (defaults, lifted) = (self.sync.policy.defaults, self.allow_mass_delete);
             let acted = self.store(|| {
                 let (held, gone, progress) = (self.held.clone(), gone.clone(), progress.clone());
-                store.empty_candidates(held, terms, now(), gone, progress, lifted)
+                store.empty_candidates(held, defaults, now(), gone, progress, lifted)
             });
             match acted.await? {
                 Acted::Emptied(progress) => self.progress = progress,

@@ -159,8 +159,8 @@ impl JobRun {
     async fn try_to_commit(&mut self, page: &Arc<JobPage>) -> Result<(), JobError> {
         let sync = Arc::clone(&self.sync);
         let committed = self.store(|| {
-            let rules = sync.rules.clone();
-            sync.store.commit_page(self.held.clone(), rules, now(), Arc::clone(page))
+            let policy = sync.policy.clone();
+            sync.store.commit_page(self.held.clone(), policy, now(), Arc::clone(page))
         });
         let progress = committed.await?.ok_or(JobError::Lost)?;
         let written = |progress: &Progress| progress.counters.created + progress.counters.updated;

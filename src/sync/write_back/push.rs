@@ -76,7 +76,7 @@ impl SyncService {
                 next = PushStep::Fetch;
             }
             let looks = next == PushStep::Fetch;
-            let fill = self.rules.plan(&subject, claim.take_over).patch;
+            let fill = self.policy.plan(&subject, claim.take_over).patch;
             let status = if !looks && fill.is_empty() {
                 next = PushStep::Fetch;
                 self.complete(&claim, None).await?
@@ -130,8 +130,8 @@ impl SyncService {
         claim: &Claim,
         acknowledgement: Option<Acknowledgement>,
     ) -> Result<WriteBackStatus, StoreError> {
-        let (rules, claim) = (self.rules.clone(), claim.clone());
-        let status = self.store.complete_write_back(rules, now(), claim.clone(), acknowledgement);
+        let (policy, claim) = (self.policy.clone(), claim.clone());
+        let status = self.store.complete_write_back(policy, now(), claim.clone(), acknowledgement);
         let status = status.await?;
         if let WriteBackStatus::Conflict(conflict) = status {
             tracing::warn!(

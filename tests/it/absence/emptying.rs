@@ -190,6 +190,7 @@ async fn empty(both: &Emulated, id: &str, sent_in: i64) {
     let now = jiff::Timestamp::now();
     let sent_at_ms = now.as_millisecond() + sent_in;
     let absence = Absence { external_id: id.to_owned(), judged, sent_at_ms };
-    let verdict = store.empty_absent(config.terms(), Moment::from_timestamp(now), vec![absence]);
+    let verdict =
+        store.empty_absent(config.row_defaults(), Moment::from_timestamp(now), vec![absence]);
     assert!(matches!(verdict.await.unwrap(), Verdict::Emptied(_)));
 }

@@ -152,7 +152,8 @@ impl Fetching {
     async fn see(&self, id: &str, thing: &Value) {
         let now = Moment::from_timestamp(jiff::Timestamp::now());
         let change = self.change(id, thing);
-        let effects = self.store.apply(self.config.terms(), now, vec![change]).await.unwrap();
+        let effects =
+            self.store.apply(self.config.row_defaults(), now, vec![change]).await.unwrap();
         assert_eq!(effects.len(), 1);
     }
 
@@ -192,7 +193,7 @@ impl Fetching {
         let updated_at = millis(&data["updated_at"]);
         let last_sign_in_at = millis(&data["last_sign_in_at"]);
         let taken = Taken { updated_at, seen_at, last_sign_in_at };
-        let words = &self.config.provider.words;
+        let words = &self.config.provider.entitlements;
         let origin = if thing["type"] == "fetched" { Origin::Fetch } else { Origin::Event };
         let snapshot = Snapshot::new(external_id, profile, origin, taken, words);
         Change::Snapshot(Box::new(snapshot))

@@ -19,7 +19,7 @@ async fn empty(both: &Emulated, ids: &[String]) {
     };
     let absences = ids.iter().map(absence).collect();
     let store = Store::new(&config.database);
-    let verdict = store.empty_absent(config.terms(), Moment::from_timestamp(now), absences);
+    let verdict = store.empty_absent(config.row_defaults(), Moment::from_timestamp(now), absences);
     let Verdict::Emptied(mut emptied) = verdict.await.unwrap() else {
         panic!("held back");
     };

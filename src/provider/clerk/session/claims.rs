@@ -6,7 +6,7 @@
 use super::json::{object, seconds, typed};
 use super::token::SignedClaims;
 use super::{Session, TokenError};
-use crate::domain::{Role, UnixMillis};
+use crate::domain::{EntitlementName, UnixMillis};
 use serde::Deserialize;
 use serde_json::value::RawValue;
 
@@ -167,7 +167,7 @@ impl Claims<'_> {
         let plans: Option<String> = typed(self.pla, TokenError::Malformed).ok().flatten();
         let own = |plan: &str| {
             let (scope, word) = plan.trim().split_once(':')?;
-            let word = scope.contains('u').then(|| Role::parse(word))??;
+            let word = scope.contains('u').then(|| EntitlementName::parse(word))??;
             Some(word.as_str().to_owned())
         };
         plans.and_then(|plans| plans.split(',').find_map(own))

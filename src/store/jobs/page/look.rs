@@ -6,7 +6,7 @@ use crate::domain::{
     write_back,
 };
 use crate::store::jobs::candidates::Candidate;
-use crate::store::write_backs::Rules;
+use crate::store::write_backs::WriteBackPolicy;
 use serde_json::{Map, Value};
 use std::collections::HashMap;
 
@@ -16,7 +16,7 @@ const GRACE_MS: i64 = 60_000;
 
 /// Looks at users without changing anything.
 pub(super) struct DryRun<'a> {
-    pub(super) rules: &'a Rules,
+    pub(super) policy: &'a WriteBackPolicy,
     pub(super) rows: &'a HashMap<String, Row>,
     pub(super) counters: &'a mut Counters,
     pub(super) report: &'a mut DryRunReport,
@@ -80,7 +80,7 @@ impl DryRun<'_> {
         let id = if let Some(row) = row {
             &row.id
         } else {
-            new_id = self.rules.terms.new_id(&user.external_id);
+            new_id = self.policy.defaults.new_id(&user.external_id);
             &new_id
         };
         let public_metadata: Map<String, Value> =
@@ -91,7 +91,8 @@ impl DryRun<'_> {
             set_plan: row.and_then(|row| row.set_plan.as_deref()),
             public_metadata: &public_metadata,
         };
-        let plan = write_back::plan(input, &self.rules.names, &self.rules.words.roles, false);
+        let plan =
+            write_back::plan(input, &self.policy.names, &self.policy.entitlements.roles, false);
         let would = &mut self.report.write_back;
         would.users += u64::from(!plan.patch.is_empty());
         would.id += u64::from(plan.patch.id.is_some());

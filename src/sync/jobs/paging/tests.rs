@@ -1,7 +1,9 @@
 //! Whatever happens between two pages, nobody is passed over, and whoever is gone is found out.
 
 use super::{NextPage, PAGE_USERS, ScanPosition};
-use crate::domain::{Origin, Profile, Role, RolePolicy, Snapshot, Taken, UnixMillis, Words};
+use crate::domain::{
+    AllowedValues, EntitlementName, Entitlements, Origin, Profile, Snapshot, Taken, UnixMillis,
+};
 use crate::provider::{ListQuery, Position};
 use proptest::prelude::*;
 use std::collections::{BTreeMap, BTreeSet, HashSet};
@@ -44,12 +46,13 @@ impl Provider {
 }
 
 fn user(created_at: i64, id: &str) -> Snapshot {
-    let policy = |word| RolePolicy { known: Vec::new(), default: Role::parse(word).unwrap() };
-    let words = Words { roles: policy("user"), plans: policy("free") };
+    let policy =
+        |word| AllowedValues { known: Vec::new(), default: EntitlementName::parse(word).unwrap() };
+    let entitlements = Entitlements { roles: policy("user"), plans: policy("free") };
     let source_created_at = UnixMillis::new(created_at);
     let profile = Profile { source_created_at, ..Profile::unknown() };
     let taken = Taken { updated_at: None, seen_at: None, last_sign_in_at: None };
-    Snapshot::new(id.to_owned(), profile, Origin::Fetch, taken, &words)
+    Snapshot::new(id.to_owned(), profile, Origin::Fetch, taken, &entitlements)
 }
 
 /// What happens between two pages.

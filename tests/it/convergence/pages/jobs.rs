@@ -12,7 +12,7 @@ use usersync::config::Config;
 use usersync::domain::{Change, JobKind};
 use usersync::store::jobs::{Asked, Held, JobMode, JobPage};
 use usersync::store::leases::Shift;
-use usersync::store::write_backs::Rules;
+use usersync::store::write_backs::WriteBackPolicy;
 use usersync::store::{Moment, Store, Subject};
 
 /// What is on its way into the table.
@@ -32,7 +32,7 @@ pub enum Way {
 /// Replicas at work, as far as they write.
 pub struct Jobs {
     fetching: Fetching,
-    rules: Rules,
+    policy: WriteBackPolicy,
     held: Mutex<Held>,
     shift: Mutex<Shift>,
 }
@@ -43,10 +43,10 @@ impl Jobs {
         let store = Store::new(&config.database);
         let prepared = store.clone();
         tokio::task::spawn_blocking(move || prepared.migrate().unwrap()).await.unwrap();
-        let rules = rules(&config);
-        let held = Mutex::new(claim_job(&store, &rules).await);
+        let policy = policy(&config);
+        let held = Mutex::new(claim_job(&store, &policy).await);
         let shift = Mutex::new(claim_shift(&store).await);
-        Self { fetching: Fetching { store, config }, rules, held, shift }
+        Self { fetching: Fetching { store, config }, policy, held, shift }
     }
 
     /// What is on its way once this is seen. Of a user without a live row nobody finds that it is gone.
@@ -68,7 +68,7 @@ impl Jobs {
             Sight::Page(page) => (Way::Job, shown(page)),
             Sight::Watch(page) => (Way::Watch, shown(page)),
             Sight::Absence(user) => {
-                let (store, source) = (&self.fetching.store, self.rules.terms.source);
+                let (store, source) = (&self.fetching.store, self.policy.defaults.source);
                 let row = store.subject(source, ids[*user].clone()).await.unwrap();
                 let absence = row.filter(Subject::is_live).map(|row| {
                     let data = json!({"id": ids[*user], "updated_at": row.version_updated_at});
@@ -86,10 +86,10 @@ impl Jobs {
         let id = |thing: &Value| thing["data"]["id"].as_str().unwrap().to_owned();
         let change = |thing: &Value| self.fetching.change(&id(thing), thing);
         let users: Vec<Change> = things.iter().map(change).collect();
-        let (store, rules) = (&self.fetching.store, || self.rules.clone());
+        let (store, policy) = (&self.fetching.store, || self.policy.clone());
         match way {
             Way::Alone => {
-                store.apply(rules().terms, now, users).await.unwrap();
+                store.apply(policy().defaults, now, users).await.unwrap();
             }
             Way::Job => {
                 let mut page = JobPage { users, mode: JobMode::Apply, ..JobPage::default() };
@@ -98,18 +98,18 @@ impl Jobs {
                 let mut held = self.held.lock().await;
                 // On a machine that stood still the lease may be lost.
                 while store
-                    .commit_page(held.clone(), rules(), now, page.clone())
+                    .commit_page(held.clone(), policy(), now, page.clone())
                     .await
                     .unwrap()
                     .is_none()
                 {
-                    *held = claim_job(store, &self.rules).await;
+                    *held = claim_job(store, &self.policy).await;
                 }
             }
             Way::Watch => {
                 let mut shift = self.shift.lock().await;
                 while store
-                    .bring_in(shift.clone(), rules(), now, users.clone())
+                    .bring_in(shift.clone(), policy(), now, users.clone())
                     .await
                     .unwrap()
                     .is_none()
@@ -121,13 +121,17 @@ impl Jobs {
     }
 }
 
-fn rules(config: &Config) -> Rules {
+fn policy(config: &Config) -> WriteBackPolicy {
     let provider = &config.provider;
-    Rules { terms: config.terms(), words: provider.words.clone(), names: provider.names.clone() }
+    WriteBackPolicy {
+        defaults: config.row_defaults(),
+        entitlements: provider.entitlements.clone(),
+        names: provider.names.clone(),
+    }
 }
 
-async fn claim_job(store: &Store, rules: &Rules) -> Held {
-    let (source, kind) = (rules.terms.source, JobKind::Reconcile);
+async fn claim_job(store: &Store, policy: &WriteBackPolicy) -> Held {
+    let (source, kind) = (policy.defaults.source, JobKind::Reconcile);
     let asked = Asked { kind, dry_run: false, allow_mass_delete: false };
     let id = uuid::Uuid::now_v7().to_string();
     store.enqueue_job(source, id, asked).await.unwrap();

@@ -4,7 +4,7 @@ use uuid::Uuid;
 
 /// What holds for every row that this service writes.
 #[derive(Clone, Copy, Debug)]
-pub struct Terms {
+pub struct RowDefaults {
     /// The provider's name.
     pub source: &'static str,
     /// Ids of new rows.
@@ -22,7 +22,7 @@ pub enum UserIds {
     External,
 }
 
-impl Terms {
+impl RowDefaults {
     /// The id of the row of this user, should it be new.
     pub fn new_id(self, external_id: &str) -> String {
         match self.user_ids {
