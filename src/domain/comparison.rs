@@ -109,8 +109,8 @@ fn is_confirmed(row: &RowView<'_>, snapshot: &Snapshot) -> bool {
 mod tests {
     use super::{Comparison, RowState, RowView, compare};
     use crate::domain::{
-        AllowedValues, EntitlementName, Entitlements, Origin, Profile, Snapshot, Taken, UnixMillis,
-        Version,
+        AllowedValues, EntitlementName, Entitlements, Origin, Profile, Snapshot, SnapshotTimes,
+        UnixMillis, Version,
     };
 
     fn entitlements() -> Entitlements {
@@ -120,12 +120,12 @@ mod tests {
     }
 
     fn fetched(updated_at: i64, asked_at: i64) -> Snapshot {
-        let taken = Taken {
+        let times = SnapshotTimes {
             updated_at: UnixMillis::new(updated_at),
             seen_at: UnixMillis::new(asked_at),
             last_sign_in_at: UnixMillis::new(7),
         };
-        Snapshot::new("user_1".into(), Profile::unknown(), Origin::Fetch, taken, &entitlements())
+        Snapshot::new("user_1".into(), Profile::unknown(), Origin::Fetch, times, &entitlements())
     }
 
     fn row_of(snapshot: &Snapshot) -> RowView<'_> {

@@ -37,6 +37,6 @@ pub use outcome::{Ignored, Malformed, Outcome, Stale};
 pub use role::{AllowedValues, EntitlementName};
 pub use schedule::Schedule;
 pub use time::UnixMillis;
-pub use user::{Entitlements, Origin, Profile, Snapshot, Status, Taken};
-pub use version::{Digest, Judged, Version};
+pub use user::{Entitlements, Origin, Profile, Snapshot, SnapshotTimes, Status};
+pub use version::{AbsenceBaseline, Digest, Version};
 pub use write_back::{Conflict, MetadataNames, MetadataPatch};

@@ -169,7 +169,7 @@ pub enum Origin {
 
 /// When a snapshot was taken.
 #[derive(Clone, Copy, Debug)]
-pub struct Taken {
+pub struct SnapshotTimes {
     /// The user's own `updated_at`.
     pub updated_at: Option<UnixMillis>,
     /// Of an event its envelope's timestamp, of a fetch the instant of sending.
@@ -193,15 +193,15 @@ impl Snapshot {
         external_id: String,
         profile: Profile,
         origin: Origin,
-        taken: Taken,
+        times: SnapshotTimes,
         entitlements: &Entitlements,
     ) -> Self {
         let millis = |at: Option<UnixMillis>| at.map_or(0, UnixMillis::get);
-        let (updated_at, seen_at) = (millis(taken.updated_at), millis(taken.seen_at));
+        let (updated_at, seen_at) = (millis(times.updated_at), millis(times.seen_at));
         let digest = profile.digest();
         let (version, fetched_at) = match origin {
             Origin::Event => (Version::of_event(updated_at, seen_at, digest), None),
-            Origin::Fetch => (Version::of_fetch(updated_at, seen_at, digest), taken.seen_at),
+            Origin::Fetch => (Version::of_fetch(updated_at, seen_at, digest), times.seen_at),
             Origin::Import => (Version::IMPORTED, None),
         };
         let role_is_settled =
@@ -212,7 +212,7 @@ impl Snapshot {
             name: profile.name(),
             role: entitlements.roles.effective(profile.source_role.as_deref()),
             plan: entitlements.plans.effective(profile.source_plan.as_deref()),
-            last_sign_in_at: taken.last_sign_in_at,
+            last_sign_in_at: times.last_sign_in_at,
             fetched_at,
             settled_id: profile.source_id.clone().filter(|_| role_is_settled),
             profile,

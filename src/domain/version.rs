@@ -30,7 +30,7 @@ pub struct Version {
 
 /// What an absence is judged against: where the row stood when the user was looked for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Judged {
+pub struct AbsenceBaseline {
     /// The row's `updated_at`, in milliseconds.
     pub updated_at_ms: i64,
     /// The row's projection.
@@ -73,10 +73,10 @@ impl Version {
 
     /// The version of an absence, seen by a look-up sent at `sent_at_ms`, of the user whose row
     /// stood at `judged`. What changed at the provider afterwards beats it, as does a later fetch.
-    pub fn of_absence(judged: Judged, sent_at_ms: i64) -> Self {
+    pub fn of_absence(baseline: AbsenceBaseline, sent_at_ms: i64) -> Self {
         Self {
-            updated_at_ms: judged.updated_at_ms,
-            projection: judged.projection,
+            updated_at_ms: baseline.updated_at_ms,
+            projection: baseline.projection,
             kind: Self::KIND_FETCHED,
             seen_at_ms: sent_at_ms,
             digest: [0; 32],

@@ -13,7 +13,7 @@ use super::error::StoreError;
 use super::schema::absences;
 use super::types::Moment;
 use super::users::count_live;
-use crate::domain::{Change, Judged, Version};
+use crate::domain::{AbsenceBaseline, Change, Version};
 use crate::store::row_defaults::RowDefaults;
 use diesel::connection::SimpleConnection as _;
 use diesel::prelude::*;
@@ -41,7 +41,7 @@ pub struct Absence {
     /// The provider's id.
     pub external_id: String,
     /// Where the row stood when the user was looked for.
-    pub judged: Judged,
+    pub baseline: AbsenceBaseline,
     /// When the second look-up was sent, in milliseconds.
     pub sent_at_ms: i64,
 }
@@ -91,7 +91,7 @@ impl Absence {
     fn change(&self) -> Change {
         Change::Absence {
             external_id: self.external_id.clone(),
-            version: Version::of_absence(self.judged, self.sent_at_ms),
+            version: Version::of_absence(self.baseline, self.sent_at_ms),
         }
     }
 }

@@ -6,7 +6,7 @@
 //! for one day. Whoever is held back is remembered for the next reconcile.
 
 use super::{InstanceError, SyncError, SyncService, now};
-use crate::domain::Judged;
+use crate::domain::AbsenceBaseline;
 use crate::provider::{ApiError, Priority};
 use crate::store::Subject;
 use crate::store::absences::{Absence, Verdict};
@@ -61,26 +61,26 @@ impl SyncService {
         external_ids: Vec<String>,
         priority: Priority,
     ) -> Result<HashMap<String, AbsenceOutcome>, SyncError> {
-        let mut judged = HashMap::new();
+        let mut baseline = HashMap::new();
         let mut found = Vec::new();
         for external_id in external_ids {
             match self.recheck_user(&external_id, IfFound::Apply, priority).await? {
                 Ok(absence) => found.push(absence),
                 Err(verdict) => {
-                    judged.insert(external_id, verdict);
+                    baseline.insert(external_id, verdict);
                 }
             }
         }
         if found.is_empty() {
-            return Ok(judged);
+            return Ok(baseline);
         }
         let ids: Vec<String> = found.iter().map(|absence| absence.external_id.clone()).collect();
         let attempt = self.empty(&ids, found, priority).await?;
-        judged.extend(ids.into_iter().map(|id| {
+        baseline.extend(ids.into_iter().map(|id| {
             let absent = attempt.of(&id);
             (id, absent)
         }));
-        Ok(judged)
+        Ok(baseline)
     }
 
     /// The second look-up. An absence, or why there is none.
@@ -104,11 +104,11 @@ impl SyncService {
         match looked {
             Ok(()) => Ok(Err(AbsenceOutcome::StillThere)),
             Err(SyncError::Api(ApiError::NotFound)) => {
-                let judged = Judged {
+                let baseline = AbsenceBaseline {
                     updated_at_ms: subject.version_updated_at,
                     projection: subject.version_projection,
                 };
-                Ok(Ok(Absence { external_id: external_id.to_owned(), judged, sent_at_ms }))
+                Ok(Ok(Absence { external_id: external_id.to_owned(), baseline, sent_at_ms }))
             }
             Err(error) => Err(error),
         }

@@ -134,8 +134,8 @@ impl SyncService {
             .filter(|(_, user)| matches!(user, Err(ApiError::NotFound)))
             .map(|(external_id, _)| external_id.clone())
             .collect();
-        let judged = match self.confirm_absences(missing, Priority::Interactive).await {
-            Ok(judged) => judged,
+        let baseline = match self.confirm_absences(missing, Priority::Interactive).await {
+            Ok(baseline) => baseline,
             Err(SyncError::Api(error)) => {
                 tracing::warn!(code = error.code(), "absent users could not be looked for again");
                 HashMap::new()
@@ -144,7 +144,7 @@ impl SyncService {
         };
         for (external_id, user) in fetched {
             let Err(error) = user else { continue };
-            let (outcome, reason) = match (error, judged.get(external_id)) {
+            let (outcome, reason) = match (error, baseline.get(external_id)) {
                 (ApiError::NotFound, Some(absent)) => ResyncOutcome::of_absent(*absent),
                 (ApiError::NotFound, None) => (ResyncOutcome::Failed, Some("unavailable")),
                 (error, _) => (ResyncOutcome::Failed, Some(error.code())),

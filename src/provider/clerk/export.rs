@@ -6,7 +6,7 @@
 use super::payload::{self, PayloadError, UserPayload};
 use super::{Clerk, profile};
 use crate::domain::text::clean;
-use crate::domain::{Malformed, Origin, Profile, Snapshot, Taken};
+use crate::domain::{Malformed, Origin, Profile, Snapshot, SnapshotTimes};
 use crate::provider::{Export, ExportError};
 use serde_json::value::RawValue;
 
@@ -92,7 +92,7 @@ impl Export for Clerk {
 
 impl Clerk {
     fn imported(&self, external_id: String, profile: Profile) -> Snapshot {
-        let never = Taken { updated_at: None, seen_at: None, last_sign_in_at: None };
+        let never = SnapshotTimes { updated_at: None, seen_at: None, last_sign_in_at: None };
         Snapshot::new(external_id, profile, Origin::Import, never, &self.entitlements)
     }
 }

@@ -17,8 +17,8 @@ pub mod test_keys;
 
 use super::{Event, EventEffect, Provider};
 use crate::domain::{
-    Change, Entitlements, Ignored, Malformed, MetadataNames, Origin, Snapshot, Taken, UnixMillis,
-    text,
+    Change, Entitlements, Ignored, Malformed, MetadataNames, Origin, Snapshot, SnapshotTimes,
+    UnixMillis, text,
 };
 use crate::webhook::Verified;
 use payload::{DeletedPayload, Envelope, PayloadError, UserPayload};
@@ -89,13 +89,13 @@ impl Clerk {
         seen_at: Option<UnixMillis>,
     ) -> Result<Snapshot, PayloadError> {
         let external_id = identifier(payload.id.take())?;
-        let taken = Taken {
+        let times = SnapshotTimes {
             updated_at: payload::instant(payload.updated_at, "data.updated_at")?,
             last_sign_in_at: payload::instant(payload.last_sign_in_at, "data.last_sign_in_at")?,
             seen_at,
         };
         let profile = profile::map(payload, seen_at, &self.names)?;
-        Ok(Snapshot::new(external_id, profile, origin, taken, &self.entitlements))
+        Ok(Snapshot::new(external_id, profile, origin, times, &self.entitlements))
     }
 }
 

@@ -101,8 +101,8 @@ impl Store {
                 ));
                 both!(connection, |inner| diesel::update(row)
                     .set((
-                        job_candidates::row_updated_at.eq(absence.judged.updated_at_ms),
-                        job_candidates::row_projection.eq(absence.judged.projection),
+                        job_candidates::row_updated_at.eq(absence.baseline.updated_at_ms),
+                        job_candidates::row_projection.eq(absence.baseline.projection),
                         job_candidates::looked_at.eq(absence.sent_at_ms),
                     ))
                     .execute(inner))?;

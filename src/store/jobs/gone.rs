@@ -2,7 +2,7 @@
 
 use super::candidates::of;
 use super::{Held, Progress, hold, save};
-use crate::domain::{DriftKind, Judged};
+use crate::domain::{AbsenceBaseline, DriftKind};
 use crate::store::connection::both;
 use crate::store::schema::{job_candidates, users};
 use crate::store::types::Moment;
@@ -55,8 +55,13 @@ impl Store {
                 Option<_>,
             )| {
                 let updated_at_ms = updated_at_ms.unwrap_or_default();
-                let judged = Judged { updated_at_ms, projection: projection.unwrap_or_default() };
-                absences::Absence { external_id, judged, sent_at_ms: looked_at.unwrap_or_default() }
+                let baseline =
+                    AbsenceBaseline { updated_at_ms, projection: projection.unwrap_or_default() };
+                absences::Absence {
+                    external_id,
+                    baseline,
+                    sent_at_ms: looked_at.unwrap_or_default(),
+                }
             };
             Ok(gone.into_iter().map(absence).collect())
         })

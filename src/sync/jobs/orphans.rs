@@ -65,11 +65,11 @@ impl JobRun {
                 self.progress.counters.updated += gone;
             }
             let progress = self.progress_at(&Cursor::Look { after: after.clone() });
-            let judged = self.store(|| {
+            let baseline = self.store(|| {
                 let (dropped, gone) = (looked_up.dropped.clone(), looked_up.gone.clone());
                 store.judge_candidates(held.clone(), dropped, gone, progress.clone())
             });
-            judged.await?.then_some(()).ok_or(JobError::Lost)?;
+            baseline.await?.then_some(()).ok_or(JobError::Lost)?;
             self.progress = progress;
         }
     }

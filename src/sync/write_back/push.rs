@@ -151,8 +151,9 @@ impl SyncService {
         claim: &Claim,
         priority: Priority,
     ) -> Result<CallResult, SyncError> {
-        let judged = match self.confirm_absences(vec![claim.external_id.clone()], priority).await {
-            Ok(judged) => judged,
+        let baseline = match self.confirm_absences(vec![claim.external_id.clone()], priority).await
+        {
+            Ok(baseline) => baseline,
             Err(SyncError::Api(error)) => {
                 return Ok(CallResult::Ended(
                     self.reschedule_after(claim, error, claim.outcome_unknown).await?,
@@ -160,7 +161,7 @@ impl SyncService {
             }
             Err(error) => return Err(error),
         };
-        match judged.get(&claim.external_id) {
+        match baseline.get(&claim.external_id) {
             Some(AbsenceOutcome::StillThere | AbsenceOutcome::Newer) => Ok(CallResult::StillThere),
             Some(AbsenceOutcome::HeldBack(_)) => {
                 self.reschedule(claim, Duration::ZERO, "held_back", true).await?;

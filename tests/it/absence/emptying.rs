@@ -9,7 +9,7 @@ use crate::support::{
 use reqwest::Method;
 use serde_json::{Value, json};
 use std::time::Duration;
-use usersync::domain::Judged;
+use usersync::domain::AbsenceBaseline;
 use usersync::store::absences::{Absence, Verdict};
 use usersync::store::{Moment, Store};
 
@@ -186,10 +186,10 @@ async fn empty(both: &Emulated, id: &str, sent_in: i64) {
     let config = configuration(&both.database, &[]);
     let store = Store::new(&config.database);
     let updated_at_ms = both.column(id, "version_updated_at").unwrap().parse().unwrap();
-    let judged = Judged { updated_at_ms, projection: 1 };
+    let baseline = AbsenceBaseline { updated_at_ms, projection: 1 };
     let now = jiff::Timestamp::now();
     let sent_at_ms = now.as_millisecond() + sent_in;
-    let absence = Absence { external_id: id.to_owned(), judged, sent_at_ms };
+    let absence = Absence { external_id: id.to_owned(), baseline, sent_at_ms };
     let verdict =
         store.empty_absent(config.row_defaults(), Moment::from_timestamp(now), vec![absence]);
     assert!(matches!(verdict.await.unwrap(), Verdict::Emptied(_)));

@@ -9,7 +9,7 @@ use std::sync::{Arc, Mutex};
 use tokio::task::JoinSet;
 use usersync::config::Config;
 use usersync::domain::{
-    Change, Judged, Origin, Profile, Snapshot, Status, Taken, UnixMillis, Version,
+    AbsenceBaseline, Change, Origin, Profile, Snapshot, SnapshotTimes, Status, UnixMillis, Version,
 };
 use usersync::store::{Moment, Store};
 
@@ -165,8 +165,8 @@ impl Fetching {
         let (external_id, seen_at) = (id.to_owned(), millis(&thing["timestamp"]));
         if thing["type"] == "absence" {
             let updated_at_ms = data["updated_at"].as_i64().unwrap();
-            let judged = Judged { updated_at_ms, projection: 1 };
-            let version = Version::of_absence(judged, seen_at.unwrap().get());
+            let baseline = AbsenceBaseline { updated_at_ms, projection: 1 };
+            let version = Version::of_absence(baseline, seen_at.unwrap().get());
             return Change::Absence { external_id, version };
         }
         if thing["type"] == "user.deleted" {
@@ -192,10 +192,10 @@ impl Fetching {
         };
         let updated_at = millis(&data["updated_at"]);
         let last_sign_in_at = millis(&data["last_sign_in_at"]);
-        let taken = Taken { updated_at, seen_at, last_sign_in_at };
+        let times = SnapshotTimes { updated_at, seen_at, last_sign_in_at };
         let words = &self.config.provider.entitlements;
         let origin = if thing["type"] == "fetched" { Origin::Fetch } else { Origin::Event };
-        let snapshot = Snapshot::new(external_id, profile, origin, taken, words);
+        let snapshot = Snapshot::new(external_id, profile, origin, times, words);
         Change::Snapshot(Box::new(snapshot))
     }
 }

@@ -4,7 +4,7 @@ use super::{assert_agreed, assert_counted, backfill, crowded, reconcile, rows};
 use crate::both_engines;
 use crate::support::{Emulated, NO_WRITE_BACK, configuration};
 use serde_json::json;
-use usersync::domain::Judged;
+use usersync::domain::AbsenceBaseline;
 use usersync::store::absences::{Absence, Verdict};
 use usersync::store::{Moment, Store};
 
@@ -14,8 +14,8 @@ async fn empty(both: &Emulated, ids: &[String]) {
     let now = jiff::Timestamp::now();
     let absence = |id: &String| {
         let updated_at_ms = both.column(id, "version_updated_at").unwrap().parse().unwrap();
-        let judged = Judged { updated_at_ms, projection: 1 };
-        Absence { external_id: id.clone(), judged, sent_at_ms: now.as_millisecond() }
+        let baseline = AbsenceBaseline { updated_at_ms, projection: 1 };
+        Absence { external_id: id.clone(), baseline, sent_at_ms: now.as_millisecond() }
     };
     let absences = ids.iter().map(absence).collect();
     let store = Store::new(&config.database);

@@ -1,7 +1,7 @@
 //! Clerk's files, record by record.
 
 use super::COLUMNS;
-use crate::domain::{Judged, Snapshot, Status, UnixMillis, Version};
+use crate::domain::{AbsenceBaseline, Snapshot, Status, UnixMillis, Version};
 use crate::provider::clerk::tests::clerk;
 use crate::provider::{Export as _, ExportError};
 
@@ -110,8 +110,8 @@ fn an_imported_user_has_the_version_that_every_snapshot_beats() {
     );
     let user = user.unwrap();
     assert_eq!(user.version, Version::IMPORTED);
-    let judged = Judged { updated_at_ms: 0, projection: 0 };
-    for version in [Version::of_event(0, 0, [0; 32]), Version::of_absence(judged, 1)] {
+    let baseline = AbsenceBaseline { updated_at_ms: 0, projection: 0 };
+    for version in [Version::of_event(0, 0, [0; 32]), Version::of_absence(baseline, 1)] {
         assert!(version > Version::IMPORTED);
     }
     assert_eq!((user.fetched_at, user.profile.locked_until), (None, None));

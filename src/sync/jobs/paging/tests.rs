@@ -2,7 +2,8 @@
 
 use super::{NextPage, PAGE_USERS, ScanPosition};
 use crate::domain::{
-    AllowedValues, EntitlementName, Entitlements, Origin, Profile, Snapshot, Taken, UnixMillis,
+    AllowedValues, EntitlementName, Entitlements, Origin, Profile, Snapshot, SnapshotTimes,
+    UnixMillis,
 };
 use crate::provider::{ListQuery, Position};
 use proptest::prelude::*;
@@ -51,8 +52,8 @@ fn user(created_at: i64, id: &str) -> Snapshot {
     let entitlements = Entitlements { roles: policy("user"), plans: policy("free") };
     let source_created_at = UnixMillis::new(created_at);
     let profile = Profile { source_created_at, ..Profile::unknown() };
-    let taken = Taken { updated_at: None, seen_at: None, last_sign_in_at: None };
-    Snapshot::new(id.to_owned(), profile, Origin::Fetch, taken, &entitlements)
+    let times = SnapshotTimes { updated_at: None, seen_at: None, last_sign_in_at: None };
+    Snapshot::new(id.to_owned(), profile, Origin::Fetch, times, &entitlements)
 }
 
 /// What happens between two pages.
@@ -180,7 +181,7 @@ proptest! {
         prop_assert_eq!(seen.len(), scanned.seen.len(), "somebody was seen twice");
         for id in before.intersection(&after) {
             prop_assert!(seen.contains(id), "{id} was passed over");
-            prop_assert!(!scanned.extra.contains(id), "{id} was taken for extra");
+            prop_assert!(!scanned.extra.contains(id), "{id} was times for extra");
         }
         for id in &strangers {
             prop_assert!(scanned.extra.contains(id), "{id} was not found out");
