@@ -11,7 +11,7 @@ use super::{DeliveryOutcome, Unavailable};
 use crate::domain::{Malformed, Outcome};
 use crate::provider::EventEffect;
 use crate::store::RowDefaults;
-use crate::store::batch::Judgement;
+use crate::store::batch::DeliveryResult;
 use crate::store::{LOCK_TIMEOUT, Moment, StoreError, Writer};
 use crate::telemetry::{Metrics, Throttle};
 use jiff::Timestamp;
@@ -206,7 +206,7 @@ impl Committer {
 }
 
 impl BatchResult {
-    fn new(merged: &MergedBatch<'_>, judgements: &[Judgement]) -> Self {
+    fn new(merged: &MergedBatch<'_>, judgements: &[DeliveryResult]) -> Self {
         let settle = |place: &Slot| {
             let judgement = judgements.get(place.delivery)?;
             let outcome = if place.repeated { Outcome::Duplicate } else { judgement.outcome };

@@ -8,7 +8,7 @@ use crate::domain::Merged;
 use crate::provider::{Event, EventEffect};
 use crate::store::Moment;
 use crate::store::RowDefaults;
-use crate::store::batch::{Batch, DeliveryWrite, Standing, UserWrite};
+use crate::store::batch::{Batch, DeliveryWrite, Disposition, UserWrite};
 use std::collections::HashMap;
 
 /// A delivery as the fold sees it.
@@ -55,7 +55,7 @@ pub(super) fn merge_batch<'a>(
         }
     }
     let (deliveries, slots) =
-        list_messages(items, |item, event| standing(&users_by_id, item, event));
+        list_messages(items, |item, event| disposition(&users_by_id, item, event));
     let RowDefaults { source, write_back, .. } = defaults;
     MergedBatch { batch: Batch { source, now, write_back, users, deliveries }, slots }
 }
@@ -78,37 +78,37 @@ fn merge_by_user<'a>(items: &[BatchItem<'a>]) -> HashMap<&'a str, MergedUser<'a>
     users_by_id
 }
 
-fn standing(
+fn disposition(
     users_by_id: &HashMap<&str, MergedUser<'_>>,
     item: usize,
     event: &Event,
-) -> Option<Standing> {
+) -> Option<Disposition> {
     let change = match &event.effect {
         EventEffect::Change(change) => change,
-        EventEffect::Ignored(reason) => return Some(Standing::Ignored(*reason)),
+        EventEffect::Ignored(reason) => return Some(Disposition::Ignored(*reason)),
         EventEffect::Malformed(..) => return None,
     };
     let entry = users_by_id.get(change.external_id())?;
     Some(if entry.winner == item {
-        Standing::Winner(entry.place)
+        Disposition::Winner(entry.place)
     } else if entry.merged.winner.is_deletion() {
-        Standing::Outlived(entry.place)
+        Disposition::DeletedInBatch(entry.place)
     } else {
-        Standing::Superseded(entry.place)
+        Disposition::Superseded(entry.place)
     })
 }
 
 /// Lists each message once, sorted by id, and for each item where its message stands.
 fn list_messages<'a>(
     items: &[BatchItem<'a>],
-    standing: impl Fn(usize, &Event) -> Option<Standing>,
+    disposition: impl Fn(usize, &Event) -> Option<Disposition>,
 ) -> (Vec<DeliveryWrite<'a>>, Vec<Slot>) {
     let mut order: Vec<(usize, DeliveryWrite<'a>)> = items
         .iter()
         .enumerate()
         .filter_map(|(item, (message_id, event))| {
-            let standing = standing(item, event)?;
-            Some((item, DeliveryWrite { message_id, kind: &event.event_type, standing }))
+            let disposition = disposition(item, event)?;
+            Some((item, DeliveryWrite { message_id, kind: &event.event_type, disposition }))
         })
         .collect();
     // Of one message's deliveries the one that came first leads.

@@ -6,7 +6,7 @@
 //! time over all replicas.
 
 use super::Store;
-use super::batch::Fate;
+use super::batch::UpsertOutcome;
 use super::changes::apply;
 use super::connection::{AnyConnection, both};
 use super::error::StoreError;
@@ -113,9 +113,9 @@ pub(super) fn empty(
     mut found: Vec<Absence>,
 ) -> Result<Vec<String>, StoreError> {
     let changes: Vec<Change> = found.iter().map(Absence::change).collect();
-    let effects = apply(connection, defaults, now, &changes.iter().collect::<Vec<_>>())?;
-    let mut effects = effects.into_iter();
-    found.retain(|_| effects.next().is_some_and(|effect| effect.fate == Fate::Updated));
+    let results = apply(connection, defaults, now, &changes.iter().collect::<Vec<_>>())?;
+    let mut results = results.into_iter();
+    found.retain(|_| results.next().is_some_and(|result| result.outcome == UpsertOutcome::Updated));
     record(connection, defaults.source, &found, EMPTIED)?;
     Ok(found.into_iter().map(|absence| absence.external_id).collect())
 }

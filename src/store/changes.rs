@@ -4,7 +4,7 @@
 //! Called by `sync` and `http`. The same guard as for deliveries decides, so it does not matter who
 //! writes first. Each is one transaction on a connection of a small pool.
 
-use super::batch::{self, Batch, Effect, UserWrite};
+use super::batch::{self, Batch, UserResult, UserWrite};
 use super::connection::AnyConnection;
 use super::error::StoreError;
 use super::subject::{self, Choice, Subject};
@@ -45,7 +45,7 @@ impl Store {
         defaults: RowDefaults,
         now: Moment,
         mut changes: Vec<Change>,
-    ) -> Result<Vec<Effect>, StoreError> {
+    ) -> Result<Vec<UserResult>, StoreError> {
         changes.sort_unstable_by(|one, other| one.external_id().cmp(other.external_id()));
         self.change(move |connection| {
             apply(connection, defaults, now, &changes.iter().collect::<Vec<_>>())
@@ -151,7 +151,7 @@ pub(super) fn apply(
     defaults: RowDefaults,
     now: Moment,
     changes: &[&Change],
-) -> Result<Vec<Effect>, StoreError> {
+) -> Result<Vec<UserResult>, StoreError> {
     let users = changes
         .iter()
         .map(|change| UserWrite {

@@ -5,7 +5,7 @@
 //! somebody else takes an id meanwhile, the database refuses the transaction.
 
 use super::Store;
-use super::batch::{self, Batch, Fate, UserWrite};
+use super::batch::{self, Batch, UpsertOutcome, UserWrite};
 use super::connection::{AnyConnection, both};
 use super::error::StoreError;
 use super::schema::users;
@@ -122,13 +122,13 @@ impl Plan {
         });
         let (source, users, deliveries) = (defaults.source, users.collect(), Vec::new());
         let batch = Batch { source, now, write_back: false, users, deliveries };
-        let effects = batch::insert(connection, &batch)?;
-        for ((place, newcomer, ..), effect) in new_rows.iter().zip(effects) {
+        let results = batch::insert(connection, &batch)?;
+        for ((place, newcomer, ..), result) in new_rows.iter().zip(results) {
             // A delivery made the row since we looked.
-            if effect.fate != Fate::Created
+            if result.outcome != UpsertOutcome::Created
                 && let Some(told) = self.told.get_mut(*place)
             {
-                *told = settled(newcomer, &effect.user_id);
+                *told = settled(newcomer, &result.user_id);
             }
         }
         Ok(())

@@ -2,7 +2,7 @@
 //!
 //! Owned by `ingest`, one a process. Blocks; never called on an async thread.
 
-use super::batch::{self, Batch, Judgement};
+use super::batch::{self, Batch, DeliveryResult};
 use super::connection::{AnyConnection, Purpose, Turn};
 use super::database::Database;
 use super::error::StoreError;
@@ -25,14 +25,14 @@ impl Writer {
         Self { database, connection: None, turn, log_is_dirty }
     }
 
-    /// Commits a batch in one transaction and returns one judgement a delivery, in their
+    /// Commits a batch in one transaction and returns one result a delivery, in their
     /// order. On an error nothing is known to be committed, and everything may be repeated.
-    pub fn commit(&mut self, batch: &Batch<'_>) -> Result<Vec<Judgement>, StoreError> {
+    pub fn commit(&mut self, batch: &Batch<'_>) -> Result<Vec<DeliveryResult>, StoreError> {
         self.with(|connection| {
             if let AnyConnection::Postgres(inner) = connection {
                 let written = batch::postgres::commit(inner, batch)?;
                 raise_sign_ins(connection, batch, &written.newer_sign_ins)?;
-                return Ok(written.judgements);
+                return Ok(written.results);
             }
             connection.transaction(|connection| {
                 let AnyConnection::Sqlite(inner) = connection else {
@@ -40,7 +40,7 @@ impl Writer {
                 };
                 let written = batch::sqlite::write(inner, batch)?;
                 raise_sign_ins(connection, batch, &written.newer_sign_ins)?;
-                Ok(written.judgements)
+                Ok(written.results)
             })
         })
     }

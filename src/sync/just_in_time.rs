@@ -7,7 +7,7 @@
 use super::refresh::SyncError;
 use super::{SyncService, now};
 use crate::provider::{ApiError, Priority};
-use crate::store::batch::Fate;
+use crate::store::batch::UpsertOutcome;
 use crate::store::{StoreError, Subject};
 use moka::future::Cache;
 use std::sync::Arc;
@@ -123,7 +123,7 @@ impl SyncService {
             if matches!(fetched, Err(SyncError::Api(ApiError::NotFound))) {
                 self.single_flight.unknown.insert(external_id.to_owned(), ()).await;
             }
-            created.store(fetched?.fate == Fate::Created, Ordering::Relaxed);
+            created.store(fetched?.outcome == UpsertOutcome::Created, Ordering::Relaxed);
             Ok(())
         };
         let joined =

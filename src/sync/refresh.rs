@@ -4,7 +4,7 @@ use super::{SyncService, now};
 use crate::domain::{Change, Snapshot};
 use crate::provider::{ApiError, Priority};
 use crate::store::StoreError;
-use crate::store::batch::Effect;
+use crate::store::batch::UserResult;
 
 /// Why a user could not be brought in step.
 #[derive(Clone, Debug, thiserror::Error)]
@@ -23,13 +23,13 @@ impl SyncService {
         &self,
         external_id: &str,
         priority: Priority,
-    ) -> Result<Effect, SyncError> {
+    ) -> Result<UserResult, SyncError> {
         let snapshot = self.directory.user(external_id, priority).await?;
         Ok(self.apply(snapshot).await?)
     }
 
     /// Applies a snapshot that was fetched.
-    pub(super) async fn apply(&self, snapshot: Snapshot) -> Result<Effect, StoreError> {
+    pub(super) async fn apply(&self, snapshot: Snapshot) -> Result<UserResult, StoreError> {
         let change = Change::Snapshot(Box::new(snapshot));
         let effects = self.store.apply(self.policy.defaults, now(), vec![change]).await?;
         self.wake_write_back();

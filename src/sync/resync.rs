@@ -8,7 +8,7 @@ use super::{SyncError, SyncService, now};
 use crate::domain::{Change, Snapshot};
 use crate::provider::{ApiError, Priority};
 use crate::store::StoreError;
-use crate::store::batch::Fate;
+use crate::store::batch::UpsertOutcome;
 use serde::Serialize;
 use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
@@ -115,8 +115,8 @@ impl SyncService {
             came.values().map(|snapshot| Change::Snapshot(Box::new((*snapshot).clone()))).collect();
         let effects = self.store.apply(self.policy.defaults, now(), changes).await?;
         let results = came.keys().zip(effects).map(|(external_id, effect)| {
-            let outcome = ResyncOutcome::of(effect.fate);
-            let reason = (effect.fate == Fate::Absent).then_some("absent");
+            let outcome = ResyncOutcome::of(effect.outcome);
+            let reason = (effect.outcome == UpsertOutcome::Absent).then_some("absent");
             let (user_id, external_id) = (Some(effect.user_id), (*external_id).clone());
             (external_id.clone(), ResyncResult { user_id, external_id, outcome, reason })
         });
@@ -171,13 +171,13 @@ impl ResyncOutcome {
         matches!(self, Self::Created | Self::Updated | Self::Unchanged | Self::Stale)
     }
 
-    const fn of(fate: Fate) -> Self {
+    const fn of(fate: UpsertOutcome) -> Self {
         match fate {
-            Fate::Created => Self::Created,
-            Fate::Updated => Self::Updated,
-            Fate::Unchanged => Self::Unchanged,
-            Fate::Superseded | Fate::Absent => Self::Stale,
-            Fate::Tombstoned => Self::Tombstoned,
+            UpsertOutcome::Created => Self::Created,
+            UpsertOutcome::Updated => Self::Updated,
+            UpsertOutcome::Unchanged => Self::Unchanged,
+            UpsertOutcome::Superseded | UpsertOutcome::Absent => Self::Stale,
+            UpsertOutcome::Tombstoned => Self::Tombstoned,
         }
     }
 

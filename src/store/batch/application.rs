@@ -13,25 +13,25 @@ use diesel::query_dsl::RunQueryDsl;
 use diesel::sql_types::{BigInt, SmallInt, Text};
 
 /// The statement.
-pub(super) struct Application<'a, const NOTES: bool> {
+pub(super) struct SnapshotStatement<'a, const NOTES: bool> {
     pub(super) batch: &'a Batch<'a>,
     pub(super) rows: &'a Rows<'a>,
     pub(super) settled_ids: &'a [Option<&'a str>],
 }
 
-impl<const NOTES: bool> QueryId for Application<'_, NOTES> {
-    type QueryId = Application<'static, NOTES>;
+impl<const NOTES: bool> QueryId for SnapshotStatement<'_, NOTES> {
+    type QueryId = SnapshotStatement<'static, NOTES>;
     const HAS_STATIC_QUERY_ID: bool = true;
 }
 
-impl<const NOTES: bool> Query for Application<'_, NOTES> {
+impl<const NOTES: bool> Query for SnapshotStatement<'_, NOTES> {
     type SqlType = (BigInt, Text, SmallInt);
 }
 
-impl<const NOTES: bool> RunQueryDsl<PgConnection> for Application<'_, NOTES> {}
+impl<const NOTES: bool> RunQueryDsl<PgConnection> for SnapshotStatement<'_, NOTES> {}
 
-/// One row a user: its place counted from one, its id, and its fate as a place in
-/// `postgres::FATES`. A user whom another replica committed meanwhile is left out: such a row is
+/// One row a user: its place counted from one, its id, and its outcome as a place in
+/// `postgres::UPSERT_OUTCOMES`. A user whom another replica committed meanwhile is left out: such a row is
 /// not in the state that this statement sees.
 const ANSWER: &str = concat!(
     " SELECT incoming.place, COALESCE(written.id, known.id), \
@@ -50,7 +50,7 @@ const ANSWER: &str = concat!(
     WHERE written.id IS NOT NULL OR known.settled"
 );
 
-impl<const NOTES: bool> QueryFragment<Pg> for Application<'_, NOTES> {
+impl<const NOTES: bool> QueryFragment<Pg> for SnapshotStatement<'_, NOTES> {
     fn walk_ast<'b>(&'b self, mut out: AstPass<'_, 'b, Pg>) -> QueryResult<()> {
         upsert::<NOTES>(self.batch, self.rows, self.settled_ids, out.reborrow())?;
         out.push_sql(ANSWER);

@@ -5,8 +5,8 @@
 //! [`sqlite`] as a loop of cached statements in one transaction. Both take the column list
 //! and the guard from [`sql`], so that the order of snapshots is decided by one text.
 //!
-//! A batch without deliveries is what `sync` fetched: it has an [`Effect`] a user instead of a
-//! judgement a delivery ([`application`] is its statement on PostgreSQL).
+//! A batch without deliveries is what `sync` fetched: it has an [`UserResult`] a user instead of a
+//! result a delivery ([`application`] is its statement on PostgreSQL).
 
 mod application;
 pub(super) mod postgres;
@@ -58,16 +58,16 @@ impl UserWrite<'_> {
 
 /// What a batch did to one user.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Effect {
+pub struct UserResult {
     /// Our id of the user.
     pub user_id: String,
     /// What became of the row.
-    pub fate: Fate,
+    pub outcome: UpsertOutcome,
 }
 
 /// What became of a row.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Fate {
+pub enum UpsertOutcome {
     /// It is new.
     Created,
     /// It is changed.
@@ -90,12 +90,12 @@ pub struct DeliveryWrite<'a> {
     /// The type of the event.
     pub kind: &'a str,
     /// What there is to be judged.
-    pub standing: Standing,
+    pub disposition: Disposition,
 }
 
 /// What decides a delivery's outcome, apart from what the database holds.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Standing {
+pub enum Disposition {
     /// It changes nobody.
     Ignored(Ignored),
     /// It is the change that this batch writes for the user at this place of `users`.
@@ -103,22 +103,22 @@ pub enum Standing {
     /// Another snapshot of the batch has a greater version.
     Superseded(usize),
     /// Another delivery of the batch is the user's signed deletion.
-    Outlived(usize),
+    DeletedInBatch(usize),
 }
 
-impl Standing {
+impl Disposition {
     /// The place in `users` of the user concerned.
     pub const fn user(self) -> Option<usize> {
         match self {
             Self::Ignored(_) => None,
-            Self::Winner(user) | Self::Superseded(user) | Self::Outlived(user) => Some(user),
+            Self::Winner(user) | Self::Superseded(user) | Self::DeletedInBatch(user) => Some(user),
         }
     }
 }
 
 /// What became of one delivery.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Judgement {
+pub struct DeliveryResult {
     /// The outcome and its reason.
     pub outcome: Outcome,
     /// Our id of the user concerned.
@@ -133,17 +133,17 @@ pub struct Judgement {
 pub(super) fn apply(
     connection: &mut AnyConnection,
     batch: &Batch<'_>,
-) -> Result<Vec<Effect>, StoreError> {
-    let effects = insert(connection, batch)?;
-    for (user, effect) in batch.users.iter().zip(&effects) {
-        if matches!(effect.fate, Fate::Superseded | Fate::Absent) {
+) -> Result<Vec<UserResult>, StoreError> {
+    let results = insert(connection, batch)?;
+    for (user, result) in batch.users.iter().zip(&results) {
+        if matches!(result.outcome, UpsertOutcome::Superseded | UpsertOutcome::Absent) {
             if user.merged.last_sign_in_at.is_some() {
                 users::raise_last_sign_in(connection, batch.source, user)?;
             }
             users::raise_last_fetched(connection, batch.source, user)?;
         }
     }
-    Ok(effects)
+    Ok(results)
 }
 
 /// Likewise, and raises nothing in a row that keeps what it holds: all that happens where no
@@ -151,7 +151,7 @@ pub(super) fn apply(
 pub(super) fn insert(
     connection: &mut AnyConnection,
     batch: &Batch<'_>,
-) -> Result<Vec<Effect>, StoreError> {
+) -> Result<Vec<UserResult>, StoreError> {
     match connection {
         AnyConnection::Postgres(inner) => postgres::apply(inner, batch),
         AnyConnection::Sqlite(inner) => sqlite::apply(inner, batch),
@@ -160,9 +160,9 @@ pub(super) fn insert(
 
 /// What a batch came to.
 #[derive(Debug, Default)]
-pub(super) struct Written {
-    /// One judgement a delivery, in their order.
-    pub(super) judgements: Vec<Judgement>,
+pub(super) struct BatchReport {
+    /// One result a delivery, in their order.
+    pub(super) results: Vec<DeliveryResult>,
     /// Places in `users` of rows that keep a newer version, but may have an older last
     /// sign-in than the batch knows.
     pub(super) newer_sign_ins: Vec<usize>,

@@ -1,12 +1,12 @@
-//! A batch on PostgreSQL: [`Statement`] is run, and its answers are read.
+//! A batch on PostgreSQL: [`DeliveryStatement`] is run, and its answers are read.
 //!
 //! A delivery whose user another replica committed in between gets no answer, and is asked
 //! once more.
 
-use super::application::Application;
+use super::application::SnapshotStatement;
 use super::row::{Rows, settled_ids};
-use super::statement::Statement;
-use super::{Batch, Effect, Fate, Judgement, Standing, Written};
+use super::statement::DeliveryStatement;
+use super::{Batch, BatchReport, DeliveryResult, Disposition, UpsertOutcome, UserResult};
 use crate::domain::{Ignored, Outcome, Stale};
 use crate::store::error::StoreError;
 use diesel::QueryResult;
@@ -23,26 +23,26 @@ const MOST_ROUNDS: usize = 8;
 pub(in crate::store) fn commit(
     connection: &mut PgConnection,
     batch: &Batch<'_>,
-) -> Result<Written, StoreError> {
+) -> Result<BatchReport, StoreError> {
     let rows = Rows::new(&batch.users);
     let mut newer_sign_ins = Vec::new();
-    let mut judgements: Vec<Option<Judgement>> = vec![None; batch.deliveries.len()];
+    let mut results: Vec<Option<DeliveryResult>> = vec![None; batch.deliveries.len()];
     for _ in 0..MOST_ROUNDS {
-        let deliveries = Deliveries::unanswered(batch, &judgements);
+        let deliveries = Deliveries::unanswered(batch, &results);
         if deliveries.place.is_empty() {
             break;
         }
         for answer in run(connection, batch, &rows, &deliveries)? {
-            let (place, judgement) = answer.judgement()?;
-            let user = batch.deliveries.get(place).and_then(|delivery| delivery.standing.user());
+            let (place, result) = answer.result()?;
+            let user = batch.deliveries.get(place).and_then(|delivery| delivery.disposition.user());
             newer_sign_ins.extend(user.filter(|_| answer.newer_sign_in));
-            if let Some(slot) = judgements.get_mut(place) {
-                *slot = Some(judgement);
+            if let Some(slot) = results.get_mut(place) {
+                *slot = Some(result);
             }
         }
     }
-    match judgements.into_iter().collect() {
-        Some(judgements) => Ok(Written { judgements, newer_sign_ins }),
+    match results.into_iter().collect() {
+        Some(results) => Ok(BatchReport { results, newer_sign_ins }),
         None => Err(StoreError::Away("other replicas kept overtaking a batch".into())),
     }
 }
@@ -52,22 +52,20 @@ fn run(
     batch: &Batch<'_>,
     rows: &Rows<'_>,
     deliveries: &Deliveries<'_>,
-) -> QueryResult<Vec<Answer>> {
+) -> QueryResult<Vec<DeliveryRow>> {
     let erases = batch.users.iter().any(|user| user.merged.winner.is_deletion());
     let settled_ids = &*if batch.write_back { settled_ids(&batch.users) } else { Vec::new() };
     match (erases, batch.write_back) {
         (false, false) => {
-            Statement::<false, false> { batch, rows, deliveries, settled_ids }.load(connection)
+            DeliveryStatement::<false, false> { batch, rows, deliveries, settled_ids }
+                .load(connection)
         }
-        (false, true) => {
-            Statement::<false, true> { batch, rows, deliveries, settled_ids }.load(connection)
-        }
-        (true, false) => {
-            Statement::<true, false> { batch, rows, deliveries, settled_ids }.load(connection)
-        }
-        (true, true) => {
-            Statement::<true, true> { batch, rows, deliveries, settled_ids }.load(connection)
-        }
+        (false, true) => DeliveryStatement::<false, true> { batch, rows, deliveries, settled_ids }
+            .load(connection),
+        (true, false) => DeliveryStatement::<true, false> { batch, rows, deliveries, settled_ids }
+            .load(connection),
+        (true, true) => DeliveryStatement::<true, true> { batch, rows, deliveries, settled_ids }
+            .load(connection),
     }
 }
 
@@ -76,39 +74,40 @@ fn run(
 pub(in crate::store) fn apply(
     connection: &mut PgConnection,
     batch: &Batch<'_>,
-) -> Result<Vec<Effect>, StoreError> {
+) -> Result<Vec<UserResult>, StoreError> {
     let rows = Rows::new(&batch.users);
     let settled_ids = &*settled_ids(&batch.users);
-    let mut effects: Vec<Option<Effect>> = vec![None; batch.users.len()];
+    let mut results: Vec<Option<UserResult>> = vec![None; batch.users.len()];
     for _ in 0..MOST_ROUNDS {
         let answers: Vec<(i64, String, i16)> = if batch.write_back {
-            Application::<true> { batch, rows: &rows, settled_ids }.load(connection)?
+            SnapshotStatement::<true> { batch, rows: &rows, settled_ids }.load(connection)?
         } else {
-            Application::<false> { batch, rows: &rows, settled_ids }.load(connection)?
+            SnapshotStatement::<false> { batch, rows: &rows, settled_ids }.load(connection)?
         };
-        for (place, user_id, fate) in answers {
-            let slot = usize::try_from(place - 1).ok().and_then(|place| effects.get_mut(place));
-            let fate = usize::try_from(fate).ok().and_then(|fate| FATES.get(fate));
-            if let (Some(slot @ None), Some(fate)) = (slot, fate) {
-                *slot = Some(Effect { user_id, fate: *fate });
+        for (place, user_id, outcome) in answers {
+            let slot = usize::try_from(place - 1).ok().and_then(|place| results.get_mut(place));
+            let outcome =
+                usize::try_from(outcome).ok().and_then(|outcome| UPSERT_OUTCOMES.get(outcome));
+            if let (Some(slot @ None), Some(outcome)) = (slot, outcome) {
+                *slot = Some(UserResult { user_id, outcome: *outcome });
             }
         }
-        if effects.iter().all(Option::is_some) {
+        if results.iter().all(Option::is_some) {
             break;
         }
     }
     let overtaken = || StoreError::Away("other replicas kept overtaking a batch".into());
-    effects.into_iter().collect::<Option<_>>().ok_or_else(overtaken)
+    results.into_iter().collect::<Option<_>>().ok_or_else(overtaken)
 }
 
 /// What the statement's numbers mean, in the order of `application::ANSWER`.
-const FATES: [Fate; 6] = [
-    Fate::Created,
-    Fate::Updated,
-    Fate::Unchanged,
-    Fate::Superseded,
-    Fate::Absent,
-    Fate::Tombstoned,
+const UPSERT_OUTCOMES: [UpsertOutcome; 6] = [
+    UpsertOutcome::Created,
+    UpsertOutcome::Updated,
+    UpsertOutcome::Unchanged,
+    UpsertOutcome::Superseded,
+    UpsertOutcome::Absent,
+    UpsertOutcome::Tombstoned,
 ];
 
 /// The deliveries that are still without an answer, one array a column.
@@ -118,26 +117,26 @@ pub(super) struct Deliveries<'a> {
     message_id: Vec<&'a str>,
     kind: Vec<&'a str>,
     user_place: Vec<i64>,
-    standing: Vec<i16>,
+    disposition: Vec<i16>,
 }
 
 impl<'a> Deliveries<'a> {
-    fn unanswered(batch: &'a Batch<'a>, judgements: &[Option<Judgement>]) -> Self {
+    fn unanswered(batch: &'a Batch<'a>, results: &[Option<DeliveryResult>]) -> Self {
         let mut arrays = Self::default();
-        let open = batch.deliveries.iter().zip(judgements).zip(0_i64..);
-        for ((delivery, _), place) in open.filter(|((_, judgement), _)| judgement.is_none()) {
-            let user = delivery.standing.user().and_then(|user| i64::try_from(user).ok());
+        let open = batch.deliveries.iter().zip(results).zip(0_i64..);
+        for ((delivery, _), place) in open.filter(|((_, result), _)| result.is_none()) {
+            let user = delivery.disposition.user().and_then(|user| i64::try_from(user).ok());
             arrays.place.push(place);
             arrays.message_id.push(delivery.message_id);
             arrays.kind.push(delivery.kind);
             // `WITH ORDINALITY` counts from one, so that nobody is at zero.
             arrays.user_place.push(user.map_or(0, |user| user + 1));
-            arrays.standing.push(match delivery.standing {
-                Standing::Ignored(Ignored::EventType) => 0,
-                Standing::Ignored(Ignored::WrongInstance) => 1,
-                Standing::Winner(_) => 2,
-                Standing::Superseded(_) => 3,
-                Standing::Outlived(_) => 4,
+            arrays.disposition.push(match delivery.disposition {
+                Disposition::Ignored(Ignored::EventType) => 0,
+                Disposition::Ignored(Ignored::WrongInstance) => 1,
+                Disposition::Winner(_) => 2,
+                Disposition::Superseded(_) => 3,
+                Disposition::DeletedInBatch(_) => 4,
             });
         }
         arrays
@@ -145,7 +144,7 @@ impl<'a> Deliveries<'a> {
 }
 
 impl Deliveries<'_> {
-    /// In the order of `statement::JUDGED`.
+    /// In the order of `statement::FACTS`.
     pub(super) fn bind<'b>(&'b self, mut out: AstPass<'_, 'b, Pg>) -> QueryResult<()> {
         out.push_bind_param::<Array<BigInt>, _>(&self.place)?;
         out.push_sql(", ");
@@ -155,26 +154,26 @@ impl Deliveries<'_> {
         out.push_sql(", ");
         out.push_bind_param::<Array<BigInt>, _>(&self.user_place)?;
         out.push_sql(", ");
-        out.push_bind_param::<Array<SmallInt>, _>(&self.standing)
+        out.push_bind_param::<Array<SmallInt>, _>(&self.disposition)
     }
 }
 
 /// One delivery as the statement answers it.
 #[derive(diesel::Queryable)]
-struct Answer {
+struct DeliveryRow {
     /// Its place in `batch.deliveries`.
     place: i64,
     user_id: Option<String>,
-    /// A place in [`VERDICTS`], counted from one; 0 for a duplicate.
-    verdict: i16,
+    /// A place in [`OUTCOMES`], counted from one; 0 for a duplicate.
+    outcome_number: i16,
     retried: bool,
     /// The row keeps a newer version, but has an older last sign-in than this batch knows.
     newer_sign_in: bool,
 }
 
-/// What the statement's verdicts mean. [`Statement`] computes their numbers and stores
+/// What the statement's verdicts mean. [`DeliveryStatement`] computes their numbers and stores
 /// the words; both are listed in this order.
-const VERDICTS: [Outcome; 6] = [
+const OUTCOMES: [Outcome; 6] = [
     Outcome::Applied,
     Outcome::Stale(Stale::Superseded),
     Outcome::Stale(Stale::Absent),
@@ -183,16 +182,16 @@ const VERDICTS: [Outcome; 6] = [
     Outcome::Ignored(Ignored::WrongInstance),
 ];
 
-impl Answer {
-    fn judgement(&self) -> Result<(usize, Judgement), StoreError> {
+impl DeliveryRow {
+    fn result(&self) -> Result<(usize, DeliveryResult), StoreError> {
         let unreadable = || StoreError::Refused("an answer could not be read".into());
         let place = usize::try_from(self.place).map_err(|_| unreadable())?;
-        let verdict = usize::try_from(self.verdict).map_err(|_| unreadable())?;
-        let outcome = match verdict.checked_sub(1) {
+        let outcome_number = usize::try_from(self.outcome_number).map_err(|_| unreadable())?;
+        let outcome = match outcome_number.checked_sub(1) {
             None => Outcome::Duplicate,
-            Some(verdict) => *VERDICTS.get(verdict).ok_or_else(unreadable)?,
+            Some(outcome_number) => *OUTCOMES.get(outcome_number).ok_or_else(unreadable)?,
         };
         let user_id = self.user_id.clone();
-        Ok((place, Judgement { outcome, user_id, retried: self.retried }))
+        Ok((place, DeliveryResult { outcome, user_id, retried: self.retried }))
     }
 }

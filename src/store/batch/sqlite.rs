@@ -5,7 +5,10 @@
 
 use super::row::Row;
 use super::sql::{batch_columns, on_conflict, rank, row_columns, unchanged};
-use super::{Batch, DeliveryWrite, Effect, Fate, Judgement, Standing, UserWrite, Written};
+use super::{
+    Batch, BatchReport, DeliveryResult, DeliveryWrite, Disposition, UpsertOutcome, UserResult,
+    UserWrite,
+};
 use crate::domain::{Outcome, Stale};
 use crate::store::error::StoreError;
 use crate::store::schema::{quarantine, quarantine_subjects, users, webhook_events, write_backs};
@@ -20,16 +23,16 @@ use diesel::sqlite::{Sqlite, SqliteConnection};
 pub(in crate::store) fn write(
     connection: &mut SqliteConnection,
     batch: &Batch<'_>,
-) -> Result<Written, StoreError> {
+) -> Result<BatchReport, StoreError> {
     let users = write_users(connection, batch)?;
-    let judge = |delivery| record(connection, batch, &users, delivery);
-    let judgements = batch.deliveries.iter().map(judge).collect::<Result<_, _>>()?;
+    let record_one = |delivery| record(connection, batch, &users, delivery);
+    let results = batch.deliveries.iter().map(record_one).collect::<Result<_, _>>()?;
     let kept = |place: &usize| users.get(*place).is_some_and(|user| !user.changed);
     let knows = |place: &usize| {
         batch.users.get(*place).is_some_and(|user| user.merged.last_sign_in_at.is_some())
     };
     let newer_sign_ins = (0..users.len()).filter(kept).filter(knows).collect();
-    Ok(Written { judgements, newer_sign_ins })
+    Ok(BatchReport { results, newer_sign_ins })
 }
 
 /// Writes a batch without deliveries inside the transaction that is open on `connection`, and
@@ -37,19 +40,19 @@ pub(in crate::store) fn write(
 pub(in crate::store) fn apply(
     connection: &mut SqliteConnection,
     batch: &Batch<'_>,
-) -> Result<Vec<Effect>, StoreError> {
-    Ok(write_users(connection, batch)?.into_iter().map(Trace::effect).collect())
+) -> Result<Vec<UserResult>, StoreError> {
+    Ok(write_users(connection, batch)?.into_iter().map(RowChange::result).collect())
 }
 
 fn write_users(
     connection: &mut SqliteConnection,
     batch: &Batch<'_>,
-) -> Result<Vec<Trace>, StoreError> {
+) -> Result<Vec<RowChange>, StoreError> {
     batch.users.iter().map(|user| write_user(connection, batch, user)).collect()
 }
 
 /// What the table held for a user, and what the batch did to it.
-struct Trace {
+struct RowChange {
     id: String,
     created: bool,
     changed: bool,
@@ -58,17 +61,17 @@ struct Trace {
     deletion_kind_before: Option<String>,
 }
 
-impl Trace {
-    fn effect(self) -> Effect {
-        let fate = match self.deletion_kind_before.as_deref() {
-            _ if self.created => Fate::Created,
-            _ if self.touched => Fate::Updated,
-            _ if self.changed => Fate::Unchanged,
-            Some("signed") => Fate::Tombstoned,
-            Some(_) => Fate::Absent,
-            None => Fate::Superseded,
+impl RowChange {
+    fn result(self) -> UserResult {
+        let outcome = match self.deletion_kind_before.as_deref() {
+            _ if self.created => UpsertOutcome::Created,
+            _ if self.touched => UpsertOutcome::Updated,
+            _ if self.changed => UpsertOutcome::Unchanged,
+            Some("signed") => UpsertOutcome::Tombstoned,
+            Some(_) => UpsertOutcome::Absent,
+            None => UpsertOutcome::Superseded,
         };
-        Effect { user_id: self.id, fate }
+        UserResult { user_id: self.id, outcome }
     }
 }
 
@@ -76,7 +79,7 @@ fn write_user(
     connection: &mut SqliteConnection,
     batch: &Batch<'_>,
     user: &UserWrite<'_>,
-) -> Result<Trace, StoreError> {
+) -> Result<RowChange, StoreError> {
     let external_id = user.merged.winner.external_id();
     let the_user = users::external_id.eq(external_id).and(users::source.eq(batch.source));
     let before: Option<(String, Option<String>)> = users::table
@@ -104,7 +107,7 @@ fn write_user(
         }
     }
     let touched = written.is_some_and(|(updated_at, _)| updated_at == batch.now);
-    Ok(Trace { id, created, changed: written.is_some(), touched, deletion_kind_before })
+    Ok(RowChange { id, created, changed: written.is_some(), touched, deletion_kind_before })
 }
 
 /// Notes that the provider may have to be told about a user; see `sql::noted`.
@@ -163,10 +166,10 @@ fn erase(connection: &mut SqliteConnection, source: &str, subject: &str) -> Quer
 fn record(
     connection: &mut SqliteConnection,
     batch: &Batch<'_>,
-    users: &[Trace],
+    users: &[RowChange],
     delivery: &DeliveryWrite<'_>,
-) -> Result<Judgement, StoreError> {
-    let user = delivery.standing.user().and_then(|place| users.get(place));
+) -> Result<DeliveryResult, StoreError> {
+    let user = delivery.disposition.user().and_then(|place| users.get(place));
     let user_id = user.map(|user| user.id.clone());
     let before: Option<String> = webhook_events::table
         .find((delivery.message_id, batch.source))
@@ -175,10 +178,10 @@ fn record(
         .optional()?;
     let retried = before.is_some();
     if before.is_some_and(|outcome| outcome != "quarantined" && outcome != "ignored") {
-        return Ok(Judgement { outcome: Outcome::Duplicate, user_id, retried: false });
+        return Ok(DeliveryResult { outcome: Outcome::Duplicate, user_id, retried: false });
     }
-    let outcome = verdict(delivery.standing, user);
-    let external_id = delivery.standing.user().and_then(|place| batch.users.get(place));
+    let outcome = outcome_of(delivery.disposition, user);
+    let external_id = delivery.disposition.user().and_then(|place| batch.users.get(place));
     let columns = (
         webhook_events::kind.eq(delivery.kind),
         webhook_events::external_id.eq(external_id.map(|user| user.merged.winner.external_id())),
@@ -196,19 +199,19 @@ fn record(
         .do_update()
         .set(columns)
         .execute(connection)?;
-    Ok(Judgement { outcome, user_id, retried })
+    Ok(DeliveryResult { outcome, user_id, retried })
 }
 
-fn verdict(standing: Standing, user: Option<&Trace>) -> Outcome {
+fn outcome_of(disposition: Disposition, user: Option<&RowChange>) -> Outcome {
     let before = user.and_then(|user| user.deletion_kind_before.as_deref());
     let changed = user.is_some_and(|user| user.changed);
-    match standing {
-        Standing::Ignored(reason) => Outcome::Ignored(reason),
+    match disposition {
+        Disposition::Ignored(reason) => Outcome::Ignored(reason),
         _ if before == Some("signed") => Outcome::Tombstoned,
-        Standing::Outlived(_) => Outcome::Tombstoned,
-        Standing::Winner(_) if changed => Outcome::Applied,
+        Disposition::DeletedInBatch(_) => Outcome::Tombstoned,
+        Disposition::Winner(_) if changed => Outcome::Applied,
         _ if before == Some("absent") && !changed => Outcome::Stale(Stale::Absent),
-        Standing::Winner(_) | Standing::Superseded(_) => Outcome::Stale(Stale::Superseded),
+        Disposition::Winner(_) | Disposition::Superseded(_) => Outcome::Stale(Stale::Superseded),
     }
 }
 

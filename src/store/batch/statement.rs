@@ -19,24 +19,24 @@ use diesel::sql_types::{Array, BigInt, Bool, Nullable, SmallInt, Text};
 
 /// The statement. Where it `ERASES`, what is quarantined of the deleted users goes too, and what
 /// the provider was to be told about them; where it `NOTES`, write-backs come to be.
-pub(super) struct Statement<'a, const ERASES: bool, const NOTES: bool> {
+pub(super) struct DeliveryStatement<'a, const ERASES: bool, const NOTES: bool> {
     pub(super) batch: &'a Batch<'a>,
     pub(super) rows: &'a Rows<'a>,
     pub(super) deliveries: &'a Deliveries<'a>,
     pub(super) settled_ids: &'a [Option<&'a str>],
 }
 
-impl<const ERASES: bool, const NOTES: bool> QueryId for Statement<'_, ERASES, NOTES> {
-    type QueryId = Statement<'static, ERASES, NOTES>;
+impl<const ERASES: bool, const NOTES: bool> QueryId for DeliveryStatement<'_, ERASES, NOTES> {
+    type QueryId = DeliveryStatement<'static, ERASES, NOTES>;
     const HAS_STATIC_QUERY_ID: bool = true;
 }
 
-impl<const ERASES: bool, const NOTES: bool> Query for Statement<'_, ERASES, NOTES> {
+impl<const ERASES: bool, const NOTES: bool> Query for DeliveryStatement<'_, ERASES, NOTES> {
     type SqlType = (BigInt, Nullable<Text>, SmallInt, Bool, Bool);
 }
 
 impl<const ERASES: bool, const NOTES: bool> RunQueryDsl<PgConnection>
-    for Statement<'_, ERASES, NOTES>
+    for DeliveryStatement<'_, ERASES, NOTES>
 {
 }
 
@@ -81,7 +81,7 @@ const AFTER_ERASED: &str = " CROSS JOIN (SELECT count(*) FROM erased) AS erasure
 /// What the provider was to be told about users whose deletion is in the batch. Asking for
 /// `written` first, as [`ERASED`] asks for this, makes the locks come in everybody's order: users,
 /// write-backs, quarantine. An array of ids leaves the planner no choice but the index; see
-/// [`JUDGED`].
+/// [`FACTS`].
 const UNNOTED: &str = ", unnoted AS (DELETE FROM write_backs WHERE source = $1 \
     AND (SELECT count(*) FROM written) >= 0 \
     AND external_id = ANY (ARRAY(SELECT external_id FROM incoming \
@@ -90,25 +90,25 @@ const AFTER_NOTED: &str = " CROSS JOIN (SELECT count(*) FROM noted) AS noting \
     CROSS JOIN (SELECT count(*) FROM woken) AS waking";
 const AFTER_UNNOTED: &str = " CROSS JOIN (SELECT count(*) FROM unnoted) AS unnoting";
 
-/// Judges each delivery. The numbers are places in `postgres::VERDICTS`; a standing of 0 or 1 is an
-/// ignored delivery's, 2 the winner's, 3 that of a superseded one, 4 that of one outlived
+/// Judges each delivery. The numbers are places in `postgres::OUTCOMES`; a disposition of 0 or 1 is an
+/// ignored delivery's, 2 the winner's, 3 that of a superseded one, 4 that of one deleted
 /// by a deletion in the batch.
-const VERDICT: &str = ", judged AS (SELECT delivered.place, delivered.message_id, delivered.kind, \
+const DECIDED: &str = ", decided AS (SELECT delivered.place, delivered.message_id, delivered.kind, \
     incoming.external_id, COALESCE(written.id, known.id) AS user_id, \
-    COALESCE(delivered.standing = 2 AND known.newer_sign_in, false) AS newer_sign_in, \
-    (CASE WHEN delivered.standing < 2 THEN 5 + delivered.standing \
-        WHEN known.deletion_kind = 'signed' OR delivered.standing = 4 THEN 4 \
-        WHEN written.id IS NOT NULL AND delivered.standing = 2 THEN 1 \
+    COALESCE(delivered.disposition = 2 AND known.newer_sign_in, false) AS newer_sign_in, \
+    (CASE WHEN delivered.disposition < 2 THEN 5 + delivered.disposition \
+        WHEN known.deletion_kind = 'signed' OR delivered.disposition = 4 THEN 4 \
+        WHEN written.id IS NOT NULL AND delivered.disposition = 2 THEN 1 \
         WHEN known.deletion_kind = 'absent' THEN 3 \
-        ELSE 2 END)::int2 AS verdict \
+        ELSE 2 END)::int2 AS outcome_number \
     FROM unnest(";
 
 /// Where the facts come from. A user whose row was not changed is looked up as it stood before:
 /// `settled` where it need not have been. The sub-select with its `LIMIT` leaves the planner no
 /// choice but to probe the index for each such user; a join, planned while the table was empty,
 /// would read all of it for ever after.
-const JUDGED: &str = concat!(
-    ") AS delivered (place, message_id, kind, user_place, standing) \
+const FACTS: &str = concat!(
+    ") AS delivered (place, message_id, kind, user_place, disposition) \
     LEFT JOIN incoming ON incoming.place = delivered.user_place \
     LEFT JOIN written ON written.external_id = incoming.external_id \
     LEFT JOIN LATERAL (SELECT users.id, users.deletion_kind, ((",
@@ -125,7 +125,7 @@ const JUDGED: &str = concat!(
 
 /// A delivery about a user whom another replica committed meanwhile is left out. In the order of
 /// message ids, so that all writers lock alike.
-const EXPLAINED: &str = " WHERE delivered.standing < 2 OR written.id IS NOT NULL OR known.settled \
+const VISIBLE: &str = " WHERE delivered.disposition < 2 OR written.id IS NOT NULL OR known.settled \
     ORDER BY delivered.message_id)";
 
 /// Records each delivery under its message id, unless it is settled already: then it is a
@@ -133,29 +133,31 @@ const EXPLAINED: &str = " WHERE delivered.standing < 2 OR written.id IS NOT NULL
 const RECORDED: &str = ", recorded AS (INSERT INTO webhook_events \
     (source, message_id, type, external_id, outcome, reason, received_at) \
     SELECT $1, message_id, kind, external_id, \
-    (ARRAY['applied', 'stale', 'stale', 'tombstoned', 'ignored', 'ignored'])[verdict], \
-    (ARRAY[NULL, 'superseded', 'absent', NULL, 'event_type', 'wrong_instance'])[verdict], $2 \
-    FROM judged \
+    (ARRAY['applied', 'stale', 'stale', 'tombstoned', 'ignored', 'ignored'])[outcome_number], \
+    (ARRAY[NULL, 'superseded', 'absent', NULL, 'event_type', 'wrong_instance'])[outcome_number], $2 \
+    FROM decided \
     ON CONFLICT (message_id, source) DO UPDATE SET type = excluded.type, \
         external_id = excluded.external_id, outcome = excluded.outcome, \
         reason = excluded.reason, received_at = excluded.received_at \
         WHERE webhook_events.outcome IN ('quarantined', 'ignored') \
     RETURNING message_id, xmax <> 0 AS retried) \
-    SELECT judged.place, judged.user_id, \
-    CASE WHEN recorded.message_id IS NULL THEN 0::int2 ELSE judged.verdict END, \
-    COALESCE(recorded.retried, false), judged.newer_sign_in \
-    FROM judged LEFT JOIN recorded ON recorded.message_id = judged.message_id";
+    SELECT decided.place, decided.user_id, \
+    CASE WHEN recorded.message_id IS NULL THEN 0::int2 ELSE decided.outcome_number END, \
+    COALESCE(recorded.retried, false), decided.newer_sign_in \
+    FROM decided LEFT JOIN recorded ON recorded.message_id = decided.message_id";
 
-impl<const ERASES: bool, const NOTES: bool> QueryFragment<Pg> for Statement<'_, ERASES, NOTES> {
+impl<const ERASES: bool, const NOTES: bool> QueryFragment<Pg>
+    for DeliveryStatement<'_, ERASES, NOTES>
+{
     fn walk_ast<'b>(&'b self, mut out: AstPass<'_, 'b, Pg>) -> QueryResult<()> {
         upsert::<NOTES>(self.batch, self.rows, self.settled_ids, out.reborrow())?;
         if ERASES {
             out.push_sql(UNNOTED);
             out.push_sql(ERASED);
         }
-        out.push_sql(VERDICT);
+        out.push_sql(DECIDED);
         self.deliveries.bind(out.reborrow())?;
-        out.push_sql(JUDGED);
+        out.push_sql(FACTS);
         if NOTES {
             out.push_sql(AFTER_NOTED);
         }
@@ -163,7 +165,7 @@ impl<const ERASES: bool, const NOTES: bool> QueryFragment<Pg> for Statement<'_, 
             out.push_sql(AFTER_UNNOTED);
             out.push_sql(AFTER_ERASED);
         }
-        out.push_sql(EXPLAINED);
+        out.push_sql(VISIBLE);
         out.push_sql(RECORDED);
         Ok(())
     }

@@ -13,7 +13,7 @@ pub use row::RowsAhead;
 use super::candidates::{self, Candidate};
 use super::{Held, Progress, hold, save};
 use crate::domain::{Change, Comparison, Counters, compare};
-use crate::store::batch::{Effect, Fate};
+use crate::store::batch::{UpsertOutcome, UserResult};
 use crate::store::changes;
 use crate::store::connection::{AnyConnection, both};
 use crate::store::leases::{self, Shift};
@@ -164,22 +164,22 @@ fn write(
     written.sort_unstable_by(|(one, _), (other, _)| one.external_id().cmp(other.external_id()));
     let (changes, comparisons): (Vec<&Change>, Vec<Comparison>) = written.into_iter().unzip();
     if !changes.is_empty() {
-        let effects = changes::apply(connection, policy.defaults, now, &changes)?;
-        for (effect, comparison) in effects.iter().zip(comparisons) {
-            count(counters, effect, comparison);
+        let results = changes::apply(connection, policy.defaults, now, &changes)?;
+        for (result, comparison) in results.iter().zip(comparisons) {
+            count(counters, result, comparison);
         }
     }
     unsettled.sort_unstable();
     note_quietly(connection, policy.defaults.source, &unsettled, now)
 }
 
-fn count(counters: &mut Counters, effect: &Effect, comparison: Comparison) {
-    match effect.fate {
-        Fate::Created => {
+fn count(counters: &mut Counters, result: &UserResult, comparison: Comparison) {
+    match result.outcome {
+        UpsertOutcome::Created => {
             counters.created += 1;
             counters.missing += 1;
         }
-        Fate::Updated => {
+        UpsertOutcome::Updated => {
             counters.updated += 1;
             if comparison == Comparison::Returned {
                 counters.missing += 1;
@@ -187,8 +187,10 @@ fn count(counters: &mut Counters, effect: &Effect, comparison: Comparison) {
                 counters.stale += 1;
             }
         }
-        Fate::Unchanged | Fate::Superseded | Fate::Absent => counters.unchanged += 1,
-        Fate::Tombstoned => counters.tombstoned += 1,
+        UpsertOutcome::Unchanged | UpsertOutcome::Superseded | UpsertOutcome::Absent => {
+            counters.unchanged += 1;
+        }
+        UpsertOutcome::Tombstoned => counters.tombstoned += 1,
     }
 }
 
