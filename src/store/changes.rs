@@ -72,7 +72,7 @@ impl Store {
                 return Ok(Err(ChoiceError::Deleted));
             };
             subject::choose(connection, &mut subject, &entitlements, &choice, now)?;
-            write_backs::note_choice(connection, source, external_id, now)?;
+            write_backs::enqueue_override(connection, source, external_id, now)?;
             let user = users::find(connection, &subject.id)?;
             Ok(user.ok_or(ChoiceError::NotFound))
         });

@@ -1,6 +1,6 @@
 //! What the provider is to be told: an outbox of one row a user, and the lease on each.
 //!
-//! Rows come to be in the transaction of the change that calls for them (`batch::sql::noted`,
+//! Rows come to be in the transaction of the change that calls for them (`batch::sql::enqueued`,
 //! [`notes`]). A worker of `sync` claims some ([`claims`]), looks, sends and settles
 //! ([`settling`]); operators read the [`listing`]. All times are the database's clock; each claim
 //! raises the row's fence, and whoever holds an older one changes nothing any more. Tables are
@@ -13,7 +13,7 @@ mod settling;
 
 pub use claims::{Claim, Postponement};
 pub use listing::Listed;
-pub(super) use notes::{earlier, note_choice};
+pub(super) use notes::{earlier, enqueue_override};
 pub use settling::{Acknowledgement, WriteBackStatus};
 
 use super::subject::Subject;

@@ -13,22 +13,22 @@ use diesel::query_dsl::RunQueryDsl;
 use diesel::sql_types::{BigInt, SmallInt, Text};
 
 /// The statement.
-pub(super) struct SnapshotStatement<'a, const NOTES: bool> {
+pub(super) struct SnapshotStatement<'a, const ENQUEUES: bool> {
     pub(super) batch: &'a Batch<'a>,
     pub(super) rows: &'a Rows<'a>,
     pub(super) settled_ids: &'a [Option<&'a str>],
 }
 
-impl<const NOTES: bool> QueryId for SnapshotStatement<'_, NOTES> {
-    type QueryId = SnapshotStatement<'static, NOTES>;
+impl<const ENQUEUES: bool> QueryId for SnapshotStatement<'_, ENQUEUES> {
+    type QueryId = SnapshotStatement<'static, ENQUEUES>;
     const HAS_STATIC_QUERY_ID: bool = true;
 }
 
-impl<const NOTES: bool> Query for SnapshotStatement<'_, NOTES> {
+impl<const ENQUEUES: bool> Query for SnapshotStatement<'_, ENQUEUES> {
     type SqlType = (BigInt, Text, SmallInt);
 }
 
-impl<const NOTES: bool> RunQueryDsl<PgConnection> for SnapshotStatement<'_, NOTES> {}
+impl<const ENQUEUES: bool> RunQueryDsl<PgConnection> for SnapshotStatement<'_, ENQUEUES> {}
 
 /// One row a user: its place counted from one, its id, and its outcome as a place in
 /// `postgres::UPSERT_OUTCOMES`. A user whom another replica committed meanwhile is left out: such a row is
@@ -50,9 +50,9 @@ const ANSWER: &str = concat!(
     WHERE written.id IS NOT NULL OR known.settled"
 );
 
-impl<const NOTES: bool> QueryFragment<Pg> for SnapshotStatement<'_, NOTES> {
+impl<const ENQUEUES: bool> QueryFragment<Pg> for SnapshotStatement<'_, ENQUEUES> {
     fn walk_ast<'b>(&'b self, mut out: AstPass<'_, 'b, Pg>) -> QueryResult<()> {
-        upsert::<NOTES>(self.batch, self.rows, self.settled_ids, out.reborrow())?;
+        upsert::<ENQUEUES>(self.batch, self.rows, self.settled_ids, out.reborrow())?;
         out.push_sql(ANSWER);
         Ok(())
     }

@@ -135,9 +135,9 @@ macro_rules! written {
 /// not hold our id and a role that we know, and those for whom an operator chose something. A
 /// note too many costs a look, one too few would be lost. When it is due goes by the database's
 /// clock, as all leases do. After the users, in their order: all writers lock alike.
-macro_rules! noted {
+macro_rules! enqueued {
     () => {
-        ", noted AS (INSERT INTO write_backs (source, external_id, next_try_at, created_at) \
+        ", enqueued AS (INSERT INTO write_backs (source, external_id, next_try_at, created_at) \
          SELECT $1, written.external_id, now(), $2 FROM written \
          JOIN incoming ON incoming.external_id = written.external_id \
          WHERE incoming.deletion_kind IS NULL \
@@ -163,4 +163,6 @@ macro_rules! woken {
     };
 }
 
-pub(super) use {batch_columns, noted, on_conflict, rank, row_columns, unchanged, woken, written};
+pub(super) use {
+    batch_columns, enqueued, on_conflict, rank, row_columns, unchanged, woken, written,
+};

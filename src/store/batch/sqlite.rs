@@ -96,12 +96,12 @@ fn write_user(
     let (id, deletion_kind_before) = before.unwrap_or_else(|| (user.id.clone(), None));
     if let Some((_, chosen)) = written {
         if deletion_kind == Some("signed") {
-            unnote(connection, batch.source, external_id)?;
+            cancel_write_back(connection, batch.source, external_id)?;
             erase(connection, batch.source, external_id)?;
         }
         let unsettled = chosen || user.settled_id() != Some(&id);
         if batch.write_back && deletion_kind.is_none() && unsettled {
-            note(connection, batch, external_id)?;
+            enqueue(connection, batch, external_id)?;
         } else if batch.write_back {
             wake(connection, batch, external_id)?;
         }
@@ -110,8 +110,8 @@ fn write_user(
     Ok(RowChange { id, created, changed: written.is_some(), touched, deletion_kind_before })
 }
 
-/// Notes that the provider may have to be told about a user; see `sql::noted`.
-fn note(
+/// Notes that the provider may have to be told about a user; see `sql::enqueued`.
+fn enqueue(
     connection: &mut SqliteConnection,
     batch: &Batch<'_>,
     external_id: &str,
@@ -142,7 +142,7 @@ fn wake(
 }
 
 /// Drops what the provider was to be told about a user.
-fn unnote(
+fn cancel_write_back(
     connection: &mut SqliteConnection,
     source: &str,
     external_id: &str,

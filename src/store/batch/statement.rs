@@ -9,7 +9,9 @@
 use super::Batch;
 use super::postgres::Deliveries;
 use super::row::Rows;
-use super::sql::{batch_columns, noted, on_conflict, rank, row_columns, unchanged, woken, written};
+use super::sql::{
+    batch_columns, enqueued, on_conflict, rank, row_columns, unchanged, woken, written,
+};
 use crate::store::types::Utc;
 use diesel::QueryResult;
 use diesel::pg::{Pg, PgConnection};
@@ -18,31 +20,31 @@ use diesel::query_dsl::RunQueryDsl;
 use diesel::sql_types::{Array, BigInt, Bool, Nullable, SmallInt, Text};
 
 /// The statement. Where it `ERASES`, what is quarantined of the deleted users goes too, and what
-/// the provider was to be told about them; where it `NOTES`, write-backs come to be.
-pub(super) struct DeliveryStatement<'a, const ERASES: bool, const NOTES: bool> {
+/// the provider was to be told about them; where it `ENQUEUES`, write-backs come to be.
+pub(super) struct DeliveryStatement<'a, const ERASES: bool, const ENQUEUES: bool> {
     pub(super) batch: &'a Batch<'a>,
     pub(super) rows: &'a Rows<'a>,
     pub(super) deliveries: &'a Deliveries<'a>,
     pub(super) settled_ids: &'a [Option<&'a str>],
 }
 
-impl<const ERASES: bool, const NOTES: bool> QueryId for DeliveryStatement<'_, ERASES, NOTES> {
-    type QueryId = DeliveryStatement<'static, ERASES, NOTES>;
+impl<const ERASES: bool, const ENQUEUES: bool> QueryId for DeliveryStatement<'_, ERASES, ENQUEUES> {
+    type QueryId = DeliveryStatement<'static, ERASES, ENQUEUES>;
     const HAS_STATIC_QUERY_ID: bool = true;
 }
 
-impl<const ERASES: bool, const NOTES: bool> Query for DeliveryStatement<'_, ERASES, NOTES> {
+impl<const ERASES: bool, const ENQUEUES: bool> Query for DeliveryStatement<'_, ERASES, ENQUEUES> {
     type SqlType = (BigInt, Nullable<Text>, SmallInt, Bool, Bool);
 }
 
-impl<const ERASES: bool, const NOTES: bool> RunQueryDsl<PgConnection>
-    for DeliveryStatement<'_, ERASES, NOTES>
+impl<const ERASES: bool, const ENQUEUES: bool> RunQueryDsl<PgConnection>
+    for DeliveryStatement<'_, ERASES, ENQUEUES>
 {
 }
 
 /// What every statement begins with: the batch's source and time as $1 and $2, the rows as a
-/// table, the guarded upsert, and where it `NOTES` the write-backs.
-pub(super) fn upsert<'b, const NOTES: bool>(
+/// table, the guarded upsert, and where it `ENQUEUES` the write-backs.
+pub(super) fn upsert<'b, const ENQUEUES: bool>(
     batch: &'b Batch<'_>,
     rows: &'b Rows<'_>,
     settled_ids: &'b [Option<&str>],
@@ -54,15 +56,15 @@ pub(super) fn upsert<'b, const NOTES: bool>(
     out.push_bind_param::<Utc, _>(&batch.now)?;
     out.push_sql("::timestamptz), incoming AS (SELECT * FROM unnest(");
     rows.bind(out.reborrow())?;
-    if NOTES {
+    if ENQUEUES {
         out.push_sql(", ");
         out.push_bind_param::<Array<Nullable<Text>>, _>(settled_ids)?;
     }
     out.push_sql(concat!(") WITH ORDINALITY AS incoming (", row_columns!()));
-    out.push_sql(if NOTES { ", settled_id, place))" } else { ", place))" });
+    out.push_sql(if ENQUEUES { ", settled_id, place))" } else { ", place))" });
     out.push_sql(written!());
-    if NOTES {
-        out.push_sql(noted!());
+    if ENQUEUES {
+        out.push_sql(enqueued!());
         out.push_sql(woken!());
     }
     Ok(())
@@ -73,7 +75,7 @@ pub(super) fn upsert<'b, const NOTES: bool>(
 const ERASED: &str = ", erased AS (DELETE FROM quarantine USING quarantine_subjects AS subjects \
     WHERE subjects.source = $1 AND subjects.subject IN \
         (SELECT external_id FROM incoming WHERE deletion_kind = 'signed') \
-    AND (SELECT count(*) FROM unnoted) >= 0 \
+    AND (SELECT count(*) FROM cancelled) >= 0 \
     AND quarantine.message_id = subjects.message_id AND quarantine.source = subjects.source \
     RETURNING 1)";
 const AFTER_ERASED: &str = " CROSS JOIN (SELECT count(*) FROM erased) AS erasure";
@@ -82,13 +84,13 @@ const AFTER_ERASED: &str = " CROSS JOIN (SELECT count(*) FROM erased) AS erasure
 /// `written` first, as [`ERASED`] asks for this, makes the locks come in everybody's order: users,
 /// write-backs, quarantine. An array of ids leaves the planner no choice but the index; see
 /// [`FACTS`].
-const UNNOTED: &str = ", unnoted AS (DELETE FROM write_backs WHERE source = $1 \
+const CANCELLED: &str = ", cancelled AS (DELETE FROM write_backs WHERE source = $1 \
     AND (SELECT count(*) FROM written) >= 0 \
     AND external_id = ANY (ARRAY(SELECT external_id FROM incoming \
         WHERE deletion_kind = 'signed')) RETURNING 1)";
-const AFTER_NOTED: &str = " CROSS JOIN (SELECT count(*) FROM noted) AS noting \
+const AFTER_ENQUEUED: &str = " CROSS JOIN (SELECT count(*) FROM enqueued) AS enqueueing \
     CROSS JOIN (SELECT count(*) FROM woken) AS waking";
-const AFTER_UNNOTED: &str = " CROSS JOIN (SELECT count(*) FROM unnoted) AS unnoting";
+const AFTER_CANCELLED: &str = " CROSS JOIN (SELECT count(*) FROM cancelled) AS cancelling";
 
 /// Judges each delivery. The numbers are places in `postgres::OUTCOMES`; a disposition of 0 or 1 is an
 /// ignored delivery's, 2 the winner's, 3 that of a superseded one, 4 that of one deleted
@@ -146,23 +148,23 @@ const RECORDED: &str = ", recorded AS (INSERT INTO webhook_events \
     COALESCE(recorded.retried, false), decided.newer_sign_in \
     FROM decided LEFT JOIN recorded ON recorded.message_id = decided.message_id";
 
-impl<const ERASES: bool, const NOTES: bool> QueryFragment<Pg>
-    for DeliveryStatement<'_, ERASES, NOTES>
+impl<const ERASES: bool, const ENQUEUES: bool> QueryFragment<Pg>
+    for DeliveryStatement<'_, ERASES, ENQUEUES>
 {
     fn walk_ast<'b>(&'b self, mut out: AstPass<'_, 'b, Pg>) -> QueryResult<()> {
-        upsert::<NOTES>(self.batch, self.rows, self.settled_ids, out.reborrow())?;
+        upsert::<ENQUEUES>(self.batch, self.rows, self.settled_ids, out.reborrow())?;
         if ERASES {
-            out.push_sql(UNNOTED);
+            out.push_sql(CANCELLED);
             out.push_sql(ERASED);
         }
         out.push_sql(DECIDED);
         self.deliveries.bind(out.reborrow())?;
         out.push_sql(FACTS);
-        if NOTES {
-            out.push_sql(AFTER_NOTED);
+        if ENQUEUES {
+            out.push_sql(AFTER_ENQUEUED);
         }
         if ERASES {
-            out.push_sql(AFTER_UNNOTED);
+            out.push_sql(AFTER_CANCELLED);
             out.push_sql(AFTER_ERASED);
         }
         out.push_sql(VISIBLE);

@@ -170,7 +170,7 @@ fn write(
         }
     }
     unsettled.sort_unstable();
-    note_quietly(connection, policy.defaults.source, &unsettled, now)
+    enqueue_missing(connection, policy.defaults.source, &unsettled, now)
 }
 
 fn count(counters: &mut Counters, result: &UserResult, comparison: Comparison) {
@@ -196,7 +196,7 @@ fn count(counters: &mut Counters, result: &UserResult, comparison: Comparison) {
 
 /// Notes that the provider may have to be told about users; what is noted already, and what rests
 /// because of a conflict, is left as it is.
-fn note_quietly(
+fn enqueue_missing(
     connection: &mut AnyConnection,
     source: &str,
     external_ids: &[&str],

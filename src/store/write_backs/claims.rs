@@ -10,7 +10,7 @@ use diesel::sql_types::{Bool, Text};
 use std::time::Duration;
 
 /// When a claim is tried again that could not be settled, but was noted meanwhile.
-const NOTED_AGAIN: Duration = Duration::from_secs(1);
+const RETRY_AFTER_CHANGE: Duration = Duration::from_secs(1);
 
 /// A lease on one user's write-back.
 #[derive(Clone, Debug, PartialEq, Eq, Queryable, Selectable)]
@@ -188,18 +188,21 @@ fn postpone(
 ) -> Result<(), StoreError> {
     let now = connection.now()?;
     let state = if postponement.rests { postponement.why } else { "due" };
-    let noted = || write_backs::next_try_at.nullable().lt(write_backs::leased_until);
+    let changed = || write_backs::next_try_at.nullable().lt(write_backs::leased_until);
     both!(connection, |inner| diesel::update(
         write_backs::table.find((&claim.external_id, source))
     )
     .filter(write_backs::fence.eq(claim.fence))
     .set((
-        write_backs::state.eq(case_when(noted(), "due".into_sql::<Text>()).otherwise(state)),
+        write_backs::state.eq(case_when(changed(), "due".into_sql::<Text>()).otherwise(state)),
         write_backs::leased_until.eq(None::<Moment>),
         write_backs::outcome_unknown.eq(postponement.outcome_unknown),
         write_backs::attempts.eq(write_backs::attempts + i32::from(postponement.counts)),
-        write_backs::next_try_at.eq(case_when(noted(), now.plus(NOTED_AGAIN).into_sql::<Utc>())
-            .otherwise(now.plus(postponement.after))),
+        write_backs::next_try_at.eq(case_when(
+            changed(),
+            now.plus(RETRY_AFTER_CHANGE).into_sql::<Utc>()
+        )
+        .otherwise(now.plus(postponement.after))),
         write_backs::last_error.eq(postponement.why),
     ))
     .execute(inner))?;

@@ -16,7 +16,7 @@ impl Store {
         now: Moment,
     ) -> Result<(), StoreError> {
         self.change(move |connection| {
-            note(connection, source, &external_id, now)?;
+            enqueue(connection, source, &external_id, now)?;
             both!(connection, |inner| diesel::update(
                 write_backs::table.find((&external_id, source))
             )
@@ -30,7 +30,7 @@ impl Store {
 
 /// Notes that the provider may have to be told about a user. A note never puts off what is due
 /// earlier, else a user who changes often would never come first.
-fn note(
+fn enqueue(
     connection: &mut AnyConnection,
     source: &str,
     external_id: &str,
@@ -60,13 +60,13 @@ pub(in crate::store) fn earlier(at: Moment) -> _ {
 
 /// Likewise, because an operator chose something. The time of the choice is the database's: it
 /// tells one choice from the next.
-pub(in crate::store) fn note_choice(
+pub(in crate::store) fn enqueue_override(
     connection: &mut AnyConnection,
     source: &str,
     external_id: &str,
     created_at: Moment,
 ) -> Result<(), StoreError> {
-    note(connection, source, external_id, created_at)?;
+    enqueue(connection, source, external_id, created_at)?;
     let now = connection.now()?;
     both!(connection, |inner| diesel::update(write_backs::table.find((external_id, source)))
         .set(write_backs::override_at.eq(now))
