@@ -69,7 +69,7 @@ impl Committer {
     ) -> Self {
         let away = Throttle::default();
         // A process that died may have left deleted bytes in SQLite's log.
-        writer.soil_log();
+        writer.mark_wal_dirty();
         Self { writer, defaults, wake, metrics, away }
     }
 
@@ -162,7 +162,7 @@ impl Committer {
     /// Tells everyone of a committed group what became of their delivery.
     fn reply_all(&mut self, group: Vec<Submission>, result: BatchResult) {
         if result.deletes {
-            self.writer.soil_log();
+            self.writer.mark_wal_dirty();
         }
         if self.defaults.write_back {
             self.wake.notify_one();

@@ -29,7 +29,7 @@ impl Committer {
         match self.writer.tidy(oldest_body, oldest_absence, oldest_event) {
             Ok(0) => false,
             Ok(dropped) => {
-                self.writer.soil_log();
+                self.writer.mark_wal_dirty();
                 tracing::info!(
                     dropped,
                     "dropped quarantined bodies, message ids, jobs and notes past their time"

@@ -28,7 +28,7 @@ impl Committer {
             now: now(),
         };
         let admission = self.writer.quarantine(&entry).or_else(|_| self.writer.quarantine(&entry));
-        self.writer.soil_log();
+        self.writer.mark_wal_dirty();
         let (outcome, user_id) = match admission {
             Ok(Admission::Kept) => (Outcome::Quarantined(reason), None),
             Ok(Admission::Duplicate(user_id)) => (Outcome::Duplicate, user_id),
@@ -58,7 +58,7 @@ impl Committer {
     /// Drops what was kept of messages that are settled now. Where it fails, housekeeping
     /// does it.
     pub(super) fn release(&mut self, message_ids: &[String]) {
-        self.writer.soil_log();
+        self.writer.mark_wal_dirty();
         if let Err(error) = self.writer.release(self.defaults.source, message_ids) {
             tracing::warn!("a healed delivery stays in the quarantine for a minute: {error}");
         }

@@ -41,7 +41,7 @@ fn run(queue: &Queue, mut committer: Committer) {
     let mut retention_at = Instant::now() + RETENTION_INTERVAL;
     let mut truncate_at = Instant::now();
     loop {
-        let wake_at = if committer.writer.log_is_dirty() {
+        let wake_at = if committer.writer.wal_is_dirty() {
             retention_at.min(truncate_at)
         } else {
             retention_at
@@ -55,16 +55,16 @@ fn run(queue: &Queue, mut committer: Committer) {
             NextBatch::TimedOut => {}
             NextBatch::Closed => break,
         }
-        if committer.writer.log_is_dirty() && truncate_at <= Instant::now() {
-            committer.writer.clean_log();
+        if committer.writer.wal_is_dirty() && truncate_at <= Instant::now() {
+            committer.writer.truncate_wal();
             truncate_at = Instant::now() + TRUNCATE_RETRY;
         }
         if retention_at <= Instant::now() && !committer.run_retention() {
             retention_at = Instant::now() + RETENTION_INTERVAL;
         }
     }
-    if committer.writer.log_is_dirty() {
-        committer.writer.clean_log();
+    if committer.writer.wal_is_dirty() {
+        committer.writer.truncate_wal();
     }
 }
 

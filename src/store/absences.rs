@@ -64,7 +64,7 @@ impl Store {
         mut found: Vec<Absence>,
     ) -> Result<Verdict, StoreError> {
         found.sort_unstable_by(|one, other| one.external_id.cmp(&other.external_id));
-        self.change_planned_anew(move |connection| {
+        self.write_replanned(move |connection| {
             take_turn(connection)?;
             let ids: Vec<&str> = found.iter().map(|absence| absence.external_id.as_str()).collect();
             let count = i64::try_from(found.len()).unwrap_or(i64::MAX);
@@ -83,7 +83,7 @@ impl Store {
         source: &'static str,
         found: Vec<Absence>,
     ) -> Result<(), StoreError> {
-        self.change(move |connection| record(connection, source, &found, HELD_BACK)).await
+        self.write(move |connection| record(connection, source, &found, HELD_BACK)).await
     }
 }
 

@@ -43,7 +43,7 @@ impl Store {
         wanted: u32,
         most: u32,
     ) -> Result<Slice, StoreError> {
-        self.change(move |connection| lease(connection, source, wanted, most)).await
+        self.write(move |connection| lease(connection, source, wanted, most)).await
     }
 }
 

@@ -17,8 +17,8 @@ use std::time::{Duration, Instant};
 
 /// How often the log is tried to be emptied at once, and with which pause: readers of ours last
 /// milliseconds.
-const LOG_TRIES: u32 = 5;
-const LOG_PAUSE: Duration = Duration::from_millis(20);
+const WAL_TRUNCATE_ATTEMPTS: u32 = 5;
+const WAL_TRUNCATE_PAUSE: Duration = Duration::from_millis(20);
 
 /// Why an operator's choice was not written.
 #[derive(Debug, thiserror::Error)]
@@ -35,7 +35,7 @@ pub enum ChoiceError {
 }
 
 /// How a transaction begins on PostgreSQL whose end nobody waits for.
-const UNFLUSHED: &str = "BEGIN; SET LOCAL synchronous_commit TO off";
+const BEGIN_ASYNC_COMMIT: &str = "BEGIN; SET LOCAL synchronous_commit TO off";
 
 impl Store {
     /// Writes what was seen of users, each of them once, through the guard; says what became of
@@ -47,7 +47,7 @@ impl Store {
         mut changes: Vec<Change>,
     ) -> Result<Vec<UserResult>, StoreError> {
         changes.sort_unstable_by(|one, other| one.external_id().cmp(other.external_id()));
-        self.change(move |connection| {
+        self.write(move |connection| {
             apply(connection, defaults, now, &changes.iter().collect::<Vec<_>>())
         })
         .await
@@ -62,7 +62,7 @@ impl Store {
         choice: Choice,
         now: Moment,
     ) -> Result<UserRecord, ChoiceError> {
-        let written = self.change(move |connection| {
+        let written = self.write(move |connection| {
             let Some(found) = users::find(connection, &id)? else {
                 return Ok(Err(ChoiceError::NotFound));
             };
@@ -81,57 +81,60 @@ impl Store {
 
     /// On SQLite, takes deleted bytes out of the write-ahead log; where a reader prevents it for
     /// long, the writer does it later.
-    pub async fn clean_log(&self) -> Result<(), StoreError> {
+    pub async fn truncate_wal(&self) -> Result<(), StoreError> {
         let mut writer = self.writer();
-        writer.soil_log();
-        let hop = tokio::task::spawn_blocking(move || {
-            for _ in 0..LOG_TRIES {
-                if !writer.log_is_dirty() {
+        writer.mark_wal_dirty();
+        let task = tokio::task::spawn_blocking(move || {
+            for _ in 0..WAL_TRUNCATE_ATTEMPTS {
+                if !writer.wal_is_dirty() {
                     break;
                 }
-                writer.clean_log();
-                std::thread::sleep(LOG_PAUSE);
+                writer.truncate_wal();
+                std::thread::sleep(WAL_TRUNCATE_PAUSE);
             }
         });
-        hop.await.map_err(|_| StoreError::Refused("a change panicked".into()))
+        task.await.map_err(|_| StoreError::Refused("a change panicked".into()))
     }
 
     /// One blocking hop for one transaction.
-    pub(super) async fn change<T: Send + 'static>(
+    pub(super) async fn write<T: Send + 'static>(
         &self,
         work: impl FnOnce(&mut AnyConnection) -> Result<T, StoreError> + Send + 'static,
     ) -> Result<T, StoreError> {
-        self.hop(move |connection| connection.transaction(work)).await
+        self.run_blocking(move |connection| connection.transaction(work)).await
     }
 
     /// Likewise, without waiting until PostgreSQL has flushed it to disk: a crash of the server may
     /// take it along, whole.
-    pub(super) async fn change_unflushed<T: Send + 'static>(
+    pub(super) async fn write_async_commit<T: Send + 'static>(
         &self,
         work: impl FnOnce(&mut AnyConnection) -> Result<T, StoreError> + Send + 'static,
     ) -> Result<T, StoreError> {
-        self.hop(move |connection| connection.transaction_begun_with(UNFLUSHED, work)).await
-    }
-
-    /// Likewise, of a statement that is planned by what the tables hold.
-    pub(super) async fn change_planned_anew<T: Send + 'static>(
-        &self,
-        work: impl FnOnce(&mut AnyConnection) -> Result<T, StoreError> + Send + 'static,
-    ) -> Result<T, StoreError> {
-        self.hop(move |connection| {
-            postgres::planned_anew(connection, |connection| connection.transaction(work))
+        self.run_blocking(move |connection| {
+            connection.transaction_begun_with(BEGIN_ASYNC_COMMIT, work)
         })
         .await
     }
 
-    async fn hop<T: Send + 'static>(
+    /// Likewise, of a statement that is planned by what the tables hold.
+    pub(super) async fn write_replanned<T: Send + 'static>(
         &self,
         work: impl FnOnce(&mut AnyConnection) -> Result<T, StoreError> + Send + 'static,
     ) -> Result<T, StoreError> {
-        let (changers, turn) = (self.changers.clone(), self.turn.clone());
-        let hop = tokio::task::spawn_blocking(move || {
-            let mut connection = checkout(&changers)?;
-            let _turn = turn.wait();
+        self.run_blocking(move |connection| {
+            postgres::with_custom_plans(connection, |connection| connection.transaction(work))
+        })
+        .await
+    }
+
+    async fn run_blocking<T: Send + 'static>(
+        &self,
+        work: impl FnOnce(&mut AnyConnection) -> Result<T, StoreError> + Send + 'static,
+    ) -> Result<T, StoreError> {
+        let (writers, write_lock) = (self.writers.clone(), self.write_lock.clone());
+        let task = tokio::task::spawn_blocking(move || {
+            let mut connection = checkout(&writers)?;
+            let _guard = write_lock.wait();
             let started = Instant::now();
             match work(&mut connection) {
                 // Whoever ran into the shorter of the two time limits found the database busy.
@@ -141,7 +144,7 @@ impl Store {
                 result => result,
             }
         });
-        hop.await.map_err(|_| StoreError::Refused("a change panicked".into()))?
+        task.await.map_err(|_| StoreError::Refused("a change panicked".into()))?
     }
 }
 

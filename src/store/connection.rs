@@ -22,9 +22,9 @@ pub(super) enum AnyConnection {
 /// chance first, so that a busy writer could keep all others out. Inside one process the turns
 /// go round; elsewhere SQLite's own waiting has to do. On PostgreSQL everybody writes at once.
 #[derive(Clone)]
-pub(super) struct Turn(Option<Arc<tokio::sync::Mutex<()>>>);
+pub(super) struct WriteLock(Option<Arc<tokio::sync::Mutex<()>>>);
 
-impl Turn {
+impl WriteLock {
     /// The turns of a database.
     pub(super) fn of(database: &Database) -> Self {
         Self(matches!(database, Database::Sqlite(_)).then(Arc::default))
@@ -32,7 +32,7 @@ impl Turn {
 
     /// Blocks until it is the caller's turn, which lasts until the guard is dropped.
     pub(super) fn wait(&self) -> Option<tokio::sync::MutexGuard<'_, ()>> {
-        self.0.as_ref().map(|turn| turn.blocking_lock())
+        self.0.as_ref().map(|write_lock| write_lock.blocking_lock())
     }
 }
 

@@ -47,7 +47,7 @@ impl Store {
         now: Moment,
         newcomers: Arc<[Newcomer]>,
     ) -> Result<Vec<Imported>, StoreError> {
-        self.change(move |connection| {
+        self.write(move |connection| {
             let mut plan = Plan::of(connection, defaults, &newcomers)?;
             plan.carry_out(connection, defaults, now, &newcomers)?;
             Ok(plan.told)

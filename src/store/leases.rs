@@ -39,12 +39,12 @@ impl Store {
         first: Duration,
         at_latest: Duration,
     ) -> Result<Option<Shift>, StoreError> {
-        self.change(move |connection| claim(connection, name, first, at_latest)).await
+        self.write(move |connection| claim(connection, name, first, at_latest)).await
     }
 
     /// Keeps a shift for longer. Returns whether it is still held.
     pub async fn keep_shift(&self, shift: Shift) -> Result<bool, StoreError> {
-        self.change(move |connection| hold(connection, &shift)).await
+        self.write(move |connection| hold(connection, &shift)).await
     }
 
     /// Ends a shift: the next one is due `after` from now, and has to know `memory`, which is JSON.
@@ -54,7 +54,7 @@ impl Store {
         after: Duration,
         memory: String,
     ) -> Result<bool, StoreError> {
-        self.change(move |connection| {
+        self.write(move |connection| {
             if !hold(connection, &shift)? {
                 return Ok(false);
             }

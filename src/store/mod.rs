@@ -47,17 +47,17 @@ pub use types::Moment;
 pub use users::{USER_FIELDS, UserFilter, UserRecord};
 pub use writer::Writer;
 
-use connection::{AnyConnection, Manager, Purpose, Turn};
+use connection::{AnyConnection, Manager, Purpose, WriteLock};
 use diesel::r2d2::{Pool, PooledConnection};
 use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
 use std::time::Duration;
 
 /// How many connections answer reads.
-const READERS: u32 = 8;
+const READ_POOL_SIZE: u32 = 8;
 
 /// How many connections write what comes by no delivery.
-const CHANGERS: u32 = 4;
+const WRITE_POOL_SIZE: u32 = 4;
 
 /// How long a read waits for a free connection.
 const CHECKOUT_TIMEOUT: Duration = Duration::from_secs(2);
@@ -67,25 +67,27 @@ const CHECKOUT_TIMEOUT: Duration = Duration::from_secs(2);
 pub struct Store {
     database: Database,
     readers: Pool<Manager>,
-    changers: Pool<Manager>,
-    turn: Turn,
+    writers: Pool<Manager>,
+    write_lock: WriteLock,
     /// Deleted bytes may still stand in SQLite's log.
-    log_is_dirty: Arc<AtomicBool>,
+    wal_is_dirty: Arc<AtomicBool>,
 }
 
 impl Store {
     /// Prepares for `database` without connecting to it.
     pub fn new(database: &Database) -> Self {
-        let turn = Turn::of(database);
-        let (readers, changers) =
-            (pool(database, Purpose::Read, READERS), pool(database, Purpose::Write, CHANGERS));
-        let log_is_dirty = Arc::default();
-        Self { database: database.clone(), readers, changers, turn, log_is_dirty }
+        let write_lock = WriteLock::of(database);
+        let (readers, writers) = (
+            pool(database, Purpose::Read, READ_POOL_SIZE),
+            pool(database, Purpose::Write, WRITE_POOL_SIZE),
+        );
+        let wal_is_dirty = Arc::default();
+        Self { database: database.clone(), readers, writers, write_lock, wal_is_dirty }
     }
 
     /// A writer of its own connection, which it opens when it is first used.
     pub fn writer(&self) -> Writer {
-        Writer::new(self.database.clone(), self.turn.clone(), Arc::clone(&self.log_is_dirty))
+        Writer::new(self.database.clone(), self.write_lock.clone(), Arc::clone(&self.wal_is_dirty))
     }
 
     /// Brings the schema up to date; returns how many migrations ran. Blocks.
@@ -189,8 +191,8 @@ impl Store {
         work: impl FnOnce(&mut AnyConnection) -> Result<T, StoreError> + Send + 'static,
     ) -> Result<T, StoreError> {
         let readers = self.readers.clone();
-        let hop = tokio::task::spawn_blocking(move || work(&mut *checkout(&readers)?));
-        hop.await.map_err(|_| StoreError::Refused("a read panicked".into()))?
+        let task = tokio::task::spawn_blocking(move || work(&mut *checkout(&readers)?));
+        task.await.map_err(|_| StoreError::Refused("a read panicked".into()))?
     }
 }
 

@@ -36,7 +36,7 @@ impl Store {
         instance_id: String,
         now: Moment,
     ) -> Result<String, StoreError> {
-        self.change(move |connection| {
+        self.write(move |connection| {
             both!(connection, |inner| diesel::insert_into(pinned_instances::table)
                 .values((
                     pinned_instances::source.eq(source),

@@ -30,22 +30,22 @@ pub(super) fn open(target: &PostgresTarget, purpose: Purpose) -> Result<PgConnec
 
 /// How the writer's statements are planned: once, because their best plan does not depend on
 /// the values, and always by an index, because they may be planned while the tables are empty.
-const PLAN_ONCE: &str = "SET plan_cache_mode TO force_generic_plan; SET enable_seqscan TO off;";
+const GENERIC_PLANS: &str = "SET plan_cache_mode TO force_generic_plan; SET enable_seqscan TO off;";
 
 /// How housekeeping's are: anew each time, by what the tables hold.
-const PLAN_ANEW: &str = "SET plan_cache_mode TO force_custom_plan; SET enable_seqscan TO on;";
+const CUSTOM_PLANS: &str = "SET plan_cache_mode TO force_custom_plan; SET enable_seqscan TO on;";
 
 /// Runs `work` with statements planned by what the tables hold at this moment.
-pub(super) fn planned_anew<T>(
+pub(super) fn with_custom_plans<T>(
     connection: &mut AnyConnection,
     work: impl FnOnce(&mut AnyConnection) -> Result<T, StoreError>,
 ) -> Result<T, StoreError> {
     if let AnyConnection::Postgres(inner) = connection {
-        inner.batch_execute(PLAN_ANEW)?;
+        inner.batch_execute(CUSTOM_PLANS)?;
     }
     let result = work(connection);
     if let AnyConnection::Postgres(inner) = connection {
-        inner.batch_execute(PLAN_ONCE)?;
+        inner.batch_execute(GENERIC_PLANS)?;
     }
     result
 }
@@ -57,7 +57,7 @@ fn session(schema: &str, purpose: Purpose) -> String {
     // Zero is no limit.
     let limit = |limit: Duration| if purpose == Purpose::Migrate { 0 } else { limit.as_millis() };
     let (statement_timeout, lock_timeout) = (limit(STATEMENT_TIMEOUT), limit(LOCK_TIMEOUT));
-    let planning = if purpose == Purpose::Write { PLAN_ONCE } else { "" };
+    let planning = if purpose == Purpose::Write { GENERIC_PLANS } else { "" };
     format!(
         "SET search_path TO \"{schema}\";
          SET statement_timeout TO {statement_timeout};
@@ -72,7 +72,7 @@ fn session(schema: &str, purpose: Purpose) -> String {
 }
 
 #[derive(QueryableByName)]
-struct Session {
+struct ServerInfo {
     #[diesel(sql_type = Nullable<Text>)]
     schema: Option<String>,
     #[diesel(sql_type = Integer)]
@@ -80,7 +80,7 @@ struct Session {
 }
 
 fn check_schema(connection: &mut PgConnection, schema: &str) -> Result<(), StoreError> {
-    let session: Session = diesel::sql_query(
+    let session: ServerInfo = diesel::sql_query(
         "SELECT current_schema()::text AS schema, current_setting('server_version_num')::int AS server",
     )
     .get_result(connection)?;
@@ -99,7 +99,7 @@ fn check_schema(connection: &mut PgConnection, schema: &str) -> Result<(), Store
 }
 
 #[derive(QueryableByName)]
-struct Backend {
+struct ServerProcess {
     #[diesel(sql_type = Integer)]
     pid: i32,
     #[diesel(sql_type = Bool)]
@@ -113,7 +113,7 @@ pub(super) fn refuse_shared_backend(
     first: &mut PgConnection,
     second: &mut PgConnection,
 ) -> Result<(), StoreError> {
-    let backend = |connection: &mut PgConnection| -> Result<Backend, StoreError> {
+    let backend = |connection: &mut PgConnection| -> Result<ServerProcess, StoreError> {
         let sql = "SELECT pg_backend_pid() AS pid, pg_is_in_recovery() AS read_only";
         Ok(diesel::sql_query(sql).get_result(connection)?)
     };

@@ -63,7 +63,7 @@ struct Checkpoint {
 /// Moves the write-ahead log into the database file and empties it, without waiting.
 /// Returns whether that was possible: an open reader prevents it, and then the bytes of
 /// deleted rows are still in the log.
-pub(super) fn truncate_log(connection: &mut SqliteConnection) -> Result<bool, StoreError> {
+pub(super) fn truncate_wal(connection: &mut SqliteConnection) -> Result<bool, StoreError> {
     connection.batch_execute("PRAGMA busy_timeout = 0")?;
     let result: Result<Checkpoint, _> =
         diesel::sql_query("PRAGMA wal_checkpoint(TRUNCATE)").get_result(connection);

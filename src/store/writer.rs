@@ -3,7 +3,7 @@
 //! Owned by `ingest`, one a process. Blocks; never called on an async thread.
 
 use super::batch::{self, Batch, DeliveryResult};
-use super::connection::{AnyConnection, Purpose, Turn};
+use super::connection::{AnyConnection, Purpose, WriteLock};
 use super::database::Database;
 use super::error::StoreError;
 use super::quarantine::{self, Admission, Entry};
@@ -16,13 +16,17 @@ use std::sync::atomic::{AtomicBool, Ordering};
 pub struct Writer {
     database: Database,
     connection: Option<AnyConnection>,
-    turn: Turn,
-    log_is_dirty: Arc<AtomicBool>,
+    write_lock: WriteLock,
+    wal_is_dirty: Arc<AtomicBool>,
 }
 
 impl Writer {
-    pub(super) fn new(database: Database, turn: Turn, log_is_dirty: Arc<AtomicBool>) -> Self {
-        Self { database, connection: None, turn, log_is_dirty }
+    pub(super) fn new(
+        database: Database,
+        write_lock: WriteLock,
+        wal_is_dirty: Arc<AtomicBool>,
+    ) -> Self {
+        Self { database, connection: None, write_lock, wal_is_dirty }
     }
 
     /// Commits a batch in one transaction and returns one result a delivery, in their
@@ -65,7 +69,7 @@ impl Writer {
         oldest_event: Moment,
     ) -> Result<usize, StoreError> {
         self.with(|connection| {
-            postgres::planned_anew(connection, |connection| {
+            postgres::with_custom_plans(connection, |connection| {
                 // Each step is tried, whatever became of those before.
                 let dropped = [
                     retention::erase_deleted(connection),
@@ -83,25 +87,25 @@ impl Writer {
     }
 
     /// Notes that bytes were deleted, which stay in SQLite's log until it is truncated.
-    pub fn soil_log(&self) {
-        self.log_is_dirty.store(matches!(self.database, Database::Sqlite(_)), Ordering::Release);
+    pub fn mark_wal_dirty(&self) {
+        self.wal_is_dirty.store(matches!(self.database, Database::Sqlite(_)), Ordering::Release);
     }
 
     /// Whether deleted bytes may still stand in the log, whoever deleted them.
-    pub fn log_is_dirty(&self) -> bool {
-        self.log_is_dirty.load(Ordering::Acquire)
+    pub fn wal_is_dirty(&self) -> bool {
+        self.wal_is_dirty.load(Ordering::Acquire)
     }
 
     /// On SQLite, takes deleted bytes out of the write-ahead log, where no reader prevents it.
-    pub fn clean_log(&mut self) {
+    pub fn truncate_wal(&mut self) {
         // What is deleted from here on is noted anew.
-        self.log_is_dirty.store(false, Ordering::Release);
+        self.wal_is_dirty.store(false, Ordering::Release);
         let cleaned = self.with(|connection| match connection {
-            AnyConnection::Sqlite(inner) => sqlite::truncate_log(inner),
+            AnyConnection::Sqlite(inner) => sqlite::truncate_wal(inner),
             AnyConnection::Postgres(_) => Ok(true),
         });
         if !cleaned.unwrap_or(false) {
-            self.soil_log();
+            self.mark_wal_dirty();
         }
     }
 
@@ -119,7 +123,7 @@ impl Writer {
         &mut self,
         work: impl FnOnce(&mut AnyConnection) -> Result<T, StoreError>,
     ) -> Result<T, StoreError> {
-        let _turn = self.turn.wait();
+        let _guard = self.write_lock.wait();
         let connection = match &mut self.connection {
             Some(connection) => connection,
             none => none.insert(AnyConnection::open(&self.database, Purpose::Write)?),

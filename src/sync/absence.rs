@@ -143,7 +143,7 @@ impl SyncService {
                     users = emptied.len(),
                     "users who are absent at the provider were emptied"
                 );
-                self.store.clean_log().await?;
+                self.store.truncate_wal().await?;
                 Ok(EmptyAttempt::Emptied(emptied))
             }
             Verdict::HeldBack => {

@@ -44,7 +44,7 @@ impl Store {
         held: Held,
         candidates: Vec<Candidate>,
     ) -> Result<bool, StoreError> {
-        self.change(move |connection| {
+        self.write(move |connection| {
             let holds = hold(connection, &held)?;
             if holds {
                 add(connection, &held, &candidates)?;
@@ -85,7 +85,7 @@ impl Store {
         gone: Vec<absences::Absence>,
         progress: Progress,
     ) -> Result<bool, StoreError> {
-        self.change(move |connection| {
+        self.write(move |connection| {
             if !hold(connection, &held)? {
                 return Ok(false);
             }
@@ -116,7 +116,7 @@ impl Store {
     /// Forgets the candidates of a job that has ended, some at a time. Returns whether there may be
     /// more.
     pub async fn forget_candidates(&self, held: Held, limit: i64) -> Result<bool, StoreError> {
-        self.change(move |connection| {
+        self.write(move |connection| {
             let some: Vec<(String, String)> = both!(connection, |inner| job_candidates::table
                 .filter(job_candidates::job_id.eq(held.job_id()))
                 .select((job_candidates::drift_kind, job_candidates::external_id))

@@ -79,7 +79,7 @@ impl Store {
         mut progress: Progress,
         lifted: bool,
     ) -> Result<Acted, StoreError> {
-        self.change_planned_anew(move |connection| {
+        self.write_replanned(move |connection| {
             if !hold(connection, &held)? {
                 return Ok(Acted::Lost);
             }

@@ -44,17 +44,17 @@ impl Store {
         if looked.await?.is_none() {
             return Ok(None);
         }
-        self.change(move |connection| claim(connection, source, kind, only.as_deref())).await
+        self.write(move |connection| claim(connection, source, kind, only.as_deref())).await
     }
 
     /// Keeps a lease. Returns whether it is still held.
     pub async fn keep_job(&self, held: Held) -> Result<bool, StoreError> {
-        self.change(move |connection| hold(connection, &held)).await
+        self.write(move |connection| hold(connection, &held)).await
     }
 
     /// Lets others go on with a job at once.
     pub async fn release_job(&self, held: Held) -> Result<(), StoreError> {
-        self.change(move |connection| {
+        self.write(move |connection| {
             both!(connection, |inner| diesel::update(
                 jobs::table
                     .find(&held.job_id)
@@ -69,7 +69,7 @@ impl Store {
 
     /// Notes how many users the provider counts. Returns whether the lease is still held.
     pub async fn expect_users(&self, held: Held, expected: i64) -> Result<bool, StoreError> {
-        self.change(move |connection| {
+        self.write(move |connection| {
             if !hold(connection, &held)? {
                 return Ok(false);
             }
@@ -83,7 +83,7 @@ impl Store {
 
     /// Ends a job. Returns whether the lease was still held; else nothing is done.
     pub async fn end_job(&self, held: Held, ending: Ending) -> Result<bool, StoreError> {
-        self.change(move |connection| {
+        self.write(move |connection| {
             if !hold(connection, &held)? {
                 return Ok(false);
             }

@@ -69,7 +69,7 @@ impl Store {
     ) -> Result<Option<Progress>, StoreError> {
         // Nobody waits for a page: one that a crash of the server takes along takes its place along
         // too. The job's end is flushed, and with it all that came before.
-        self.change_unflushed(move |connection| commit(connection, &held, &policy, now, &page))
+        self.write_async_commit(move |connection| commit(connection, &held, &policy, now, &page))
             .await
     }
 
@@ -82,7 +82,7 @@ impl Store {
         now: Moment,
         users: Vec<Change>,
     ) -> Result<Option<Counters>, StoreError> {
-        self.change(move |connection| {
+        self.write(move |connection| {
             if !leases::hold(connection, &shift)? {
                 return Ok(None);
             }

@@ -28,12 +28,12 @@ impl Store {
         id: String,
         asked: Asked,
     ) -> Result<(JobRecord, bool), StoreError> {
-        self.change(move |connection| ask(connection, source, &id, asked)).await
+        self.write(move |connection| ask(connection, source, &id, asked)).await
     }
 
     /// Cancels a job, unless it has ended; returns the job, where there is one.
     pub async fn cancel_job(&self, id: String) -> Result<Option<JobRecord>, StoreError> {
-        self.change(move |connection| {
+        self.write(move |connection| {
             let found = find(connection, &id)?;
             if found.as_ref().is_some_and(JobRecord::is_active) {
                 finish(connection, &id, "cancelled", None)?;

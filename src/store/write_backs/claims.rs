@@ -108,7 +108,7 @@ impl Store {
         most: i64,
         lease: Duration,
     ) -> Result<Vec<Claim>, StoreError> {
-        self.change(move |connection| claim(connection, source, only.as_deref(), most, lease)).await
+        self.write(move |connection| claim(connection, source, only.as_deref(), most, lease)).await
     }
 
     /// Gives a claim back, to be tried again later.
@@ -118,7 +118,7 @@ impl Store {
         claim: Claim,
         postponement: Postponement,
     ) -> Result<(), StoreError> {
-        self.change(move |connection| postpone(connection, source, &claim, &postponement)).await
+        self.write(move |connection| postpone(connection, source, &claim, &postponement)).await
     }
 }
 

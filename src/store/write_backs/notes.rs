@@ -15,7 +15,7 @@ impl Store {
         external_id: String,
         now: Moment,
     ) -> Result<(), StoreError> {
-        self.change(move |connection| {
+        self.write(move |connection| {
             enqueue(connection, source, &external_id, now)?;
             both!(connection, |inner| diesel::update(
                 write_backs::table.find((&external_id, source))

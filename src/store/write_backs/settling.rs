@@ -45,7 +45,7 @@ impl Store {
         claim: Claim,
         acknowledgement: Option<Acknowledgement>,
     ) -> Result<WriteBackStatus, StoreError> {
-        self.change(move |connection| settle(connection, &policy, now, &claim, acknowledgement))
+        self.write(move |connection| settle(connection, &policy, now, &claim, acknowledgement))
             .await
     }
 }

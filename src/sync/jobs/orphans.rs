@@ -149,7 +149,7 @@ impl JobRun {
             }
         }
         if self.progress.counters.extra > 0 {
-            self.store(|| store.clean_log()).await?;
+            self.store(|| store.truncate_wal()).await?;
         }
         Ok(())
     }
