@@ -7,7 +7,7 @@
 use super::batch::{self, Batch, UserResult, UserWrite};
 use super::connection::AnyConnection;
 use super::error::StoreError;
-use super::subject::{self, Choice, Subject};
+use super::stored_user::{self, Choice, StoredUser};
 use super::types::Moment;
 use super::users::{self, UserRecord};
 use super::{LOCK_TIMEOUT, Store, checkout, postgres, write_backs};
@@ -67,13 +67,13 @@ impl Store {
                 return Ok(Err(ChoiceError::NotFound));
             };
             let (source, external_id) = (found.source(), found.external_id());
-            let locked = subject::lock(connection, source, external_id)?;
-            let Some(mut subject) = locked.filter(Subject::is_live) else {
+            let locked = stored_user::lock(connection, source, external_id)?;
+            let Some(mut stored) = locked.filter(StoredUser::is_live) else {
                 return Ok(Err(ChoiceError::Deleted));
             };
-            subject::choose(connection, &mut subject, &entitlements, &choice, now)?;
+            stored_user::choose(connection, &mut stored, &entitlements, &choice, now)?;
             write_backs::enqueue_override(connection, source, external_id, now)?;
-            let user = users::find(connection, &subject.id)?;
+            let user = users::find(connection, &stored.id)?;
             Ok(user.ok_or(ChoiceError::NotFound))
         });
         written.await?

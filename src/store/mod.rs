@@ -8,7 +8,7 @@
 //! * [`changes`]: what `sync` and operators write, beside the writer; [`imports`]: what a file says;
 //! * [`write_backs`], [`absences`], [`budget`], [`pinned`]: what is done at the provider;
 //! * [`jobs`]: long work, and how far it has come; [`leases`]: recurring work, and whose turn it is;
-//! * [`quarantine`], [`users`], [`subject`], [`retention`]: what is stored, read and dropped;
+//! * [`quarantine`], [`users`], [`stored_user`], [`retention`]: what is stored, read and dropped;
 //! * [`migrations`], [`schema`], [`types`]: the tables;
 //! * [`connection`], [`postgres`], [`sqlite`]: sessions; [`error`]: what follows from failure.
 
@@ -30,7 +30,7 @@ mod retention;
 mod row_defaults;
 pub mod schema;
 mod sqlite;
-mod subject;
+mod stored_user;
 pub mod types;
 mod users;
 pub mod write_backs;
@@ -42,7 +42,7 @@ pub use error::StoreError;
 pub use imports::{Imported, Newcomer};
 pub use postgres::LOCK_TIMEOUT;
 pub use row_defaults::{RowDefaults, UserIds};
-pub use subject::{Choice, Chosen, Subject};
+pub use stored_user::{Choice, Chosen, StoredUser};
 pub use types::Moment;
 pub use users::{USER_FIELDS, UserFilter, UserRecord};
 pub use writer::Writer;
@@ -150,12 +150,12 @@ impl Store {
     }
 
     /// The user of the provider's id, as far as write-back looks at it.
-    pub async fn subject(
+    pub async fn stored_user(
         &self,
         source: &'static str,
         external_id: String,
-    ) -> Result<Option<Subject>, StoreError> {
-        self.read(move |connection| subject::find(connection, source, &external_id)).await
+    ) -> Result<Option<StoredUser>, StoreError> {
+        self.read(move |connection| stored_user::find(connection, source, &external_id)).await
     }
 
     /// How many live users there are.

@@ -16,7 +16,7 @@ pub use listing::Listed;
 pub(super) use notes::{earlier, enqueue_override};
 pub use settling::{Acknowledgement, WriteBackStatus};
 
-use super::subject::Subject;
+use super::stored_user::StoredUser;
 use crate::domain::write_back::{self, WriteBackPlan};
 use crate::domain::{Entitlements, MetadataNames};
 use crate::store::row_defaults::RowDefaults;
@@ -38,13 +38,13 @@ pub struct WriteBackPolicy {
 
 impl WriteBackPolicy {
     /// What is to be done about a user.
-    pub fn plan(&self, subject: &Subject, take_over: bool) -> WriteBackPlan {
+    pub fn plan(&self, stored: &StoredUser, take_over: bool) -> WriteBackPlan {
         let public_metadata: Map<String, Value> =
-            serde_json::from_str(&subject.public_metadata.0).unwrap_or_default();
+            serde_json::from_str(&stored.public_metadata.0).unwrap_or_default();
         let input = write_back::WriteBackInput {
-            id: &subject.id,
-            set_role: subject.set_role.as_deref(),
-            set_plan: subject.set_plan.as_deref(),
+            id: &stored.id,
+            set_role: stored.set_role.as_deref(),
+            set_plan: stored.set_plan.as_deref(),
             public_metadata: &public_metadata,
         };
         write_back::plan(input, &self.names, &self.entitlements.roles, take_over)

@@ -8,7 +8,7 @@
 use super::{InstanceError, SyncError, SyncService, now};
 use crate::domain::AbsenceBaseline;
 use crate::provider::{ApiError, Priority};
-use crate::store::Subject;
+use crate::store::StoredUser;
 use crate::store::absences::{Absence, Verdict};
 use std::collections::HashMap;
 
@@ -90,8 +90,8 @@ impl SyncService {
         if_found: IfFound,
         priority: Priority,
     ) -> Result<Result<Absence, AbsenceOutcome>, SyncError> {
-        let subject = self.store.subject(self.source(), external_id.to_owned()).await?;
-        let Some(subject) = subject.filter(Subject::is_live) else {
+        let stored = self.store.stored_user(self.source(), external_id.to_owned()).await?;
+        let Some(stored) = stored.filter(StoredUser::is_live) else {
             return Ok(Err(AbsenceOutcome::NoRow));
         };
         let sent_at_ms = now().as_millis();
@@ -105,8 +105,8 @@ impl SyncService {
             Ok(()) => Ok(Err(AbsenceOutcome::StillThere)),
             Err(SyncError::Api(ApiError::NotFound)) => {
                 let baseline = AbsenceBaseline {
-                    updated_at_ms: subject.version_updated_at,
-                    projection: subject.version_projection,
+                    updated_at_ms: stored.version_updated_at,
+                    projection: stored.version_projection,
                 };
                 Ok(Ok(Absence { external_id: external_id.to_owned(), baseline, sent_at_ms }))
             }

@@ -8,7 +8,7 @@ use super::refresh::SyncError;
 use super::{SyncService, now};
 use crate::provider::{ApiError, Priority};
 use crate::store::batch::UpsertOutcome;
-use crate::store::{StoreError, Subject};
+use crate::store::{StoreError, StoredUser};
 use moka::future::Cache;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -53,7 +53,7 @@ enum RowRequirement {
 }
 
 impl RowRequirement {
-    fn is(self, row: &Subject) -> bool {
+    fn is(self, row: &StoredUser) -> bool {
         // A time ahead of ours comes from a clock that is, and says nothing.
         let is_recent = |at| at <= now() && now().since(at) < FRESH_FOR;
         match self {
@@ -109,8 +109,8 @@ impl SyncService {
         let fetch = async {
             // The table is read within the flight, too: whoever read it before the last one
             // ended, and is late, must not fetch again.
-            let row = self.store.subject(self.source(), external_id.to_owned()).await?;
-            let row = row.filter(Subject::is_live);
+            let row = self.store.stored_user(self.source(), external_id.to_owned()).await?;
+            let row = row.filter(StoredUser::is_live);
             if row.as_ref().is_some_and(|row| wanted.is(row)) {
                 return Ok(());
             }

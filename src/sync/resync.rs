@@ -149,7 +149,7 @@ impl SyncService {
                 (ApiError::NotFound, None) => (ResyncOutcome::Failed, Some("unavailable")),
                 (error, _) => (ResyncOutcome::Failed, Some(error.code())),
             };
-            let row = self.store.subject(self.source(), external_id.clone()).await?;
+            let row = self.store.stored_user(self.source(), external_id.clone()).await?;
             let deletion_kind = row.as_ref().and_then(|row| row.deletion_kind.as_deref());
             let (outcome, reason) = match deletion_kind {
                 // Whatever became of the call: it would change nothing.

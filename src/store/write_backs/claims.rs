@@ -3,7 +3,7 @@
 use crate::store::connection::{AnyConnection, both};
 use crate::store::schema::{users, write_backs};
 use crate::store::types::{Moment, Utc};
-use crate::store::{Store, StoreError, Subject};
+use crate::store::{Store, StoreError, StoredUser};
 use diesel::dsl::{case_when, sql};
 use diesel::prelude::*;
 use diesel::sql_types::{Bool, Text};
@@ -64,7 +64,7 @@ impl Store {
         &self,
         source: &'static str,
         limit: i64,
-    ) -> Result<Vec<Subject>, StoreError> {
+    ) -> Result<Vec<StoredUser>, StoreError> {
         self.read(move |connection| {
             let now = connection.now()?;
             let next = claimable(source, now)
@@ -78,7 +78,7 @@ impl Store {
             let ids: Vec<String> = both!(connection, |inner| next.load(inner))?;
             Ok(both!(connection, |inner| users::table
                 .filter(users::external_id.eq_any(&ids).and(users::source.eq(source)))
-                .select(Subject::as_select())
+                .select(StoredUser::as_select())
                 .load(inner))?)
         })
         .await

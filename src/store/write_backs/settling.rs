@@ -8,7 +8,7 @@ use crate::domain::{Change, MetadataPatch, Snapshot};
 use crate::store::changes::apply;
 use crate::store::connection::{AnyConnection, both};
 use crate::store::schema::write_backs;
-use crate::store::subject::{self, Choice, Chosen, Subject};
+use crate::store::stored_user::{self, Choice, Chosen, StoredUser};
 use crate::store::types::Moment;
 use crate::store::{Store, StoreError};
 use diesel::prelude::*;
@@ -63,20 +63,20 @@ fn settle(
     if let Some((change, _)) = &answer {
         apply(connection, policy.defaults, now, &[change])?;
     }
-    let subject = subject::lock(connection, source, &claim.external_id)?;
+    let stored = stored_user::lock(connection, source, &claim.external_id)?;
     let Some(held) = hold(connection, source, claim)? else {
         return Ok(WriteBackStatus::Lost);
     };
-    let Some(mut subject) = subject.filter(Subject::is_live) else {
+    let Some(mut stored) = stored.filter(StoredUser::is_live) else {
         return complete(connection, source, claim);
     };
-    let choice = acknowledged(&subject, answer.as_ref(), held.override_at == claim.override_at);
+    let choice = acknowledged(&stored, answer.as_ref(), held.override_at == claim.override_at);
     if choice != Choice::default() {
-        subject::choose(connection, &mut subject, &policy.entitlements, &choice, now)?;
+        stored_user::choose(connection, &mut stored, &policy.entitlements, &choice, now)?;
     }
-    let plan = policy.plan(&subject, held.take_over);
+    let plan = policy.plan(&stored, held.take_over);
     // A choice that stands was not acknowledged: nobody has looked since it was made.
-    if !plan.patch.is_empty() || subject.set_role.is_some() || subject.set_plan.is_some() {
+    if !plan.patch.is_empty() || stored.set_role.is_some() || stored.set_plan.is_some() {
         return go_on(connection, source, held);
     }
     let Some(conflict) = plan.conflict else {
@@ -108,22 +108,22 @@ fn hold(
 /// value, or something later than the answer; after a look, it shows the value. An answer tells of
 /// the choice only where that `stood` when the provider was asked.
 fn acknowledged(
-    subject: &Subject,
+    stored: &StoredUser,
     answer: Option<&(Change, MetadataPatch)>,
     stood: bool,
 ) -> Choice {
     let Some((answered, sent)) = answer else {
         return Choice::default();
     };
-    let overtaken = subject.version_updated_at > answered.updated_at_ms();
+    let overtaken = stored.version_updated_at > answered.updated_at_ms();
     let ends = |set: &Option<String>, sent: &Option<String>, shown: &Option<String>| {
         let shows = set == shown;
         let done = if set == sent { shows || overtaken } else { shows && stood };
         if set.is_some() && done { Chosen::Nothing } else { Chosen::AsItIs }
     };
     Choice {
-        role: ends(&subject.set_role, &sent.role, &subject.source_role),
-        plan: ends(&subject.set_plan, &sent.plan, &subject.source_plan),
+        role: ends(&stored.set_role, &sent.role, &stored.source_role),
+        plan: ends(&stored.set_plan, &sent.plan, &stored.source_plan),
     }
 }
 

@@ -8,7 +8,7 @@ use crate::domain::MetadataPatch;
 use crate::provider::{ApiError, Priority};
 use crate::store::budget::WINDOW;
 use crate::store::write_backs::{Acknowledgement, Claim, Postponement, WriteBackStatus};
-use crate::store::{Moment, StoreError, Subject};
+use crate::store::{Moment, StoreError, StoredUser};
 use crate::sync::absence::AbsenceOutcome;
 use crate::sync::{SyncError, SyncService, now};
 use std::time::Duration;
@@ -68,15 +68,15 @@ impl SyncService {
         let mut claim = claim.clone();
         let mut next = if claim.outcome_unknown { PushStep::Fetch } else { PushStep::Compare };
         for _ in 0..MOST_STEPS {
-            let subject = self.store.subject(self.source(), claim.external_id.clone()).await?;
-            let Some(subject) = subject.filter(Subject::is_live) else {
+            let stored = self.store.stored_user(self.source(), claim.external_id.clone()).await?;
+            let Some(stored) = stored.filter(StoredUser::is_live) else {
                 return Ok(PushOutcome::of(&self.complete(&claim, None).await?));
             };
-            if next == PushStep::Compare && !is_fresh(&subject, &claim) {
+            if next == PushStep::Compare && !is_fresh(&stored, &claim) {
                 next = PushStep::Fetch;
             }
             let looks = next == PushStep::Fetch;
-            let fill = self.policy.plan(&subject, claim.take_over).patch;
+            let fill = self.policy.plan(&stored, claim.take_over).patch;
             let status = if !looks && fill.is_empty() {
                 next = PushStep::Fetch;
                 self.complete(&claim, None).await?
@@ -253,14 +253,14 @@ impl PushOutcome {
 
 /// Whether the row may be compared with: it is of this minute, and no operator chose something
 /// that the provider may show already.
-fn is_fresh(subject: &Subject, claim: &Claim) -> bool {
-    claim.override_at.is_none() && is_recent(subject.version_seen_at)
+fn is_fresh(stored: &StoredUser, claim: &Claim) -> bool {
+    claim.override_at.is_none() && is_recent(stored.version_seen_at)
 }
 
 /// Whether the provider told of the user lately, by whatever way.
-pub(super) fn is_recently_seen(subject: &Subject) -> bool {
-    let fetched_at = subject.last_fetched_at.map_or(0, Moment::as_millis);
-    is_recent(subject.version_seen_at) || is_recent(fetched_at)
+pub(super) fn is_recently_seen(stored: &StoredUser) -> bool {
+    let fetched_at = stored.last_fetched_at.map_or(0, Moment::as_millis);
+    is_recent(stored.version_seen_at) || is_recent(fetched_at)
 }
 
 fn is_recent(at_ms: i64) -> bool {

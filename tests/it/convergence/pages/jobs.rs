@@ -13,7 +13,7 @@ use usersync::domain::{Change, JobKind};
 use usersync::store::jobs::{Asked, Held, JobMode, JobPage};
 use usersync::store::leases::Shift;
 use usersync::store::write_backs::WriteBackPolicy;
-use usersync::store::{Moment, Store, Subject};
+use usersync::store::{Moment, Store, StoredUser};
 
 /// What is on its way into the table.
 pub struct Pending {
@@ -69,8 +69,8 @@ impl Jobs {
             Sight::Watch(page) => (Way::Watch, shown(page)),
             Sight::Absence(user) => {
                 let (store, source) = (&self.fetching.store, self.policy.defaults.source);
-                let row = store.subject(source, ids[*user].clone()).await.unwrap();
-                let absence = row.filter(Subject::is_live).map(|row| {
+                let row = store.stored_user(source, ids[*user].clone()).await.unwrap();
+                let absence = row.filter(StoredUser::is_live).map(|row| {
                     let data = json!({"id": ids[*user], "updated_at": row.version_updated_at});
                     json!({"type": "absence", "timestamp": START + 100 + instant, "data": data})
                 });

@@ -14,7 +14,7 @@ use std::fmt;
 /// A row as far as write-back, absences and sessions look at it.
 #[derive(Debug, Clone, Queryable, Selectable)]
 #[diesel(table_name = users)]
-pub struct Subject {
+pub struct StoredUser {
     /// Our id.
     pub id: String,
     /// The provider's id.
@@ -45,7 +45,7 @@ pub struct Subject {
     pub last_fetched_at: Option<Moment>,
 }
 
-impl Subject {
+impl StoredUser {
     /// Whether a file is all that is known of the user.
     pub fn is_imported(&self) -> bool {
         self.version_kind == Version::IMPORTED.kind
@@ -62,10 +62,10 @@ pub(super) fn find(
     connection: &mut AnyConnection,
     source: &str,
     external_id: &str,
-) -> Result<Option<Subject>, StoreError> {
+) -> Result<Option<StoredUser>, StoreError> {
     Ok(both!(connection, |inner| users::table
         .filter(users::external_id.eq(external_id).and(users::source.eq(source)))
-        .select(Subject::as_select())
+        .select(StoredUser::as_select())
         .first(inner)
         .optional())?)
 }
@@ -76,12 +76,12 @@ pub(super) fn lock(
     connection: &mut AnyConnection,
     source: &str,
     external_id: &str,
-) -> Result<Option<Subject>, StoreError> {
+) -> Result<Option<StoredUser>, StoreError> {
     let the_user = users::external_id.eq(external_id).and(users::source.eq(source));
     match connection {
         AnyConnection::Postgres(inner) => Ok(users::table
             .filter(the_user)
-            .select(Subject::as_select())
+            .select(StoredUser::as_select())
             .for_update()
             .first(inner)
             .optional()?),
@@ -134,23 +134,20 @@ impl Chosen {
 /// Writes an operator's choices, and with them the effective words.
 pub(super) fn choose(
     connection: &mut AnyConnection,
-    subject: &mut Subject,
+    stored: &mut StoredUser,
     entitlements: &Entitlements,
     choice: &Choice,
     now: Moment,
 ) -> Result<(), StoreError> {
-    subject.set_role = choice.role.after(subject.set_role.as_deref());
-    subject.set_plan = choice.plan.after(subject.set_plan.as_deref());
-    let (source_role, source_plan) =
-        (subject.source_role.as_deref(), subject.source_plan.as_deref());
-    let role =
-        subject.set_role.clone().unwrap_or_else(|| entitlements.roles.effective(source_role));
-    let plan =
-        subject.set_plan.clone().unwrap_or_else(|| entitlements.plans.effective(source_plan));
-    both!(connection, |inner| diesel::update(users::table.find(&subject.id))
+    stored.set_role = choice.role.after(stored.set_role.as_deref());
+    stored.set_plan = choice.plan.after(stored.set_plan.as_deref());
+    let (source_role, source_plan) = (stored.source_role.as_deref(), stored.source_plan.as_deref());
+    let role = stored.set_role.clone().unwrap_or_else(|| entitlements.roles.effective(source_role));
+    let plan = stored.set_plan.clone().unwrap_or_else(|| entitlements.plans.effective(source_plan));
+    both!(connection, |inner| diesel::update(users::table.find(&stored.id))
         .set((
-            users::set_role.eq(&subject.set_role),
-            users::set_plan.eq(&subject.set_plan),
+            users::set_role.eq(&stored.set_role),
+            users::set_plan.eq(&stored.set_plan),
             users::role.eq(role),
             users::plan.eq(plan),
             users::updated_at.eq(now),
