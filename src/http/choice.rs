@@ -7,7 +7,7 @@ use super::authorization::require;
 use super::{AppState, Problem, body};
 use crate::access::Access;
 use crate::domain::AllowedValues;
-use crate::store::{Choice, ChoiceError, Chosen, Moment, USER_FIELDS};
+use crate::store::{Moment, Override, OverrideChange, OverrideError, USER_FIELDS};
 use actix_web::http::StatusCode;
 use actix_web::http::header::CACHE_CONTROL;
 use actix_web::web::{Data, Path, Payload};
@@ -23,17 +23,17 @@ pub(super) async fn set_override(
     let token_name = require(&state, &request, Access::Administer)?;
     let id = id.into_inner();
     let body = body::read(payload).await?;
-    let choice = parse(&state, &body)?;
+    let overrides = parse(&state, &body)?;
     if id.contains('\0') {
-        return Err(ChoiceError::NotFound.into());
+        return Err(OverrideError::NotFound.into());
     }
     let now = Moment::from_millis(super::session::now().get());
     let Some(now) = now else {
         return Err(Problem::unavailable("not_running", "this machine's clock is not set"));
     };
     let words = state.entitlements.clone();
-    let (role, plan) = (choice.role.to_string(), choice.plan.to_string());
-    let user = state.store.choose(id, words, choice, now).await?;
+    let (role, plan) = (overrides.role.to_string(), overrides.plan.to_string());
+    let user = state.store.set_override(id, words, overrides, now).await?;
     tracing::info!(token = token_name.0, user.id = user.id(), role, plan, "an operator's choice");
     if let Some(sync) = &state.sync {
         sync.wake_write_back();
@@ -41,7 +41,7 @@ pub(super) async fn set_override(
     Ok(HttpResponse::Ok().insert_header((CACHE_CONTROL, "no-store")).json(user))
 }
 
-fn parse(state: &AppState, body: &[u8]) -> Result<Choice, Problem> {
+fn parse(state: &AppState, body: &[u8]) -> Result<Override, Problem> {
     let fields: Map<String, Value> = serde_json::from_slice(body).map_err(|_| {
         let detail = "send a JSON object with `role`, `plan` or both, each a word or null";
         Problem::bad_request("invalid_body", detail)
@@ -60,7 +60,7 @@ fn parse(state: &AppState, body: &[u8]) -> Result<Choice, Problem> {
             "there are `role` and `plan`, and nothing else".into(),
         ));
     }
-    Ok(Choice {
+    Ok(Override {
         role: word(&fields, "role", &state.entitlements.roles)?,
         plan: word(&fields, "plan", &state.entitlements.plans)?,
     })
@@ -71,11 +71,15 @@ fn is_ours(field: &str) -> bool {
     matches!(field, "role" | "plan")
 }
 
-fn word(fields: &Map<String, Value>, name: &str, known: &AllowedValues) -> Result<Chosen, Problem> {
+fn word(
+    fields: &Map<String, Value>,
+    name: &str,
+    known: &AllowedValues,
+) -> Result<OverrideChange, Problem> {
     match fields.get(name) {
-        None => Ok(Chosen::AsItIs),
-        Some(Value::Null) => Ok(Chosen::Nothing),
-        Some(Value::String(word)) if known.knows(word) => Ok(Chosen::Word(word.clone())),
+        None => Ok(OverrideChange::Keep),
+        Some(Value::Null) => Ok(OverrideChange::Clear),
+        Some(Value::String(word)) if known.knows(word) => Ok(OverrideChange::Set(word.clone())),
         Some(_) => {
             let detail =
                 format!("`{name}` is null or a word that USERSYNC_{}S knows", name.to_uppercase());
@@ -84,14 +88,14 @@ fn word(fields: &Map<String, Value>, name: &str, known: &AllowedValues) -> Resul
     }
 }
 
-impl From<ChoiceError> for Problem {
-    fn from(error: ChoiceError) -> Self {
+impl From<OverrideError> for Problem {
+    fn from(error: OverrideError) -> Self {
         match error {
-            ChoiceError::NotFound => super::users::not_found(),
-            ChoiceError::Deleted => {
+            OverrideError::NotFound => super::users::not_found(),
+            OverrideError::Deleted => {
                 Self::new(StatusCode::CONFLICT, "user_deleted", "this user is deleted")
             }
-            ChoiceError::Store(error) => error.into(),
+            OverrideError::Store(error) => error.into(),
         }
     }
 }

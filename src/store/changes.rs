@@ -7,7 +7,7 @@
 use super::batch::{self, Batch, UserResult, UserWrite};
 use super::connection::AnyConnection;
 use super::error::StoreError;
-use super::stored_user::{self, Choice, StoredUser};
+use super::stored_user::{self, Override, StoredUser};
 use super::types::Moment;
 use super::users::{self, UserRecord};
 use super::{LOCK_TIMEOUT, Store, checkout, postgres, write_backs};
@@ -22,7 +22,7 @@ const WAL_TRUNCATE_PAUSE: Duration = Duration::from_millis(20);
 
 /// Why an operator's choice was not written.
 #[derive(Debug, thiserror::Error)]
-pub enum ChoiceError {
+pub enum OverrideError {
     /// There is no such user.
     #[error("no user has this id")]
     NotFound,
@@ -55,26 +55,26 @@ impl Store {
 
     /// Writes an operator's choice for the user of our id or the provider's, and notes that the
     /// provider is to be told. Returns the user as of then.
-    pub async fn choose(
+    pub async fn set_override(
         &self,
         id: String,
         entitlements: Entitlements,
-        choice: Choice,
+        overrides: Override,
         now: Moment,
-    ) -> Result<UserRecord, ChoiceError> {
+    ) -> Result<UserRecord, OverrideError> {
         let written = self.write(move |connection| {
             let Some(found) = users::find(connection, &id)? else {
-                return Ok(Err(ChoiceError::NotFound));
+                return Ok(Err(OverrideError::NotFound));
             };
             let (source, external_id) = (found.source(), found.external_id());
             let locked = stored_user::lock(connection, source, external_id)?;
             let Some(mut stored) = locked.filter(StoredUser::is_live) else {
-                return Ok(Err(ChoiceError::Deleted));
+                return Ok(Err(OverrideError::Deleted));
             };
-            stored_user::choose(connection, &mut stored, &entitlements, &choice, now)?;
+            stored_user::set_override(connection, &mut stored, &entitlements, &overrides, now)?;
             write_backs::enqueue_override(connection, source, external_id, now)?;
             let user = users::find(connection, &stored.id)?;
-            Ok(user.ok_or(ChoiceError::NotFound))
+            Ok(user.ok_or(OverrideError::NotFound))
         });
         written.await?
     }

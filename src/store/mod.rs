@@ -36,13 +36,13 @@ mod users;
 pub mod write_backs;
 mod writer;
 
-pub use changes::ChoiceError;
+pub use changes::OverrideError;
 pub use database::{Database, PostgresTarget};
 pub use error::StoreError;
 pub use imports::{Imported, Newcomer};
 pub use postgres::LOCK_TIMEOUT;
 pub use row_defaults::{RowDefaults, UserIds};
-pub use stored_user::{Choice, Chosen, StoredUser};
+pub use stored_user::{Override, OverrideChange, StoredUser};
 pub use types::Moment;
 pub use users::{USER_FIELDS, UserFilter, UserRecord};
 pub use writer::Writer;

@@ -91,56 +91,56 @@ pub(super) fn lock(
 
 /// What an operator chooses for a user.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub struct Choice {
+pub struct Override {
     /// The role.
-    pub role: Chosen,
+    pub role: OverrideChange,
     /// The plan.
-    pub plan: Chosen,
+    pub plan: OverrideChange,
 }
 
 /// What happens to a word that an operator may choose.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub enum Chosen {
+pub enum OverrideChange {
     /// It stays as it is, chosen or not.
     #[default]
-    AsItIs,
+    Keep,
     /// No word is chosen any more.
-    Nothing,
+    Clear,
     /// This word is chosen.
-    Word(String),
+    Set(String),
 }
 
-impl fmt::Display for Chosen {
+impl fmt::Display for OverrideChange {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
         formatter.write_str(match self {
-            Self::AsItIs => "(as it is)",
-            Self::Nothing => "(nothing)",
-            Self::Word(word) => word,
+            Self::Keep => "(as it is)",
+            Self::Clear => "(nothing)",
+            Self::Set(word) => word,
         })
     }
 }
 
-impl Chosen {
+impl OverrideChange {
     /// What is chosen afterwards, of what was before.
     fn after(&self, before: Option<&str>) -> Option<String> {
         match self {
-            Self::AsItIs => before.map(str::to_owned),
-            Self::Nothing => None,
-            Self::Word(word) => Some(word.clone()),
+            Self::Keep => before.map(str::to_owned),
+            Self::Clear => None,
+            Self::Set(word) => Some(word.clone()),
         }
     }
 }
 
 /// Writes an operator's choices, and with them the effective words.
-pub(super) fn choose(
+pub(super) fn set_override(
     connection: &mut AnyConnection,
     stored: &mut StoredUser,
     entitlements: &Entitlements,
-    choice: &Choice,
+    overrides: &Override,
     now: Moment,
 ) -> Result<(), StoreError> {
-    stored.set_role = choice.role.after(stored.set_role.as_deref());
-    stored.set_plan = choice.plan.after(stored.set_plan.as_deref());
+    stored.set_role = overrides.role.after(stored.set_role.as_deref());
+    stored.set_plan = overrides.plan.after(stored.set_plan.as_deref());
     let (source_role, source_plan) = (stored.source_role.as_deref(), stored.source_plan.as_deref());
     let role = stored.set_role.clone().unwrap_or_else(|| entitlements.roles.effective(source_role));
     let plan = stored.set_plan.clone().unwrap_or_else(|| entitlements.plans.effective(source_plan));

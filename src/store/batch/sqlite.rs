@@ -94,12 +94,12 @@ fn write_user(
     let written: Option<(Moment, bool)> = upsert.get_result(connection).optional()?;
     let created = before.is_none();
     let (id, deletion_kind_before) = before.unwrap_or_else(|| (user.id.clone(), None));
-    if let Some((_, chosen)) = written {
+    if let Some((_, has_override)) = written {
         if deletion_kind == Some("signed") {
             cancel_write_back(connection, batch.source, external_id)?;
             erase(connection, batch.source, external_id)?;
         }
-        let unsettled = chosen || user.settled_id() != Some(&id);
+        let unsettled = has_override || user.settled_id() != Some(&id);
         if batch.write_back && deletion_kind.is_none() && unsettled {
             enqueue(connection, batch, external_id)?;
         } else if batch.write_back {

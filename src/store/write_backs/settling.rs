@@ -8,7 +8,7 @@ use crate::domain::{Change, MetadataPatch, Snapshot};
 use crate::store::changes::apply;
 use crate::store::connection::{AnyConnection, both};
 use crate::store::schema::write_backs;
-use crate::store::stored_user::{self, Choice, Chosen, StoredUser};
+use crate::store::stored_user::{self, Override, OverrideChange, StoredUser};
 use crate::store::types::Moment;
 use crate::store::{Store, StoreError};
 use diesel::prelude::*;
@@ -70,9 +70,9 @@ fn settle(
     let Some(mut stored) = stored.filter(StoredUser::is_live) else {
         return complete(connection, source, claim);
     };
-    let choice = acknowledged(&stored, answer.as_ref(), held.override_at == claim.override_at);
-    if choice != Choice::default() {
-        stored_user::choose(connection, &mut stored, &policy.entitlements, &choice, now)?;
+    let overrides = acknowledged(&stored, answer.as_ref(), held.override_at == claim.override_at);
+    if overrides != Override::default() {
+        stored_user::set_override(connection, &mut stored, &policy.entitlements, &overrides, now)?;
     }
     let plan = policy.plan(&stored, held.take_over);
     // A choice that stands was not acknowledged: nobody has looked since it was made.
@@ -111,17 +111,17 @@ fn acknowledged(
     stored: &StoredUser,
     answer: Option<&(Change, MetadataPatch)>,
     stood: bool,
-) -> Choice {
+) -> Override {
     let Some((answered, sent)) = answer else {
-        return Choice::default();
+        return Override::default();
     };
     let overtaken = stored.version_updated_at > answered.updated_at_ms();
     let ends = |set: &Option<String>, sent: &Option<String>, shown: &Option<String>| {
         let shows = set == shown;
         let done = if set == sent { shows || overtaken } else { shows && stood };
-        if set.is_some() && done { Chosen::Nothing } else { Chosen::AsItIs }
+        if set.is_some() && done { OverrideChange::Clear } else { OverrideChange::Keep }
     };
-    Choice {
+    Override {
         role: ends(&stored.set_role, &sent.role, &stored.source_role),
         plan: ends(&stored.set_plan, &sent.plan, &stored.source_plan),
     }

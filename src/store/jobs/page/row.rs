@@ -57,8 +57,8 @@ impl Row {
 
     /// Whether the provider holds all that it should, as far as the snapshot shows at a glance.
     pub(super) fn is_settled(&self, snapshot: &Snapshot) -> bool {
-        let chosen = self.set_role.is_some() || self.set_plan.is_some();
-        !chosen && snapshot.settled_id.as_deref() == Some(&self.id)
+        let has_override = self.set_role.is_some() || self.set_plan.is_some();
+        !has_override && snapshot.settled_id.as_deref() == Some(&self.id)
     }
 }
 
