@@ -18,16 +18,16 @@ use std::sync::Arc;
 
 /// A user who may not have a row yet.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Newcomer {
+pub struct ImportRow {
     /// The id that the row must have; without it, one as every new row gets.
     pub id: Option<String>,
     /// The user; its version is [`crate::domain::Version::IMPORTED`].
     pub snapshot: Snapshot,
 }
 
-/// What became of a newcomer.
+/// What became of an import row.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Imported {
+pub enum ImportOutcome {
     /// There is a row now that was not there before.
     Inserted,
     /// There was a row, and with the right id where it must have one.
@@ -40,17 +40,17 @@ pub enum Imported {
 
 impl Store {
     /// Inserts the rows that are not there, all of them or none; says what became of each
-    /// newcomer, in their order. Notes nothing to be written back.
+    /// import row, in their order. Notes nothing to be written back.
     pub async fn import(
         &self,
         defaults: RowDefaults,
         now: Moment,
-        newcomers: Arc<[Newcomer]>,
-    ) -> Result<Vec<Imported>, StoreError> {
+        import_rows: Arc<[ImportRow]>,
+    ) -> Result<Vec<ImportOutcome>, StoreError> {
         self.write(move |connection| {
-            let mut plan = Plan::of(connection, defaults, &newcomers)?;
-            plan.carry_out(connection, defaults, now, &newcomers)?;
-            Ok(plan.told)
+            let mut plan = ImportPlan::of(connection, defaults, &import_rows)?;
+            plan.insert(connection, defaults, now, &import_rows)?;
+            Ok(plan.outcomes)
         })
         .await
     }
@@ -59,60 +59,67 @@ impl Store {
     pub async fn preview_import(
         &self,
         defaults: RowDefaults,
-        newcomers: Arc<[Newcomer]>,
-    ) -> Result<Vec<Imported>, StoreError> {
-        self.read(move |connection| Ok(Plan::of(connection, defaults, &newcomers)?.told)).await
+        import_rows: Arc<[ImportRow]>,
+    ) -> Result<Vec<ImportOutcome>, StoreError> {
+        self.read(
+            move |connection| Ok(ImportPlan::of(connection, defaults, &import_rows)?.outcomes),
+        )
+        .await
     }
 }
 
-/// What is to be done, by what the tables hold and the newcomers say of each other.
-struct Plan {
-    /// What becomes of each newcomer.
-    told: Vec<Imported>,
+/// What is to be done, by what the tables hold and the import rows say of each other.
+struct ImportPlan {
+    /// What becomes of each import row.
+    outcomes: Vec<ImportOutcome>,
     /// Places of those who get a row, and its id.
     new_rows: Vec<(usize, String)>,
 }
 
-impl Plan {
+impl ImportPlan {
     fn of(
         connection: &mut AnyConnection,
         defaults: RowDefaults,
-        newcomers: &[Newcomer],
+        import_rows: &[ImportRow],
     ) -> Result<Self, StoreError> {
-        let id = |newcomer: &Newcomer| {
-            newcomer.id.clone().unwrap_or_else(|| defaults.new_id(&newcomer.snapshot.external_id))
+        let id = |import_row: &ImportRow| {
+            import_row
+                .id
+                .clone()
+                .unwrap_or_else(|| defaults.new_id(&import_row.snapshot.external_id))
         };
-        let ids: Vec<String> = newcomers.iter().map(id).collect();
-        let mut row_ids = row_ids(connection, defaults.source, newcomers)?;
+        let ids: Vec<String> = import_rows.iter().map(id).collect();
+        let mut row_ids = row_ids(connection, defaults.source, import_rows)?;
         let mut taken = taken_ids(connection, &ids)?;
-        let mut plan = Self { told: Vec::with_capacity(newcomers.len()), new_rows: Vec::new() };
-        for ((place, newcomer), id) in newcomers.iter().enumerate().zip(ids) {
-            let external_id = &newcomer.snapshot.external_id;
-            plan.told.push(if let Some(row_id) = row_ids.get(external_id) {
-                settled(newcomer, row_id)
+        let mut plan =
+            Self { outcomes: Vec::with_capacity(import_rows.len()), new_rows: Vec::new() };
+        for ((place, import_row), id) in import_rows.iter().enumerate().zip(ids) {
+            let external_id = &import_row.snapshot.external_id;
+            plan.outcomes.push(if let Some(row_id) = row_ids.get(external_id) {
+                outcome_of_existing(import_row, row_id)
             } else if taken.insert(id.clone()) {
                 row_ids.insert(external_id.clone(), id.clone());
                 plan.new_rows.push((place, id));
-                Imported::Inserted
+                ImportOutcome::Inserted
             } else {
-                Imported::TakenId(id)
+                ImportOutcome::TakenId(id)
             });
         }
         Ok(plan)
     }
 
     /// Inserts the new rows, in the order of external ids, as all writers do.
-    fn carry_out(
+    fn insert(
         &mut self,
         connection: &mut AnyConnection,
         defaults: RowDefaults,
         now: Moment,
-        newcomers: &[Newcomer],
+        import_rows: &[ImportRow],
     ) -> Result<(), StoreError> {
         let new_rows = self.new_rows.iter().filter_map(|(place, id)| {
-            let newcomer = newcomers.get(*place)?;
-            let change = Change::Snapshot(Box::new(newcomer.snapshot.clone()));
-            Some((*place, newcomer, id, change))
+            let import_row = import_rows.get(*place)?;
+            let change = Change::Snapshot(Box::new(import_row.snapshot.clone()));
+            Some((*place, import_row, id, change))
         });
         let mut new_rows: Vec<_> = new_rows.collect();
         new_rows.sort_unstable_by(|one, other| one.3.external_id().cmp(other.3.external_id()));
@@ -123,33 +130,34 @@ impl Plan {
         let (source, users, deliveries) = (defaults.source, users.collect(), Vec::new());
         let batch = Batch { source, now, write_back: false, users, deliveries };
         let results = batch::insert(connection, &batch)?;
-        for ((place, newcomer, ..), result) in new_rows.iter().zip(results) {
+        for ((place, import_row, ..), result) in new_rows.iter().zip(results) {
             // A delivery made the row since we looked.
             if result.outcome != UpsertOutcome::Created
-                && let Some(told) = self.told.get_mut(*place)
+                && let Some(outcome) = self.outcomes.get_mut(*place)
             {
-                *told = settled(newcomer, &result.user_id);
+                *outcome = outcome_of_existing(import_row, &result.user_id);
             }
         }
         Ok(())
     }
 }
 
-/// What becomes of a newcomer whose row is there.
-fn settled(newcomer: &Newcomer, row_id: &str) -> Imported {
-    match &newcomer.id {
-        Some(id) if id != row_id => Imported::OtherId(row_id.to_owned()),
-        _ => Imported::Known,
+/// What becomes of an import row whose row is there.
+fn outcome_of_existing(import_row: &ImportRow, row_id: &str) -> ImportOutcome {
+    match &import_row.id {
+        Some(id) if id != row_id => ImportOutcome::OtherId(row_id.to_owned()),
+        _ => ImportOutcome::Known,
     }
 }
 
-/// The ids of the rows that newcomers have already, by external id.
+/// The ids of the rows that import rows have already, by external id.
 fn row_ids(
     connection: &mut AnyConnection,
     source: &str,
-    newcomers: &[Newcomer],
+    import_rows: &[ImportRow],
 ) -> Result<HashMap<String, String>, StoreError> {
-    let external_ids = newcomers.iter().map(|newcomer| newcomer.snapshot.external_id.as_str());
+    let external_ids =
+        import_rows.iter().map(|import_row| import_row.snapshot.external_id.as_str());
     let external_ids: Vec<&str> = external_ids.collect();
     let rows: Vec<(String, String)> = both!(connection, |inner| users::table
         .filter(users::external_id.eq_any(&external_ids).and(users::source.eq(source)))

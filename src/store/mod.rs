@@ -39,7 +39,7 @@ mod writer;
 pub use changes::OverrideError;
 pub use database::{Database, PostgresTarget};
 pub use error::StoreError;
-pub use imports::{Imported, Newcomer};
+pub use imports::{ImportOutcome, ImportRow};
 pub use postgres::LOCK_TIMEOUT;
 pub use row_defaults::{RowDefaults, UserIds};
 pub use stored_user::{Override, OverrideChange, StoredUser};

@@ -1,7 +1,7 @@
 //! Lines that go to the database together, and what became of each.
 
 use super::BadLine;
-use crate::store::{Imported, Moment, Newcomer, RowDefaults, Store, StoreError};
+use crate::store::{ImportOutcome, ImportRow, Moment, RowDefaults, Store, StoreError};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -22,7 +22,7 @@ const FIRST_PAUSE: Duration = Duration::from_millis(250);
 pub(super) struct ImportBatch {
     lines: Vec<(u64, Result<(), BadLine>)>,
     /// Those of the lines who are to be imported.
-    newcomers: Vec<Newcomer>,
+    import_rows: Vec<ImportRow>,
     bytes: usize,
 }
 
@@ -42,8 +42,8 @@ pub(super) struct ImportTarget<'a> {
 }
 
 impl ImportBatch {
-    pub(super) fn add(&mut self, line: u64, newcomer: Result<Newcomer, BadLine>, bytes: usize) {
-        self.lines.push((line, newcomer.map(|newcomer| self.newcomers.push(newcomer))));
+    pub(super) fn add(&mut self, line: u64, import_row: Result<ImportRow, BadLine>, bytes: usize) {
+        self.lines.push((line, import_row.map(|import_row| self.import_rows.push(import_row))));
         self.bytes = self.bytes.saturating_add(bytes);
     }
 
@@ -56,14 +56,15 @@ impl ImportBatch {
         self.lines.first().map(|(line, _)| *line)
     }
 
-    /// Imports the newcomers, and tells the outcome of every line, in their order.
+    /// Imports the import rows, and tells the outcome of every line, in their order.
     pub(super) async fn store(
         self,
         target: &ImportTarget<'_>,
         now: Moment,
     ) -> Result<Vec<(u64, LineOutcome)>, StoreError> {
-        let external_ids: Vec<String> = self.newcomers.iter().map(external_id).collect();
-        let mut outcomes = target.import(self.newcomers, now).await?.into_iter().zip(external_ids);
+        let external_ids: Vec<String> = self.import_rows.iter().map(external_id).collect();
+        let mut outcomes =
+            target.import(self.import_rows, now).await?.into_iter().zip(external_ids);
         let mut stored = Vec::with_capacity(self.lines.len());
         for (line, read) in self.lines {
             let outcome = match read {
@@ -78,32 +79,32 @@ impl ImportBatch {
     }
 }
 
-fn external_id(newcomer: &Newcomer) -> String {
-    newcomer.snapshot.external_id.clone()
+fn external_id(import_row: &ImportRow) -> String {
+    import_row.snapshot.external_id.clone()
 }
 
 impl ImportTarget<'_> {
-    /// Imports newcomers together, or where the database refuses that one by one, so that only
+    /// Imports import rows together, or where the database refuses that one by one, so that only
     /// those stay out who are to blame.
     async fn import(
         &self,
-        newcomers: Vec<Newcomer>,
+        import_rows: Vec<ImportRow>,
         now: Moment,
-    ) -> Result<Vec<Option<Imported>>, StoreError> {
-        if newcomers.is_empty() {
+    ) -> Result<Vec<Option<ImportOutcome>>, StoreError> {
+        if import_rows.is_empty() {
             return Ok(Vec::new());
         }
-        let newcomers: Arc<[Newcomer]> = newcomers.into();
-        match self.attempt(Arc::clone(&newcomers), now).await {
+        let import_rows: Arc<[ImportRow]> = import_rows.into();
+        match self.attempt(Arc::clone(&import_rows), now).await {
             Ok(imported) => return Ok(imported.into_iter().map(Some).collect()),
             Err(StoreError::Refused(why)) => {
-                tracing::debug!(lines = newcomers.len(), "the database refused a batch: {why}");
+                tracing::debug!(lines = import_rows.len(), "the database refused a batch: {why}");
             }
             Err(error) => return Err(error),
         }
-        let mut imported = Vec::with_capacity(newcomers.len());
-        for newcomer in newcomers.iter() {
-            let alone = Arc::new([newcomer.clone()]);
+        let mut imported = Vec::with_capacity(import_rows.len());
+        for import_row in import_rows.iter() {
+            let alone = Arc::new([import_row.clone()]);
             imported.push(match self.attempt(alone, now).await {
                 Ok(alone) => alone.into_iter().next(),
                 Err(StoreError::Refused(_)) => None,
@@ -116,12 +117,12 @@ impl ImportTarget<'_> {
     /// Tries until the database is there, for a while.
     async fn attempt(
         &self,
-        newcomers: Arc<[Newcomer]>,
+        import_rows: Arc<[ImportRow]>,
         now: Moment,
-    ) -> Result<Vec<Imported>, StoreError> {
+    ) -> Result<Vec<ImportOutcome>, StoreError> {
         let mut pause = FIRST_PAUSE;
         for _ in 1..TRIES {
-            match self.once(Arc::clone(&newcomers), now).await {
+            match self.once(Arc::clone(&import_rows), now).await {
                 Err(StoreError::Away(why)) => {
                     tracing::debug!("the database is away: {why}");
                     tokio::time::sleep(pause).await;
@@ -130,29 +131,31 @@ impl ImportTarget<'_> {
                 result => return result,
             }
         }
-        self.once(newcomers, now).await
+        self.once(import_rows, now).await
     }
 
     async fn once(
         &self,
-        newcomers: Arc<[Newcomer]>,
+        import_rows: Arc<[ImportRow]>,
         now: Moment,
-    ) -> Result<Vec<Imported>, StoreError> {
+    ) -> Result<Vec<ImportOutcome>, StoreError> {
         if self.dry_run {
-            self.store.preview_import(self.defaults, newcomers).await
+            self.store.preview_import(self.defaults, import_rows).await
         } else {
-            self.store.import(self.defaults, now, newcomers).await
+            self.store.import(self.defaults, now, import_rows).await
         }
     }
 }
 
 impl LineOutcome {
-    fn of((imported, external_id): (Option<Imported>, String)) -> Self {
+    fn of((imported, external_id): (Option<ImportOutcome>, String)) -> Self {
         match imported {
-            Some(Imported::Inserted) => Self::Imported,
-            Some(Imported::Known) => Self::Known,
-            Some(Imported::OtherId(row_id)) => Self::Bad(BadLine::OtherId { external_id, row_id }),
-            Some(Imported::TakenId(id)) => Self::Bad(BadLine::TakenId(id)),
+            Some(ImportOutcome::Inserted) => Self::Imported,
+            Some(ImportOutcome::Known) => Self::Known,
+            Some(ImportOutcome::OtherId(row_id)) => {
+                Self::Bad(BadLine::OtherId { external_id, row_id })
+            }
+            Some(ImportOutcome::TakenId(id)) => Self::Bad(BadLine::TakenId(id)),
             None => Self::Bad(BadLine::Refused),
         }
     }

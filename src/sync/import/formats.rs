@@ -1,10 +1,10 @@
-//! What a file holds: told by how it begins, and then each record becomes a newcomer.
+//! What a file holds: told by how it begins, and then each record becomes an import row.
 
 use super::cells::{cells, text};
 use super::records::Record;
 use super::{BadLine, ImportError};
 use crate::provider::Export;
-use crate::store::Newcomer;
+use crate::store::ImportRow;
 
 /// How users stand in a file.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -115,11 +115,11 @@ impl FileLayout {
     }
 
     /// Reads a record.
-    pub(super) fn newcomer(
+    pub(super) fn import_row(
         &self,
         record: &Record,
         export: &dyn Export,
-    ) -> Result<Newcomer, BadLine> {
+    ) -> Result<ImportRow, BadLine> {
         if let Some(fault) = &record.fault {
             return Err(fault.clone());
         }
@@ -135,13 +135,13 @@ impl FileLayout {
                         *slot = Some(text(cell)?);
                     }
                 }
-                Ok(Newcomer { id: None, snapshot: export.of_row(wanted)? })
+                Ok(ImportRow { id: None, snapshot: export.of_row(wanted)? })
             }
             Self::Objects { ids_from_external_id } => {
                 let snapshot = export.of_object(&record.bytes)?;
                 let theirs = snapshot.profile.source_external_id.as_deref();
                 let id = ids_from_external_id.then(|| row_id(theirs.unwrap_or_default()));
-                Ok(Newcomer { id: id.transpose()?, snapshot })
+                Ok(ImportRow { id: id.transpose()?, snapshot })
             }
             Self::Pairs { id_first } => {
                 expect_columns(&record.bytes, PAIR.len())?;
@@ -150,7 +150,7 @@ impl FileLayout {
                 let (one, other) = (cell()?, cell()?);
                 let (id, external_id) = if *id_first { (one, other) } else { (other, one) };
                 let id = Some(row_id(&id)?);
-                Ok(Newcomer { id, snapshot: export.of_id(&external_id)? })
+                Ok(ImportRow { id, snapshot: export.of_id(&external_id)? })
             }
         }
     }

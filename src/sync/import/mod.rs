@@ -6,8 +6,8 @@
 //! no more of it than a batch is in memory.
 //!
 //! * [`records`] takes the file apart, [`cells`] the rows of a table;
-//! * [`formats`] tells what a file holds, and makes newcomers of records;
-//! * [`batch`] brings newcomers to the store, many at once;
+//! * [`formats`] tells what a file holds, and makes import rows of records;
+//! * [`batch`] brings import rows to the store, many at once;
 //! * [`fault`]: what may be wrong.
 
 mod batch;
@@ -106,8 +106,8 @@ impl Import<'_> {
         while !batch.is_full() {
             match records.next(layout.has_quotes()) {
                 Ok(Some(record)) => {
-                    let newcomer = layout.newcomer(record, self.export);
-                    batch.add(record.line, newcomer, record.bytes.len());
+                    let import_row = layout.import_row(record, self.export);
+                    batch.add(record.line, import_row, record.bytes.len());
                 }
                 Ok(None) => return (batch, Some(Ok(()))),
                 Err(error) => {

@@ -3,7 +3,7 @@
 use super::{BadLine, FileLayout, ImportError, ImportFormat};
 use crate::config::{Config, ConfigSource, Requirement};
 use crate::provider::{Export, ExportError};
-use crate::store::Newcomer;
+use crate::store::ImportRow;
 use crate::sync::import::records::Record;
 
 const HEADER: &str = "id,first_name,last_name,username,primary_email_address,\
@@ -22,14 +22,14 @@ fn begins(first: &str, asked: Option<ImportFormat>) -> Result<ImportFormat, Impo
     FileLayout::of(&record(first), asked, false, &provider()).map(|layout| layout.format())
 }
 
-fn read(first: &str, line: &str) -> Result<Newcomer, BadLine> {
+fn read(first: &str, line: &str) -> Result<ImportRow, BadLine> {
     let layout = FileLayout::of(&record(first), None, false, &provider()).unwrap();
-    layout.newcomer(&record(line), &provider())
+    layout.import_row(&record(line), &provider())
 }
 
 fn with_external_ids(line: &str) -> Result<Option<String>, BadLine> {
     let layout = FileLayout::of(&record("{"), None, true, &provider()).unwrap();
-    layout.newcomer(&record(line), &provider()).map(|newcomer| newcomer.id)
+    layout.import_row(&record(line), &provider()).map(|import_row| import_row.id)
 }
 
 #[test]
@@ -125,17 +125,17 @@ fn every_fault_of_a_pair_is_told() {
     assert_eq!(pair("4\u{0}2,user_1"), Err(BadLine::Nul));
     assert_eq!(pair("\"42\" ,user_1"), Err(BadLine::Quotes));
     let layout = FileLayout::of(&record("id,external_id"), None, false, &provider()).unwrap();
-    let read = |bytes: &[u8]| layout.newcomer(&record(bytes), &provider()).map(drop);
+    let read = |bytes: &[u8]| layout.import_row(&record(bytes), &provider()).map(drop);
     assert_eq!(read(b"\xff,user_1"), Err(BadLine::NotUtf8));
     let long = Record { fault: Some(BadLine::TooLong), ..record("42,user_1") };
-    assert_eq!(layout.newcomer(&long, &provider()), Err(BadLine::TooLong));
+    assert_eq!(layout.import_row(&long, &provider()), Err(BadLine::TooLong));
 }
 
 #[test]
 fn a_column_that_is_not_read_may_hold_anything_but_must_be_there() {
     let header = "id,primary_email_address,password_digest";
     let layout = FileLayout::of(&record(header), None, false, &provider()).unwrap();
-    let read = |bytes: &[u8]| layout.newcomer(&record(bytes), &provider()).map(drop);
+    let read = |bytes: &[u8]| layout.import_row(&record(bytes), &provider()).map(drop);
     assert_eq!(read(b"user_1,a@x,\"torn\"\xff"), Ok(()));
     assert_eq!(read(b"user_1,a@x"), Err(BadLine::Columns { found: 2, expected: 3 }));
 }
