@@ -161,7 +161,7 @@ async fn do_or_follow(
         if claimed.is_none() && !std::mem::replace(&mut announced, true) {
             progress.note(&format!("job {} is under way elsewhere; following it", job.id));
         }
-        let held = claimed.as_ref().map(JobRecord::held);
+        let lease = claimed.as_ref().map(JobRecord::lease);
         let work = async {
             match claimed {
                 Some(job) => sync.run_job(job).await,
@@ -171,12 +171,12 @@ async fn do_or_follow(
         tokio::select! {
             () = work => {}
             () = progress.follow(store, &job.id) => {}
-            stop = signals.stop() => match (stop, held) {
+            stop = signals.stop() => match (stop, lease) {
                 (StopRequest::Cancel, Some(_)) => {
                     store.cancel_job(job.id.clone()).await?;
                 }
-                (StopRequest::Release, Some(held)) => {
-                    sync.hand_over_job(held).await;
+                (StopRequest::Release, Some(lease)) => {
+                    sync.hand_over_job(lease).await;
                     return Err(stopped(&job));
                 }
                 (_, None) => return Err(stopped(&job)),

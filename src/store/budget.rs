@@ -27,11 +27,11 @@ const ONE_AT_A_TIME: &str = "SELECT pg_advisory_xact_lock('api_budgets'::regclas
 
 /// A part of the budget.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Slice {
+pub struct BudgetSlice {
     /// How many requests may be made; 0 where the budget is used up.
     pub requests: u32,
     /// For how long they may be made; where there are none, when to ask again.
-    pub for_the_next: Duration,
+    pub valid_for: Duration,
 }
 
 impl Store {
@@ -42,7 +42,7 @@ impl Store {
         source: &'static str,
         wanted: u32,
         most: u32,
-    ) -> Result<Slice, StoreError> {
+    ) -> Result<BudgetSlice, StoreError> {
         self.write(move |connection| lease(connection, source, wanted, most)).await
     }
 }
@@ -52,7 +52,7 @@ fn lease(
     source: &str,
     wanted: u32,
     most: u32,
-) -> Result<Slice, StoreError> {
+) -> Result<BudgetSlice, StoreError> {
     if let AnyConnection::Postgres(inner) = connection {
         inner.batch_execute(ONE_AT_A_TIME)?;
     }
@@ -79,9 +79,9 @@ fn lease(
         given.first().map_or(slot + 1, |(oldest, _)| oldest + SLOTS)
     };
     let left_ms = u64::try_from(end * SLOT_MS - now_ms).unwrap_or(0);
-    Ok(Slice {
+    Ok(BudgetSlice {
         requests: u32::try_from(requests).unwrap_or(0),
-        for_the_next: Duration::from_millis(left_ms),
+        valid_for: Duration::from_millis(left_ms),
     })
 }
 

@@ -88,8 +88,8 @@ impl JobRecord {
     }
 
     /// The lease of whoever just claimed it.
-    pub fn held(&self) -> Held {
-        Held { job_id: self.id.clone(), fence: self.fence }
+    pub fn lease(&self) -> JobLease {
+        JobLease { job_id: self.id.clone(), fence: self.fence }
     }
 }
 
@@ -99,12 +99,12 @@ fn read<T: DeserializeOwned>(stored: Option<&Json>) -> Option<T> {
 
 /// A lease on a job: whoever holds it may go on with it, and nobody else.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Held {
+pub struct JobLease {
     job_id: String,
     fence: i64,
 }
 
-impl Held {
+impl JobLease {
     /// The job's id.
     pub fn job_id(&self) -> &str {
         &self.job_id
@@ -125,11 +125,11 @@ pub struct Progress {
 /// Keeps the lease for another [`LEASE`], where it is still held: nobody else claimed the job, it was
 /// not cancelled, and the lease has not run out. Locks the job's row, so whoever is about to claim
 /// it comes after this transaction.
-fn hold(connection: &mut AnyConnection, held: &Held) -> Result<bool, StoreError> {
+fn renew(connection: &mut AnyConnection, lease: &JobLease) -> Result<bool, StoreError> {
     let now = connection.now()?;
     let row = jobs::table
-        .find(&held.job_id)
-        .filter(jobs::fence.eq(held.fence).and(jobs::state.eq("running")))
+        .find(&lease.job_id)
+        .filter(jobs::fence.eq(lease.fence).and(jobs::state.eq("running")))
         .filter(jobs::leased_until.gt(now));
     let kept = both!(connection, |inner| diesel::update(row)
         .set(jobs::leased_until.eq(now.plus(LEASE)))
@@ -140,11 +140,11 @@ fn hold(connection: &mut AnyConnection, held: &Held) -> Result<bool, StoreError>
 /// Stores where a job stands; in the transaction that holds it.
 fn save(
     connection: &mut AnyConnection,
-    held: &Held,
+    lease: &JobLease,
     progress: &Progress,
 ) -> Result<(), StoreError> {
     let (counters, looked) = (json(&progress.counters)?, json(&progress.report)?);
-    both!(connection, |inner| diesel::update(jobs::table.find(&held.job_id))
+    both!(connection, |inner| diesel::update(jobs::table.find(&lease.job_id))
         .set((
             jobs::cursor.eq(JsonText(&progress.cursor)),
             jobs::counters.eq(JsonText(&counters)),

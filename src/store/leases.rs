@@ -13,11 +13,11 @@ use std::time::Duration;
 
 /// The right to do recurring work now.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Shift {
+pub struct ScheduledRun {
     name: &'static str,
     fence: i64,
     /// What the one before left to know, as JSON.
-    pub memory: String,
+    pub checkpoint: String,
 }
 
 #[derive(Queryable, Selectable)]
@@ -33,37 +33,37 @@ impl Store {
     /// Claims work that is due, where nobody is at it. Work that was never done is due after
     /// `first`; work that is due later than `at_latest` from now is due then, since somebody
     /// shortened its interval.
-    pub async fn claim_shift(
+    pub async fn claim_scheduled_run(
         &self,
         name: &'static str,
         first: Duration,
         at_latest: Duration,
-    ) -> Result<Option<Shift>, StoreError> {
+    ) -> Result<Option<ScheduledRun>, StoreError> {
         self.write(move |connection| claim(connection, name, first, at_latest)).await
     }
 
-    /// Keeps a shift for longer. Returns whether it is still held.
-    pub async fn keep_shift(&self, shift: Shift) -> Result<bool, StoreError> {
-        self.write(move |connection| hold(connection, &shift)).await
+    /// Keeps a run for longer. Returns whether it is still held.
+    pub async fn renew_scheduled_run(&self, run: ScheduledRun) -> Result<bool, StoreError> {
+        self.write(move |connection| renew(connection, &run)).await
     }
 
-    /// Ends a shift: the next one is due `after` from now, and has to know `memory`, which is JSON.
-    pub async fn end_shift(
+    /// Ends a run: the next one is due `after` from now, and has to know `memory`, which is JSON.
+    pub async fn finish_scheduled_run(
         &self,
-        shift: Shift,
+        run: ScheduledRun,
         after: Duration,
-        memory: String,
+        checkpoint: String,
     ) -> Result<bool, StoreError> {
         self.write(move |connection| {
-            if !hold(connection, &shift)? {
+            if !renew(connection, &run)? {
                 return Ok(false);
             }
             let due_at = connection.now()?.plus(after);
-            both!(connection, |inner| diesel::update(leases::table.find(shift.name))
+            both!(connection, |inner| diesel::update(leases::table.find(run.name))
                 .set((
                     leases::due_at.eq(due_at),
                     leases::leased_until.eq(None::<Moment>),
-                    leases::state.eq(JsonText(&memory)),
+                    leases::state.eq(JsonText(&checkpoint)),
                 ))
                 .execute(inner))?;
             Ok(true)
@@ -77,7 +77,7 @@ fn claim(
     name: &'static str,
     first: Duration,
     at_latest: Duration,
-) -> Result<Option<Shift>, StoreError> {
+) -> Result<Option<ScheduledRun>, StoreError> {
     let now = connection.now()?;
     both!(connection, |inner| diesel::insert_into(leases::table)
         .values((
@@ -111,15 +111,18 @@ fn claim(
     both!(connection, |inner| diesel::update(leases::table.find(name))
         .set((leases::fence.eq(fence), leases::leased_until.eq(now.plus(LEASE))))
         .execute(inner))?;
-    Ok(Some(Shift { name, fence, memory: row.state.0 }))
+    Ok(Some(ScheduledRun { name, fence, checkpoint: row.state.0 }))
 }
 
-/// Keeps the shift, where it is still held; in the transaction that does the work.
-pub(super) fn hold(connection: &mut AnyConnection, shift: &Shift) -> Result<bool, StoreError> {
+/// Keeps the run, where it is still held; in the transaction that does the work.
+pub(super) fn renew(
+    connection: &mut AnyConnection,
+    run: &ScheduledRun,
+) -> Result<bool, StoreError> {
     let now = connection.now()?;
     let row = leases::table
-        .find(shift.name)
-        .filter(leases::fence.eq(shift.fence))
+        .find(run.name)
+        .filter(leases::fence.eq(run.fence))
         .filter(leases::leased_until.gt(now));
     let kept = both!(connection, |inner| diesel::update(row)
         .set(leases::leased_until.eq(now.plus(LEASE)))

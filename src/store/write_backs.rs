@@ -11,7 +11,7 @@ mod listing;
 mod notes;
 mod settling;
 
-pub use claims::{Claim, Postponement};
+pub use claims::{Postponement, WriteBackLease};
 pub use listing::Listed;
 pub(super) use notes::{earlier, enqueue_override};
 pub use settling::{Acknowledgement, WriteBackStatus};

@@ -75,7 +75,7 @@ impl SharedBudget {
         Ok(RemainingBudget {
             requests: slice.requests,
             last: slice.requests < wanted,
-            until: asked + slice.for_the_next,
+            until: asked + slice.valid_for,
         })
     }
 }

@@ -25,7 +25,7 @@ pub use view::JobView;
 
 use super::{InstanceError, SyncService};
 use crate::provider::ApiError;
-use crate::store::jobs::{Asked, Held, JobRecord};
+use crate::store::jobs::{Asked, JobLease, JobRecord};
 use crate::store::{Moment, StoreError};
 use paging::ScanPosition;
 use serde::{Deserialize, Serialize};
@@ -101,9 +101,9 @@ impl SyncService {
     }
 
     /// Lets others go on with a job that was claimed here.
-    pub async fn hand_over_job(&self, held: Held) {
-        let job = held.job_id().to_owned();
-        match self.store.release_job(held).await {
+    pub async fn hand_over_job(&self, lease: JobLease) {
+        let job = lease.job_id().to_owned();
+        match self.store.release_job(lease).await {
             Ok(()) => tracing::info!(job, "the job is left to others"),
             Err(error) => tracing::warn!(job, "the job is left when its lease ends: {error}"),
         }

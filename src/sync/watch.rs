@@ -8,7 +8,7 @@ use super::{SyncService, now};
 use crate::domain::{Change, JobKind, Schedule, Snapshot};
 use crate::provider::{ApiError, ListOrder, ListQuery, Position, Priority};
 use crate::store::jobs::{Asked, LEASE};
-use crate::store::leases::Shift;
+use crate::store::leases::ScheduledRun;
 use crate::store::{Moment, StoreError};
 use serde::{Deserialize, Serialize};
 use std::sync::Arc;
@@ -78,7 +78,11 @@ impl SyncService {
     ) {
         while !*stopping.borrow() {
             let watched = async {
-                match self.store.claim_shift(WATCH, interval.min(FIRST_AFTER), interval).await {
+                match self
+                    .store
+                    .claim_scheduled_run(WATCH, interval.min(FIRST_AFTER), interval)
+                    .await
+                {
                     Ok(Some(shift)) => self.run_watch_once(shift, interval).await,
                     Ok(None) => {}
                     Err(error) => tracing::debug!("the watch waits for the database: {error}"),
@@ -101,7 +105,7 @@ impl SyncService {
         while !*stopping.borrow() {
             let wait = schedule.wait(now().as_millis());
             let due = async {
-                match self.store.claim_shift(SCHEDULE, wait, wait).await {
+                match self.store.claim_scheduled_run(SCHEDULE, wait, wait).await {
                     Ok(Some(shift)) => self.run_schedule_once(shift, schedule).await,
                     Ok(None) => {}
                     Err(error) => tracing::debug!("the schedule waits for the database: {error}"),
@@ -115,27 +119,27 @@ impl SyncService {
         }
     }
 
-    async fn run_schedule_once(&self, shift: Shift, schedule: Schedule) {
+    async fn run_schedule_once(&self, shift: ScheduledRun, schedule: Schedule) {
         let asked = self.enqueue_reconcile("it is due").await;
         let wait = match asked {
             Ok(()) => schedule.wait(now().as_millis()),
             Err(_) => MARGIN,
         };
-        let ended = self.store.end_shift(shift, wait, "null".into()).await;
+        let ended = self.store.finish_scheduled_run(shift, wait, "null".into()).await;
         if let Err(error) = asked.and(ended.map(drop)) {
             tracing::warn!("a scheduled reconcile waits: {error}");
         }
     }
 
-    async fn run_watch_once(&self, shift: Shift, interval: Duration) {
-        let state: WatchState = serde_json::from_str(&shift.memory).unwrap_or_default();
+    async fn run_watch_once(&self, shift: ScheduledRun, interval: Duration) {
+        let state: WatchState = serde_json::from_str(&shift.checkpoint).unwrap_or_default();
         let watched = tokio::select! {
             watched = self.watch(&shift, state.clone(), interval) => watched,
             () = self.renew_run(&shift) => Err(WatchError::Lost),
         };
         let state = watched.as_ref().unwrap_or(&state);
         let state = serde_json::to_string(state).unwrap_or_else(|_| "null".into());
-        let ended = self.store.end_shift(shift, interval, state).await;
+        let ended = self.store.finish_scheduled_run(shift, interval, state).await;
         match (watched, ended) {
             (Ok(_), Ok(_)) | (Err(WatchError::Lost), _) => {}
             (Err(error), _) => tracing::warn!("the watch could not look at the provider: {error}"),
@@ -144,10 +148,10 @@ impl SyncService {
     }
 
     /// Renews the lease until it is lost: a page may take longer than it lasts.
-    async fn renew_run(&self, shift: &Shift) {
+    async fn renew_run(&self, shift: &ScheduledRun) {
         loop {
             tokio::time::sleep(LEASE / 5).await;
-            match self.store.keep_shift(shift.clone()).await {
+            match self.store.renew_scheduled_run(shift.clone()).await {
                 Ok(true) => {}
                 Ok(false) => return,
                 // What is done meanwhile finds out whether the lease still stands.
@@ -158,7 +162,7 @@ impl SyncService {
 
     async fn watch(
         &self,
-        shift: &Shift,
+        shift: &ScheduledRun,
         mut state: WatchState,
         interval: Duration,
     ) -> Result<WatchState, WatchError> {
@@ -194,7 +198,11 @@ impl SyncService {
     }
 
     /// Applies who changed since `floor`, newest first.
-    async fn descend(&self, shift: &Shift, floor: Option<i64>) -> Result<Descent, WatchError> {
+    async fn descend(
+        &self,
+        shift: &ScheduledRun,
+        floor: Option<i64>,
+    ) -> Result<Descent, WatchError> {
         let mut newest = None;
         for page in 0..MOST_PAGES {
             let offset = page * (u32::from(PAGE_USERS) - OVERLAP);
@@ -219,7 +227,11 @@ impl SyncService {
 
     /// Applies a page. Where the database refuses it, its users are tried in ever smaller parts, so
     /// that one who cannot be stored hides nobody.
-    async fn apply_watched(&self, shift: &Shift, users: Vec<Snapshot>) -> Result<(), WatchError> {
+    async fn apply_watched(
+        &self,
+        shift: &ScheduledRun,
+        users: Vec<Snapshot>,
+    ) -> Result<(), WatchError> {
         let users = users.into_iter().map(|user| Change::Snapshot(Box::new(user))).collect();
         let (mut parts, mut created, mut updated): (Vec<Vec<Change>>, _, _) = (vec![users], 0, 0);
         while let Some(mut part) = parts.pop() {

@@ -10,7 +10,7 @@ mod push;
 
 use super::{InstanceError, SyncService};
 use crate::provider::Priority;
-use crate::store::write_backs::Claim;
+use crate::store::write_backs::WriteBackLease;
 use ahead::Prefetch;
 use pauses::WorkerPace;
 use std::sync::Arc;
@@ -130,7 +130,7 @@ impl SyncService {
         pauses: &mut WorkerPace,
         ahead: &mut Prefetch,
         stopping: &mut watch::Receiver<bool>,
-    ) -> Vec<Claim> {
+    ) -> Vec<WriteBackLease> {
         match self.try_to_claim(free, ahead, stopping).await {
             Ok(claims) => claims,
             Err(why) => {
@@ -147,7 +147,7 @@ impl SyncService {
         free: usize,
         ahead: &mut Prefetch,
         stopping: &mut watch::Receiver<bool>,
-    ) -> Result<Vec<Claim>, InstanceError> {
+    ) -> Result<Vec<WriteBackLease>, InstanceError> {
         let source = self.source();
         if !self.instance.is_verified() {
             if !self.store.is_any_write_back_due(source).await? {

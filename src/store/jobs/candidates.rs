@@ -4,7 +4,7 @@
 //! drift found is read once more before it is told. Kept in the database, so that a job's memory
 //! does not depend on how many there are.
 
-use super::{Held, Progress, hold, save};
+use super::{JobLease, Progress, renew, save};
 use crate::domain::DriftKind;
 use crate::store::connection::{AnyConnection, both};
 use crate::store::schema::job_candidates;
@@ -41,15 +41,15 @@ impl Store {
     /// Notes candidates. Returns whether the lease is still held.
     pub async fn add_candidates(
         &self,
-        held: Held,
+        lease: JobLease,
         candidates: Vec<Candidate>,
     ) -> Result<bool, StoreError> {
         self.write(move |connection| {
-            let holds = hold(connection, &held)?;
-            if holds {
-                add(connection, &held, &candidates)?;
+            let is_held = renew(connection, &lease)?;
+            if is_held {
+                add(connection, &lease, &candidates)?;
             }
-            Ok(holds)
+            Ok(is_held)
         })
         .await
     }
@@ -57,7 +57,7 @@ impl Store {
     /// Up to `limit` candidates behind the user `after`, in the order of their ids.
     pub async fn candidates(
         &self,
-        held: Held,
+        lease: JobLease,
         drift_kind: DriftKind,
         after: Option<String>,
         limit: i64,
@@ -65,7 +65,7 @@ impl Store {
         self.read(move |connection| {
             Ok(both!(connection, |inner| {
                 let mut some =
-                    of(&held, drift_kind).select(job_candidates::external_id).into_boxed();
+                    of(&lease, drift_kind).select(job_candidates::external_id).into_boxed();
                 if let Some(after) = &after {
                     some = some.filter(job_candidates::external_id.gt(after));
                 }
@@ -80,22 +80,22 @@ impl Store {
     /// lease is still held.
     pub async fn judge_candidates(
         &self,
-        held: Held,
+        lease: JobLease,
         dropped: Vec<String>,
         gone: Vec<absences::Absence>,
         progress: Progress,
     ) -> Result<bool, StoreError> {
         self.write(move |connection| {
-            if !hold(connection, &held)? {
+            if !renew(connection, &lease)? {
                 return Ok(false);
             }
             both!(connection, |inner| diesel::delete(
-                of(&held, DriftKind::Extra).filter(job_candidates::external_id.eq_any(&dropped))
+                of(&lease, DriftKind::Extra).filter(job_candidates::external_id.eq_any(&dropped))
             )
             .execute(inner))?;
             for absence in &gone {
                 let row = job_candidates::table.find((
-                    held.job_id(),
+                    lease.job_id(),
                     DriftKind::Extra.as_str(),
                     &absence.external_id,
                 ));
@@ -107,7 +107,7 @@ impl Store {
                     ))
                     .execute(inner))?;
             }
-            save(connection, &held, &progress)?;
+            save(connection, &lease, &progress)?;
             Ok(true)
         })
         .await
@@ -115,10 +115,10 @@ impl Store {
 
     /// Forgets the candidates of a job that has ended, some at a time. Returns whether there may be
     /// more.
-    pub async fn forget_candidates(&self, held: Held, limit: i64) -> Result<bool, StoreError> {
+    pub async fn forget_candidates(&self, lease: JobLease, limit: i64) -> Result<bool, StoreError> {
         self.write(move |connection| {
             let some: Vec<(String, String)> = both!(connection, |inner| job_candidates::table
-                .filter(job_candidates::job_id.eq(held.job_id()))
+                .filter(job_candidates::job_id.eq(lease.job_id()))
                 .select((job_candidates::drift_kind, job_candidates::external_id))
                 .limit(limit)
                 .load(inner))?;
@@ -127,7 +127,7 @@ impl Store {
                     some.iter().filter(|one| one.0 == drift_kind).map(|one| &one.1).collect();
                 both!(connection, |inner| diesel::delete(
                     job_candidates::table
-                        .filter(job_candidates::job_id.eq(held.job_id()))
+                        .filter(job_candidates::job_id.eq(lease.job_id()))
                         .filter(job_candidates::drift_kind.eq(drift_kind))
                         .filter(job_candidates::external_id.eq_any(ids))
                 )
@@ -141,8 +141,8 @@ impl Store {
 
 /// A job's candidates of one difference.
 #[diesel::dsl::auto_type(no_type_alias)]
-pub(super) fn of<'a>(held: &'a Held, drift_kind: DriftKind) -> _ {
-    let (job_id, drift_kind): (&'a str, &'static str) = (held.job_id(), drift_kind.as_str());
+pub(super) fn of<'a>(lease: &'a JobLease, drift_kind: DriftKind) -> _ {
+    let (job_id, drift_kind): (&'a str, &'static str) = (lease.job_id(), drift_kind.as_str());
     job_candidates::table
         .filter(job_candidates::job_id.eq(job_id))
         .filter(job_candidates::drift_kind.eq(drift_kind))
@@ -151,7 +151,7 @@ pub(super) fn of<'a>(held: &'a Held, drift_kind: DriftKind) -> _ {
 /// Notes candidates who are not noted yet.
 pub(super) fn add(
     connection: &mut AnyConnection,
-    held: &Held,
+    lease: &JobLease,
     candidates: &[Candidate],
 ) -> Result<(), StoreError> {
     if candidates.is_empty() {
@@ -161,7 +161,7 @@ pub(super) fn add(
         .iter()
         .map(|candidate| {
             (
-                job_candidates::job_id.eq(held.job_id()),
+                job_candidates::job_id.eq(lease.job_id()),
                 job_candidates::drift_kind.eq(candidate.drift_kind.as_str()),
                 job_candidates::external_id.eq(&candidate.external_id),
                 job_candidates::row_synced_at.eq(candidate.row_synced_at),

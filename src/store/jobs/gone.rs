@@ -1,7 +1,7 @@
 //! Candidates whom a second look-up did not find either, and what is done about them.
 
 use super::candidates::of;
-use super::{Held, Progress, hold, save};
+use super::{JobLease, Progress, renew, save};
 use crate::domain::{AbsenceBaseline, DriftKind};
 use crate::store::connection::both;
 use crate::store::schema::{job_candidates, users};
@@ -32,12 +32,12 @@ impl Store {
     /// Up to `limit` candidates whom a second look-up did not find.
     pub async fn gone_candidates(
         &self,
-        held: Held,
+        lease: JobLease,
         limit: i64,
     ) -> Result<Vec<absences::Absence>, StoreError> {
         self.read(move |connection| {
             type CandidateRow = (String, Option<i64>, Option<i16>, Option<i64>);
-            let gone: Vec<CandidateRow> = both!(connection, |inner| of(&held, DriftKind::Extra)
+            let gone: Vec<CandidateRow> = both!(connection, |inner| of(&lease, DriftKind::Extra)
                 .filter(job_candidates::looked_at.is_not_null())
                 .select((
                     job_candidates::external_id,
@@ -72,7 +72,7 @@ impl Store {
     /// and the brake is not `lifted`. They are no candidates any more.
     pub async fn empty_candidates(
         &self,
-        held: Held,
+        lease: JobLease,
         defaults: RowDefaults,
         now: Moment,
         gone: Vec<absences::Absence>,
@@ -80,10 +80,10 @@ impl Store {
         lifted: bool,
     ) -> Result<Acted, StoreError> {
         self.write_replanned(move |connection| {
-            if !hold(connection, &held)? {
+            if !renew(connection, &lease)? {
                 return Ok(Acted::Lost);
             }
-            let left: i64 = both!(connection, |inner| of(&held, DriftKind::Extra)
+            let left: i64 = both!(connection, |inner| of(&lease, DriftKind::Extra)
                 .filter(job_candidates::looked_at.is_not_null())
                 .count()
                 .get_result(inner))?;
@@ -96,10 +96,10 @@ impl Store {
             progress.counters.updated += u64::try_from(emptied.len()).unwrap_or_default();
             let ids: Vec<&str> = gone.iter().map(|absence| absence.external_id.as_str()).collect();
             both!(connection, |inner| diesel::delete(
-                of(&held, DriftKind::Extra).filter(job_candidates::external_id.eq_any(&ids))
+                of(&lease, DriftKind::Extra).filter(job_candidates::external_id.eq_any(&ids))
             )
             .execute(inner))?;
-            save(connection, &held, &progress)?;
+            save(connection, &lease, &progress)?;
             Ok(Acted::Emptied(progress))
         })
         .await
@@ -110,7 +110,7 @@ impl Store {
     pub async fn some_live_others(
         &self,
         source: &'static str,
-        held: Held,
+        lease: JobLease,
         made_before: Moment,
     ) -> Result<Vec<String>, StoreError> {
         self.read(move |connection| {
@@ -120,7 +120,7 @@ impl Store {
                         .filter(users::source.eq(source).and(users::created_at.lt(made_before)))
                         .filter(sql::<Bool>("status <> 'deleted'"))
                         .filter(diesel::dsl::not(diesel::dsl::exists(
-                            of(&held, DriftKind::Extra)
+                            of(&lease, DriftKind::Extra)
                                 .filter(job_candidates::external_id.eq(users::external_id))
                         )))
                         .order($order)

@@ -5,7 +5,7 @@
 //! or whose lease has run out, does nothing.
 
 use super::queue::{find, finish};
-use super::{Held, JobRecord, hold};
+use super::{JobLease, JobRecord, renew};
 use crate::domain::{JobEnd, JobKind};
 use crate::store::connection::{AnyConnection, both};
 use crate::store::schema::jobs;
@@ -48,19 +48,19 @@ impl Store {
     }
 
     /// Keeps a lease. Returns whether it is still held.
-    pub async fn keep_job(&self, held: Held) -> Result<bool, StoreError> {
-        self.write(move |connection| hold(connection, &held)).await
+    pub async fn renew_job_lease(&self, lease: JobLease) -> Result<bool, StoreError> {
+        self.write(move |connection| renew(connection, &lease)).await
     }
 
     /// Lets others go on with a job at once.
-    pub async fn release_job(&self, held: Held) -> Result<(), StoreError> {
+    pub async fn release_job(&self, lease: JobLease) -> Result<(), StoreError> {
         self.write(move |connection| {
             both!(connection, |inner| diesel::update(
                 jobs::table
-                    .find(&held.job_id)
-                    .filter(jobs::fence.eq(held.fence).and(jobs::state.eq("running")))
+                    .find(&lease.job_id)
+                    .filter(jobs::fence.eq(lease.fence).and(jobs::state.eq("running")))
             )
-            .set((jobs::leased_until.eq(None::<Moment>), jobs::fence.eq(held.fence + 1)))
+            .set((jobs::leased_until.eq(None::<Moment>), jobs::fence.eq(lease.fence + 1)))
             .execute(inner))?;
             Ok(())
         })
@@ -68,12 +68,12 @@ impl Store {
     }
 
     /// Notes how many users the provider counts. Returns whether the lease is still held.
-    pub async fn expect_users(&self, held: Held, expected: i64) -> Result<bool, StoreError> {
+    pub async fn expect_users(&self, lease: JobLease, expected: i64) -> Result<bool, StoreError> {
         self.write(move |connection| {
-            if !hold(connection, &held)? {
+            if !renew(connection, &lease)? {
                 return Ok(false);
             }
-            both!(connection, |inner| diesel::update(jobs::table.find(&held.job_id))
+            both!(connection, |inner| diesel::update(jobs::table.find(&lease.job_id))
                 .set(jobs::expected.eq(expected))
                 .execute(inner))?;
             Ok(true)
@@ -82,17 +82,17 @@ impl Store {
     }
 
     /// Ends a job. Returns whether the lease was still held; else nothing is done.
-    pub async fn end_job(&self, held: Held, ending: Ending) -> Result<bool, StoreError> {
+    pub async fn end_job(&self, lease: JobLease, ending: Ending) -> Result<bool, StoreError> {
         self.write(move |connection| {
-            if !hold(connection, &held)? {
+            if !renew(connection, &lease)? {
                 return Ok(false);
             }
             if let Some(report) = &ending.report {
-                both!(connection, |inner| diesel::update(jobs::table.find(&held.job_id))
+                both!(connection, |inner| diesel::update(jobs::table.find(&lease.job_id))
                     .set(jobs::report.eq(JsonText(report)))
                     .execute(inner))?;
             }
-            finish(connection, &held.job_id, ending.end.as_str(), ending.error.as_deref())?;
+            finish(connection, &lease.job_id, ending.end.as_str(), ending.error.as_deref())?;
             Ok(true)
         })
         .await

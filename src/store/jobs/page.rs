@@ -11,12 +11,12 @@ mod row;
 pub use row::RowsAhead;
 
 use super::candidates::{self, Candidate};
-use super::{Held, Progress, hold, save};
+use super::{JobLease, Progress, renew, save};
 use crate::domain::{Change, Comparison, Counters, compare};
 use crate::store::batch::{UpsertOutcome, UserResult};
 use crate::store::changes;
 use crate::store::connection::{AnyConnection, both};
-use crate::store::leases::{self, Shift};
+use crate::store::leases::{self, ScheduledRun};
 use crate::store::schema::write_backs;
 use crate::store::types::Moment;
 use crate::store::write_backs::WriteBackPolicy;
@@ -62,28 +62,28 @@ impl Store {
     /// Commits a page. Returns where the job stands then; nothing where the lease is lost.
     pub async fn commit_page(
         &self,
-        held: Held,
+        lease: JobLease,
         policy: WriteBackPolicy,
         now: Moment,
         page: Arc<JobPage>,
     ) -> Result<Option<Progress>, StoreError> {
         // Nobody waits for a page: one that a crash of the server takes along takes its place along
         // too. The job's end is flushed, and with it all that came before.
-        self.write_async_commit(move |connection| commit(connection, &held, &policy, now, &page))
+        self.write_async_commit(move |connection| commit(connection, &lease, &policy, now, &page))
             .await
     }
 
     /// Brings rows in step with what was fetched of some users, without a job. Returns what was done;
-    /// nothing where the shift is lost.
+    /// nothing where the run is lost.
     pub async fn bring_in(
         &self,
-        shift: Shift,
+        run: ScheduledRun,
         policy: WriteBackPolicy,
         now: Moment,
         users: Vec<Change>,
     ) -> Result<Option<Counters>, StoreError> {
         self.write(move |connection| {
-            if !leases::hold(connection, &shift)? {
+            if !leases::renew(connection, &run)? {
                 return Ok(None);
             }
             let ids = users.iter().map(Change::external_id);
@@ -98,12 +98,12 @@ impl Store {
 
 fn commit(
     connection: &mut AnyConnection,
-    held: &Held,
+    lease: &JobLease,
     policy: &WriteBackPolicy,
     now: Moment,
     page: &JobPage,
 ) -> Result<Option<Progress>, StoreError> {
-    if !hold(connection, held)? {
+    if !renew(connection, lease)? {
         return Ok(None);
     }
     let read_now;
@@ -130,9 +130,9 @@ fn commit(
             }
         }
     }
-    candidates::add(connection, held, &noted)?;
+    candidates::add(connection, lease, &noted)?;
     if !page.is_part {
-        save(connection, held, &progress)?;
+        save(connection, lease, &progress)?;
     }
     Ok(Some(progress))
 }

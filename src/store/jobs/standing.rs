@@ -1,6 +1,6 @@
 //! Differences that still stand when their rows are read once more.
 
-use super::Held;
+use super::JobLease;
 use super::candidates::of;
 use crate::domain::DriftKind;
 use crate::store::connection::both;
@@ -16,7 +16,7 @@ impl Store {
     pub async fn standing_candidates(
         &self,
         source: &'static str,
-        held: Held,
+        lease: JobLease,
         drift_kind: DriftKind,
         after: Option<String>,
         limit: i64,
@@ -27,7 +27,7 @@ impl Store {
                 let row = users::table.on(users::external_id
                     .eq(job_candidates::external_id)
                     .and(users::source.eq(source)));
-                let mut some = of(&held, drift_kind)
+                let mut some = of(&lease, drift_kind)
                     .left_join(row)
                     .select((
                         job_candidates::external_id,

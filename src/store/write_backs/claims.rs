@@ -15,7 +15,7 @@ const RETRY_AFTER_CHANGE: Duration = Duration::from_secs(1);
 /// A lease on one user's write-back.
 #[derive(Clone, Debug, PartialEq, Eq, Queryable, Selectable)]
 #[diesel(table_name = write_backs)]
-pub struct Claim {
+pub struct WriteBackLease {
     /// The provider's id of the user.
     pub external_id: String,
     pub(super) fence: i64,
@@ -107,7 +107,7 @@ impl Store {
         only: Option<String>,
         most: i64,
         lease: Duration,
-    ) -> Result<Vec<Claim>, StoreError> {
+    ) -> Result<Vec<WriteBackLease>, StoreError> {
         self.write(move |connection| claim(connection, source, only.as_deref(), most, lease)).await
     }
 
@@ -115,7 +115,7 @@ impl Store {
     pub async fn postpone_write_back(
         &self,
         source: &'static str,
-        claim: Claim,
+        claim: WriteBackLease,
         postponement: Postponement,
     ) -> Result<(), StoreError> {
         self.write(move |connection| postpone(connection, source, &claim, &postponement)).await
@@ -139,7 +139,7 @@ fn claim(
     only: Option<&str>,
     most: i64,
     lease: Duration,
-) -> Result<Vec<Claim>, StoreError> {
+) -> Result<Vec<WriteBackLease>, StoreError> {
     let now = connection.now()?;
     // What another worker holds is passed over; on SQLite nobody else is in a transaction.
     macro_rules! found {
@@ -149,14 +149,18 @@ fn claim(
                 .order((write_backs::next_try_at, write_backs::external_id))
                 .limit(most);
             match connection {
-                AnyConnection::Postgres(inner) => {
-                    found.select(Claim::as_select()).for_update().skip_locked().load(inner)?
+                AnyConnection::Postgres(inner) => found
+                    .select(WriteBackLease::as_select())
+                    .for_update()
+                    .skip_locked()
+                    .load(inner)?,
+                AnyConnection::Sqlite(inner) => {
+                    found.select(WriteBackLease::as_select()).load(inner)?
                 }
-                AnyConnection::Sqlite(inner) => found.select(Claim::as_select()).load(inner)?,
             }
         }};
     }
-    let mut claims: Vec<Claim> = if let Some(only) = only {
+    let mut claims: Vec<WriteBackLease> = if let Some(only) = only {
         found!(write_backs::external_id.eq(only))
     } else {
         found!(write_backs::next_try_at.le(now))
@@ -183,7 +187,7 @@ fn claim(
 fn postpone(
     connection: &mut AnyConnection,
     source: &str,
-    claim: &Claim,
+    claim: &WriteBackLease,
     postponement: &Postponement,
 ) -> Result<(), StoreError> {
     let now = connection.now()?;

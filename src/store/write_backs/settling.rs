@@ -2,7 +2,7 @@
 //! where nothing is left to tell.
 
 use super::WriteBackPolicy;
-use super::claims::Claim;
+use super::claims::WriteBackLease;
 use crate::domain::write_back::Conflict;
 use crate::domain::{Change, MetadataPatch, Snapshot};
 use crate::store::changes::apply;
@@ -30,7 +30,7 @@ pub enum WriteBackStatus {
     /// A conflict stands in the way.
     Conflict(Conflict),
     /// There is more to tell, now; the claim as it stands after all that was noted meanwhile.
-    More(Claim),
+    More(WriteBackLease),
     /// Another worker holds the lease.
     Lost,
 }
@@ -42,7 +42,7 @@ impl Store {
         &self,
         policy: WriteBackPolicy,
         now: Moment,
-        claim: Claim,
+        claim: WriteBackLease,
         acknowledgement: Option<Acknowledgement>,
     ) -> Result<WriteBackStatus, StoreError> {
         self.write(move |connection| settle(connection, &policy, now, &claim, acknowledgement))
@@ -54,7 +54,7 @@ fn settle(
     connection: &mut AnyConnection,
     policy: &WriteBackPolicy,
     now: Moment,
-    claim: &Claim,
+    claim: &WriteBackLease,
     acknowledgement: Option<Acknowledgement>,
 ) -> Result<WriteBackStatus, StoreError> {
     let source = policy.defaults.source;
@@ -91,16 +91,18 @@ fn settle(
 fn hold(
     connection: &mut AnyConnection,
     source: &str,
-    claim: &Claim,
-) -> Result<Option<Claim>, StoreError> {
+    claim: &WriteBackLease,
+) -> Result<Option<WriteBackLease>, StoreError> {
     let held = write_backs::table
         .find((&claim.external_id, source))
         .filter(write_backs::fence.eq(claim.fence));
     Ok(match connection {
         AnyConnection::Postgres(inner) => {
-            held.select(Claim::as_select()).for_update().first(inner).optional()?
+            held.select(WriteBackLease::as_select()).for_update().first(inner).optional()?
         }
-        AnyConnection::Sqlite(inner) => held.select(Claim::as_select()).first(inner).optional()?,
+        AnyConnection::Sqlite(inner) => {
+            held.select(WriteBackLease::as_select()).first(inner).optional()?
+        }
     })
 }
 
@@ -131,7 +133,7 @@ fn acknowledged(
 fn go_on(
     connection: &mut AnyConnection,
     source: &str,
-    held: Claim,
+    held: WriteBackLease,
 ) -> Result<WriteBackStatus, StoreError> {
     let lease_end = write_backs::leased_until.assume_not_null();
     both!(connection, |inner| diesel::update(
@@ -139,13 +141,13 @@ fn go_on(
     )
     .set(write_backs::next_try_at.eq(lease_end))
     .execute(inner))?;
-    Ok(WriteBackStatus::More(Claim { outcome_unknown: false, ..held }))
+    Ok(WriteBackStatus::More(WriteBackLease { outcome_unknown: false, ..held }))
 }
 
 fn complete(
     connection: &mut AnyConnection,
     source: &str,
-    claim: &Claim,
+    claim: &WriteBackLease,
 ) -> Result<WriteBackStatus, StoreError> {
     both!(connection, |inner| diesel::delete(
         write_backs::table.find((&claim.external_id, source))
@@ -158,7 +160,7 @@ fn complete(
 fn rest(
     connection: &mut AnyConnection,
     source: &str,
-    claim: &Claim,
+    claim: &WriteBackLease,
     state: &str,
 ) -> Result<(), StoreError> {
     both!(connection, |inner| diesel::update(

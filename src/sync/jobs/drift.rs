@@ -115,8 +115,14 @@ impl JobRun {
             let source = self.sync.source();
             let (standing, last) = self
                 .store(|| {
-                    let held = self.held.clone();
-                    store.standing_candidates(source, held, drift_kind, after.clone(), READ_AT_ONCE)
+                    let lease = self.lease.clone();
+                    store.standing_candidates(
+                        source,
+                        lease,
+                        drift_kind,
+                        after.clone(),
+                        READ_AT_ONCE,
+                    )
                 })
                 .await?;
             found.add(standing);

@@ -49,9 +49,9 @@ impl JobRun {
     ) -> Result<(), JobError> {
         loop {
             let store = &self.sync.store;
-            let (held, extra) = (&self.held, DriftKind::Extra);
+            let (lease, extra) = (&self.lease, DriftKind::Extra);
             let some = self
-                .store(|| store.candidates(held.clone(), extra, after.clone(), LOOK_UP_AT_ONCE))
+                .store(|| store.candidates(lease.clone(), extra, after.clone(), LOOK_UP_AT_ONCE))
                 .await?;
             let Some(last) = some.last().cloned() else {
                 return Ok(());
@@ -67,7 +67,7 @@ impl JobRun {
             let progress = self.progress_at(&Cursor::Look { after: after.clone() });
             let baseline = self.store(|| {
                 let (dropped, gone) = (looked_up.dropped.clone(), looked_up.gone.clone());
-                store.judge_candidates(held.clone(), dropped, gone, progress.clone())
+                store.judge_candidates(lease.clone(), dropped, gone, progress.clone())
             });
             baseline.await?.then_some(()).ok_or(JobError::Lost)?;
             self.progress = progress;
@@ -127,7 +127,7 @@ impl JobRun {
         let mut checked = self.allow_mass_delete;
         loop {
             let gone =
-                self.store(|| store.gone_candidates(self.held.clone(), EMPTY_AT_ONCE)).await?;
+                self.store(|| store.gone_candidates(self.lease.clone(), EMPTY_AT_ONCE)).await?;
             if gone.is_empty() {
                 break;
             }
@@ -137,8 +137,8 @@ impl JobRun {
             let progress = self.progress_at(&Cursor::Conclude);
             let (defaults, lifted) = (self.sync.policy.defaults, self.allow_mass_delete);
             let acted = self.store(|| {
-                let (held, gone, progress) = (self.held.clone(), gone.clone(), progress.clone());
-                store.empty_candidates(held, defaults, now(), gone, progress, lifted)
+                let (lease, gone, progress) = (self.lease.clone(), gone.clone(), progress.clone());
+                store.empty_candidates(lease, defaults, now(), gone, progress, lifted)
             });
             match acted.await? {
                 Acted::Emptied(progress) => self.progress = progress,
@@ -160,7 +160,7 @@ impl JobRun {
         let store = &self.sync.store;
         let source = self.sync.source();
         let others = self
-            .store(|| store.some_live_others(source, self.held.clone(), self.started_at))
+            .store(|| store.some_live_others(source, self.lease.clone(), self.started_at))
             .await?;
         Ok(self.sync.knows_one_of(others, Priority::Background).await?)
     }

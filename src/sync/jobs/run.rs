@@ -4,7 +4,7 @@ use super::paging::ScanPosition;
 use super::{Cursor, JobError, patience};
 use crate::domain::JobKind;
 use crate::provider::{ApiError, Priority};
-use crate::store::jobs::{Held, JobMode, Progress};
+use crate::store::jobs::{JobLease, JobMode, Progress};
 use crate::store::{Moment, StoreError};
 use crate::sync::instance::Pin;
 use crate::sync::{InstanceError, SyncService};
@@ -13,7 +13,7 @@ use std::sync::Arc;
 /// A job under way here.
 pub(super) struct JobRun {
     pub(super) sync: Arc<SyncService>,
-    pub(super) held: Held,
+    pub(super) lease: JobLease,
     pub(super) kind: JobKind,
     /// Nothing is changed but the job itself.
     pub(super) dry_run: bool,
@@ -91,7 +91,7 @@ impl JobRun {
             }
         };
         let store = &self.sync.store;
-        let noted = self.store(|| store.expect_users(self.held.clone(), expected)).await?;
+        let noted = self.store(|| store.expect_users(self.lease.clone(), expected)).await?;
         noted.then_some(()).ok_or(JobError::Lost)
     }
 

@@ -143,7 +143,7 @@ impl JobRun {
         let page = Arc::new(page);
         match self.try_to_commit(&page).await {
             Err(JobError::Store(StoreError::Refused(why))) => {
-                tracing::warn!(job = self.held.job_id(), why, "a page is written in parts");
+                tracing::warn!(job = self.lease.job_id(), why, "a page is written in parts");
                 self.commit_in_parts(page.users.clone()).await?;
                 let cursor = page.progress.cursor.clone();
                 let progress = Progress { cursor, ..self.progress.clone() };
@@ -160,14 +160,14 @@ impl JobRun {
         let sync = Arc::clone(&self.sync);
         let committed = self.store(|| {
             let policy = sync.policy.clone();
-            sync.store.commit_page(self.held.clone(), policy, now(), Arc::clone(page))
+            sync.store.commit_page(self.lease.clone(), policy, now(), Arc::clone(page))
         });
         let progress = committed.await?.ok_or(JobError::Lost)?;
         let written = |progress: &Progress| progress.counters.created + progress.counters.updated;
         self.writes = self.mode() == JobMode::Apply && written(&progress) > written(&self.progress);
         self.progress = progress;
         let seen = self.progress.counters.seen;
-        tracing::debug!(job = self.held.job_id(), seen, "a page is committed");
+        tracing::debug!(job = self.lease.job_id(), seen, "a page is committed");
         sync.wake_write_back();
         Ok(())
     }
@@ -248,7 +248,7 @@ impl JobRun {
         }
         let candidates: Vec<Candidate> = external_ids.into_iter().map(Candidate::extra).collect();
         let store = &self.sync.store;
-        let noted = self.store(|| store.add_candidates(self.held.clone(), candidates.clone()));
+        let noted = self.store(|| store.add_candidates(self.lease.clone(), candidates.clone()));
         noted.await?.then_some(()).ok_or(JobError::Lost)
     }
 

@@ -3,7 +3,7 @@
 use super::run::JobRun;
 use super::{Cursor, JobError, JobView, now};
 use crate::domain::{JobEnd, JobKind};
-use crate::store::jobs::{Ending, Held, JobRecord, LEASE, Progress};
+use crate::store::jobs::{Ending, JobLease, JobRecord, LEASE, Progress};
 use crate::sync::SyncService;
 use std::sync::Arc;
 use std::time::Duration;
@@ -40,13 +40,13 @@ impl SyncService {
                 None
             });
             if let Some(job) = claimed {
-                let held = job.held();
+                let lease = job.lease();
                 let stops = tokio::select! {
                     () = self.run_job(job) => false,
                     _ = stopping.wait_for(|stops| *stops) => true,
                 };
                 if stops {
-                    self.hand_over_job(held).await;
+                    self.hand_over_job(lease).await;
                 }
                 continue;
             }
@@ -61,11 +61,11 @@ impl SyncService {
     /// Goes on with a job that was just claimed, until it ends or its lease is lost.
     pub async fn run_job(self: &Arc<Self>, job: JobRecord) {
         let kind = job.kind();
-        let held = job.held();
+        let lease = job.lease();
         tracing::info!(job = job.id, kind = kind.as_str(), "the job runs here");
         let mut run = JobRun {
             sync: Arc::clone(self),
-            held: held.clone(),
+            lease: lease.clone(),
             kind,
             dry_run: job.dry_run,
             allow_mass_delete: job.allow_mass_delete,
@@ -81,17 +81,17 @@ impl SyncService {
         run.progress = run.progress_at(&cursor);
         let result = tokio::select! {
             result = run.run_phases(cursor) => result,
-            () = self.keep_lease(&held) => Err(JobError::Lost),
-            () = self.log_progress(&held) => Err(JobError::Lost),
+            () = self.keep_lease(&lease) => Err(JobError::Lost),
+            () = self.log_progress(&lease) => Err(JobError::Lost),
         };
-        self.finish(&held, kind, result).await;
+        self.finish(&lease, kind, result).await;
     }
 
     /// Renews the lease until it is lost.
-    async fn keep_lease(&self, held: &Held) {
+    async fn keep_lease(&self, lease: &JobLease) {
         loop {
             tokio::time::sleep(LEASE / 5).await;
-            match self.store.keep_job(held.clone()).await {
+            match self.store.renew_job_lease(lease.clone()).await {
                 Ok(true) => {}
                 Ok(false) => return,
                 // What is done meanwhile finds out whether the lease still stands.
@@ -101,10 +101,10 @@ impl SyncService {
     }
 
     /// Logs now and then how far the job has come. Never ends.
-    async fn log_progress(&self, held: &Held) {
+    async fn log_progress(&self, lease: &JobLease) {
         loop {
             tokio::time::sleep(PROGRESS_LOG_INTERVAL).await;
-            if let Ok(Some(job)) = self.store.find_job(held.job_id().to_owned()).await {
+            if let Ok(Some(job)) = self.store.find_job(lease.job_id().to_owned()).await {
                 let JobView { kind, counters, rate_per_second, expected, seconds_left, .. } =
                     JobView::of(&job, now());
                 let (job, seen) = (&job.id, counters.seen);
@@ -121,8 +121,13 @@ impl SyncService {
         }
     }
 
-    async fn finish(&self, held: &Held, kind: JobKind, result: Result<Option<String>, JobError>) {
-        let job = held.job_id();
+    async fn finish(
+        &self,
+        lease: &JobLease,
+        kind: JobKind,
+        result: Result<Option<String>, JobError>,
+    ) {
+        let job = lease.job_id();
         let (end, error, report) = match result {
             Ok(report) => (JobEnd::Succeeded, None, report),
             Err(JobError::Lost) => {
@@ -133,7 +138,7 @@ impl SyncService {
             Err(stop) => (JobEnd::Failed, Some(stop.to_string()), None),
         };
         let ending = Ending { end, error: error.clone(), report };
-        let ended = self.store.end_job(held.clone(), ending).await;
+        let ended = self.store.end_job(lease.clone(), ending).await;
         if let Ok(true) = ended {
             self.metrics.count_job(kind.as_str(), end.as_str());
         }
@@ -149,6 +154,6 @@ impl SyncService {
             // Whoever takes it up next finds it where it stood.
             Err(error) => tracing::warn!(job, kind, "the job's end could not be stored: {error}"),
         }
-        while let Ok(true) = self.store.forget_candidates(held.clone(), DELETE_BATCH).await {}
+        while let Ok(true) = self.store.forget_candidates(lease.clone(), DELETE_BATCH).await {}
     }
 }

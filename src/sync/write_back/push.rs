@@ -7,7 +7,7 @@ use super::pauses::{LONGEST_PAUSE, SHORTEST_PAUSE};
 use crate::domain::MetadataPatch;
 use crate::provider::{ApiError, Priority};
 use crate::store::budget::WINDOW;
-use crate::store::write_backs::{Acknowledgement, Claim, Postponement, WriteBackStatus};
+use crate::store::write_backs::{Acknowledgement, Postponement, WriteBackLease, WriteBackStatus};
 use crate::store::{Moment, StoreError, StoredUser};
 use crate::sync::absence::AbsenceOutcome;
 use crate::sync::{SyncError, SyncService, now};
@@ -40,7 +40,7 @@ pub(super) enum PushOutcome {
 
 impl SyncService {
     /// Tells the provider about one user.
-    pub(super) async fn push(&self, claim: Claim, priority: Priority) -> PushOutcome {
+    pub(super) async fn push(&self, claim: WriteBackLease, priority: Priority) -> PushOutcome {
         let external_id = claim.external_id.clone();
         let told = match tokio::time::timeout(WITHIN, self.push_steps(&claim, priority)).await {
             Ok(Ok(told)) => told,
@@ -62,7 +62,7 @@ impl SyncService {
 
     async fn push_steps(
         &self,
-        claim: &Claim,
+        claim: &WriteBackLease,
         priority: Priority,
     ) -> Result<PushOutcome, SyncError> {
         let mut claim = claim.clone();
@@ -101,7 +101,7 @@ impl SyncService {
     /// Looks at the user where there is nothing to send, else sends; applies the answer.
     async fn call(
         &self,
-        claim: &Claim,
+        claim: &WriteBackLease,
         sent: MetadataPatch,
         priority: Priority,
     ) -> Result<CallResult, SyncError> {
@@ -127,7 +127,7 @@ impl SyncService {
 
     async fn complete(
         &self,
-        claim: &Claim,
+        claim: &WriteBackLease,
         acknowledgement: Option<Acknowledgement>,
     ) -> Result<WriteBackStatus, StoreError> {
         let (policy, claim) = (self.policy.clone(), claim.clone());
@@ -148,7 +148,7 @@ impl SyncService {
     /// The provider knows the user no longer.
     async fn handle_not_found(
         &self,
-        claim: &Claim,
+        claim: &WriteBackLease,
         priority: Priority,
     ) -> Result<CallResult, SyncError> {
         let baseline = match self.confirm_absences(vec![claim.external_id.clone()], priority).await
@@ -175,7 +175,7 @@ impl SyncService {
 
     async fn reschedule_after(
         &self,
-        claim: &Claim,
+        claim: &WriteBackLease,
         error: ApiError,
         outcome_unknown: bool,
     ) -> Result<PushOutcome, StoreError> {
@@ -211,7 +211,7 @@ impl SyncService {
     /// Ends a lease without a call.
     async fn reschedule(
         &self,
-        claim: &Claim,
+        claim: &WriteBackLease,
         after: Duration,
         why: &'static str,
         rests: bool,
@@ -253,7 +253,7 @@ impl PushOutcome {
 
 /// Whether the row may be compared with: it is of this minute, and no operator chose something
 /// that the provider may show already.
-fn is_fresh(stored: &StoredUser, claim: &Claim) -> bool {
+fn is_fresh(stored: &StoredUser, claim: &WriteBackLease) -> bool {
     claim.override_at.is_none() && is_recent(stored.version_seen_at)
 }
 

@@ -26,7 +26,7 @@ both_engines! {
         assert_eq!(person.requests, 3, "there is more for who is more urgent");
         let late = store.lease_budget("clerk", 3, 16).await.unwrap();
         assert_eq!(late.requests, 0);
-        assert!(late.for_the_next > Duration::from_secs(5), "until the oldest are forgotten: {late:?}");
+        assert!(late.valid_for > Duration::from_secs(5), "until the oldest are forgotten: {late:?}");
         database.execute("UPDATE api_budgets SET slot = slot - 22");
         assert_eq!(store.lease_budget("clerk", 3, 16).await.unwrap().requests, 3);
         database.execute("UPDATE api_budgets SET slot = slot + 7200, taken = 20");

@@ -10,8 +10,8 @@ use std::time::Duration;
 use tokio::sync::Mutex;
 use usersync::config::Config;
 use usersync::domain::{Change, JobKind};
-use usersync::store::jobs::{Asked, Held, JobMode, JobPage};
-use usersync::store::leases::Shift;
+use usersync::store::jobs::{Asked, JobLease, JobMode, JobPage};
+use usersync::store::leases::ScheduledRun;
 use usersync::store::write_backs::WriteBackPolicy;
 use usersync::store::{Moment, Store, StoredUser};
 
@@ -33,8 +33,8 @@ pub enum Way {
 pub struct Jobs {
     fetching: Fetching,
     policy: WriteBackPolicy,
-    held: Mutex<Held>,
-    shift: Mutex<Shift>,
+    lease: Mutex<JobLease>,
+    shift: Mutex<ScheduledRun>,
 }
 
 impl Jobs {
@@ -44,9 +44,9 @@ impl Jobs {
         let prepared = store.clone();
         tokio::task::spawn_blocking(move || prepared.migrate().unwrap()).await.unwrap();
         let policy = policy(&config);
-        let held = Mutex::new(claim_job(&store, &policy).await);
-        let shift = Mutex::new(claim_shift(&store).await);
-        Self { fetching: Fetching { store, config }, policy, held, shift }
+        let lease = Mutex::new(claim_job(&store, &policy).await);
+        let shift = Mutex::new(claim_scheduled_run(&store).await);
+        Self { fetching: Fetching { store, config }, policy, lease, shift }
     }
 
     /// What is on its way once this is seen. Of a user without a live row nobody finds that it is gone.
@@ -95,15 +95,15 @@ impl Jobs {
                 let mut page = JobPage { users, mode: JobMode::Apply, ..JobPage::default() };
                 page.progress.cursor = "null".into();
                 let page = Arc::new(page);
-                let mut held = self.held.lock().await;
+                let mut lease = self.lease.lock().await;
                 // On a machine that stood still the lease may be lost.
                 while store
-                    .commit_page(held.clone(), policy(), now, page.clone())
+                    .commit_page(lease.clone(), policy(), now, page.clone())
                     .await
                     .unwrap()
                     .is_none()
                 {
-                    *held = claim_job(store, &self.policy).await;
+                    *lease = claim_job(store, &self.policy).await;
                 }
             }
             Way::Watch => {
@@ -114,7 +114,7 @@ impl Jobs {
                     .unwrap()
                     .is_none()
                 {
-                    *shift = claim_shift(store).await;
+                    *shift = claim_scheduled_run(store).await;
                 }
             }
         }
@@ -130,15 +130,15 @@ fn policy(config: &Config) -> WriteBackPolicy {
     }
 }
 
-async fn claim_job(store: &Store, policy: &WriteBackPolicy) -> Held {
+async fn claim_job(store: &Store, policy: &WriteBackPolicy) -> JobLease {
     let (source, kind) = (policy.defaults.source, JobKind::Reconcile);
     let asked = Asked { kind, dry_run: false, allow_mass_delete: false };
     let id = uuid::Uuid::now_v7().to_string();
     store.enqueue_job(source, id, asked).await.unwrap();
-    store.claim_job(source, kind, None).await.unwrap().unwrap().held()
+    store.claim_job(source, kind, None).await.unwrap().unwrap().lease()
 }
 
-async fn claim_shift(store: &Store) -> Shift {
-    let shift = store.claim_shift("watch", Duration::ZERO, Duration::ZERO).await;
+async fn claim_scheduled_run(store: &Store) -> ScheduledRun {
+    let shift = store.claim_scheduled_run("watch", Duration::ZERO, Duration::ZERO).await;
     shift.unwrap().unwrap()
 }
