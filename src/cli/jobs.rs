@@ -17,7 +17,7 @@ use usersync::app::{self, AppError};
 use usersync::config::{Config, Requirement};
 use usersync::domain::JobKind;
 use usersync::store::Store;
-use usersync::store::jobs::{Asked, JobRecord};
+use usersync::store::jobs::{JobRecord, JobRequest};
 use usersync::sync::SyncService;
 use usersync::sync::jobs::{JobView, now};
 
@@ -83,7 +83,7 @@ fn flag(name: &'static str, help: &'static str) -> Arg {
 pub(super) fn run(kind: JobKind, matches: &ArgMatches) -> Result<(), Failure> {
     let given =
         |name: &str| matches.try_get_one::<bool>(name).ok().flatten().is_some_and(|given| *given);
-    let asked = Asked {
+    let asked = JobRequest {
         kind,
         dry_run: given("dry-run") || kind == JobKind::Drift,
         allow_mass_delete: given("allow-mass-delete"),
@@ -131,7 +131,7 @@ fn no_key() -> Failure {
 async fn work(
     sync: &Arc<SyncService>,
     store: &Store,
-    asked: Asked,
+    asked: JobRequest,
     progress: JobProgressBar,
 ) -> Result<JobRecord, Failure> {
     let (job, is_new) = sync.enqueue_job(asked).await?;

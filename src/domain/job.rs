@@ -36,7 +36,7 @@ impl JobKind {
     }
 
     /// Whether rows are looked for whose user is gone.
-    pub const fn finds_extra(self) -> bool {
+    pub const fn finds_orphans(self) -> bool {
         matches!(self, Self::Reconcile | Self::Drift)
     }
 }
@@ -107,7 +107,8 @@ pub enum DriftKind {
     /// A row that shows something older.
     Stale,
     /// A live row whose user the provider does not know.
-    Extra,
+    #[serde(rename = "extra")]
+    Orphan,
     /// A user who holds an id that is not ours, or a role that is not known.
     Conflict,
     /// Personal data of a user who is deleted.
@@ -117,14 +118,14 @@ pub enum DriftKind {
 impl DriftKind {
     /// Every difference.
     pub const ALL: [Self; 5] =
-        [Self::Missing, Self::Stale, Self::Extra, Self::Conflict, Self::Unerased];
+        [Self::Missing, Self::Stale, Self::Orphan, Self::Conflict, Self::Unerased];
 
     /// The word that is stored, shown and counted.
     pub const fn as_str(self) -> &'static str {
         match self {
             Self::Missing => "missing",
             Self::Stale => "stale",
-            Self::Extra => "extra",
+            Self::Orphan => "extra",
             Self::Conflict => "conflict",
             Self::Unerased => "unerased",
         }

@@ -7,7 +7,7 @@ use super::{AppState, Problem, body};
 use crate::access::Access;
 use crate::domain::JobKind;
 use crate::store::Moment;
-use crate::store::jobs::{Asked, JobRecord};
+use crate::store::jobs::{JobRecord, JobRequest};
 use crate::sync::jobs::{DriftReport, JobView};
 use actix_web::http::StatusCode;
 use actix_web::http::header::{CACHE_CONTROL, LOCATION};
@@ -50,7 +50,7 @@ pub(super) async fn start(
     let sync = state.sync()?;
     // A search for drift changes nothing by its nature.
     let dry_run = dry_run || kind == JobKind::Drift;
-    let asked = Asked { kind, dry_run, allow_mass_delete };
+    let asked = JobRequest { kind, dry_run, allow_mass_delete };
     let (job, is_new) = sync.enqueue_job(asked).await?;
     tracing::info!(
         token = token_name.0,

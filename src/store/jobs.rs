@@ -17,11 +17,11 @@ mod unasked;
 mod undeleted;
 
 pub use candidates::Candidate;
-pub use gone::Acted;
-pub use lease::{Ending, LEASE};
-pub use page::{JobMode, JobPage, RowsAhead};
-pub use queue::Asked;
-pub use unasked::{Keyset, Part};
+pub use gone::EmptyOutcome;
+pub use lease::{JobConclusion, LEASE};
+pub use page::{JobMode, JobPage, PrefetchedRows};
+pub use queue::JobRequest;
+pub use unasked::{CreationCursor, CreationRange};
 
 use super::connection::{AnyConnection, both};
 use super::error::StoreError;
@@ -113,7 +113,7 @@ impl JobLease {
 
 /// Where a job stands, and what it has counted so far: committed together with the work.
 #[derive(Clone, Debug, Default)]
-pub struct Progress {
+pub struct JobProgress {
     /// Where to go on, as JSON.
     pub cursor: String,
     /// What was counted.
@@ -141,7 +141,7 @@ fn renew(connection: &mut AnyConnection, lease: &JobLease) -> Result<bool, Store
 fn save(
     connection: &mut AnyConnection,
     lease: &JobLease,
-    progress: &Progress,
+    progress: &JobProgress,
 ) -> Result<(), StoreError> {
     let (counters, looked) = (json(&progress.counters)?, json(&progress.report)?);
     both!(connection, |inner| diesel::update(jobs::table.find(&lease.job_id))

@@ -55,7 +55,7 @@ impl Store {
 
     /// Some live users of this source who are not among `others`, of the newest and of the oldest:
     /// the provider's ids.
-    pub async fn some_live_users(
+    pub async fn sample_live_users(
         &self,
         source: &'static str,
         others: Vec<String>,

@@ -158,7 +158,7 @@ impl SyncService {
 
     /// Whether the key knows a live user besides those who were not found.
     async fn knows_another(&self, ids: &[String], priority: Priority) -> Result<bool, SyncError> {
-        let others = self.store.some_live_users(self.source(), ids.to_vec()).await?;
+        let others = self.store.sample_live_users(self.source(), ids.to_vec()).await?;
         self.knows_one_of(others, priority).await
     }
 

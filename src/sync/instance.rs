@@ -142,7 +142,7 @@ impl InstanceCheck {
 
     /// Whether the key knows a live user of the table, or there is none to know.
     async fn knows_our_users(&self, priority: Priority) -> Result<bool, InstanceError> {
-        let samples = self.store.some_live_users(self.source, Vec::new()).await?;
+        let samples = self.store.sample_live_users(self.source, Vec::new()).await?;
         for external_id in &samples {
             match self.directory.user(external_id, priority).await {
                 Ok(_) => return Ok(true),

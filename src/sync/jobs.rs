@@ -25,7 +25,7 @@ pub use view::JobView;
 
 use super::{InstanceError, SyncService};
 use crate::provider::ApiError;
-use crate::store::jobs::{Asked, JobLease, JobRecord};
+use crate::store::jobs::{JobLease, JobRecord, JobRequest};
 use crate::store::{Moment, StoreError};
 use paging::ScanPosition;
 use serde::{Deserialize, Serialize};
@@ -78,11 +78,11 @@ enum JobError {
 impl SyncService {
     /// Asks for a job, unless one of its kind is active. Returns the one that is active now, and
     /// whether it is the new one.
-    pub async fn enqueue_job(&self, asked: Asked) -> Result<(JobRecord, bool), StoreError> {
+    pub async fn enqueue_job(&self, asked: JobRequest) -> Result<(JobRecord, bool), StoreError> {
         let id = uuid::Uuid::now_v7().to_string();
         let (job, is_new) = self.store.enqueue_job(self.source(), id, asked).await?;
         if is_new {
-            let Asked { kind, dry_run, allow_mass_delete } = asked;
+            let JobRequest { kind, dry_run, allow_mass_delete } = asked;
             tracing::info!(
                 job = job.id,
                 kind = kind.as_str(),

@@ -7,7 +7,7 @@
 use super::{SyncService, now};
 use crate::domain::{Change, JobKind, Schedule, Snapshot};
 use crate::provider::{ApiError, ListOrder, ListQuery, Position, Priority};
-use crate::store::jobs::{Asked, LEASE};
+use crate::store::jobs::{JobRequest, LEASE};
 use crate::store::leases::ScheduledRun;
 use crate::store::{Moment, StoreError};
 use serde::{Deserialize, Serialize};
@@ -193,7 +193,7 @@ impl SyncService {
 
     /// When the last job that brought in all users began, and when it ended.
     async fn reconciled_at(&self) -> Result<Option<(Moment, Moment)>, StoreError> {
-        let job = self.store.last_that_read_all(self.source()).await?;
+        let job = self.store.last_full_scan(self.source()).await?;
         Ok(job.and_then(|job| Some((job.started_at?, job.finished_at?))))
     }
 
@@ -236,7 +236,7 @@ impl SyncService {
         let (mut parts, mut created, mut updated): (Vec<Vec<Change>>, _, _) = (vec![users], 0, 0);
         while let Some(mut part) = parts.pop() {
             let (shift, policy) = (shift.clone(), self.policy.clone());
-            match self.store.bring_in(shift, policy, now(), part.clone()).await {
+            match self.store.apply_users(shift, policy, now(), part.clone()).await {
                 Err(StoreError::Refused(_)) if part.len() > 1 => {
                     let half = part.split_off(part.len() / 2);
                     parts.extend([part, half]);
@@ -277,7 +277,7 @@ impl SyncService {
 
     async fn enqueue_reconcile(&self, why: &'static str) -> Result<(), StoreError> {
         let kind = JobKind::Reconcile;
-        let asked = Asked { kind, dry_run: false, allow_mass_delete: false };
+        let asked = JobRequest { kind, dry_run: false, allow_mass_delete: false };
         let (job, is_new) = self.enqueue_job(asked).await?;
         if is_new {
             tracing::info!(job = job.id, why, "a reconcile was asked for");

@@ -4,7 +4,7 @@
 //! drift found is read once more before it is told. Kept in the database, so that a job's memory
 //! does not depend on how many there are.
 
-use super::{JobLease, Progress, renew, save};
+use super::{JobLease, JobProgress, renew, save};
 use crate::domain::DriftKind;
 use crate::store::connection::{AnyConnection, both};
 use crate::store::schema::job_candidates;
@@ -23,8 +23,8 @@ pub struct Candidate {
 
 impl Candidate {
     /// A live row that the page should have held and did not.
-    pub fn extra(external_id: String) -> Self {
-        Self::of(DriftKind::Extra, external_id, None)
+    pub fn orphan(external_id: String) -> Self {
+        Self::of(DriftKind::Orphan, external_id, None)
     }
 
     /// A difference, of a row that was last written at `row_synced_at`.
@@ -78,25 +78,25 @@ impl Store {
     /// Writes down what a second look-up came to: candidates who are `gone`, with where their rows
     /// stood, while the others are none any more; and where the job stands. Returns whether the
     /// lease is still held.
-    pub async fn judge_candidates(
+    pub async fn confirm_candidates(
         &self,
         lease: JobLease,
         dropped: Vec<String>,
         gone: Vec<absences::Absence>,
-        progress: Progress,
+        progress: JobProgress,
     ) -> Result<bool, StoreError> {
         self.write(move |connection| {
             if !renew(connection, &lease)? {
                 return Ok(false);
             }
             both!(connection, |inner| diesel::delete(
-                of(&lease, DriftKind::Extra).filter(job_candidates::external_id.eq_any(&dropped))
+                of(&lease, DriftKind::Orphan).filter(job_candidates::external_id.eq_any(&dropped))
             )
             .execute(inner))?;
             for absence in &gone {
                 let row = job_candidates::table.find((
                     lease.job_id(),
-                    DriftKind::Extra.as_str(),
+                    DriftKind::Orphan.as_str(),
                     &absence.external_id,
                 ));
                 both!(connection, |inner| diesel::update(row)

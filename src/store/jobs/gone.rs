@@ -1,7 +1,7 @@
 //! Candidates whom a second look-up did not find either, and what is done about them.
 
 use super::candidates::of;
-use super::{JobLease, Progress, renew, save};
+use super::{JobLease, JobProgress, renew, save};
 use crate::domain::{AbsenceBaseline, DriftKind};
 use crate::store::connection::both;
 use crate::store::schema::{job_candidates, users};
@@ -13,11 +13,11 @@ use diesel::sql_types::Bool;
 
 /// What became of users who are gone.
 #[derive(Debug)]
-pub enum Acted {
+pub enum EmptyOutcome {
     /// Their rows are emptied, and the job stands there.
-    Emptied(Progress),
+    Emptied(JobProgress),
     /// They are too many of so many live rows.
-    Braked {
+    LimitExceeded {
         /// How many live rows there are.
         live: u64,
     },
@@ -30,14 +30,14 @@ const OTHERS: i64 = 3;
 
 impl Store {
     /// Up to `limit` candidates whom a second look-up did not find.
-    pub async fn gone_candidates(
+    pub async fn confirmed_absences(
         &self,
         lease: JobLease,
         limit: i64,
     ) -> Result<Vec<absences::Absence>, StoreError> {
         self.read(move |connection| {
             type CandidateRow = (String, Option<i64>, Option<i16>, Option<i64>);
-            let gone: Vec<CandidateRow> = both!(connection, |inner| of(&lease, DriftKind::Extra)
+            let gone: Vec<CandidateRow> = both!(connection, |inner| of(&lease, DriftKind::Orphan)
                 .filter(job_candidates::looked_at.is_not_null())
                 .select((
                     job_candidates::external_id,
@@ -76,38 +76,40 @@ impl Store {
         defaults: RowDefaults,
         now: Moment,
         gone: Vec<absences::Absence>,
-        mut progress: Progress,
+        mut progress: JobProgress,
         lifted: bool,
-    ) -> Result<Acted, StoreError> {
+    ) -> Result<EmptyOutcome, StoreError> {
         self.write_replanned(move |connection| {
             if !renew(connection, &lease)? {
-                return Ok(Acted::Lost);
+                return Ok(EmptyOutcome::Lost);
             }
-            let left: i64 = both!(connection, |inner| of(&lease, DriftKind::Extra)
+            let left: i64 = both!(connection, |inner| of(&lease, DriftKind::Orphan)
                 .filter(job_candidates::looked_at.is_not_null())
                 .count()
                 .get_result(inner))?;
             absences::take_turn(connection)?;
             if !lifted && let Some(live) = absences::brakes(connection, defaults.source, &[], left)?
             {
-                return Ok(Acted::Braked { live: u64::try_from(live).unwrap_or_default() });
+                return Ok(EmptyOutcome::LimitExceeded {
+                    live: u64::try_from(live).unwrap_or_default(),
+                });
             }
             let emptied = absences::empty(connection, defaults, now, gone.clone())?;
             progress.counters.updated += u64::try_from(emptied.len()).unwrap_or_default();
             let ids: Vec<&str> = gone.iter().map(|absence| absence.external_id.as_str()).collect();
             both!(connection, |inner| diesel::delete(
-                of(&lease, DriftKind::Extra).filter(job_candidates::external_id.eq_any(&ids))
+                of(&lease, DriftKind::Orphan).filter(job_candidates::external_id.eq_any(&ids))
             )
             .execute(inner))?;
             save(connection, &lease, &progress)?;
-            Ok(Acted::Emptied(progress))
+            Ok(EmptyOutcome::Emptied(progress))
         })
         .await
     }
 
     /// Some live users of this source who are no candidates of the job and whose rows were made before
     /// `made_before`, of the newest and of the oldest: the provider's ids.
-    pub async fn some_live_others(
+    pub async fn sample_other_live_users(
         &self,
         source: &'static str,
         lease: JobLease,
@@ -120,7 +122,7 @@ impl Store {
                         .filter(users::source.eq(source).and(users::created_at.lt(made_before)))
                         .filter(sql::<Bool>("status <> 'deleted'"))
                         .filter(diesel::dsl::not(diesel::dsl::exists(
-                            of(&lease, DriftKind::Extra)
+                            of(&lease, DriftKind::Orphan)
                                 .filter(job_candidates::external_id.eq(users::external_id))
                         )))
                         .order($order)

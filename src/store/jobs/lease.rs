@@ -20,7 +20,7 @@ pub const LEASE: Duration = Duration::from_secs(15);
 
 /// How a job ends.
 #[derive(Clone, Debug)]
-pub struct Ending {
+pub struct JobConclusion {
     /// In which state.
     pub end: JobEnd,
     /// Why, where it did not succeed.
@@ -82,17 +82,26 @@ impl Store {
     }
 
     /// Ends a job. Returns whether the lease was still held; else nothing is done.
-    pub async fn end_job(&self, lease: JobLease, ending: Ending) -> Result<bool, StoreError> {
+    pub async fn end_job(
+        &self,
+        lease: JobLease,
+        conclusion: JobConclusion,
+    ) -> Result<bool, StoreError> {
         self.write(move |connection| {
             if !renew(connection, &lease)? {
                 return Ok(false);
             }
-            if let Some(report) = &ending.report {
+            if let Some(report) = &conclusion.report {
                 both!(connection, |inner| diesel::update(jobs::table.find(&lease.job_id))
                     .set(jobs::report.eq(JsonText(report)))
                     .execute(inner))?;
             }
-            finish(connection, &lease.job_id, ending.end.as_str(), ending.error.as_deref())?;
+            finish(
+                connection,
+                &lease.job_id,
+                conclusion.end.as_str(),
+                conclusion.error.as_deref(),
+            )?;
             Ok(true)
         })
         .await

@@ -8,10 +8,10 @@
 mod look;
 mod row;
 
-pub use row::RowsAhead;
+pub use row::PrefetchedRows;
 
 use super::candidates::{self, Candidate};
-use super::{JobLease, Progress, renew, save};
+use super::{JobLease, JobProgress, renew, save};
 use crate::domain::{Change, Comparison, Counters, compare};
 use crate::store::batch::{UpsertOutcome, UserResult};
 use crate::store::changes;
@@ -49,11 +49,11 @@ pub struct JobPage {
     /// What is done about those who differ.
     pub mode: JobMode,
     /// The place behind the page, and what was counted before it.
-    pub progress: Progress,
+    pub progress: JobProgress,
     /// Users whose rows the page should have held and did not.
-    pub extras: Vec<String>,
+    pub orphans: Vec<String>,
     /// The rows of its users, where they were read ahead.
-    pub ahead: Option<RowsAhead>,
+    pub ahead: Option<PrefetchedRows>,
     /// It is a part of a page: what was counted is stored with the place behind the whole.
     pub is_part: bool,
 }
@@ -66,7 +66,7 @@ impl Store {
         policy: WriteBackPolicy,
         now: Moment,
         page: Arc<JobPage>,
-    ) -> Result<Option<Progress>, StoreError> {
+    ) -> Result<Option<JobProgress>, StoreError> {
         // Nobody waits for a page: one that a crash of the server takes along takes its place along
         // too. The job's end is flushed, and with it all that came before.
         self.write_async_commit(move |connection| commit(connection, &lease, &policy, now, &page))
@@ -75,7 +75,7 @@ impl Store {
 
     /// Brings rows in step with what was fetched of some users, without a job. Returns what was done;
     /// nothing where the run is lost.
-    pub async fn bring_in(
+    pub async fn apply_users(
         &self,
         run: ScheduledRun,
         policy: WriteBackPolicy,
@@ -102,12 +102,12 @@ fn commit(
     policy: &WriteBackPolicy,
     now: Moment,
     page: &JobPage,
-) -> Result<Option<Progress>, StoreError> {
+) -> Result<Option<JobProgress>, StoreError> {
     if !renew(connection, lease)? {
         return Ok(None);
     }
     let read_now;
-    let rows = if let Some(rows) = page.ahead.as_ref().and_then(RowsAhead::fresh) {
+    let rows = if let Some(rows) = page.ahead.as_ref().and_then(PrefetchedRows::fresh) {
         rows
     } else {
         let ids = page.users.iter().map(Change::external_id);
@@ -118,7 +118,7 @@ fn commit(
     let counters = &mut progress.counters;
     counters.seen += u64::try_from(page.users.len() + page.unreadable).unwrap_or_default();
     counters.failed += u64::try_from(page.unreadable).unwrap_or_default();
-    let mut noted: Vec<Candidate> = page.extras.iter().cloned().map(Candidate::extra).collect();
+    let mut noted: Vec<Candidate> = page.orphans.iter().cloned().map(Candidate::orphan).collect();
     if page.mode == JobMode::Apply {
         write(connection, policy, now, &page.users, rows, counters)?;
     } else {

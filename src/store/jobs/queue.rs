@@ -10,7 +10,7 @@ use diesel::prelude::*;
 
 /// A job that is asked for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Asked {
+pub struct JobRequest {
     /// What it does.
     pub kind: JobKind,
     /// Whether it only tells what it would do.
@@ -26,9 +26,9 @@ impl Store {
         &self,
         source: &'static str,
         id: String,
-        asked: Asked,
+        asked: JobRequest,
     ) -> Result<(JobRecord, bool), StoreError> {
-        self.write(move |connection| ask(connection, source, &id, asked)).await
+        self.write(move |connection| enqueue(connection, source, &id, asked)).await
     }
 
     /// Cancels a job, unless it has ended; returns the job, where there is one.
@@ -69,7 +69,7 @@ impl Store {
     }
 
     /// The last job that brought in all users: a reconcile that was blocked in the end did so too.
-    pub async fn last_that_read_all(
+    pub async fn last_full_scan(
         &self,
         source: &'static str,
     ) -> Result<Option<JobRecord>, StoreError> {
@@ -108,11 +108,11 @@ impl Store {
     }
 }
 
-fn ask(
+fn enqueue(
     connection: &mut AnyConnection,
     source: &str,
     id: &str,
-    asked: Asked,
+    asked: JobRequest,
 ) -> Result<(JobRecord, bool), StoreError> {
     let counters = json(&Counters::default())?;
     let now = connection.now()?;

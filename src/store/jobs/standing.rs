@@ -13,7 +13,7 @@ impl Store {
     /// Of up to `limit` candidates behind the user `after` those of whom the difference still stands:
     /// their rows were not written since, or are still not there. Also the last one of those who were
     /// looked at, unless these were all.
-    pub async fn standing_candidates(
+    pub async fn recheck_candidates(
         &self,
         source: &'static str,
         lease: JobLease,
@@ -48,7 +48,7 @@ impl Store {
                 let is_live = status.as_ref().is_some_and(|status| status != "deleted");
                 match drift_kind {
                     DriftKind::Missing => !is_live,
-                    DriftKind::Extra => is_live && looked_at.is_some(),
+                    DriftKind::Orphan => is_live && looked_at.is_some(),
                     _ => is_live && noted == synced,
                 }
             };

@@ -11,32 +11,32 @@ use diesel::sql_types::Bool;
 
 /// Which live rows a page is compared with.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Part {
+pub enum CreationRange {
     /// Those of users created from the one instant on, and before the other.
-    Created {
+    Between {
         /// The first instant; `None` for the beginning.
         from: Option<Moment>,
         /// The first instant behind; `None` for the end.
         before: Option<Moment>,
     },
     /// Those of whom nobody knows when they were created.
-    Undated,
+    Unknown,
 }
 
 /// Where a part of the rows is read on: behind the row of this user, created then.
-pub type Keyset = (Option<Moment>, String);
+pub type CreationCursor = (Option<Moment>, String);
 
 impl Store {
     /// Up to `limit` live rows of a part that nobody asked the provider about since `asked_before`,
     /// behind the keyset `after`, in its order.
-    pub async fn unasked_rows(
+    pub async fn rows_not_fetched_since(
         &self,
         source: &'static str,
-        part: Part,
+        part: CreationRange,
         asked_before: Moment,
-        after: Option<Keyset>,
+        after: Option<CreationCursor>,
         limit: i64,
-    ) -> Result<Vec<Keyset>, StoreError> {
+    ) -> Result<Vec<CreationCursor>, StoreError> {
         self.read(move |connection| {
             let after = after.as_ref();
             Ok(both!(connection, |inner| {
@@ -52,13 +52,13 @@ impl Store {
                             .or(users::last_fetched_at.lt(asked_before)),
                     );
                 match part {
-                    Part::Undated => {
+                    CreationRange::Unknown => {
                         rows = rows.filter(users::source_created_at.is_null());
                         if let Some((_, id)) = after {
                             rows = rows.filter(users::external_id.gt(id));
                         }
                     }
-                    Part::Created { from, before } => {
+                    CreationRange::Between { from, before } => {
                         if let Some(from) = after.and_then(|(at, _)| *at).or(from) {
                             rows = rows.filter(users::source_created_at.ge(from));
                         } else {

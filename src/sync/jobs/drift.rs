@@ -71,7 +71,7 @@ impl DriftReport {
         [
             (DriftKind::Missing, &self.missing),
             (DriftKind::Stale, &self.stale),
-            (DriftKind::Extra, &self.extra),
+            (DriftKind::Orphan, &self.extra),
             (DriftKind::Conflict, &self.conflicts),
             (DriftKind::Unerased, &self.unerased),
         ]
@@ -97,7 +97,7 @@ impl JobRun {
             seen,
             missing: self.recheck_drift(DriftKind::Missing).await?,
             stale: self.recheck_drift(DriftKind::Stale).await?,
-            extra: self.recheck_drift(DriftKind::Extra).await?,
+            extra: self.recheck_drift(DriftKind::Orphan).await?,
             conflicts: self.recheck_drift(DriftKind::Conflict).await?,
             unerased: self.erasure_violations().await?,
             in_flight,
@@ -116,13 +116,7 @@ impl JobRun {
             let (standing, last) = self
                 .store(|| {
                     let lease = self.lease.clone();
-                    store.standing_candidates(
-                        source,
-                        lease,
-                        drift_kind,
-                        after.clone(),
-                        READ_AT_ONCE,
-                    )
+                    store.recheck_candidates(source, lease, drift_kind, after.clone(), READ_AT_ONCE)
                 })
                 .await?;
             found.add(standing);

@@ -11,7 +11,7 @@ use crate::domain::DriftKind;
 use crate::provider::{ApiError, ListQuery, Page, Priority};
 use crate::store::StoreError;
 use crate::store::absences::Absence;
-use crate::store::jobs::Acted;
+use crate::store::jobs::EmptyOutcome;
 use crate::sync::absence::{AbsenceOutcome, IfFound};
 use crate::sync::{SyncError, SyncService, now};
 use std::collections::HashSet;
@@ -49,9 +49,9 @@ impl JobRun {
     ) -> Result<(), JobError> {
         loop {
             let store = &self.sync.store;
-            let (lease, extra) = (&self.lease, DriftKind::Extra);
+            let (lease, orphan) = (&self.lease, DriftKind::Orphan);
             let some = self
-                .store(|| store.candidates(lease.clone(), extra, after.clone(), LOOK_UP_AT_ONCE))
+                .store(|| store.candidates(lease.clone(), orphan, after.clone(), LOOK_UP_AT_ONCE))
                 .await?;
             let Some(last) = some.last().cloned() else {
                 return Ok(());
@@ -67,7 +67,7 @@ impl JobRun {
             let progress = self.progress_at(&Cursor::Look { after: after.clone() });
             let baseline = self.store(|| {
                 let (dropped, gone) = (looked_up.dropped.clone(), looked_up.gone.clone());
-                store.judge_candidates(lease.clone(), dropped, gone, progress.clone())
+                store.confirm_candidates(lease.clone(), dropped, gone, progress.clone())
             });
             baseline.await?.then_some(()).ok_or(JobError::Lost)?;
             self.progress = progress;
@@ -127,7 +127,7 @@ impl JobRun {
         let mut checked = self.allow_mass_delete;
         loop {
             let gone =
-                self.store(|| store.gone_candidates(self.lease.clone(), EMPTY_AT_ONCE)).await?;
+                self.store(|| store.confirmed_absences(self.lease.clone(), EMPTY_AT_ONCE)).await?;
             if gone.is_empty() {
                 break;
             }
@@ -141,11 +141,11 @@ impl JobRun {
                 store.empty_candidates(lease, defaults, now(), gone, progress, lifted)
             });
             match acted.await? {
-                Acted::Emptied(progress) => self.progress = progress,
-                Acted::Braked { live } => {
+                EmptyOutcome::Emptied(progress) => self.progress = progress,
+                EmptyOutcome::LimitExceeded { live } => {
                     return Err(JobError::Blocked(self.over_limit_message(live)));
                 }
-                Acted::Lost => return Err(JobError::Lost),
+                EmptyOutcome::Lost => return Err(JobError::Lost),
             }
         }
         if self.progress.counters.extra > 0 {
@@ -160,7 +160,7 @@ impl JobRun {
         let store = &self.sync.store;
         let source = self.sync.source();
         let others = self
-            .store(|| store.some_live_others(source, self.lease.clone(), self.started_at))
+            .store(|| store.sample_other_live_users(source, self.lease.clone(), self.started_at))
             .await?;
         Ok(self.sync.knows_one_of(others, Priority::Background).await?)
     }

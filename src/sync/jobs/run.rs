@@ -4,7 +4,7 @@ use super::paging::ScanPosition;
 use super::{Cursor, JobError, patience};
 use crate::domain::JobKind;
 use crate::provider::{ApiError, Priority};
-use crate::store::jobs::{JobLease, JobMode, Progress};
+use crate::store::jobs::{JobLease, JobMode, JobProgress};
 use crate::store::{Moment, StoreError};
 use crate::sync::instance::Pin;
 use crate::sync::{InstanceError, SyncService};
@@ -20,7 +20,7 @@ pub(super) struct JobRun {
     pub(super) allow_mass_delete: bool,
     /// By the database's clock.
     pub(super) started_at: Moment,
-    pub(super) progress: Progress,
+    pub(super) progress: JobProgress,
     /// The last page brought something new.
     pub(super) writes: bool,
 }
@@ -39,7 +39,7 @@ impl JobRun {
                         self.record_expected().await?;
                     }
                     let paging = self.scan(paging).await?;
-                    if !self.kind.finds_extra() {
+                    if !self.kind.finds_orphans() {
                         return Ok(None);
                     }
                     self.add_remaining(&paging).await?;
@@ -120,8 +120,8 @@ impl JobRun {
     }
 
     /// Where the job stands at `cursor`, as it is stored.
-    pub(super) fn progress_at(&self, cursor: &Cursor) -> Progress {
+    pub(super) fn progress_at(&self, cursor: &Cursor) -> JobProgress {
         let cursor = serde_json::to_string(cursor).unwrap_or_else(|_| "null".to_owned());
-        Progress { cursor, ..self.progress.clone() }
+        JobProgress { cursor, ..self.progress.clone() }
     }
 }

@@ -8,7 +8,9 @@ use super::run::JobRun;
 use super::{Cursor, JobError, patience};
 use crate::domain::{Change, UnixMillis};
 use crate::provider::{ApiError, Page, Priority};
-use crate::store::jobs::{Candidate, JobMode, JobPage, Keyset, Part, Progress, RowsAhead};
+use crate::store::jobs::{
+    Candidate, CreationCursor, CreationRange, JobMode, JobPage, JobProgress, PrefetchedRows,
+};
 use crate::store::{Moment, StoreError};
 use crate::sync::now;
 use std::sync::Arc;
@@ -22,10 +24,10 @@ const NOTE_AT_ONCE: usize = 1_000;
 
 /// A page that is on its way, and the rows of its users. It is given up when nobody waits for it any
 /// more.
-struct PendingPage(JoinSet<Result<(Page, Option<RowsAhead>), ApiError>>);
+struct PendingPage(JoinSet<Result<(Page, Option<PrefetchedRows>), ApiError>>);
 
 impl PendingPage {
-    async fn page(&mut self) -> Result<(Page, Option<RowsAhead>), ApiError> {
+    async fn page(&mut self) -> Result<(Page, Option<PrefetchedRows>), ApiError> {
         let broken = || ApiError::Protocol("the reading was broken off".to_owned());
         self.0.join_next().await.and_then(Result::ok).unwrap_or_else(|| Err(broken()))
     }
@@ -70,8 +72,8 @@ impl JobRun {
             if more {
                 coming = self.request_page(&paging);
             }
-            let extras = match step.window {
-                Some(window) if self.kind.finds_extra() => self.orphans(&window).await?,
+            let orphans = match step.window {
+                Some(window) if self.kind.finds_orphans() => self.orphans(&window).await?,
                 _ => Vec::new(),
             };
             let users = page.users.into_iter().map(|user| Change::Snapshot(Box::new(user)));
@@ -80,7 +82,7 @@ impl JobRun {
                 unreadable: step.unreadable,
                 mode: self.mode(),
                 progress: self.progress_at(&Cursor::Scan(paging.clone())),
-                extras,
+                orphans,
                 ahead,
                 is_part: false,
             };
@@ -105,7 +107,7 @@ impl JobRun {
             }
             let ids = page.users.iter().map(|user| user.external_id.clone()).collect();
             // Where they cannot be read now, they are when the page is committed.
-            let ahead = sync.store.read_ahead(sync.source(), ids).await.ok();
+            let ahead = sync.store.prefetch_rows(sync.source(), ids).await.ok();
             Ok((page, ahead))
         });
         PendingPage(coming)
@@ -137,7 +139,7 @@ impl JobRun {
     /// Commits a page. Where the database refuses it, its users are tried in ever smaller parts, so
     /// that one who cannot be stored hides nobody.
     async fn commit(&mut self, page: JobPage) -> Result<(), JobError> {
-        if page.users.is_empty() && page.unreadable == 0 && page.extras.is_empty() {
+        if page.users.is_empty() && page.unreadable == 0 && page.orphans.is_empty() {
             return Ok(());
         }
         let page = Arc::new(page);
@@ -146,10 +148,10 @@ impl JobRun {
                 tracing::warn!(job = self.lease.job_id(), why, "a page is written in parts");
                 self.commit_in_parts(page.users.clone()).await?;
                 let cursor = page.progress.cursor.clone();
-                let progress = Progress { cursor, ..self.progress.clone() };
+                let progress = JobProgress { cursor, ..self.progress.clone() };
                 let JobPage { unreadable, mode, .. } = *page;
-                let extras = page.extras.clone();
-                let page = JobPage { unreadable, mode, progress, extras, ..JobPage::default() };
+                let orphans = page.orphans.clone();
+                let page = JobPage { unreadable, mode, progress, orphans, ..JobPage::default() };
                 self.try_to_commit(&Arc::new(page)).await
             }
             result => result,
@@ -163,7 +165,8 @@ impl JobRun {
             sync.store.commit_page(self.lease.clone(), policy, now(), Arc::clone(page))
         });
         let progress = committed.await?.ok_or(JobError::Lost)?;
-        let written = |progress: &Progress| progress.counters.created + progress.counters.updated;
+        let written =
+            |progress: &JobProgress| progress.counters.created + progress.counters.updated;
         self.writes = self.mode() == JobMode::Apply && written(&progress) > written(&self.progress);
         self.progress = progress;
         let seen = self.progress.counters.seen;
@@ -207,7 +210,7 @@ impl JobRun {
     /// noted on the way.
     async fn orphans(&self, window: &CreationWindow) -> Result<Vec<String>, JobError> {
         let moment = |at: UnixMillis| Moment::from_millis(at.get());
-        let part = Part::Created {
+        let part = CreationRange::Between {
             from: window.from.and_then(moment),
             before: window.before.and_then(moment),
         };
@@ -229,13 +232,19 @@ impl JobRun {
 
     async fn rows(
         &self,
-        part: Part,
-        after: Option<Keyset>,
-    ) -> Result<(Vec<Keyset>, bool), JobError> {
+        part: CreationRange,
+        after: Option<CreationCursor>,
+    ) -> Result<(Vec<CreationCursor>, bool), JobError> {
         let (store, source) = (&self.sync.store, self.sync.source());
         let rows = self
             .store(|| {
-                store.unasked_rows(source, part, self.started_at, after.clone(), ROWS_AT_ONCE)
+                store.rows_not_fetched_since(
+                    source,
+                    part,
+                    self.started_at,
+                    after.clone(),
+                    ROWS_AT_ONCE,
+                )
             })
             .await?;
         let more = i64::try_from(rows.len()).is_ok_and(|count| count == ROWS_AT_ONCE);
@@ -246,7 +255,7 @@ impl JobRun {
         if external_ids.is_empty() {
             return Ok(());
         }
-        let candidates: Vec<Candidate> = external_ids.into_iter().map(Candidate::extra).collect();
+        let candidates: Vec<Candidate> = external_ids.into_iter().map(Candidate::orphan).collect();
         let store = &self.sync.store;
         let noted = self.store(|| store.add_candidates(self.lease.clone(), candidates.clone()));
         noted.await?.then_some(()).ok_or(JobError::Lost)
@@ -254,15 +263,15 @@ impl JobRun {
 
     /// Notes the rows behind the last page that nobody was there for.
     pub(super) async fn add_remaining(&mut self, paging: &ScanPosition) -> Result<(), JobError> {
-        let extras = self.orphans(&paging.remaining()).await?;
-        self.add_candidates(extras).await
+        let orphans = self.orphans(&paging.remaining()).await?;
+        self.add_candidates(orphans).await
     }
 
     /// Notes the rows of which nobody knows when their users were created, and which no page held.
     pub(super) async fn gather_undated(&mut self) -> Result<(), JobError> {
         let mut after = None;
         loop {
-            let (rows, more) = self.rows(Part::Undated, after).await?;
+            let (rows, more) = self.rows(CreationRange::Unknown, after).await?;
             after = rows.last().cloned();
             self.add_candidates(rows.into_iter().map(|(_, external_id)| external_id).collect())
                 .await?;

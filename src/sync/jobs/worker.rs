@@ -3,7 +3,7 @@
 use super::run::JobRun;
 use super::{Cursor, JobError, JobView, now};
 use crate::domain::{JobEnd, JobKind};
-use crate::store::jobs::{Ending, JobLease, JobRecord, LEASE, Progress};
+use crate::store::jobs::{JobConclusion, JobLease, JobProgress, JobRecord, LEASE};
 use crate::sync::SyncService;
 use std::sync::Arc;
 use std::time::Duration;
@@ -71,7 +71,7 @@ impl SyncService {
             allow_mass_delete: job.allow_mass_delete,
             started_at: job.started_at.unwrap_or(job.created_at),
             writes: false,
-            progress: Progress {
+            progress: JobProgress {
                 cursor: String::new(),
                 counters: job.counters(),
                 report: job.report().unwrap_or_default(),
@@ -137,8 +137,8 @@ impl SyncService {
             Err(stop @ JobError::Blocked(_)) => (JobEnd::Blocked, Some(stop.to_string()), None),
             Err(stop) => (JobEnd::Failed, Some(stop.to_string()), None),
         };
-        let ending = Ending { end, error: error.clone(), report };
-        let ended = self.store.end_job(lease.clone(), ending).await;
+        let conclusion = JobConclusion { end, error: error.clone(), report };
+        let ended = self.store.end_job(lease.clone(), conclusion).await;
         if let Ok(true) = ended {
             self.metrics.count_job(kind.as_str(), end.as_str());
         }

@@ -68,12 +68,12 @@ const READ_AHEAD_FOR: Duration = Duration::from_secs(2);
 
 /// Rows that were read while the page before was written.
 #[derive(Debug)]
-pub struct RowsAhead {
+pub struct PrefetchedRows {
     rows: HashMap<String, Row>,
     read_at: Instant,
 }
 
-impl RowsAhead {
+impl PrefetchedRows {
     /// The rows, while they are worth looking at.
     pub(super) fn fresh(&self) -> Option<&HashMap<String, Row>> {
         (self.read_at.elapsed() < READ_AHEAD_FOR).then_some(&self.rows)
@@ -82,16 +82,16 @@ impl RowsAhead {
 
 impl Store {
     /// Reads the rows of users of whom a page is about to be committed.
-    pub async fn read_ahead(
+    pub async fn prefetch_rows(
         &self,
         source: &'static str,
         external_ids: Vec<String>,
-    ) -> Result<RowsAhead, StoreError> {
+    ) -> Result<PrefetchedRows, StoreError> {
         let read_at = Instant::now();
         let ids = external_ids;
         let rows = self
             .read(move |connection| load_rows(connection, source, ids.iter().map(String::as_str)));
-        Ok(RowsAhead { rows: rows.await?, read_at })
+        Ok(PrefetchedRows { rows: rows.await?, read_at })
     }
 }
 

@@ -10,7 +10,7 @@ use std::time::Duration;
 use tokio::sync::Mutex;
 use usersync::config::Config;
 use usersync::domain::{Change, JobKind};
-use usersync::store::jobs::{Asked, JobLease, JobMode, JobPage};
+use usersync::store::jobs::{JobLease, JobMode, JobPage, JobRequest};
 use usersync::store::leases::ScheduledRun;
 use usersync::store::write_backs::WriteBackPolicy;
 use usersync::store::{Moment, Store, StoredUser};
@@ -109,7 +109,7 @@ impl Jobs {
             Way::Watch => {
                 let mut shift = self.shift.lock().await;
                 while store
-                    .bring_in(shift.clone(), policy(), now, users.clone())
+                    .apply_users(shift.clone(), policy(), now, users.clone())
                     .await
                     .unwrap()
                     .is_none()
@@ -132,7 +132,7 @@ fn policy(config: &Config) -> WriteBackPolicy {
 
 async fn claim_job(store: &Store, policy: &WriteBackPolicy) -> JobLease {
     let (source, kind) = (policy.defaults.source, JobKind::Reconcile);
-    let asked = Asked { kind, dry_run: false, allow_mass_delete: false };
+    let asked = JobRequest { kind, dry_run: false, allow_mass_delete: false };
     let id = uuid::Uuid::now_v7().to_string();
     store.enqueue_job(source, id, asked).await.unwrap();
     store.claim_job(source, kind, None).await.unwrap().unwrap().lease()
