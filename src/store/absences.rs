@@ -1,4 +1,4 @@
-//! Users who were looked for and not found, and the brake on acting upon it.
+//! Users who were looked for and not found, and the mass-delete limit on acting upon it.
 //!
 //! Called by `sync`, after the second look-up. A wrong key or a provider in trouble must not empty a
 //! table (trap 36): more absences in a day than the larger of ten rows and one in a hundred are held
@@ -19,14 +19,14 @@ use diesel::connection::SimpleConnection as _;
 use diesel::prelude::*;
 use std::time::Duration;
 
-/// So many users may always be found absent within [`BRAKE_WINDOW`].
+/// So many users may always be found absent within [`LIMIT_WINDOW`].
 const ALWAYS_ALLOWED: i64 = 10;
 
 /// Of live rows, one in so many may be found absent besides.
 const ONE_IN: i64 = 100;
 
 /// The time over which absences are counted.
-const BRAKE_WINDOW: Duration = Duration::from_secs(24 * 60 * 60);
+const LIMIT_WINDOW: Duration = Duration::from_secs(24 * 60 * 60);
 
 /// What is recorded of an absence.
 const EMPTIED: &str = "emptied";
@@ -48,10 +48,10 @@ pub struct Absence {
 
 /// What became of absences that were found together.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Verdict {
+pub enum AbsenceVerdict {
     /// The rows of these users are emptied; those of the others hold something newer.
     Emptied(Vec<String>),
-    /// The brake holds them back.
+    /// The mass-delete limit holds them back.
     HeldBack,
 }
 
@@ -62,23 +62,23 @@ impl Store {
         defaults: RowDefaults,
         now: Moment,
         mut found: Vec<Absence>,
-    ) -> Result<Verdict, StoreError> {
+    ) -> Result<AbsenceVerdict, StoreError> {
         found.sort_unstable_by(|one, other| one.external_id.cmp(&other.external_id));
         self.write_replanned(move |connection| {
-            take_turn(connection)?;
+            lock_absences(connection)?;
             let ids: Vec<&str> = found.iter().map(|absence| absence.external_id.as_str()).collect();
             let count = i64::try_from(found.len()).unwrap_or(i64::MAX);
-            if brakes(connection, defaults.source, &ids, count)?.is_some() {
+            if exceeds_limit(connection, defaults.source, &ids, count)?.is_some() {
                 record(connection, defaults.source, &found, HELD_BACK)?;
-                return Ok(Verdict::HeldBack);
+                return Ok(AbsenceVerdict::HeldBack);
             }
-            Ok(Verdict::Emptied(empty(connection, defaults, now, found)?))
+            Ok(AbsenceVerdict::Emptied(empty(connection, defaults, now, found)?))
         })
         .await
     }
 
     /// Records absences that are not acted on, for the next reconcile.
-    pub async fn hold_back(
+    pub async fn record_held_back(
         &self,
         source: &'static str,
         found: Vec<Absence>,
@@ -97,7 +97,7 @@ impl Absence {
 }
 
 /// Waits until nobody else judges absences; the turn lasts until the transaction ends.
-pub(super) fn take_turn(connection: &mut AnyConnection) -> Result<(), StoreError> {
+pub(super) fn lock_absences(connection: &mut AnyConnection) -> Result<(), StoreError> {
     if let AnyConnection::Postgres(inner) = connection {
         inner.batch_execute(&format!("SELECT pg_advisory_xact_lock({LOCK_KEY})"))?;
     }
@@ -122,13 +122,13 @@ pub(super) fn empty(
 
 /// Whether acting on so many users, who are not among those `ids` that were emptied earlier, would be
 /// too much for one day: then of how many live rows.
-pub(super) fn brakes(
+pub(super) fn exceeds_limit(
     connection: &mut AnyConnection,
     source: &str,
     ids: &[&str],
     count: i64,
 ) -> Result<Option<i64>, StoreError> {
-    let since = connection.now()?.minus(BRAKE_WINDOW);
+    let since = connection.now()?.minus(LIMIT_WINDOW);
     let earlier: i64 = both!(connection, |inner| absences::table
         .filter(absences::source.eq(source).and(absences::state.eq(EMPTIED)))
         .filter(absences::found_at.gt(since).and(absences::external_id.ne_all(ids)))
@@ -144,7 +144,7 @@ pub(super) fn brakes(
     Ok((together > live.saturating_add(earlier) / ONE_IN).then_some(live))
 }
 
-/// By the database's clock, by which the brake counts. That a user was emptied stays on record as
+/// By the database's clock, by which the mass-delete limit counts. That a user was emptied stays on record as
 /// long as it counts.
 fn record(
     connection: &mut AnyConnection,
@@ -153,7 +153,7 @@ fn record(
     state: &str,
 ) -> Result<(), StoreError> {
     let now = connection.now()?;
-    let since = now.minus(BRAKE_WINDOW);
+    let since = now.minus(LIMIT_WINDOW);
     for absence in found {
         let row = absences::table.find((&absence.external_id, source));
         let counts = absences::state.eq(EMPTIED).and(absences::found_at.gt(since));

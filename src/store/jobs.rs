@@ -41,7 +41,7 @@ pub struct JobRecord {
     kind: String,
     /// Whether it only tells what it would do.
     pub dry_run: bool,
-    /// Whether an operator lifted the brake on absences.
+    /// Whether an operator lifted the mass-delete limit on absences.
     pub allow_mass_delete: bool,
     /// `queued`, `running`, `succeeded`, `failed`, `cancelled` or `blocked`.
     pub state: String,

@@ -2,14 +2,14 @@
 //!
 //! A 404 is no deletion: a wrong key, or a provider in trouble, says it of everybody (trap 36). So a
 //! user counts as absent only after a second look-up; the key must be of the proven instance; the
-//! same key must know another live user of ours; and the store's brake holds back what is too much
+//! same key must know another live user of ours; and the mass-delete limit holds back what is too much
 //! for one day. Whoever is held back is remembered for the next reconcile.
 
 use super::{InstanceError, SyncError, SyncService, now};
 use crate::domain::AbsenceBaseline;
 use crate::provider::{ApiError, Priority};
 use crate::store::StoredUser;
-use crate::store::absences::{Absence, Verdict};
+use crate::store::absences::{Absence, AbsenceVerdict};
 use std::collections::HashMap;
 
 /// What became of a user who was not found.
@@ -129,7 +129,7 @@ impl SyncService {
         };
         let (count, defaults) = (found.len(), self.policy.defaults);
         if let Some(reason) = held_back {
-            self.store.hold_back(defaults.source, found).await?;
+            self.store.record_held_back(defaults.source, found).await?;
             tracing::error!(
                 users = count,
                 reason,
@@ -138,7 +138,7 @@ impl SyncService {
             return Ok(EmptyAttempt::HeldBack(reason));
         }
         match self.store.empty_absent(defaults, now(), found).await? {
-            Verdict::Emptied(emptied) => {
+            AbsenceVerdict::Emptied(emptied) => {
                 tracing::info!(
                     users = emptied.len(),
                     "users who are absent at the provider were emptied"
@@ -146,7 +146,7 @@ impl SyncService {
                 self.store.truncate_wal().await?;
                 Ok(EmptyAttempt::Emptied(emptied))
             }
-            Verdict::HeldBack => {
+            AbsenceVerdict::HeldBack => {
                 tracing::error!(
                     users = count,
                     "more users are absent at the provider than may be emptied in a day; none of these is"

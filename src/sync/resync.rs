@@ -1,7 +1,7 @@
 //! Manual resync: an operator asks for some users anew.
 //!
 //! All are fetched, what came is applied in one transaction, and those who were not found are
-//! judged together, so that the brake sees them all.
+//! judged together, so that the mass-delete limit sees them all.
 
 use super::absence::AbsenceOutcome;
 use super::{SyncError, SyncService, now};

@@ -2,11 +2,11 @@
 //!
 //! * [`emptying`]: what is left of an absent user, and what brings it back;
 //! * [`proof`]: nobody is emptied while the key may be a wrong one, or the provider in trouble;
-//! * [`brake`]: no more than a few a day, over all requests and replicas;
+//! * [`mass_delete_limit`]: no more than a few a day, over all requests and replicas;
 //! * [`told`]: the log says what is wrong, and of nobody who.
 
-mod brake;
 mod emptying;
+mod mass_delete_limit;
 mod proof;
 mod told;
 

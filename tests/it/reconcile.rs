@@ -4,14 +4,14 @@
 //! * [`preview`]: a dry run tells the same and changes nothing;
 //! * [`repairs`]: rows of an older release or another configuration, and users who are back;
 //! * [`extra`]: rows whose user is gone, and those that only look so;
-//! * [`brake`]: no more of them than a few a day; [`nobody`]: none while the provider is in trouble;
+//! * [`mass_delete_limit`]: no more of them than a few a day; [`nobody`]: none while the provider is in trouble;
 //! * [`meanwhile`]: users change while a page of them is on its way;
 //! * [`interrupted`]: killed in the middle of emptying; [`together`]: no deadlock with webhooks.
 
-mod brake;
 mod extra;
 mod healing;
 mod interrupted;
+mod mass_delete_limit;
 mod meanwhile;
 mod nobody;
 mod preview;

@@ -41,7 +41,7 @@ CREATE TABLE pinned_instances (
     pinned_at timestamptz NOT NULL
 );
 
--- Users who were looked for twice and not found: `emptied`, or `held_back` by the brake.
+-- Users who were looked for twice and not found: `emptied`, or `held_back` by the mass-delete limit.
 CREATE TABLE absences (
     source text COLLATE "C" NOT NULL,
     external_id text COLLATE "C" NOT NULL,

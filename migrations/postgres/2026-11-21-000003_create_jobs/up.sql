@@ -6,7 +6,7 @@ CREATE TABLE jobs (
     -- `backfill`, `reconcile` or `drift`.
     kind text NOT NULL,
     dry_run boolean NOT NULL,
-    -- An operator lifts the brake on absences.
+    -- An operator lifts the mass-delete limit on absences.
     allow_mass_delete boolean NOT NULL,
     -- `queued`, `running`, `succeeded`, `failed`, `cancelled` or `blocked`.
     state text NOT NULL DEFAULT 'queued',

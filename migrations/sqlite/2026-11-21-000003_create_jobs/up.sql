@@ -6,7 +6,7 @@ CREATE TABLE jobs (
     -- `backfill`, `reconcile` or `drift`.
     kind TEXT NOT NULL,
     dry_run INTEGER NOT NULL,
-    -- An operator lifts the brake on absences.
+    -- An operator lifts the mass-delete limit on absences.
     allow_mass_delete INTEGER NOT NULL,
     -- `queued`, `running`, `succeeded`, `failed`, `cancelled` or `blocked`.
     state TEXT NOT NULL DEFAULT 'queued',

@@ -1,7 +1,7 @@
 //! Healing: what was dropped is found and made up for, as an operator would have it done.
 //!
 //! Called by `demo` when everything that was not dropped has arrived. A reconcile compares every user;
-//! deletions that were dropped are more than is usual in a day, so the brake on them is lifted.
+//! deletions that were dropped are more than is usual in a day, so the mass-delete limit on them is lifted.
 
 use super::super::Failure;
 use super::caller::unexpected;

@@ -69,7 +69,7 @@ impl Store {
     }
 
     /// Empties the rows of some users who are gone, unless all who are left are too many for one day
-    /// and the brake is not `lifted`. They are no candidates any more.
+    /// and the mass-delete limit is not `lifted`. They are no candidates any more.
     pub async fn empty_candidates(
         &self,
         lease: JobLease,
@@ -87,8 +87,9 @@ impl Store {
                 .filter(job_candidates::looked_at.is_not_null())
                 .count()
                 .get_result(inner))?;
-            absences::take_turn(connection)?;
-            if !lifted && let Some(live) = absences::brakes(connection, defaults.source, &[], left)?
+            absences::lock_absences(connection)?;
+            if !lifted
+                && let Some(live) = absences::exceeds_limit(connection, defaults.source, &[], left)?
             {
                 return Ok(EmptyOutcome::LimitExceeded {
                     live: u64::try_from(live).unwrap_or_default(),

@@ -15,7 +15,7 @@ pub struct JobRequest {
     pub kind: JobKind,
     /// Whether it only tells what it would do.
     pub dry_run: bool,
-    /// Whether the brake on absences is lifted.
+    /// Whether the mass-delete limit on absences is lifted.
     pub allow_mass_delete: bool,
 }
 

@@ -3,7 +3,7 @@
 //! That no page held them proves nothing: a user may have come since, and a provider in trouble
 //! lists nobody (trap 36). So each is looked up again, all who are gone are counted before any is
 //! acted on, and then the conditions hold that hold on every path: another user of ours must be known
-//! to the key, and the brake must let them pass, unless an operator lifts both.
+//! to the key, and the mass-delete limit must let them pass, unless an operator lifts both.
 
 use super::run::JobRun;
 use super::{Cursor, JobError, patience};

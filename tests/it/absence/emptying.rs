@@ -10,7 +10,7 @@ use reqwest::Method;
 use serde_json::{Value, json};
 use std::time::Duration;
 use usersync::domain::AbsenceBaseline;
-use usersync::store::absences::{Absence, Verdict};
+use usersync::store::absences::{Absence, AbsenceVerdict};
 use usersync::store::{Moment, Store};
 
 /// Stands in every personal field.
@@ -192,5 +192,5 @@ async fn empty(both: &Emulated, id: &str, sent_in: i64) {
     let absence = Absence { external_id: id.to_owned(), baseline, sent_at_ms };
     let verdict =
         store.empty_absent(config.row_defaults(), Moment::from_timestamp(now), vec![absence]);
-    assert!(matches!(verdict.await.unwrap(), Verdict::Emptied(_)));
+    assert!(matches!(verdict.await.unwrap(), AbsenceVerdict::Emptied(_)));
 }

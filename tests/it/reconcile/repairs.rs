@@ -5,7 +5,7 @@ use crate::both_engines;
 use crate::support::{Emulated, NO_WRITE_BACK, configuration};
 use serde_json::json;
 use usersync::domain::AbsenceBaseline;
-use usersync::store::absences::{Absence, Verdict};
+use usersync::store::absences::{Absence, AbsenceVerdict};
 use usersync::store::{Moment, Store};
 
 /// Writes down that users were looked for just now and not found.
@@ -20,7 +20,7 @@ async fn empty(both: &Emulated, ids: &[String]) {
     let absences = ids.iter().map(absence).collect();
     let store = Store::new(&config.database);
     let verdict = store.empty_absent(config.row_defaults(), Moment::from_timestamp(now), absences);
-    let Verdict::Emptied(mut emptied) = verdict.await.unwrap() else {
+    let AbsenceVerdict::Emptied(mut emptied) = verdict.await.unwrap() else {
         panic!("held back");
     };
     let mut expected = ids.to_vec();

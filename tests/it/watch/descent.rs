@@ -133,7 +133,7 @@ both_engines! {
         let variables = [NO_WRITE_BACK, EVERY_SECOND, ("CLERK_API_URL", relay.url.as_str())];
         let both = Emulated::start_hearing_on(database, emulator, &variables).await;
         until_live(&both.database, 500).await;
-        // More than the brake lets pass.
+        // More than the mass-delete limit lets pass.
         import_strangers(&both.database, 120);
         relay.block(Blocked::Nothing);
         let done = async || (reconciles(&both.database, "'blocked'") > 0).then_some(());

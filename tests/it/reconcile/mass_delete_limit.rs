@@ -1,4 +1,4 @@
-//! The brake: no more rows are emptied than a few a day, unless an operator says so.
+//! The mass-delete limit: no more rows are emptied than a few a day, unless an operator says so.
 
 use super::{
     assert_agreed, assert_blocked, assert_counted, assert_counters, backfill, bring_back, crowded,
