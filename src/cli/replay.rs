@@ -8,7 +8,7 @@ use usersync::config::{Config, Requirement};
 use usersync::domain::Outcome;
 use usersync::ingest::Ingest;
 use usersync::ingest::replay::replay;
-use usersync::store::{Store, quarantine::Quarantined};
+use usersync::store::{Store, quarantine::QuarantineRecord};
 use usersync::telemetry::Metrics;
 
 /// How many messages are listed, or replayed by `--all`, at once.
@@ -74,8 +74,8 @@ async fn list(store: &Store, as_json: bool) -> Result<(), Failure> {
     Ok(())
 }
 
-fn describe(message: &Quarantined, as_json: bool) -> String {
-    let Quarantined { message_id, kind, reason, path, size_bytes, received_at } = message;
+fn describe(message: &QuarantineRecord, as_json: bool) -> String {
+    let QuarantineRecord { message_id, kind, reason, path, size_bytes, received_at } = message;
     if as_json {
         return json!({
             "message_id": message_id, "type": kind, "reason": reason, "path": path,

@@ -1,6 +1,6 @@
 //! Many changes to one user become one.
 //!
-//! `ingest` folds what one batch holds for a user with [`Merged`] before the transaction,
+//! `ingest` folds what one batch holds for a user with [`MergedChange`] before the transaction,
 //! on both databases; the store's guard applies the same order between batches. So it does
 //! not matter how deliveries are split into batches, or over replicas.
 
@@ -75,14 +75,14 @@ impl Change {
 
 /// What a set of changes to one user comes to.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Merged<'a> {
+pub struct MergedChange<'a> {
     /// The change with the greatest rank.
     pub winner: &'a Change,
     /// The latest sign-in that any of them knew; none once the user is deleted.
     pub last_sign_in_at: Option<UnixMillis>,
 }
 
-impl<'a> Merged<'a> {
+impl<'a> MergedChange<'a> {
     /// The fold of one change.
     pub fn of(change: &'a Change) -> Self {
         Self { winner: change, last_sign_in_at: change.last_sign_in_at() }

@@ -8,20 +8,20 @@ pub enum Outcome {
     /// This delivery's version is now the row's, or it is the signed deletion.
     Applied,
     /// Something newer stands.
-    Stale(Stale),
+    Stale(StaleReason),
     /// The message was settled before, or came earlier in the same batch.
     Duplicate,
     /// The user is deleted, by another delivery.
     Tombstoned,
     /// Not for us.
-    Ignored(Ignored),
+    Ignored(IgnoreReason),
     /// Genuine, but it cannot be understood or stored; kept for a replay.
-    Quarantined(Malformed),
+    Quarantined(QuarantineReason),
 }
 
 /// Why a snapshot was not applied.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Stale {
+pub enum StaleReason {
     /// A greater version is stored or came in the same batch.
     Superseded,
     /// The user was seen to be absent later than this snapshot was taken.
@@ -30,7 +30,7 @@ pub enum Stale {
 
 /// Why a delivery is none of our business.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Ignored {
+pub enum IgnoreReason {
     /// A type of event that we do not handle.
     EventType,
     /// It comes from another instance of the provider than the configured ones.
@@ -39,7 +39,7 @@ pub enum Ignored {
 
 /// Why a genuine delivery could not be applied.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Malformed {
+pub enum QuarantineReason {
     /// The body is not a JSON object.
     InvalidJson,
     /// A field without which nothing can be done is missing.
@@ -80,7 +80,7 @@ impl Outcome {
     }
 }
 
-impl Stale {
+impl StaleReason {
     /// The stored word.
     pub const fn as_str(self) -> &'static str {
         match self {
@@ -90,7 +90,7 @@ impl Stale {
     }
 }
 
-impl Ignored {
+impl IgnoreReason {
     /// The stored word.
     pub const fn as_str(self) -> &'static str {
         match self {
@@ -100,7 +100,7 @@ impl Ignored {
     }
 }
 
-impl Malformed {
+impl QuarantineReason {
     /// The stored word.
     pub const fn as_str(self) -> &'static str {
         match self {

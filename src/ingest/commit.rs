@@ -8,7 +8,7 @@
 use super::merge::{BatchItem, MergedBatch, Slot, merge_batch};
 use super::queue::Submission;
 use super::{DeliveryOutcome, Unavailable};
-use crate::domain::{Malformed, Outcome};
+use crate::domain::{Outcome, QuarantineReason};
 use crate::provider::EventEffect;
 use crate::store::RowDefaults;
 use crate::store::batch::DeliveryResult;
@@ -127,7 +127,9 @@ impl Committer {
         }
         let second_half = group.split_off(group.len().div_ceil(2));
         if second_half.is_empty() {
-            return group.into_iter().all(|alone| self.quarantine(alone, Malformed::Refused, None));
+            return group
+                .into_iter()
+                .all(|alone| self.quarantine(alone, QuarantineReason::Refused, None));
         }
         if self.commit_group(group) {
             return self.commit_group(second_half);

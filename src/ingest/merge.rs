@@ -4,7 +4,7 @@
 //! own merge, several deliveries of one message become one record; users and messages are
 //! sorted, so that all replicas lock rows in one order.
 
-use crate::domain::Merged;
+use crate::domain::MergedChange;
 use crate::provider::{Event, EventEffect};
 use crate::store::Moment;
 use crate::store::RowDefaults;
@@ -32,7 +32,7 @@ pub(super) struct Slot {
 
 /// One user's changes, merged, and the item whose change won.
 struct MergedUser<'a> {
-    merged: Merged<'a>,
+    merged: MergedChange<'a>,
     winner: usize,
     place: usize,
 }
@@ -73,7 +73,11 @@ fn merge_by_user<'a>(items: &[BatchItem<'a>]) -> HashMap<&'a str, MergedUser<'a>
                     entry.winner = item;
                 }
             })
-            .or_insert_with(|| MergedUser { merged: Merged::of(change), winner: item, place: 0 });
+            .or_insert_with(|| MergedUser {
+                merged: MergedChange::of(change),
+                winner: item,
+                place: 0,
+            });
     }
     users_by_id
 }

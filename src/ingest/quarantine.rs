@@ -3,21 +3,21 @@
 use super::commit::{Committer, now};
 use super::queue::Submission;
 use super::{DeliveryOutcome, Unavailable};
-use crate::domain::{Malformed, Outcome};
+use crate::domain::{Outcome, QuarantineReason};
 use crate::provider::redaction;
 use crate::store::StoreError;
-use crate::store::quarantine::{Admission, Entry};
+use crate::store::quarantine::{Admission, QuarantineEntry};
 
 impl Committer {
     /// Keeps a delivery for a replay. Returns whether the database was there.
     pub(super) fn quarantine(
         &mut self,
         submission: Submission,
-        reason: Malformed,
+        reason: QuarantineReason,
         path: Option<&str>,
     ) -> bool {
         let body = submission.delivery.body();
-        let entry = Entry {
+        let entry = QuarantineEntry {
             source: self.defaults.source,
             message_id: submission.delivery.message_id(),
             kind: &submission.event.event_type,

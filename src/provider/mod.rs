@@ -19,7 +19,7 @@ pub use directory::{
 };
 pub use export::{Export, ExportError};
 
-use crate::domain::{Change, Ignored, Malformed, UnixMillis};
+use crate::domain::{Change, IgnoreReason, QuarantineReason, UnixMillis};
 use crate::webhook::Verified;
 
 /// What the rest of the house asks of a provider.
@@ -51,7 +51,7 @@ pub enum EventEffect {
     /// One user changes.
     Change(Change),
     /// Nothing: it is not for us. Its body is not kept.
-    Ignored(Ignored),
+    Ignored(IgnoreReason),
     /// It is for us but cannot be understood: kept for a replay.
-    Malformed(Malformed, Option<String>),
+    Malformed(QuarantineReason, Option<String>),
 }

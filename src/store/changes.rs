@@ -11,7 +11,7 @@ use super::stored_user::{self, Override, StoredUser};
 use super::types::Moment;
 use super::users::{self, UserRecord};
 use super::{LOCK_TIMEOUT, Store, checkout, postgres, write_backs};
-use crate::domain::{Change, Entitlements, Merged};
+use crate::domain::{Change, Entitlements, MergedChange};
 use crate::store::row_defaults::RowDefaults;
 use std::time::{Duration, Instant};
 
@@ -159,7 +159,7 @@ pub(super) fn apply(
         .iter()
         .map(|change| UserWrite {
             id: defaults.new_id(change.external_id()),
-            merged: Merged::of(change),
+            merged: MergedChange::of(change),
         })
         .collect();
     let RowDefaults { source, write_back, .. } = defaults;

@@ -5,7 +5,7 @@
 
 use super::database::Database;
 use super::error::StoreError;
-use super::types::{Moment, Utc};
+use super::types::{Moment, UtcColumn};
 use super::{postgres, sqlite};
 use diesel::connection::{AnsiTransactionManager, TransactionManager as _};
 use diesel::r2d2::{ManageConnection, R2D2Connection as _};
@@ -78,7 +78,7 @@ impl AnyConnection {
     pub(super) fn now(&mut self) -> Result<Moment, StoreError> {
         #[derive(QueryableByName)]
         struct Now {
-            #[diesel(sql_type = Utc)]
+            #[diesel(sql_type = UtcColumn)]
             now: Moment,
         }
         let now: Now = match self {

@@ -10,7 +10,7 @@ use super::connection::{AnyConnection, both};
 use super::error::StoreError;
 use super::schema::users;
 use super::types::Moment;
-use crate::domain::{Change, Merged, Snapshot};
+use crate::domain::{Change, MergedChange, Snapshot};
 use crate::store::row_defaults::RowDefaults;
 use diesel::prelude::*;
 use std::collections::{HashMap, HashSet};
@@ -125,7 +125,7 @@ impl ImportPlan {
         new_rows.sort_unstable_by(|one, other| one.3.external_id().cmp(other.3.external_id()));
         let users = new_rows.iter().map(|(_, _, id, change)| {
             let id = String::clone(id);
-            UserWrite { id, merged: Merged::of(change) }
+            UserWrite { id, merged: MergedChange::of(change) }
         });
         let (source, users, deliveries) = (defaults.source, users.collect(), Vec::new());
         let batch = Batch { source, now, write_back: false, users, deliveries };

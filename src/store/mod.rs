@@ -167,7 +167,7 @@ impl Store {
     pub async fn list_quarantined(
         &self,
         limit: i64,
-    ) -> Result<Vec<quarantine::Quarantined>, StoreError> {
+    ) -> Result<Vec<quarantine::QuarantineRecord>, StoreError> {
         self.read(move |connection| quarantine::list(connection, limit)).await
     }
 

@@ -17,14 +17,14 @@ pub const CAP_BYTES: i64 = 64 * 1024 * 1024;
 
 /// A delivery on its way into the quarantine.
 #[derive(Debug)]
-pub struct Entry<'a> {
+pub struct QuarantineEntry<'a> {
     /// The provider's name.
     pub source: &'static str,
     /// The sender's id of the message.
     pub message_id: &'a str,
     /// The event's type, empty where it could not be read.
     pub kind: &'a str,
-    /// Why it is kept: a word of `domain::Malformed`.
+    /// Why it is kept: a word of `domain::QuarantineReason`.
     pub reason: &'static str,
     /// Where in the body the fault is.
     pub path: Option<&'a str>,
@@ -36,7 +36,7 @@ pub struct Entry<'a> {
     pub now: Moment,
 }
 
-/// What became of an [`Entry`]; with our id of the user concerned, where there is one.
+/// What became of an [`QuarantineEntry`]; with our id of the user concerned, where there is one.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Admission {
     /// It is kept.
@@ -52,7 +52,7 @@ pub enum Admission {
 /// A quarantined delivery.
 #[derive(Debug, Clone, Queryable, Selectable)]
 #[diesel(table_name = quarantine)]
-pub struct Quarantined {
+pub struct QuarantineRecord {
     /// The sender's id of the message.
     pub message_id: String,
     /// The event's type, empty where it could not be read.
@@ -73,7 +73,7 @@ pub struct Quarantined {
 /// stay.
 pub(super) fn admit(
     connection: &mut AnyConnection,
-    entry: &Entry<'_>,
+    entry: &QuarantineEntry<'_>,
 ) -> Result<Admission, StoreError> {
     let outcome: Option<String> = both!(connection, |inner| webhook_events::table
         .find((entry.message_id, entry.source))
@@ -107,7 +107,7 @@ pub(super) fn admit(
 /// who is.
 fn concerned(
     connection: &mut AnyConnection,
-    entry: &Entry<'_>,
+    entry: &QuarantineEntry<'_>,
 ) -> Result<Option<(String, bool)>, StoreError> {
     let mut found = None;
     for subject in &entry.subjects {
@@ -127,7 +127,7 @@ fn concerned(
 
 fn keep(
     connection: &mut AnyConnection,
-    entry: &Entry<'_>,
+    entry: &QuarantineEntry<'_>,
     size_bytes: i64,
     received_at: Moment,
 ) -> Result<(), StoreError> {
@@ -157,7 +157,7 @@ fn keep(
 
 fn record(
     connection: &mut AnyConnection,
-    entry: &Entry<'_>,
+    entry: &QuarantineEntry<'_>,
     tombstoned: bool,
 ) -> Result<(), StoreError> {
     let (outcome, reason) =
@@ -206,9 +206,9 @@ pub(super) fn stored_bytes(connection: &mut AnyConnection) -> Result<i64, StoreE
 pub(super) fn list(
     connection: &mut AnyConnection,
     limit: i64,
-) -> Result<Vec<Quarantined>, StoreError> {
+) -> Result<Vec<QuarantineRecord>, StoreError> {
     Ok(both!(connection, |inner| quarantine::table
-        .select(Quarantined::as_select())
+        .select(QuarantineRecord::as_select())
         .order((quarantine::received_at, quarantine::message_id))
         .limit(limit)
         .load(inner))?)

@@ -1,12 +1,12 @@
 //! The tables as diesel sees them, on both engines at once.
 //!
 //! Kept by hand; `tests/it/schema.rs` migrates both engines and compares their columns with
-//! each other and with these. [`Utc`](super::types::Utc) is timestamptz or RFC 3339 text,
-//! [`Document`](super::types::Document) jsonb or text.
+//! each other and with these. [`UtcColumn`](super::types::UtcColumn) is timestamptz or RFC 3339 text,
+//! [`JsonColumn`](super::types::JsonColumn) jsonb or text.
 
 diesel::table! {
     use diesel::sql_types::{BigInt, Binary, Bool, Nullable, SmallInt, Text};
-    use super::super::types::{Document, Utc};
+    use super::super::types::{JsonColumn, UtcColumn};
 
     /// One row a user, deleted ones included.
     users (id) {
@@ -29,28 +29,28 @@ diesel::table! {
         plan -> Nullable<Text>,
         source_plan -> Nullable<Text>,
         set_plan -> Nullable<Text>,
-        public_metadata -> Document,
+        public_metadata -> JsonColumn,
         status -> Text,
-        locked_until -> Nullable<Utc>,
+        locked_until -> Nullable<UtcColumn>,
         version_updated_at -> BigInt,
         version_projection -> SmallInt,
         version_kind -> SmallInt,
         version_seen_at -> BigInt,
         version_digest -> Binary,
-        last_fetched_at -> Nullable<Utc>,
-        last_sign_in_at -> Nullable<Utc>,
-        source_created_at -> Nullable<Utc>,
-        created_at -> Utc,
-        updated_at -> Utc,
-        synced_at -> Utc,
-        deleted_at -> Nullable<Utc>,
+        last_fetched_at -> Nullable<UtcColumn>,
+        last_sign_in_at -> Nullable<UtcColumn>,
+        source_created_at -> Nullable<UtcColumn>,
+        created_at -> UtcColumn,
+        updated_at -> UtcColumn,
+        synced_at -> UtcColumn,
+        deleted_at -> Nullable<UtcColumn>,
         deletion_kind -> Nullable<Text>,
     }
 }
 
 diesel::table! {
     use diesel::sql_types::{Nullable, Text};
-    use super::super::types::Utc;
+    use super::super::types::UtcColumn;
 
     /// What became of each message.
     webhook_events (message_id, source) {
@@ -61,13 +61,13 @@ diesel::table! {
         external_id -> Nullable<Text>,
         outcome -> Text,
         reason -> Nullable<Text>,
-        received_at -> Utc,
+        received_at -> UtcColumn,
     }
 }
 
 diesel::table! {
     use diesel::sql_types::{BigInt, Binary, Nullable, Text};
-    use super::super::types::Utc;
+    use super::super::types::UtcColumn;
 
     /// Genuine deliveries that could not be applied.
     quarantine (message_id, source) {
@@ -79,7 +79,7 @@ diesel::table! {
         path -> Nullable<Text>,
         body -> Binary,
         size_bytes -> BigInt,
-        received_at -> Utc,
+        received_at -> UtcColumn,
     }
 }
 
@@ -96,7 +96,7 @@ diesel::table! {
 
 diesel::table! {
     use diesel::sql_types::{BigInt, Bool, Integer, Nullable, Text};
-    use super::super::types::Utc;
+    use super::super::types::UtcColumn;
 
     /// What the provider is to be told, one row a user.
     write_backs (external_id, source) {
@@ -104,14 +104,14 @@ diesel::table! {
         external_id -> Text,
         state -> Text,
         take_over -> Bool,
-        override_at -> Nullable<Utc>,
+        override_at -> Nullable<UtcColumn>,
         attempts -> Integer,
-        next_try_at -> Utc,
+        next_try_at -> UtcColumn,
         fence -> BigInt,
-        leased_until -> Nullable<Utc>,
+        leased_until -> Nullable<UtcColumn>,
         outcome_unknown -> Bool,
         last_error -> Nullable<Text>,
-        created_at -> Utc,
+        created_at -> UtcColumn,
     }
 }
 
@@ -128,32 +128,32 @@ diesel::table! {
 
 diesel::table! {
     use diesel::sql_types::Text;
-    use super::super::types::Utc;
+    use super::super::types::UtcColumn;
 
     /// The instance of the provider that the table belongs to.
     pinned_instances (source) {
         source -> Text,
         instance_id -> Text,
-        pinned_at -> Utc,
+        pinned_at -> UtcColumn,
     }
 }
 
 diesel::table! {
     use diesel::sql_types::Text;
-    use super::super::types::Utc;
+    use super::super::types::UtcColumn;
 
     /// Users who were looked for and not found.
     absences (external_id, source) {
         source -> Text,
         external_id -> Text,
         state -> Text,
-        found_at -> Utc,
+        found_at -> UtcColumn,
     }
 }
 
 diesel::table! {
     use diesel::sql_types::{BigInt, Bool, Nullable, Text};
-    use super::super::types::{Document, Utc};
+    use super::super::types::{JsonColumn, UtcColumn};
 
     /// Long work on all users.
     jobs (id) {
@@ -164,28 +164,28 @@ diesel::table! {
         allow_mass_delete -> Bool,
         state -> Text,
         expected -> Nullable<BigInt>,
-        counters -> Document,
-        cursor -> Nullable<Document>,
-        report -> Nullable<Document>,
+        counters -> JsonColumn,
+        cursor -> Nullable<JsonColumn>,
+        report -> Nullable<JsonColumn>,
         error -> Nullable<Text>,
         fence -> BigInt,
-        leased_until -> Nullable<Utc>,
-        created_at -> Utc,
-        started_at -> Nullable<Utc>,
-        finished_at -> Nullable<Utc>,
+        leased_until -> Nullable<UtcColumn>,
+        created_at -> UtcColumn,
+        started_at -> Nullable<UtcColumn>,
+        finished_at -> Nullable<UtcColumn>,
     }
 }
 
 diesel::table! {
     use diesel::sql_types::{BigInt, Nullable, SmallInt, Text};
-    use super::super::types::Utc;
+    use super::super::types::UtcColumn;
 
     /// Users about whom a job has to say or do something at its end.
     job_candidates (job_id, drift_kind, external_id) {
         job_id -> Text,
         drift_kind -> Text,
         external_id -> Text,
-        row_synced_at -> Nullable<Utc>,
+        row_synced_at -> Nullable<UtcColumn>,
         row_updated_at -> Nullable<BigInt>,
         row_projection -> Nullable<SmallInt>,
         looked_at -> Nullable<BigInt>,
@@ -194,15 +194,15 @@ diesel::table! {
 
 diesel::table! {
     use diesel::sql_types::{BigInt, Nullable, Text};
-    use super::super::types::{Document, Utc};
+    use super::super::types::{JsonColumn, UtcColumn};
 
     /// Work that comes again and again, done by one replica at a time.
     leases (name) {
         name -> Text,
-        due_at -> Utc,
+        due_at -> UtcColumn,
         fence -> BigInt,
-        leased_until -> Nullable<Utc>,
-        state -> Document,
+        leased_until -> Nullable<UtcColumn>,
+        state -> JsonColumn,
     }
 }
 

@@ -18,17 +18,17 @@ use std::time::Duration;
 #[derive(Debug, Clone, Copy, Default, SqlType, QueryId)]
 #[diesel(postgres_type(oid = 1184, array_oid = 1185))]
 #[diesel(sqlite_type(name = "Text"))]
-pub struct Utc;
+pub struct UtcColumn;
 
 /// SQL type of a [`Json`].
 #[derive(Debug, Clone, Copy, Default, SqlType, QueryId)]
 #[diesel(postgres_type(oid = 3802, array_oid = 3807))]
 #[diesel(sqlite_type(name = "Text"))]
-pub struct Document;
+pub struct JsonColumn;
 
 /// An instant with millisecond precision.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, AsExpression, FromSqlRow)]
-#[diesel(sql_type = Utc)]
+#[diesel(sql_type = UtcColumn)]
 pub struct Moment(Timestamp);
 
 /// Microseconds from 1970 to 2000, where PostgreSQL begins to count.
@@ -86,14 +86,14 @@ impl serde::Serialize for Moment {
     }
 }
 
-impl ToSql<Utc, Pg> for Moment {
+impl ToSql<UtcColumn, Pg> for Moment {
     fn to_sql<'b>(&'b self, out: &mut Output<'b, '_, Pg>) -> serialize::Result {
         let microseconds = self.0.as_microsecond() - POSTGRES_EPOCH_MICROSECONDS;
         ToSql::<BigInt, Pg>::to_sql(&microseconds, &mut out.reborrow())
     }
 }
 
-impl FromSql<Utc, Pg> for Moment {
+impl FromSql<UtcColumn, Pg> for Moment {
     fn from_sql(value: PgValue<'_>) -> deserialize::Result<Self> {
         let microseconds = <i64 as FromSql<BigInt, Pg>>::from_sql(value)?;
         let since_1970 = microseconds
@@ -103,14 +103,14 @@ impl FromSql<Utc, Pg> for Moment {
     }
 }
 
-impl ToSql<Utc, Sqlite> for Moment {
+impl ToSql<UtcColumn, Sqlite> for Moment {
     fn to_sql<'b>(&'b self, out: &mut Output<'b, '_, Sqlite>) -> serialize::Result {
         out.set_value(self.to_string());
         Ok(IsNull::No)
     }
 }
 
-impl FromSql<Utc, Sqlite> for Moment {
+impl FromSql<UtcColumn, Sqlite> for Moment {
     fn from_sql(
         value: <Sqlite as diesel::backend::Backend>::RawValue<'_>,
     ) -> deserialize::Result<Self> {
@@ -121,18 +121,18 @@ impl FromSql<Utc, Sqlite> for Moment {
 
 /// A JSON value as its text.
 #[derive(Debug, Clone, PartialEq, Eq, AsExpression, FromSqlRow)]
-#[diesel(sql_type = Document)]
+#[diesel(sql_type = JsonColumn)]
 pub struct Json(pub String);
 
 /// A borrowed [`Json`], for writing.
 #[derive(Debug, Clone, Copy, AsExpression)]
-#[diesel(sql_type = Document)]
+#[diesel(sql_type = JsonColumn)]
 pub struct JsonText<'a>(pub &'a str);
 
 /// The version byte that leads jsonb on PostgreSQL's wire.
 const JSONB_VERSION: u8 = 1;
 
-impl ToSql<Document, Pg> for JsonText<'_> {
+impl ToSql<JsonColumn, Pg> for JsonText<'_> {
     fn to_sql<'b>(&'b self, out: &mut Output<'b, '_, Pg>) -> serialize::Result {
         out.write_all(&[JSONB_VERSION])?;
         out.write_all(self.0.as_bytes())?;
@@ -140,14 +140,14 @@ impl ToSql<Document, Pg> for JsonText<'_> {
     }
 }
 
-impl ToSql<Document, Sqlite> for JsonText<'_> {
+impl ToSql<JsonColumn, Sqlite> for JsonText<'_> {
     fn to_sql<'b>(&'b self, out: &mut Output<'b, '_, Sqlite>) -> serialize::Result {
         out.set_value(self.0);
         Ok(IsNull::No)
     }
 }
 
-impl FromSql<Document, Pg> for Json {
+impl FromSql<JsonColumn, Pg> for Json {
     fn from_sql(value: PgValue<'_>) -> deserialize::Result<Self> {
         match value.as_bytes().split_first() {
             Some((&JSONB_VERSION, text)) => Ok(Self(String::from_utf8(text.to_vec())?)),
@@ -156,7 +156,7 @@ impl FromSql<Document, Pg> for Json {
     }
 }
 
-impl FromSql<Document, Sqlite> for Json {
+impl FromSql<JsonColumn, Sqlite> for Json {
     fn from_sql(
         value: <Sqlite as diesel::backend::Backend>::RawValue<'_>,
     ) -> deserialize::Result<Self> {

@@ -11,8 +11,8 @@ mod listing;
 mod notes;
 mod settling;
 
-pub use claims::{Postponement, WriteBackLease};
-pub use listing::Listed;
+pub use claims::{Reschedule, WriteBackLease};
+pub use listing::WriteBackRecord;
 pub(super) use notes::{earlier, enqueue_override};
 pub use settling::{Acknowledgement, WriteBackStatus};
 

@@ -6,7 +6,7 @@ use super::batch::{self, Batch, DeliveryResult};
 use super::connection::{AnyConnection, Purpose, WriteLock};
 use super::database::Database;
 use super::error::StoreError;
-use super::quarantine::{self, Admission, Entry};
+use super::quarantine::{self, Admission, QuarantineEntry};
 use super::types::Moment;
 use super::{postgres, retention, sqlite, users};
 use std::sync::Arc;
@@ -50,7 +50,7 @@ impl Writer {
     }
 
     /// Takes a delivery into the quarantine, in one transaction.
-    pub fn quarantine(&mut self, entry: &Entry<'_>) -> Result<Admission, StoreError> {
+    pub fn quarantine(&mut self, entry: &QuarantineEntry<'_>) -> Result<Admission, StoreError> {
         self.with(|connection| connection.transaction(|inner| quarantine::admit(inner, entry)))
     }
 

@@ -6,7 +6,7 @@
 use super::payload::{self, PayloadError, UserPayload};
 use super::{Clerk, profile};
 use crate::domain::text::clean;
-use crate::domain::{Malformed, Origin, Profile, Snapshot, SnapshotTimes};
+use crate::domain::{Origin, Profile, QuarantineReason, Snapshot, SnapshotTimes};
 use crate::provider::{Export, ExportError};
 use serde_json::value::RawValue;
 
@@ -129,8 +129,8 @@ impl From<PayloadError> for ExportError {
         let path = fault.path.unwrap_or_default();
         let place = path.strip_prefix("data.").map(str::to_owned);
         match (fault.reason, place) {
-            (Malformed::MissingField, _) => Self::NoId,
-            (Malformed::OutOfRange, Some(place)) => Self::OutOfRange(place),
+            (QuarantineReason::MissingField, _) => Self::NoId,
+            (QuarantineReason::OutOfRange, Some(place)) => Self::OutOfRange(place),
             (_, Some(place)) => Self::WrongType(place),
             (_, None) => Self::NoObject,
         }

@@ -17,8 +17,8 @@ pub mod test_keys;
 
 use super::{Event, EventEffect, Provider};
 use crate::domain::{
-    Change, Entitlements, Ignored, Malformed, MetadataNames, Origin, Snapshot, SnapshotTimes,
-    UnixMillis, text,
+    Change, Entitlements, IgnoreReason, MetadataNames, Origin, QuarantineReason, Snapshot,
+    SnapshotTimes, UnixMillis, text,
 };
 use crate::webhook::Verified;
 use payload::{DeletedPayload, Envelope, PayloadError, UserPayload};
@@ -52,7 +52,7 @@ impl Provider for Clerk {
     }
 }
 
-const NOT_OURS: EventEffect = EventEffect::Ignored(Ignored::EventType);
+const NOT_OURS: EventEffect = EventEffect::Ignored(IgnoreReason::EventType);
 
 impl Clerk {
     /// Fills in what can be known of `event` before anything can go wrong, and returns
@@ -68,7 +68,7 @@ impl Clerk {
         event.instance = envelope.instance()?;
         let foreign = |instance: &String| !self.instances.contains(instance);
         if !self.instances.is_empty() && event.instance.as_ref().is_some_and(foreign) {
-            return Ok(EventEffect::Ignored(Ignored::WrongInstance));
+            return Ok(EventEffect::Ignored(IgnoreReason::WrongInstance));
         }
         event.sent_at = envelope.timestamp()?;
         let change = if event_type == "user.deleted" {
@@ -101,7 +101,7 @@ impl Clerk {
 
 /// The one field without which nothing can be done.
 fn identifier(id: Option<String>) -> Result<String, PayloadError> {
-    text::clean(id).ok_or_else(|| PayloadError::at(Malformed::MissingField, "data.id"))
+    text::clean(id).ok_or_else(|| PayloadError::at(QuarantineReason::MissingField, "data.id"))
 }
 
 #[cfg(test)]

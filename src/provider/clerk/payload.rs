@@ -4,7 +4,7 @@
 //! but the id may be absent, and `null` equals absent). A value of another JSON type in a
 //! field that we map is a [`PayloadError`] with the path of that field, never with its value.
 
-use crate::domain::{Malformed, UnixMillis};
+use crate::domain::{QuarantineReason, UnixMillis};
 use serde::de::value::MapAccessDeserializer;
 use serde::de::{DeserializeOwned, MapAccess, Unexpected, Visitor};
 use serde::{Deserialize, Deserializer};
@@ -15,13 +15,13 @@ use std::marker::PhantomData;
 /// Why a body cannot be understood, and where.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) struct PayloadError {
-    pub(super) reason: Malformed,
+    pub(super) reason: QuarantineReason,
     /// Where in the JSON, as in `data.email_addresses[1].email_address`.
     pub(super) path: Option<String>,
 }
 
 impl PayloadError {
-    pub(super) fn at(reason: Malformed, path: &str) -> Self {
+    pub(super) fn at(reason: QuarantineReason, path: &str) -> Self {
         Self { reason, path: Some(path.to_owned()) }
     }
 }
@@ -43,13 +43,13 @@ impl<'a> Envelope<'a> {
     pub(super) fn read(body: &'a [u8]) -> Result<Self, PayloadError> {
         match serde_json::from_slice::<Object<Self>>(body) {
             Ok(Object(envelope)) => Ok(envelope),
-            Err(_) => Err(PayloadError { reason: Malformed::InvalidJson, path: None }),
+            Err(_) => Err(PayloadError { reason: QuarantineReason::InvalidJson, path: None }),
         }
     }
 
     pub(super) fn event_type(&self) -> Result<String, PayloadError> {
         let event_type: Option<String> = field(self.event_type, "type")?;
-        event_type.ok_or_else(|| PayloadError::at(Malformed::MissingField, "type"))
+        event_type.ok_or_else(|| PayloadError::at(QuarantineReason::MissingField, "type"))
     }
 
     pub(super) fn instance(&self) -> Result<Option<String>, PayloadError> {
@@ -63,12 +63,12 @@ impl<'a> Envelope<'a> {
         };
         UnixMillis::from_seconds_or_millis(number)
             .map(Some)
-            .ok_or_else(|| PayloadError::at(Malformed::OutOfRange, "timestamp"))
+            .ok_or_else(|| PayloadError::at(QuarantineReason::OutOfRange, "timestamp"))
     }
 
     /// Reads `data`, which must be an object with an id.
     pub(super) fn data<T: Deserialize<'a>>(&self) -> Result<T, PayloadError> {
-        whole(self.data.ok_or_else(|| PayloadError::at(Malformed::MissingField, "data.id"))?)
+        whole(self.data.ok_or_else(|| PayloadError::at(QuarantineReason::MissingField, "data.id"))?)
     }
 }
 
@@ -86,7 +86,7 @@ fn field<T: DeserializeOwned>(
 ) -> Result<Option<T>, PayloadError> {
     raw.map(|raw| serde_json::from_str(raw.get()))
         .transpose()
-        .map_err(|_| PayloadError::at(Malformed::WrongType, path))
+        .map_err(|_| PayloadError::at(QuarantineReason::WrongType, path))
 }
 
 /// Reads once more, slower, to learn where the shape is wrong.
@@ -97,7 +97,7 @@ fn locate<'a, T: Deserialize<'a>>(raw: &'a RawValue) -> PayloadError {
         .map(|error| error.path().to_string())
         .filter(|path| path != ".");
     let path = path.map_or_else(|| "data".to_owned(), |path| format!("data.{path}"));
-    PayloadError { reason: Malformed::WrongType, path: Some(path) }
+    PayloadError { reason: QuarantineReason::WrongType, path: Some(path) }
 }
 
 /// `data` of `user.created` and `user.updated`: always the whole user.
@@ -158,7 +158,8 @@ pub(super) fn instant(
 ) -> Result<Option<UnixMillis>, PayloadError> {
     number
         .map(|Integer(number)| {
-            UnixMillis::new(number).ok_or_else(|| PayloadError::at(Malformed::OutOfRange, path))
+            UnixMillis::new(number)
+                .ok_or_else(|| PayloadError::at(QuarantineReason::OutOfRange, path))
         })
         .transpose()
 }
@@ -229,5 +230,5 @@ pub(super) fn object(
     raw: &RawValue,
     path: &str,
 ) -> Result<serde_json::Map<String, serde_json::Value>, PayloadError> {
-    serde_json::from_str(raw.get()).map_err(|_| PayloadError::at(Malformed::WrongType, path))
+    serde_json::from_str(raw.get()).map_err(|_| PayloadError::at(QuarantineReason::WrongType, path))
 }

@@ -2,8 +2,8 @@
 
 use super::Clerk;
 use crate::domain::{
-    AllowedValues, Change, EntitlementName, Entitlements, Ignored, Malformed, MetadataNames,
-    Snapshot,
+    AllowedValues, Change, EntitlementName, Entitlements, IgnoreReason, MetadataNames,
+    QuarantineReason, Snapshot,
 };
 use crate::provider::{Event, EventEffect, Provider as _};
 use crate::webhook::Verified;
@@ -37,7 +37,7 @@ fn snapshot(data: &str) -> Snapshot {
 #[test]
 fn trap_5_the_type_decides_before_the_shape_does() {
     let event = parse(r#"{"type":"email.created","data":[1],"timestamp":"x","instance_id":7}"#);
-    assert_eq!(event.effect, EventEffect::Ignored(Ignored::EventType));
+    assert_eq!(event.effect, EventEffect::Ignored(IgnoreReason::EventType));
     assert_eq!(event.event_type, "email.created");
 }
 
@@ -80,7 +80,7 @@ fn trap_12_a_dangling_primary_falls_back_to_a_verified_address_only() {
 fn a_wrong_type_is_located_and_its_value_is_not_told() {
     let located =
         |data: &str| match parse(&format!(r#"{{"type":"user.created","data":{data}}}"#)).effect {
-            EventEffect::Malformed(Malformed::WrongType, Some(path)) => path,
+            EventEffect::Malformed(QuarantineReason::WrongType, Some(path)) => path,
             other => panic!("{other:?}"),
         };
     assert_eq!(located(r#"{"id":7}"#), "data.id");
@@ -105,7 +105,7 @@ fn trap_24_events_of_another_instance_are_ignored() {
         );
         clerk(&["ins_1"]).parse(&Verified::from_quarantine("m".into(), body.into())).effect
     };
-    assert_eq!(parse(r#""ins_2""#), EventEffect::Ignored(Ignored::WrongInstance));
+    assert_eq!(parse(r#""ins_2""#), EventEffect::Ignored(IgnoreReason::WrongInstance));
     assert!(matches!(parse(r#""ins_1""#), EventEffect::Change(Change::Deletion { .. })));
     assert!(matches!(parse("null"), EventEffect::Change(Change::Deletion { .. })));
 }

@@ -19,7 +19,7 @@ use super::connection::AnyConnection;
 use super::error::StoreError;
 use super::types::Moment;
 use super::users;
-use crate::domain::{Change, Ignored, Merged, Outcome};
+use crate::domain::{Change, IgnoreReason, MergedChange, Outcome};
 
 /// What one transaction writes. Users stand in the order of their external ids and
 /// deliveries in that of their message ids: all writers lock in one order.
@@ -43,7 +43,7 @@ pub struct UserWrite<'a> {
     /// The id of the row, should it be new.
     pub id: String,
     /// All changes to the user, folded.
-    pub merged: Merged<'a>,
+    pub merged: MergedChange<'a>,
 }
 
 impl UserWrite<'_> {
@@ -97,7 +97,7 @@ pub struct DeliveryWrite<'a> {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Disposition {
     /// It changes nobody.
-    Ignored(Ignored),
+    Ignored(IgnoreReason),
     /// It is the change that this batch writes for the user at this place of `users`.
     Winner(usize),
     /// Another snapshot of the batch has a greater version.

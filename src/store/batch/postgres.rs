@@ -7,7 +7,7 @@ use super::application::SnapshotStatement;
 use super::row::{Rows, settled_ids};
 use super::statement::DeliveryStatement;
 use super::{Batch, BatchReport, DeliveryResult, Disposition, UpsertOutcome, UserResult};
-use crate::domain::{Ignored, Outcome, Stale};
+use crate::domain::{IgnoreReason, Outcome, StaleReason};
 use crate::store::error::StoreError;
 use diesel::QueryResult;
 use diesel::pg::{Pg, PgConnection};
@@ -132,8 +132,8 @@ impl<'a> Deliveries<'a> {
             // `WITH ORDINALITY` counts from one, so that nobody is at zero.
             arrays.user_place.push(user.map_or(0, |user| user + 1));
             arrays.disposition.push(match delivery.disposition {
-                Disposition::Ignored(Ignored::EventType) => 0,
-                Disposition::Ignored(Ignored::WrongInstance) => 1,
+                Disposition::Ignored(IgnoreReason::EventType) => 0,
+                Disposition::Ignored(IgnoreReason::WrongInstance) => 1,
                 Disposition::Winner(_) => 2,
                 Disposition::Superseded(_) => 3,
                 Disposition::DeletedInBatch(_) => 4,
@@ -175,11 +175,11 @@ struct DeliveryRow {
 /// the words; both are listed in this order.
 const OUTCOMES: [Outcome; 6] = [
     Outcome::Applied,
-    Outcome::Stale(Stale::Superseded),
-    Outcome::Stale(Stale::Absent),
+    Outcome::Stale(StaleReason::Superseded),
+    Outcome::Stale(StaleReason::Absent),
     Outcome::Tombstoned,
-    Outcome::Ignored(Ignored::EventType),
-    Outcome::Ignored(Ignored::WrongInstance),
+    Outcome::Ignored(IgnoreReason::EventType),
+    Outcome::Ignored(IgnoreReason::WrongInstance),
 ];
 
 impl DeliveryRow {

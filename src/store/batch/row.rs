@@ -2,7 +2,7 @@
 
 use super::UserWrite;
 use crate::domain::{Change, UnixMillis, Version};
-use crate::store::types::{Document, JsonText, Moment, Utc};
+use crate::store::types::{JsonColumn, JsonText, Moment, UtcColumn};
 use diesel::QueryResult;
 use diesel::pg::Pg;
 use diesel::query_builder::AstPass;
@@ -80,17 +80,17 @@ columns! {
     source_role: Option<&'a str> => Nullable<Text>,
     plan: Option<&'a str> => Nullable<Text>,
     source_plan: Option<&'a str> => Nullable<Text>,
-    public_metadata: JsonText<'a> => Document,
+    public_metadata: JsonText<'a> => JsonColumn,
     status: &'static str => Text,
-    locked_until: Option<Moment> => Nullable<Utc>,
+    locked_until: Option<Moment> => Nullable<UtcColumn>,
     version_updated_at: i64 => BigInt,
     version_projection: i16 => SmallInt,
     version_kind: i16 => SmallInt,
     version_seen_at: i64 => BigInt,
     version_digest: &'a [u8] => Binary,
-    last_fetched_at: Option<Moment> => Nullable<Utc>,
-    last_sign_in_at: Option<Moment> => Nullable<Utc>,
-    source_created_at: Option<Moment> => Nullable<Utc>,
+    last_fetched_at: Option<Moment> => Nullable<UtcColumn>,
+    last_sign_in_at: Option<Moment> => Nullable<UtcColumn>,
+    source_created_at: Option<Moment> => Nullable<UtcColumn>,
     deletion_kind: Option<&'static str> => Nullable<Text>,
 }
 

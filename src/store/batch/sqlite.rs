@@ -9,10 +9,10 @@ use super::{
     Batch, BatchReport, DeliveryResult, DeliveryWrite, Disposition, UpsertOutcome, UserResult,
     UserWrite,
 };
-use crate::domain::{Outcome, Stale};
+use crate::domain::{Outcome, StaleReason};
 use crate::store::error::StoreError;
 use crate::store::schema::{quarantine, quarantine_subjects, users, webhook_events, write_backs};
-use crate::store::types::{Moment, Utc};
+use crate::store::types::{Moment, UtcColumn};
 use crate::store::write_backs::earlier;
 use diesel::prelude::*;
 use diesel::query_builder::{AstPass, Query, QueryFragment, QueryId};
@@ -210,8 +210,10 @@ fn outcome_of(disposition: Disposition, user: Option<&RowChange>) -> Outcome {
         _ if before == Some("signed") => Outcome::Tombstoned,
         Disposition::DeletedInBatch(_) => Outcome::Tombstoned,
         Disposition::Winner(_) if changed => Outcome::Applied,
-        _ if before == Some("absent") && !changed => Outcome::Stale(Stale::Absent),
-        Disposition::Winner(_) | Disposition::Superseded(_) => Outcome::Stale(Stale::Superseded),
+        _ if before == Some("absent") && !changed => Outcome::Stale(StaleReason::Absent),
+        Disposition::Winner(_) | Disposition::Superseded(_) => {
+            Outcome::Stale(StaleReason::Superseded)
+        }
     }
 }
 
@@ -225,7 +227,7 @@ struct Upsert<'a> {
 
 impl Query for Upsert<'_> {
     /// The row's `updated_at`, and whether an operator chose something for it.
-    type SqlType = (Utc, Bool);
+    type SqlType = (UtcColumn, Bool);
 }
 
 impl QueryId for Upsert<'_> {
@@ -248,10 +250,10 @@ impl QueryFragment<Sqlite> for Upsert<'_> {
         out.push_bind_param::<Text, _>(self.source)?;
         for _ in ["created_at", "updated_at", "synced_at"] {
             out.push_sql(", ");
-            out.push_bind_param::<Utc, _>(&self.now)?;
+            out.push_bind_param::<UtcColumn, _>(&self.now)?;
         }
         out.push_sql(", ");
-        out.push_bind_param::<Nullable<Utc>, _>(&self.deleted_at)?;
+        out.push_bind_param::<Nullable<UtcColumn>, _>(&self.deleted_at)?;
         out.push_sql(")");
         out.push_sql(on_conflict!());
         out.push_sql(" RETURNING updated_at, set_role IS NOT NULL OR set_plan IS NOT NULL");

@@ -12,7 +12,7 @@ use super::row::Rows;
 use super::sql::{
     batch_columns, enqueued, on_conflict, rank, row_columns, unchanged, woken, written,
 };
-use crate::store::types::Utc;
+use crate::store::types::UtcColumn;
 use diesel::QueryResult;
 use diesel::pg::{Pg, PgConnection};
 use diesel::query_builder::{AstPass, Query, QueryFragment, QueryId};
@@ -53,7 +53,7 @@ pub(super) fn upsert<'b, const ENQUEUES: bool>(
     out.push_sql("WITH batch AS (SELECT ");
     out.push_bind_param::<Text, _>(&batch.source)?;
     out.push_sql("::text, ");
-    out.push_bind_param::<Utc, _>(&batch.now)?;
+    out.push_bind_param::<UtcColumn, _>(&batch.now)?;
     out.push_sql("::timestamptz), incoming AS (SELECT * FROM unnest(");
     rows.bind(out.reborrow())?;
     if ENQUEUES {

@@ -2,7 +2,7 @@
 
 use crate::store::connection::{AnyConnection, both};
 use crate::store::schema::{users, write_backs};
-use crate::store::types::{Moment, Utc};
+use crate::store::types::{Moment, UtcColumn};
 use crate::store::{Store, StoreError, StoredUser};
 use diesel::dsl::{case_when, sql};
 use diesel::prelude::*;
@@ -31,7 +31,7 @@ pub struct WriteBackLease {
 
 /// How a claim ends that could not be settled.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Postponement {
+pub struct Reschedule {
     /// When to try again.
     pub after: Duration,
     /// Why, as a closed word.
@@ -112,13 +112,13 @@ impl Store {
     }
 
     /// Gives a claim back, to be tried again later.
-    pub async fn postpone_write_back(
+    pub async fn reschedule_write_back(
         &self,
         source: &'static str,
         claim: WriteBackLease,
-        postponement: Postponement,
+        reschedule: Reschedule,
     ) -> Result<(), StoreError> {
-        self.write(move |connection| postpone(connection, source, &claim, &postponement)).await
+        self.write(move |connection| postpone(connection, source, &claim, &reschedule)).await
     }
 }
 
@@ -188,10 +188,10 @@ fn postpone(
     connection: &mut AnyConnection,
     source: &str,
     claim: &WriteBackLease,
-    postponement: &Postponement,
+    reschedule: &Reschedule,
 ) -> Result<(), StoreError> {
     let now = connection.now()?;
-    let state = if postponement.rests { postponement.why } else { "due" };
+    let state = if reschedule.rests { reschedule.why } else { "due" };
     let changed = || write_backs::next_try_at.nullable().lt(write_backs::leased_until);
     both!(connection, |inner| diesel::update(
         write_backs::table.find((&claim.external_id, source))
@@ -200,14 +200,14 @@ fn postpone(
     .set((
         write_backs::state.eq(case_when(changed(), "due".into_sql::<Text>()).otherwise(state)),
         write_backs::leased_until.eq(None::<Moment>),
-        write_backs::outcome_unknown.eq(postponement.outcome_unknown),
-        write_backs::attempts.eq(write_backs::attempts + i32::from(postponement.counts)),
+        write_backs::outcome_unknown.eq(reschedule.outcome_unknown),
+        write_backs::attempts.eq(write_backs::attempts + i32::from(reschedule.counts)),
         write_backs::next_try_at.eq(case_when(
             changed(),
-            now.plus(RETRY_AFTER_CHANGE).into_sql::<Utc>()
+            now.plus(RETRY_AFTER_CHANGE).into_sql::<UtcColumn>()
         )
-        .otherwise(now.plus(postponement.after))),
-        write_backs::last_error.eq(postponement.why),
+        .otherwise(now.plus(reschedule.after))),
+        write_backs::last_error.eq(reschedule.why),
     ))
     .execute(inner))?;
     Ok(())

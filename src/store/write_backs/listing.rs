@@ -10,7 +10,7 @@ use serde::Serialize;
 /// A write-back as operators see it.
 #[derive(Clone, Debug, Queryable, Selectable, Serialize)]
 #[diesel(table_name = write_backs)]
-pub struct Listed {
+pub struct WriteBackRecord {
     external_id: String,
     state: String,
     attempts: i32,
@@ -19,7 +19,7 @@ pub struct Listed {
     created_at: Moment,
 }
 
-impl Listed {
+impl WriteBackRecord {
     /// The provider's id of the user: the last one of a page is the cursor of the next.
     pub fn external_id(&self) -> &str {
         &self.external_id
@@ -34,10 +34,11 @@ impl Store {
         state: Option<String>,
         after: Option<String>,
         limit: i64,
-    ) -> Result<Vec<Listed>, StoreError> {
+    ) -> Result<Vec<WriteBackRecord>, StoreError> {
         self.read(move |connection| {
             Ok(both!(connection, |inner| {
-                let mut query = write_backs::table.select(Listed::as_select()).into_boxed();
+                let mut query =
+                    write_backs::table.select(WriteBackRecord::as_select()).into_boxed();
                 query = query.filter(write_backs::source.eq(source));
                 if let Some(state) = &state {
                     query = query.filter(write_backs::state.eq(state));

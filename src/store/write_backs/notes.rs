@@ -2,7 +2,7 @@
 
 use crate::store::connection::{AnyConnection, both};
 use crate::store::schema::write_backs;
-use crate::store::types::{Moment, Utc};
+use crate::store::types::{Moment, UtcColumn};
 use crate::store::{Store, StoreError};
 use diesel::dsl::case_when;
 use diesel::prelude::*;
@@ -54,7 +54,7 @@ fn enqueue(
 /// The next try that stands, or `at` where that is earlier.
 #[diesel::dsl::auto_type(no_type_alias)]
 pub(in crate::store) fn earlier(at: Moment) -> _ {
-    let at = at.into_sql::<Utc>();
+    let at = at.into_sql::<UtcColumn>();
     case_when(write_backs::next_try_at.gt(at), at).otherwise(write_backs::next_try_at)
 }
 

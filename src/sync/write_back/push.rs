@@ -7,7 +7,7 @@ use super::pauses::{LONGEST_PAUSE, SHORTEST_PAUSE};
 use crate::domain::MetadataPatch;
 use crate::provider::{ApiError, Priority};
 use crate::store::budget::WINDOW;
-use crate::store::write_backs::{Acknowledgement, Postponement, WriteBackLease, WriteBackStatus};
+use crate::store::write_backs::{Acknowledgement, Reschedule, WriteBackLease, WriteBackStatus};
 use crate::store::{Moment, StoreError, StoredUser};
 use crate::sync::absence::AbsenceOutcome;
 use crate::sync::{SyncError, SyncService, now};
@@ -190,8 +190,8 @@ impl SyncService {
             ApiError::Unauthorized(_) | ApiError::NotFound => (SHORTEST_PAUSE, false),
         };
         let counts = matches!(error, ApiError::Protocol(_));
-        let postponement = Postponement { after, why, outcome_unknown, rests, counts };
-        self.store.postpone_write_back(self.source(), claim.clone(), postponement).await?;
+        let reschedule = Reschedule { after, why, outcome_unknown, rests, counts };
+        self.store.reschedule_write_back(self.source(), claim.clone(), reschedule).await?;
         match error {
             ApiError::Rejected { .. } | ApiError::Protocol(_) => {
                 tracing::warn!(
@@ -217,8 +217,8 @@ impl SyncService {
         rests: bool,
     ) -> Result<(), StoreError> {
         let outcome_unknown = claim.outcome_unknown;
-        let postponement = Postponement { after, why, outcome_unknown, rests, counts: false };
-        self.store.postpone_write_back(self.source(), claim.clone(), postponement).await
+        let reschedule = Reschedule { after, why, outcome_unknown, rests, counts: false };
+        self.store.reschedule_write_back(self.source(), claim.clone(), reschedule).await
     }
 }
 
