@@ -153,7 +153,7 @@ pub struct Snapshot {
     pub fetched_at: Option<UnixMillis>,
     /// The id that the provider's metadata holds for us, where nothing else is to be written
     /// back either: a row of this very id needs no look.
-    pub settled_id: Option<String>,
+    pub acknowledged_id: Option<String>,
 }
 
 /// How a snapshot was come by.
@@ -204,7 +204,7 @@ impl Snapshot {
             Origin::Fetch => (Version::of_fetch(updated_at, seen_at, digest), times.seen_at),
             Origin::Import => (Version::IMPORTED, None),
         };
-        let role_is_settled =
+        let role_is_known =
             profile.source_role.as_deref().is_some_and(|word| entitlements.roles.knows(word));
         Self {
             external_id,
@@ -214,7 +214,7 @@ impl Snapshot {
             plan: entitlements.plans.effective(profile.source_plan.as_deref()),
             last_sign_in_at: times.last_sign_in_at,
             fetched_at,
-            settled_id: profile.source_id.clone().filter(|_| role_is_settled),
+            acknowledged_id: profile.source_id.clone().filter(|_| role_is_known),
             profile,
         }
     }

@@ -26,7 +26,7 @@ impl Committer {
         else {
             return false;
         };
-        match self.writer.tidy(oldest_body, oldest_absence, oldest_event) {
+        match self.writer.run_retention(oldest_body, oldest_absence, oldest_event) {
             Ok(0) => false,
             Ok(dropped) => {
                 self.writer.mark_wal_dirty();

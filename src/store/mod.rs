@@ -6,7 +6,7 @@
 //!
 //! * [`batch`]: one transaction for many deliveries;
 //! * [`changes`]: what `sync` and operators write, beside the writer; [`imports`]: what a file says;
-//! * [`write_backs`], [`absences`], [`budget`], [`pinned`]: what is done at the provider;
+//! * [`write_backs`], [`absences`], [`budget`], [`instance_pins`]: what is done at the provider;
 //! * [`jobs`]: long work, and how far it has come; [`leases`]: recurring work, and whose turn it is;
 //! * [`quarantine`], [`users`], [`stored_user`], [`retention`]: what is stored, read and dropped;
 //! * [`migrations`], [`schema`], [`types`]: the tables;
@@ -20,10 +20,10 @@ mod connection;
 mod database;
 mod error;
 mod imports;
+mod instance_pins;
 pub mod jobs;
 pub mod leases;
 mod migrations;
-mod pinned;
 mod postgres;
 pub mod quarantine;
 mod retention;

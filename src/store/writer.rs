@@ -62,7 +62,7 @@ impl Writer {
     /// One step of housekeeping; returns how many rows were dropped, 0 when there is nothing
     /// left to do. Bodies that came before `oldest_body`, absences found before `oldest_absence`, and
     /// message ids and jobs from before `oldest_event` go.
-    pub fn tidy(
+    pub fn run_retention(
         &mut self,
         oldest_body: Moment,
         oldest_absence: Moment,

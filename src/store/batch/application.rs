@@ -16,7 +16,7 @@ use diesel::sql_types::{BigInt, SmallInt, Text};
 pub(super) struct SnapshotStatement<'a, const ENQUEUES: bool> {
     pub(super) batch: &'a Batch<'a>,
     pub(super) rows: &'a Rows<'a>,
-    pub(super) settled_ids: &'a [Option<&'a str>],
+    pub(super) acknowledged_ids: &'a [Option<&'a str>],
 }
 
 impl<const ENQUEUES: bool> QueryId for SnapshotStatement<'_, ENQUEUES> {
@@ -44,15 +44,15 @@ const ANSWER: &str = concat!(
     rank!("users"),
     ") < (",
     rank!("incoming"),
-    ")) IS NOT TRUE AS settled FROM users \
+    ")) IS NOT TRUE AS not_older FROM users \
     WHERE written.id IS NULL AND users.external_id = incoming.external_id \
         AND users.source = $1 LIMIT 1) AS known ON true \
-    WHERE written.id IS NOT NULL OR known.settled"
+    WHERE written.id IS NOT NULL OR known.not_older"
 );
 
 impl<const ENQUEUES: bool> QueryFragment<Pg> for SnapshotStatement<'_, ENQUEUES> {
     fn walk_ast<'b>(&'b self, mut out: AstPass<'_, 'b, Pg>) -> QueryResult<()> {
-        upsert::<ENQUEUES>(self.batch, self.rows, self.settled_ids, out.reborrow())?;
+        upsert::<ENQUEUES>(self.batch, self.rows, self.acknowledged_ids, out.reborrow())?;
         out.push_sql(ANSWER);
         Ok(())
     }

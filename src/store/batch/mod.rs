@@ -48,9 +48,9 @@ pub struct UserWrite<'a> {
 
 impl UserWrite<'_> {
     /// The id that the provider holds for us, where nothing is to be written back.
-    fn settled_id(&self) -> Option<&str> {
+    fn acknowledged_id(&self) -> Option<&str> {
         match self.merged.winner {
-            Change::Snapshot(snapshot) => snapshot.settled_id.as_deref(),
+            Change::Snapshot(snapshot) => snapshot.acknowledged_id.as_deref(),
             Change::Absence { .. } | Change::Deletion { .. } => None,
         }
     }

@@ -4,7 +4,7 @@
 //! once more.
 
 use super::application::SnapshotStatement;
-use super::row::{Rows, settled_ids};
+use super::row::{Rows, acknowledged_ids};
 use super::statement::DeliveryStatement;
 use super::{Batch, BatchReport, DeliveryResult, Disposition, UpsertOutcome, UserResult};
 use crate::domain::{IgnoreReason, Outcome, StaleReason};
@@ -54,18 +54,25 @@ fn run(
     deliveries: &Deliveries<'_>,
 ) -> QueryResult<Vec<DeliveryRow>> {
     let erases = batch.users.iter().any(|user| user.merged.winner.is_deletion());
-    let settled_ids = &*if batch.write_back { settled_ids(&batch.users) } else { Vec::new() };
+    let acknowledged_ids =
+        &*if batch.write_back { acknowledged_ids(&batch.users) } else { Vec::new() };
     match (erases, batch.write_back) {
         (false, false) => {
-            DeliveryStatement::<false, false> { batch, rows, deliveries, settled_ids }
+            DeliveryStatement::<false, false> { batch, rows, deliveries, acknowledged_ids }
                 .load(connection)
         }
-        (false, true) => DeliveryStatement::<false, true> { batch, rows, deliveries, settled_ids }
-            .load(connection),
-        (true, false) => DeliveryStatement::<true, false> { batch, rows, deliveries, settled_ids }
-            .load(connection),
-        (true, true) => DeliveryStatement::<true, true> { batch, rows, deliveries, settled_ids }
-            .load(connection),
+        (false, true) => {
+            DeliveryStatement::<false, true> { batch, rows, deliveries, acknowledged_ids }
+                .load(connection)
+        }
+        (true, false) => {
+            DeliveryStatement::<true, false> { batch, rows, deliveries, acknowledged_ids }
+                .load(connection)
+        }
+        (true, true) => {
+            DeliveryStatement::<true, true> { batch, rows, deliveries, acknowledged_ids }
+                .load(connection)
+        }
     }
 }
 
@@ -76,13 +83,13 @@ pub(in crate::store) fn apply(
     batch: &Batch<'_>,
 ) -> Result<Vec<UserResult>, StoreError> {
     let rows = Rows::new(&batch.users);
-    let settled_ids = &*settled_ids(&batch.users);
+    let acknowledged_ids = &*acknowledged_ids(&batch.users);
     let mut results: Vec<Option<UserResult>> = vec![None; batch.users.len()];
     for _ in 0..MOST_ROUNDS {
         let answers: Vec<(i64, String, i16)> = if batch.write_back {
-            SnapshotStatement::<true> { batch, rows: &rows, settled_ids }.load(connection)?
+            SnapshotStatement::<true> { batch, rows: &rows, acknowledged_ids }.load(connection)?
         } else {
-            SnapshotStatement::<false> { batch, rows: &rows, settled_ids }.load(connection)?
+            SnapshotStatement::<false> { batch, rows: &rows, acknowledged_ids }.load(connection)?
         };
         for (place, user_id, outcome) in answers {
             let slot = usize::try_from(place - 1).ok().and_then(|place| results.get_mut(place));

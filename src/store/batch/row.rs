@@ -10,8 +10,8 @@ use diesel::sql_types::{Array, BigInt, Binary, Bool, Nullable, SmallInt, Text};
 use diesel::sqlite::Sqlite;
 
 /// The id that the provider holds for each user of a batch where nothing is to be written back.
-pub(super) fn settled_ids<'a>(users: &'a [UserWrite<'a>]) -> Vec<Option<&'a str>> {
-    users.iter().map(UserWrite::settled_id).collect()
+pub(super) fn acknowledged_ids<'a>(users: &'a [UserWrite<'a>]) -> Vec<Option<&'a str>> {
+    users.iter().map(UserWrite::acknowledged_id).collect()
 }
 
 /// Declares the columns once: as the fields of a row, which SQLite is given one by one, and

@@ -141,7 +141,7 @@ macro_rules! enqueued {
          SELECT $1, written.external_id, now(), $2 FROM written \
          JOIN incoming ON incoming.external_id = written.external_id \
          WHERE incoming.deletion_kind IS NULL \
-             AND (written.has_override OR incoming.settled_id IS DISTINCT FROM written.id) \
+             AND (written.has_override OR incoming.acknowledged_id IS DISTINCT FROM written.id) \
          ORDER BY written.external_id \
          ON CONFLICT (external_id, source) DO UPDATE SET state = 'due', \
              next_try_at = LEAST(write_backs.next_try_at, excluded.next_try_at) RETURNING 1)"
@@ -159,7 +159,7 @@ macro_rules! woken {
              JOIN incoming ON incoming.external_id = written.external_id \
              WHERE incoming.deletion_kind IS DISTINCT FROM 'signed' \
                  AND (incoming.deletion_kind IS NOT NULL \
-                     OR NOT written.has_override AND incoming.settled_id = written.id))) RETURNING 1)"
+                     OR NOT written.has_override AND incoming.acknowledged_id = written.id))) RETURNING 1)"
     };
 }
 

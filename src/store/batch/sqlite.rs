@@ -99,8 +99,8 @@ fn write_user(
             cancel_write_back(connection, batch.source, external_id)?;
             erase(connection, batch.source, external_id)?;
         }
-        let unsettled = has_override || user.settled_id() != Some(&id);
-        if batch.write_back && deletion_kind.is_none() && unsettled {
+        let needs_write_back = has_override || user.acknowledged_id() != Some(&id);
+        if batch.write_back && deletion_kind.is_none() && needs_write_back {
             enqueue(connection, batch, external_id)?;
         } else if batch.write_back {
             wake(connection, batch, external_id)?;

@@ -25,7 +25,7 @@ pub(super) struct DeliveryStatement<'a, const ERASES: bool, const ENQUEUES: bool
     pub(super) batch: &'a Batch<'a>,
     pub(super) rows: &'a Rows<'a>,
     pub(super) deliveries: &'a Deliveries<'a>,
-    pub(super) settled_ids: &'a [Option<&'a str>],
+    pub(super) acknowledged_ids: &'a [Option<&'a str>],
 }
 
 impl<const ERASES: bool, const ENQUEUES: bool> QueryId for DeliveryStatement<'_, ERASES, ENQUEUES> {
@@ -47,7 +47,7 @@ impl<const ERASES: bool, const ENQUEUES: bool> RunQueryDsl<PgConnection>
 pub(super) fn upsert<'b, const ENQUEUES: bool>(
     batch: &'b Batch<'_>,
     rows: &'b Rows<'_>,
-    settled_ids: &'b [Option<&str>],
+    acknowledged_ids: &'b [Option<&str>],
     mut out: AstPass<'_, 'b, Pg>,
 ) -> QueryResult<()> {
     out.push_sql("WITH batch AS (SELECT ");
@@ -58,10 +58,10 @@ pub(super) fn upsert<'b, const ENQUEUES: bool>(
     rows.bind(out.reborrow())?;
     if ENQUEUES {
         out.push_sql(", ");
-        out.push_bind_param::<Array<Nullable<Text>>, _>(settled_ids)?;
+        out.push_bind_param::<Array<Nullable<Text>>, _>(acknowledged_ids)?;
     }
     out.push_sql(concat!(") WITH ORDINALITY AS incoming (", row_columns!()));
-    out.push_sql(if ENQUEUES { ", settled_id, place))" } else { ", place))" });
+    out.push_sql(if ENQUEUES { ", acknowledged_id, place))" } else { ", place))" });
     out.push_sql(written!());
     if ENQUEUES {
         out.push_sql(enqueued!());
@@ -106,7 +106,7 @@ const DECIDED: &str = ", decided AS (SELECT delivered.place, delivered.message_i
     FROM unnest(";
 
 /// Where the facts come from. A user whose row was not changed is looked up as it stood before:
-/// `settled` where it need not have been. The sub-select with its `LIMIT` leaves the planner no
+/// `not_older` where it need not have been. The sub-select with its `LIMIT` leaves the planner no
 /// choice but to probe the index for each such user; a join, planned while the table was empty,
 /// would read all of it for ever after.
 const FACTS: &str = concat!(
@@ -117,7 +117,7 @@ const FACTS: &str = concat!(
     rank!("users"),
     ") < (",
     rank!("incoming"),
-    ")) IS NOT TRUE AS settled, \
+    ")) IS NOT TRUE AS not_older, \
     users.deletion_kind IS DISTINCT FROM 'signed' AND COALESCE( \
         users.last_sign_in_at < incoming.last_sign_in_at, \
         incoming.last_sign_in_at IS NOT NULL) AS newer_sign_in \
@@ -127,7 +127,7 @@ const FACTS: &str = concat!(
 
 /// A delivery about a user whom another replica committed meanwhile is left out. In the order of
 /// message ids, so that all writers lock alike.
-const VISIBLE: &str = " WHERE delivered.disposition < 2 OR written.id IS NOT NULL OR known.settled \
+const VISIBLE: &str = " WHERE delivered.disposition < 2 OR written.id IS NOT NULL OR known.not_older \
     ORDER BY delivered.message_id)";
 
 /// Records each delivery under its message id, unless it is settled already: then it is a
@@ -152,7 +152,7 @@ impl<const ERASES: bool, const ENQUEUES: bool> QueryFragment<Pg>
     for DeliveryStatement<'_, ERASES, ENQUEUES>
 {
     fn walk_ast<'b>(&'b self, mut out: AstPass<'_, 'b, Pg>) -> QueryResult<()> {
-        upsert::<ENQUEUES>(self.batch, self.rows, self.settled_ids, out.reborrow())?;
+        upsert::<ENQUEUES>(self.batch, self.rows, self.acknowledged_ids, out.reborrow())?;
         if ERASES {
             out.push_sql(CANCELLED);
             out.push_sql(ERASED);

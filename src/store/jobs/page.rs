@@ -146,7 +146,7 @@ fn write(
     rows: &HashMap<String, Row>,
     counters: &mut Counters,
 ) -> Result<(), StoreError> {
-    let (mut written, mut unsettled) = (Vec::new(), Vec::new());
+    let (mut written, mut needs_write_back) = (Vec::new(), Vec::new());
     for (change, user) in users.iter().filter_map(|change| Some((change, change.snapshot()?))) {
         let row = rows.get(&user.external_id);
         let comparison = compare(row.map(Row::view).as_ref(), user);
@@ -154,8 +154,8 @@ fn write(
             (Comparison::Tombstoned, _) => counters.tombstoned += 1,
             (Comparison::Same, Some(row)) => {
                 counters.unchanged += 1;
-                if policy.defaults.write_back && !row.is_settled(user) {
-                    unsettled.push(user.external_id.as_str());
+                if policy.defaults.write_back && !row.needs_no_write_back(user) {
+                    needs_write_back.push(user.external_id.as_str());
                 }
             }
             _ => written.push((change, comparison)),
@@ -169,8 +169,8 @@ fn write(
             count(counters, result, comparison);
         }
     }
-    unsettled.sort_unstable();
-    enqueue_missing(connection, policy.defaults.source, &unsettled, now)
+    needs_write_back.sort_unstable();
+    enqueue_missing(connection, policy.defaults.source, &needs_write_back, now)
 }
 
 fn count(counters: &mut Counters, result: &UserResult, comparison: Comparison) {

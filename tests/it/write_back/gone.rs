@@ -70,7 +70,7 @@ both_engines! {
         let store = Store::new(&configuration(&both.database, &[]).database);
         let at = |text: &str| Moment::from_timestamp(text.parse().unwrap());
         let (never, february) = (at("1970-01-01T00:00:00Z"), at("2026-02-01T00:00:00Z"));
-        let tidied = tokio::task::spawn_blocking(move || store.writer().tidy(never, february, never));
+        let tidied = tokio::task::spawn_blocking(move || store.writer().run_retention(never, february, never));
         assert_eq!(tidied.await.unwrap().unwrap(), 2);
         assert_eq!(both.outbox(), ["user_2 due"]);
         assert_eq!(both.database.query("SELECT external_id AS value FROM absences"), [Some("user_4".into())]);

@@ -73,7 +73,7 @@ impl DryRun<'_> {
 
     /// Counts what the provider would be told about a user, and returns what stands in the way.
     fn preview_write_back(&mut self, user: &Snapshot, row: Option<&Row>) -> Option<Conflict> {
-        if row.is_some_and(|row| row.is_settled(user)) {
+        if row.is_some_and(|row| row.needs_no_write_back(user)) {
             return None;
         }
         let new_id;

@@ -56,9 +56,9 @@ impl Row {
     }
 
     /// Whether the provider holds all that it should, as far as the snapshot shows at a glance.
-    pub(super) fn is_settled(&self, snapshot: &Snapshot) -> bool {
+    pub(super) fn needs_no_write_back(&self, snapshot: &Snapshot) -> bool {
         let has_override = self.set_role.is_some() || self.set_plan.is_some();
-        !has_override && snapshot.settled_id.as_deref() == Some(&self.id)
+        !has_override && snapshot.acknowledged_id.as_deref() == Some(&self.id)
     }
 }
 
