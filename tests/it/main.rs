@@ -17,6 +17,7 @@ mod support;
 
 mod absence;
 mod body;
+mod clerk_facts;
 mod command_line;
 mod convergence;
 mod delivery;
