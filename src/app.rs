@@ -45,6 +45,11 @@ const BACKLOG: u32 = 4_096;
 /// How often preparing the database is tried anew while it is away.
 const PREPARE_AGAIN: Duration = Duration::from_secs(1);
 
+/// Runs a future on the kind of runtime that the server needs, until it is done.
+pub fn block_on<F: Future>(future: F) -> F::Output {
+    actix_web::rt::System::new().block_on(future)
+}
+
 /// A service that listens, but is not prepared yet.
 pub struct App {
     address: SocketAddr,

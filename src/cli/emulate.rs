@@ -52,7 +52,7 @@ fn value(name: &'static str, value: &'static str, help: &'static str) -> Arg {
 pub(super) fn run(matches: &ArgMatches) -> Result<(), Failure> {
     let settings = settings(matches)?;
     let delivers = settings.deliver_to.is_some();
-    actix_web::rt::System::new().block_on(async {
+    usersync::app::block_on(async {
         let told = |error: EmulatorError| Failure::Message(error.to_string());
         let emulator = Emulator::start(settings).map_err(told)?;
         if matches.get_flag("json") {

@@ -11,7 +11,7 @@ pub(super) fn command() -> Command {
 
 pub(super) fn run(matches: &ArgMatches) -> Result<(), Failure> {
     let config = configuration(matches, Requirement::SigningSecret)?;
-    actix_web::rt::System::new().block_on(serve(config, |_| Ok(())))
+    usersync::app::block_on(serve(config, |_| Ok(())))
 }
 
 /// Serves until a signal comes, on the current system; `listening` is called once the port is

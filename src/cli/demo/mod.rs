@@ -67,7 +67,7 @@ pub(super) fn command() -> Command {
 pub(super) fn run(matches: &ArgMatches) -> Result<(), Failure> {
     let keep = matches.get_flag("keep");
     let place = Place::open(matches.get_one::<PathBuf>("data").cloned(), keep)?;
-    actix_web::rt::System::new().block_on(async {
+    usersync::app::block_on(async {
         let mut stop = pin!(shutdown::requested());
         let (stage, report) = tokio::select! {
             shown = Box::pin(show(matches, &place)) => shown?,

@@ -24,7 +24,7 @@ pub(super) fn run(matches: &ArgMatches, directory: &Path) -> Result<(), Failure>
     stay_at_home(&mut source, &data, matches);
     let config = Config::load(&source, Requirement::SigningSecret)?;
     app::start_logs(&config);
-    actix_web::rt::System::new().block_on(serve::serve(config, |app| {
+    usersync::app::block_on(serve::serve(config, |app| {
         variables.write()?;
         print_how_to_try(app, &data.env_file());
         Ok(())

@@ -26,7 +26,7 @@ pub(super) fn run(
     let port = bind_address(&source)?.port();
     refuse_real_keys(data, &variables)?;
     let emulator_port = emulator_port.unwrap_or_else(|| next_port(port));
-    actix_web::rt::System::new().block_on(async {
+    usersync::app::block_on(async {
         let emulator = start(data, &variables, emulator_port)?;
         keep(&mut variables, emulator.credentials(), data);
         for name in VARIABLES {
