@@ -2,7 +2,7 @@
 
 .PHONY: help test check interop bench demo run
 
-help: ## say what there is
+help: ## this list
 	@sed -n 's/^\([a-z]*\):.*## /make \1	/p' Makefile
 
 test: ## all tests, on SQLite and on a throwaway PostgreSQL
@@ -18,8 +18,8 @@ interop: ## the provider's official npm client against the emulator
 bench: ## the measured comparison
 	bench/run
 
-demo: ## the whole under faults, checked: finite
+demo: ## service and emulator under faults, then a comparison of both; ends by itself
 	cargo run --release --locked -- demo
 
-run: ## the service with an embedded database, to try it
+run: ## the service with an embedded database and the emulator, to try it
 	cargo run --release --locked -- dev

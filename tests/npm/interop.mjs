@@ -1,7 +1,7 @@
 // The provider's official client against `usersync emulate`: it has to work unchanged.
 //
-// Called by scripts/interop with the path of the binary. Starts the emulator with a receiver of its own, asks for
-// everything that an application would, and says what differed.
+// Called by scripts/interop with the path of the binary. Starts the emulator and a receiver of its deliveries, calls what
+// an application would call, and prints what differs from Clerk.
 
 import assert from "node:assert/strict";
 import { spawn } from "node:child_process";
@@ -13,7 +13,7 @@ import { verifyWebhook } from "@clerk/backend/webhooks";
 
 const PATIENCE_MS = 10_000;
 
-/** What was delivered, as the requests that a route handler would get. */
+/** The deliveries so far, as requests that a route handler would get. */
 const deliveries = [];
 const receiver = http.createServer(async (request, response) => {
   const chunks = [];
@@ -38,7 +38,7 @@ function fail(error) {
   console.error(`interop: FAILED: ${error.message}`);
 }
 
-/** One promise of the emulator; the others are tried even where it does not hold. */
+/** Runs one check; the next ones run even where it fails. */
 async function check(name, work) {
   try {
     await work();
@@ -48,7 +48,7 @@ async function check(name, work) {
   }
 }
 
-/** The delivery that fits, verified by the official client. */
+/** Waits for a delivery that fits, each verified by the official client. */
 async function delivered(fits, secret) {
   const end = Date.now() + PATIENCE_MS;
   while (Date.now() < end) {
@@ -58,14 +58,14 @@ async function delivered(fits, secret) {
     }
     await new Promise((resolve) => setTimeout(resolve, 20));
   }
-  throw new Error(`no such delivery came, only ${deliveries.length} others`);
+  throw new Error(`no such delivery arrived, only ${deliveries.length} others`);
 }
 
 async function checks() {
   const ready = await Promise.race([
     lines.next(),
     new Promise((_, reject) => {
-      setTimeout(() => reject(new Error("the emulator told nothing")), PATIENCE_MS).unref();
+      setTimeout(() => reject(new Error("the emulator printed nothing")), PATIENCE_MS).unref();
     }),
   ]);
   if (ready.done) throw new Error("the emulator ended before it was ready");
@@ -157,7 +157,7 @@ async function checks() {
     const { jwt } = await clerk.sessions.getToken(session.id);
     const [header, claims, signature] = jwt.split(".");
     const other = JSON.parse(Buffer.from(claims, "base64url"));
-    other.sub = "user_somebodyElse";
+    other.sub = "user_other";
     const forged = [header, Buffer.from(JSON.stringify(other)).toString("base64url"), signature].join(".");
     for (const by of [{ jwtKey: keys.jwt_key }, { secretKey: keys.secret_key, apiUrl: keys.api_url }]) {
       await assert.rejects(verifyToken(forged, by), { reason: "token-invalid-signature" });
