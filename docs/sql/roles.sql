@@ -1,4 +1,4 @@
--- Three roles for PostgreSQL, so that nobody holds more than the task needs:
+-- Three roles for PostgreSQL, so that each holds no more than its task needs:
 --
 --   usersync_owner    owns the schema and all in it: `usersync migrate` connects as this one
 --   usersync_service  reads and writes rows, changes no table: `usersync serve` with USERSYNC_MIGRATE=check
@@ -10,7 +10,7 @@
 --   psql -d DATABASE -f docs/sql/roles.sql                      the schema is `usersync`
 --   psql -d DATABASE -v schema=NAME -f docs/sql/roles.sql       another USERSYNC_SCHEMA
 --
--- It may be run as often as one likes, and takes over a schema that was made without it. The roles have no password
+-- It may be run again at any time, and takes over a schema that was made without it. The roles have no password
 -- and so cannot log in over the network until they are given one: \password usersync_service
 
 \set ON_ERROR_STOP on
@@ -29,7 +29,7 @@ WHERE NOT EXISTS (SELECT FROM pg_roles WHERE rolname = wanted)
 SELECT format('GRANT CONNECT ON DATABASE %I TO usersync_owner, usersync_service, usersync_reader', current_database())
 \gexec
 
--- Whoever is no superuser must be a member of the owner to act for it below.
+-- A role that is no superuser must be a member of the owner to act for it below.
 SELECT format('GRANT usersync_owner TO %I', current_user)
 FROM pg_roles
 WHERE rolname = current_user AND NOT rolsuper AND rolname <> 'usersync_owner'
