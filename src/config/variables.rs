@@ -1,4 +1,5 @@
-//! Every variable, once: the `--help` text, the flags and README's table come from this list.
+//! Every variable, once: the `--help` text, the flags and the tables of docs/configuration.md come
+//! from this list.
 
 /// A configuration variable.
 #[derive(Debug)]
