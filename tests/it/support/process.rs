@@ -1,6 +1,7 @@
 //! The real program as a process of its own: it can be killed, asked to stop, and measured.
 
 use super::{Answer, READ_TOKEN, SECRET, Sender, TestDatabase, until};
+use rustix::process::{Pid, Signal, kill_process};
 use std::fs::File;
 use std::net::TcpListener;
 use std::process::{Child, Command, ExitStatus, Stdio};
@@ -79,23 +80,21 @@ impl Service {
 
     /// Asks the process to stop (SIGTERM).
     pub fn terminate(&self) {
-        self.signal("-TERM");
+        self.signal(Signal::TERM);
     }
 
     /// Holds the process where it is (SIGSTOP), as a machine does that is suspended.
     pub fn pause(&self) {
-        self.signal("-STOP");
+        self.signal(Signal::STOP);
     }
 
     /// Lets a paused process go on.
     pub fn wake(&self) {
-        self.signal("-CONT");
+        self.signal(Signal::CONT);
     }
 
-    fn signal(&self, signal: &str) {
-        let id = self.child.id().to_string();
-        let status = Command::new("kill").args([signal, &id]).status();
-        assert!(status.unwrap().success());
+    fn signal(&self, signal: Signal) {
+        kill_process(Pid::from_child(&self.child), signal).unwrap();
     }
 
     /// How the process ended; panics where it has not within the time.

@@ -2,6 +2,7 @@
 //! environment that holds nothing but what a test says.
 
 use super::TestDatabase;
+use rustix::process::{Pid, Signal, kill_process};
 use std::fmt::Write as _;
 use std::io::{BufRead as _, BufReader, Read};
 use std::path::Path;
@@ -116,20 +117,18 @@ impl Running {
 
     /// Asks the process to stop, and returns its exit status and everything that it said.
     pub fn terminate(self) -> (Option<i32>, String) {
-        self.signal("-TERM");
+        self.signal(Signal::TERM);
         self.ended()
     }
 
     /// Likewise, as Ctrl-C does.
     pub fn interrupt(self) -> (Option<i32>, String) {
-        self.signal("-INT");
+        self.signal(Signal::INT);
         self.ended()
     }
 
-    fn signal(&self, signal: &str) {
-        let id = self.child.id().to_string();
-        let asked = Command::new("kill").args([signal, &id]).status();
-        assert!(asked.unwrap().success());
+    fn signal(&self, signal: Signal) {
+        kill_process(Pid::from_child(&self.child), signal).unwrap();
     }
 
     /// Waits for the end, and returns the exit status and everything that was said.
