@@ -1,7 +1,7 @@
 //! The command line: a job is asked for and done there, and what it came to is printed.
 
+use super::fixture::{Scene, all_new, counted};
 use super::operator::Operator;
-use super::scene::{Scene, all_new, counted};
 use crate::both_engines;
 use crate::support::{Emulated, Finished, field_names};
 use clerk_emulator::Settings;

@@ -1,6 +1,6 @@
 //! Asks for jobs, and looks at them, as an operator does.
 
-use super::scene::WITHIN;
+use super::fixture::WITHIN;
 use crate::support::{ADMIN_TOKEN, Answer, until};
 use reqwest::Method;
 use serde_json::{Value, json};

@@ -1,7 +1,7 @@
 //! Several replicas: a job is handed over, runs in one place only, and waits where nobody works.
 
+use super::fixture::{PAGE, Scene, USERS, WITHIN, all_new, counted};
 use super::operator::Operator;
-use super::scene::{PAGE, Scene, USERS, WITHIN, all_new, counted};
 use crate::both_engines;
 use crate::support::until;
 use serde_json::{Value, json};

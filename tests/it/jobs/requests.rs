@@ -1,7 +1,7 @@
 //! Who may ask for a job, and for what.
 
+use super::fixture::{PAGE, Scene};
 use super::operator::Operator;
-use super::scene::{PAGE, Scene};
 use crate::both_engines;
 use crate::support::{ADMIN_TOKEN, READ_TOKEN, TestApp, user_id};
 use reqwest::Method;

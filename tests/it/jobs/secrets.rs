@@ -1,8 +1,8 @@
 //! Jobs hold ids, counts and closed words only, in logs, rows and output, whatever goes wrong.
 
+use super::fixture::Scene;
 use super::operator::Operator;
-use super::pages::SPOILT;
-use super::scene::Scene;
+use super::page_gate::SPOILT;
 use crate::both_engines;
 use crate::support::{ADMIN_TOKEN, Engine, Finished};
 use clerk_emulator::{Outage, Settings};

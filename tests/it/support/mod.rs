@@ -1,53 +1,53 @@
 //! What every test needs: a service, a database of its own, and a sender.
 
+mod answer_dropper;
+mod api_fault;
 mod app;
-mod chance;
+mod batching;
 mod cluster;
-mod contract;
-mod crowd;
 mod database;
+mod delivery;
 mod dump;
-mod emulated;
+mod emulator;
 mod event;
-mod hearing;
-mod hold;
+mod fields;
+mod manual_events;
 mod metrics;
-mod mint;
-mod one_batch;
 mod process;
 mod program;
-mod raw;
-mod relay;
+mod proxy;
+mod raw_http;
 mod replica;
+mod rng;
 mod sender;
-mod signed;
+mod session_tokens;
 mod signer;
-mod trouble;
+mod slow_clients;
 mod until;
-mod wire;
+mod writer_lock;
 
+pub use answer_dropper::Wire;
+pub use api_fault::Trouble;
 pub use app::{ADMIN_TOKEN, READ_TOKEN, TestApp, configuration};
-pub use chance::Chance;
 pub use cluster::Cluster;
-pub use contract::{JOB_COUNTERS, USER_FIELDS, field_names};
-pub use crowd::Crowd;
 pub use database::{Engine, TestDatabase};
-pub use emulated::{Emulated, emulator, provider_variables};
+pub use delivery::Signed;
+pub use emulator::{Emulated, emulator, provider_variables};
 pub use event::{deleted, event_of, user, user_id};
-pub use hearing::{NO_WRITE_BACK, outcomes, resync_at};
-pub use hold::Hold;
-pub use mint::{Mint, PARTY};
+pub use fields::{JOB_COUNTERS, USER_FIELDS, field_names};
+pub use manual_events::{NO_WRITE_BACK, outcomes, resync_at};
 pub use process::Service;
 pub use program::{Finished, Program, Running, shell};
-pub use raw::exchange;
-pub use relay::{Blocked, Relay, onward};
+pub use proxy::{Blocked, Relay, onward};
+pub use raw_http::exchange;
 pub use replica::Replica;
+pub use rng::Chance;
 pub use sender::{Answer, SECRET, Sender, message_id, now_seconds};
-pub use signed::Signed;
+pub use session_tokens::{Mint, PARTY};
 pub use signer::Signer;
-pub use trouble::Trouble;
+pub use slow_clients::Crowd;
 pub use until::until;
-pub use wire::Wire;
+pub use writer_lock::Hold;
 
 /// Writes a test once and runs it on both engines:
 /// `both_engines! { async fn name(engine) { … } }`.

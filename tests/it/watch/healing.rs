@@ -108,7 +108,7 @@ both_engines! {
     }
 
     async fn who_changes_during_a_descent_is_met_by_the_next(engine) {
-        let (database, emulator) = (TestDatabase::new(engine), super::descent::crowd(600));
+        let (database, emulator) = (TestDatabase::new(engine), super::depth::crowd(600));
         let relay = Relay::to(&emulator);
         relay.block(Blocked::LaterPages);
         let variables = [NO_WRITE_BACK, EVERY_SECOND, ("CLERK_API_URL", relay.url.as_str())];

@@ -2,7 +2,7 @@
 
 use super::USERS;
 use super::sight::{Look, Sight};
-use crate::convergence::fetched::{Fetching, START};
+use crate::convergence::fetches::{Fetching, START};
 use crate::support::{TestDatabase, configuration};
 use serde_json::{Value, json};
 use std::sync::Arc;

@@ -1,7 +1,7 @@
 //! What may be seen of a few users, at random.
 
 use super::USERS;
-use crate::convergence::fetched::START;
+use crate::convergence::fetches::START;
 use proptest::prelude::*;
 use serde_json::{Value, json};
 

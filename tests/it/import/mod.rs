@@ -2,10 +2,10 @@
 //! is changed.
 //!
 //! * [`ids`]: which id a row gets, and who has it already;
-//! * [`files`]: the formats; [`faults`]: what may be wrong with a file;
+//! * [`files`]: the formats; [`errors`]: what may be wrong with a file;
 //! * [`races`]: the service writes the same users meanwhile.
 
-mod faults;
+mod errors;
 mod files;
 mod ids;
 mod races;

@@ -1,9 +1,9 @@
 //! `GET /v1/me`: what it says, who is refused, and how a row comes to be that is missing.
 
 mod answer;
-mod away;
-mod missing;
-mod refused;
+mod outage;
+mod refusals;
+mod row_creation;
 
 use crate::support::{Answer, Emulated, Engine, Signed, now_seconds, user};
 

@@ -1,13 +1,13 @@
 //! Drift: in what table and provider differ is found and told, and left as it is.
 //!
-//! * [`found`]: every difference, by its kind and the users' ids;
+//! * [`kinds`]: every difference, by its kind and the users' ids;
 //! * [`grace`]: what is young, or was healed meanwhile, does not count;
-//! * [`harmless`]: a search changes nothing;
+//! * [`read_only`]: a search changes nothing;
 //! * [`report`]: who is told, and what.
 
-mod found;
 mod grace;
-mod harmless;
+mod kinds;
+mod read_only;
 mod report;
 
 use crate::support::{

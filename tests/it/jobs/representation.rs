@@ -1,7 +1,7 @@
 //! How jobs are shown: each as it stands, and all in a list.
 
+use super::fixture::{PAGE, Scene, USERS, counted};
 use super::operator::Operator;
-use super::scene::{PAGE, Scene, USERS, counted};
 use crate::both_engines;
 use crate::support::JOB_COUNTERS;
 use serde_json::{Value, json};

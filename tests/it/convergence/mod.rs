@@ -4,12 +4,12 @@
 //! * [`model`]: what a row has to be, computed from the set by the words of the design;
 //! * [`table`]: what the rows are;
 //! * [`every_order`]: all orders of a small set;
-//! * [`fetched`]: all orders of events, snapshots that were fetched, and absences;
+//! * [`fetches`]: all orders of events, snapshots that were fetched, and absences;
 //! * [`pages`]: pages of jobs and of the watch among them, committed later than they were seen;
 //! * [`random_sets`]: random sets, split at random over moments and replicas.
 
 mod every_order;
-mod fetched;
+mod fetches;
 mod model;
 mod pages;
 mod random_sets;

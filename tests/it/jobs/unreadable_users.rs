@@ -1,7 +1,7 @@
 //! Users who cannot be read, or stored: they are counted, and hide nobody.
 
-use super::pages::SPOILT;
-use super::scene::{PAGE, Scene, counted};
+use super::fixture::{PAGE, Scene, counted};
+use super::page_gate::SPOILT;
 use crate::both_engines;
 use crate::support::Engine;
 use serde_json::json;

@@ -1,13 +1,13 @@
 //! Session tokens at `GET /v1/me`: which are refused and with which code, how they are carried,
 //! by which keys they are checked, and that nothing else opens this door, nor they another one.
 
-mod carried;
 mod claims;
-mod foreign;
+mod foreign_credentials;
+mod header_and_signature;
 mod keys;
-mod logged;
-mod refused;
+mod logs;
 mod routes;
+mod transport;
 
 use crate::support::{Answer, Emulated, Engine, Mint, PARTY, Signer, TestApp, user, user_id};
 

@@ -1,15 +1,15 @@
 //! Overload, slow clients, stopping and outages: whoever is turned away hears it at once and
 //! may come again, and what was accepted is committed.
 //!
-//! * [`crowds`]: slow and silent clients leave others served;
+//! * [`slow_clients`]: slow and silent clients leave others served;
 //! * [`full_queue`]: the queue is bounded;
-//! * [`stopping`]: a stop finishes what waits, and a sender that goes away loses nothing;
+//! * [`shutdown`]: a stop finishes what waits, and a sender that goes away loses nothing;
 //! * [`outage`]: the database is away, and comes back.
 
-mod crowds;
 mod full_queue;
 mod outage;
-mod stopping;
+mod shutdown;
+mod slow_clients;
 
 use crate::support::Answer;
 

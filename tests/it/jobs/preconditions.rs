@@ -1,6 +1,6 @@
 //! The command line says what is in the way, and writes nothing.
 
-use super::scene::{Scene, counted};
+use super::fixture::{Scene, counted};
 use crate::both_engines;
 use crate::support::{Program, TestDatabase};
 use clerk_emulator::{Emulator, Settings};

@@ -1,7 +1,7 @@
 //! A job waits for a provider, or a database, that is away, and goes on when it is back.
 
+use super::fixture::{PAGE, Scene, USERS, WITHIN, all_new, counted};
 use super::operator::Operator;
-use super::scene::{PAGE, Scene, USERS, WITHIN, all_new, counted};
 use crate::both_engines;
 use crate::support::{Cluster, TestDatabase, until};
 use clerk_emulator::{Emulator, Faults, Outage, Settings};
@@ -86,7 +86,7 @@ impl Scene {
 async fn a_database_that_restarts_is_waited_for() {
     let cluster = Cluster::start();
     let emulator = Emulator::start(Settings { users: USERS, ..Settings::default() }).unwrap();
-    let pages = super::pages::Pages::of(&emulator);
+    let pages = super::page_gate::Pages::of(&emulator);
     let scene = Scene { database: TestDatabase::on_server(&cluster.url), emulator, pages };
     scene.pages.open(1);
     let (_program, running) = scene.start(&["backfill", "--json"]);

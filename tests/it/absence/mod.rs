@@ -1,14 +1,14 @@
 //! Users whom the provider knows no longer: a 404 is no deletion.
 //!
-//! * [`emptying`]: what is left of an absent user, and what brings it back;
-//! * [`proof`]: nobody is emptied while the key may be a wrong one, or the provider in trouble;
+//! * [`row_state`]: what is left of an absent user, and what brings it back;
+//! * [`instance_check`]: nobody is emptied while the key may be a wrong one, or the provider in trouble;
 //! * [`mass_delete_limit`]: no more than a few a day, over all requests and replicas;
-//! * [`told`]: the log says what is wrong, and of nobody who.
+//! * [`logs`]: the log says what is wrong, and of nobody who.
 
-mod emptying;
+mod instance_check;
+mod logs;
 mod mass_delete_limit;
-mod proof;
-mod told;
+mod row_state;
 
 use crate::support::{Emulated, outcomes};
 

@@ -1,8 +1,8 @@
 //! The command line while a job is under way: it follows one that a replica is at, and ends by a
 //! signal as whoever sends it means it.
 
+use super::fixture::{PAGE, Scene, USERS, WITHIN, all_new, counted};
 use super::operator::Operator;
-use super::scene::{PAGE, Scene, USERS, WITHIN, all_new, counted};
 use crate::both_engines;
 use crate::support::{Program, Running, Service, until};
 use serde_json::Value;

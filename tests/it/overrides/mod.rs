@@ -1,8 +1,8 @@
 //! `PATCH /v1/users/{id}`: an operator chooses a role or a plan, here and at the provider.
 
-mod kept;
+mod persistence;
 mod request;
-mod sent;
+mod write_back;
 
 use crate::support::{ADMIN_TOKEN, Answer, TestApp};
 use reqwest::Method;

@@ -1,22 +1,22 @@
 //! Reconcile and backfill: all users of the provider, compared with all rows.
 //!
 //! * [`healing`]: what is planted is counted and healed whatever goes wrong, and once is enough;
-//! * [`preview`]: a dry run tells the same and changes nothing;
+//! * [`dry_run`]: a dry run tells the same and changes nothing;
 //! * [`repairs`]: rows of an older release or another configuration, and users who are back;
-//! * [`extra`]: rows whose user is gone, and those that only look so;
-//! * [`mass_delete_limit`]: no more of them than a few a day; [`nobody`]: none while the provider is in trouble;
-//! * [`meanwhile`]: users change while a page of them is on its way;
-//! * [`interrupted`]: killed in the middle of emptying; [`together`]: no deadlock with webhooks.
+//! * [`orphans`]: rows whose user is gone, and those that only look so;
+//! * [`mass_delete_limit`]: no more of them than a few a day; [`provider_outage`]: none while the provider is in trouble;
+//! * [`concurrent_changes`]: users change while a page of them is on its way;
+//! * [`crash`]: killed in the middle of emptying; [`deadlocks`]: no deadlock with webhooks.
 
-mod extra;
+mod concurrent_changes;
+mod crash;
+mod deadlocks;
+mod dry_run;
 mod healing;
-mod interrupted;
 mod mass_delete_limit;
-mod meanwhile;
-mod nobody;
-mod preview;
+mod orphans;
+mod provider_outage;
 mod repairs;
-mod together;
 
 use crate::support::{
     ADMIN_TOKEN, Emulated, Engine, JOB_COUNTERS, NO_WRITE_BACK, Relay, TestDatabase, until,

@@ -1,16 +1,16 @@
 //! The watch and the schedule: what no event told heals by itself.
 //!
 //! * [`healing`]: lost creates and updates by the watch, lost deletes by a reconcile;
-//! * [`descent`]: how far is read, and what that costs;
-//! * [`turns`]: one replica at a time, and how often;
-//! * [`trouble`]: what goes wrong harms nothing, and is said;
+//! * [`depth`]: how far is read, and what that costs;
+//! * [`lease`]: one replica at a time, and how often;
+//! * [`faults`]: what goes wrong harms nothing, and is said;
 //! * [`schedule`]: a reconcile when one is due.
 
-mod descent;
+mod depth;
+mod faults;
 mod healing;
+mod lease;
 mod schedule;
-mod trouble;
-mod turns;
 
 use crate::support::{Emulated, Service, TestDatabase, now_seconds, provider_variables, until};
 use clerk_emulator::Emulator;

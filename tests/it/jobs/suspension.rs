@@ -1,7 +1,7 @@
 //! A replica that was paused for longer than its lease, and woken, as a suspended machine is.
 
+use super::fixture::{PAGE, Scene, USERS, WITHIN, all_new, counted};
 use super::operator::Operator;
-use super::scene::{PAGE, Scene, USERS, WITHIN, all_new, counted};
 use crate::both_engines;
 use crate::support::{Engine, Hold, Service, until};
 

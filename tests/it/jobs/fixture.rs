@@ -1,7 +1,7 @@
 //! What tests of jobs play on: a provider with a crowd, the road to it, and a database.
 
 use super::operator::Operator;
-use super::pages::Pages;
+use super::page_gate::Pages;
 use crate::support::{
     ADMIN_TOKEN, Engine, Finished, Program, Replica, Running, Service, TestDatabase,
     provider_variables, until,

@@ -1,7 +1,7 @@
 //! What a job that ended well has counted: exactly what there was to do.
 
+use super::fixture::{Scene, all_new, counted};
 use super::operator::Operator;
-use super::scene::{Scene, all_new, counted};
 use crate::both_engines;
 use crate::support::{Sender, deleted};
 use serde_json::json;

@@ -1,6 +1,6 @@
 //! Cancelling: a job that has not ended ends, and one that has stays as it is.
 
-use super::scene::{PAGE, Scene, USERS, WITHIN, all_new, counted};
+use super::fixture::{PAGE, Scene, USERS, WITHIN, all_new, counted};
 use crate::both_engines;
 use crate::support::until;
 use serde_json::{Value, json};

@@ -1,22 +1,22 @@
 //! Write-back: the provider is told our id and role, once, whatever goes wrong meanwhile.
 //!
-//! * [`settled`]: users that agree, echoes, and services that write nothing back;
-//! * [`choices`]: what an operator sets survives older events, and the latest choice wins;
+//! * [`no_op`]: users that agree, echoes, and services that write nothing back;
+//! * [`overrides`]: what an operator sets survives older events, and the latest choice wins;
 //! * [`conflicts`]: values that are not ours are left alone;
-//! * [`gone`]: users who are deleted meanwhile;
+//! * [`deletion`]: users who are deleted meanwhile;
 //! * [`outages`]: the API is away, or refuses the key;
-//! * [`ahead`]: users who wait after a backfill are looked at together;
+//! * [`prefetch`]: users who wait after a backfill are looked at together;
 //! * [`budget`]: no more requests than may be;
-//! * [`many`]: replicas at work together, and killed.
+//! * [`replicas`]: replicas at work together, and killed.
 
-mod ahead;
 mod budget;
-mod choices;
 mod conflicts;
-mod gone;
-mod many;
+mod deletion;
+mod no_op;
 mod outages;
-mod settled;
+mod overrides;
+mod prefetch;
+mod replicas;
 
 use crate::both_engines;
 use crate::support::Emulated;

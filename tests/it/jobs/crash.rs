@@ -1,7 +1,7 @@
 //! A job whose process died: whoever comes next goes on where it stood.
 
+use super::fixture::{PAGE, Scene, USERS, all_new, counted};
 use super::operator::Operator;
-use super::scene::{PAGE, Scene, USERS, all_new, counted};
 use crate::both_engines;
 use crate::support::{Engine, Hold, Service, until};
 use serde_json::Value;
@@ -29,7 +29,7 @@ async fn until_writing(scene: &Scene) {
             "pg_locks WHERE NOT granted AND relation = '{}.users'::regclass",
             scene.database.schema
         );
-        until("a page is written", super::scene::WITHIN, async || {
+        until("a page is written", super::fixture::WITHIN, async || {
             (scene.database.count(&waiting) == 1).then_some(())
         })
         .await;
