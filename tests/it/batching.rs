@@ -1,7 +1,7 @@
 //! Deliveries that are committed as one batch are answered as if they had come one by one.
 
 use crate::both_engines;
-use crate::support::{Answer, Hold, TestApp, deleted, message_id, user, user_id};
+use crate::support::{Answer, TestApp, WriterLock, deleted, message_id, user, user_id};
 use serde_json::{Value, json};
 
 fn outcomes(answers: &[Answer]) -> Vec<&str> {
@@ -21,7 +21,6 @@ both_engines! {
         assert_eq!(outcomes(&answers), ["applied", "duplicate", "stale"]);
         assert_eq!(answers[0].body["user_id"], answers[1].body["user_id"]);
         assert_eq!(answers[2].reason(), Some("superseded"));
-        app.stop().await;
     }
 
     async fn a_snapshot_is_tombstoned_by_a_deletion_of_its_batch_before_or_after_it(engine) {
@@ -32,7 +31,6 @@ both_engines! {
         assert_eq!(outcomes(&answers), ["tombstoned", "applied", "tombstoned", "tombstoned"]);
         assert_eq!(app.user(&user_id(1)).await["status"], "deleted");
         assert!(answers.iter().all(|answer| answer.body["user_id"] == answers[0].body["user_id"]));
-        app.stop().await;
     }
 
     async fn the_newest_snapshot_of_a_batch_is_applied_and_the_others_are_superseded(engine) {
@@ -42,7 +40,6 @@ both_engines! {
         assert_eq!(outcomes(&answers), ["stale", "applied", "stale"]);
         assert_eq!(answers[2].reason(), Some("superseded"));
         assert_eq!(app.user(&user_id(1)).await["last_name"], "Version3000");
-        app.stop().await;
     }
 
     async fn a_batch_that_is_older_than_the_row_is_superseded_as_a_whole(engine) {
@@ -51,7 +48,6 @@ both_engines! {
         let answers = app.send_in_one_batch(&[("msg_1", snapshot(2_000)), ("msg_2", snapshot(3_000))]).await;
         assert_eq!(outcomes(&answers), ["stale", "stale"]);
         assert_eq!(app.user(&user_id(1)).await["last_name"], "Version9000");
-        app.stop().await;
     }
 
     async fn users_of_one_batch_do_not_touch_each_other(engine) {
@@ -68,7 +64,6 @@ both_engines! {
         assert_eq!(outcomes(&answers), ["applied", "ignored", "tombstoned", "quarantined", "applied"]);
         assert_eq!(app.user(&user_id(2)).await["id"], answers[0].body["user_id"]);
         assert_eq!(app.user(&user_id(1)).await["id"], answers[4].body["user_id"]);
-        app.stop().await;
     }
 
     async fn sign_ins_of_superseded_snapshots_count_within_a_batch(engine) {
@@ -77,7 +72,6 @@ both_engines! {
         old["data"]["last_sign_in_at"] = 7_000.into();
         app.send_in_one_batch(&[("msg_1", old), ("msg_2", snapshot(2_000))]).await;
         assert_eq!(app.user(&user_id(1)).await["last_sign_in_at"], "1970-01-01T00:00:07.000Z");
-        app.stop().await;
     }
 
     async fn an_unreadable_message_that_comes_twice_in_a_batch_is_kept_once(engine) {
@@ -87,20 +81,18 @@ both_engines! {
         assert_eq!(answers[0].outcome(), "quarantined");
         assert_eq!(app.database.count("quarantine"), 1);
         assert_eq!(answers[1].outcome(), "duplicate", "it came earlier in the batch");
-        app.stop().await;
     }
 
     async fn trap_6_nothing_is_answered_before_it_is_committed(engine) {
         let app = TestApp::start(engine).await;
-        let hold = Hold::writers_of(&app.database);
+        let lock = WriterLock::on(&app.database);
         let batches = app.batches().await;
         let delivery = app.spawn(message_id(), snapshot(1_000).to_string().into_bytes());
         app.until_batches(batches + 1).await;
         assert_eq!(app.database.count("users"), 0);
         assert!(!delivery.is_finished(), "answered before the commit");
-        hold.release();
+        lock.release();
         assert_eq!(delivery.await.unwrap().outcome(), "applied");
         assert_eq!(app.database.count("users"), 1);
-        app.stop().await;
     }
 }

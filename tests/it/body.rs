@@ -1,7 +1,7 @@
 //! Bodies that are too large, too slow or never needed: refused early, and nothing is stored.
 
 use crate::both_engines;
-use crate::support::{Engine, Signed, TestApp, exchange, message_id, user, user_id};
+use crate::support::{Delivery, Engine, TestApp, exchange, message_id, user, user_id};
 
 const MIB: usize = 1024 * 1024;
 
@@ -27,25 +27,23 @@ both_engines! {
     async fn a_body_that_announces_too_much_is_refused_before_it_is_sent(engine) {
         let app = TestApp::start(engine).await;
         let length = format!("content-length: {}", MIB + 1);
-        let signed = Signed::bytes("{}");
-        let bare = Signed { headers: Vec::new(), body: Vec::new() };
+        let signed = Delivery::bytes("{}");
+        let bare = Delivery { headers: Vec::new(), body: Vec::new() };
         for head in [signed.head(&[&length]), bare.head(&[&length])] {
             let (status, problem) = exchange(&app, head).await;
             assert_eq!((status, &problem["code"]), (413, &"body_too_large".into()));
         }
         assert_eq!(app.database.count("webhook_events"), 0);
-        app.stop().await;
     }
 
     async fn a_chunked_body_is_refused_once_it_is_too_large(engine) {
         let app = TestApp::start(engine).await;
-        let signed = Signed::bytes(padded(MIB + 1));
+        let signed = Delivery::bytes(padded(MIB + 1));
         let mut request = signed.head(&["transfer-encoding: chunked"]);
         request.extend(chunked(&signed.body));
         let (status, problem) = exchange(&app, request).await;
         assert_eq!((status, &problem["code"]), (413, &"body_too_large".into()));
         assert_eq!(app.database.count("webhook_events"), 0);
-        app.stop().await;
     }
 
     async fn a_body_of_exactly_one_mebibyte_is_taken(engine) {
@@ -54,43 +52,39 @@ both_engines! {
         assert_eq!((announced.status.as_u16(), announced.outcome()), (200, "ignored"));
         let garbage = app.send_bytes(&message_id(), vec![b'a'; MIB]).await;
         assert_eq!((garbage.status.as_u16(), garbage.outcome()), (202, "quarantined"));
-        let signed = Signed::bytes(padded(MIB));
+        let signed = Delivery::bytes(padded(MIB));
         let mut request = signed.head(&["transfer-encoding: chunked"]);
         request.extend(chunked(&signed.body));
         request.extend_from_slice(b"0\r\n\r\n");
         let (status, answer) = exchange(&app, request).await;
         assert_eq!((status, &answer["outcome"]), (200, &"ignored".into()));
-        app.stop().await;
     }
 
     async fn cheap_checks_come_before_the_body_is_read(engine) {
         let app = TestApp::start(engine).await;
-        let signed = Signed::event(&user(&user_id(1), 1_000));
+        let signed = Delivery::event(&user(&user_id(1), 1_000));
         let unsigned = signed.clone().without("svix-signature");
         let stale = signed.with("svix-timestamp", "1600000000");
         for (refused, code) in [(unsigned, "missing_header"), (stale, "timestamp_too_old")] {
             let (status, problem) = exchange(&app, refused.head(&["content-length: 500"])).await;
             assert_eq!((status, &problem["code"]), (400, &code.into()));
         }
-        app.stop().await;
     }
 
     async fn an_empty_body_is_genuine_but_no_event(engine) {
         let app = TestApp::start(engine).await;
         let answer = app.send_bytes(&message_id(), Vec::new()).await;
         assert_eq!((answer.status.as_u16(), answer.reason()), (202, Some("invalid_json")));
-        app.stop().await;
     }
 
     async fn trap_9_the_bytes_count_and_not_what_headers_say_of_them(engine) {
         let app = TestApp::start(engine).await;
         let types = ["text/plain; charset=latin1", "application/x-www-form-urlencoded"];
         for (number, content_type) in types.into_iter().enumerate() {
-            let signed = Signed::event(&user(&user_id(number), 1_000));
+            let signed = Delivery::event(&user(&user_id(number), 1_000));
             let answer = signed.with("content-type", content_type).post(&app).await;
             assert_eq!(answer.outcome(), "applied", "{content_type}");
         }
-        app.stop().await;
     }
 }
 
@@ -98,11 +92,10 @@ both_engines! {
 #[tokio::test]
 async fn a_body_that_does_not_come_within_ten_seconds_is_refused() {
     let app = TestApp::start(Engine::Sqlite).await;
-    let signed = Signed::event(&user(&user_id(1), 1_000));
+    let signed = Delivery::event(&user(&user_id(1), 1_000));
     let mut request = signed.head(&["content-length: 500"]);
     request.extend_from_slice(&signed.body[..10]);
     let (status, problem) = exchange(&app, request).await;
     assert_eq!((status, &problem["code"]), (408, &"body_too_slow".into()));
     assert_eq!(app.database.count("webhook_events"), 0);
-    app.stop().await;
 }

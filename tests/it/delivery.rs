@@ -15,7 +15,6 @@ both_engines! {
         assert_eq!((late.outcome(), late.reason()), ("stale", Some("superseded")));
         assert_eq!(late.body["user_id"], updated.body["user_id"]);
         assert_eq!(app.user(&id).await["last_name"], "Version2000");
-        app.stop().await;
     }
 
     async fn delete_before_create_leaves_a_tombstone(engine) {
@@ -26,7 +25,6 @@ both_engines! {
         assert_eq!(app.send(&deleted(&id)).await.outcome(), "tombstoned");
         let user = app.user(&id).await;
         assert_eq!((&user["status"], &user["name"]), (&"deleted".into(), &serde_json::Value::Null));
-        app.stop().await;
     }
 
     async fn trap_8_a_repeated_message_is_a_duplicate_and_does_no_harm(engine) {
@@ -39,7 +37,6 @@ both_engines! {
         assert_eq!(app.send_as(&message, &user(&id, 1_000)).await.outcome(), "duplicate");
         assert_eq!(app.user(&id).await["last_name"], "Version2000");
         assert_eq!(app.database.count("webhook_events"), 2);
-        app.stop().await;
     }
 
     async fn of_two_snapshots_that_differ_in_their_lock_only_the_longer_lock_stays(engine) {
@@ -58,6 +55,5 @@ both_engines! {
         assert_eq!(locks.len(), 1, "{locks:?}");
         // The envelope's 1,000 are seconds, since as milliseconds they would lie in 1970.
         assert!(locks[0].as_ref().unwrap().contains("00:46:40"), "{locks:?}");
-        app.stop().await;
     }
 }

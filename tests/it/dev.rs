@@ -7,11 +7,9 @@ use serde_json::Value;
 use std::fs::{self, Permissions};
 use std::os::unix::fs::PermissionsExt as _;
 use std::path::Path;
-use std::time::Duration;
 
 const SAMPLE_USER: &str = "user_33sR3n1FRYDsxjSPI9aGB8hbGo9";
 const ENV_FILE: &str = "data/dev/env";
-const WITHIN: Duration = Duration::from_secs(60);
 
 /// Starts `dev` on a free port; returns where it listens.
 fn start(program: &Program) -> (Running, String) {
@@ -49,7 +47,7 @@ async fn sample_user(program: &Program, origin: &str) -> Answer {
 
 /// Waits until the emulator was told of every row.
 async fn until_written_back(program: &Program, origin: &str) {
-    until("everything is written back", WITHIN, async || {
+    until("everything is written back", async || {
         let due = get(program, format!("{origin}/v1/write-backs?state=due")).await;
         (due.body["data"] == Value::Array(Vec::new())).then_some(())
     })
@@ -119,7 +117,7 @@ async fn users_and_keys_of_the_emulator_survive_a_restart() {
     let (running, [sign_up, row, ..]) = start_and_read(&program);
     let user = json(&shell(&program, &sign_up));
     let find = async |row: &str| {
-        until("the event is applied", WITHIN, async || {
+        until("the event is applied", async || {
             Some(json(&shell(&program, row))["data"].get(0)?.clone())
         })
         .await
@@ -176,10 +174,8 @@ async fn variables_of_an_earlier_version_are_completed_and_kept() {
         assert_ne!(variable(&program, name), "", "{name}");
     }
     shell(&program, &sign_up);
-    until("the event is applied", WITHIN, async || {
-        json(&shell(&program, &row))["data"].get(0).map(drop)
-    })
-    .await;
+    until("the event is applied", async || json(&shell(&program, &row))["data"].get(0).map(drop))
+        .await;
     running.terminate();
 }
 
@@ -278,7 +274,6 @@ both_engines! {
         assert_eq!(sent.status, Some(1), "{sent:?}");
         assert!(sent.stderr.contains("bad_signature"), "{sent:?}");
         assert!(!sent.stderr.contains(other), "{sent:?}");
-        app.stop().await;
     }
 
     async fn send_posts_the_bytes_of_a_file_as_they_are(engine) {
@@ -291,7 +286,6 @@ both_engines! {
         let answer: serde_json::Value = serde_json::from_str(&sent.stdout).unwrap();
         assert_eq!((&answer["outcome"], &answer["event_id"]), (&"applied".into(), &"msg_7".into()));
         assert_eq!(app.user(&user_id(7)).await["first_name"], "Ada");
-        app.stop().await;
     }
 
     async fn send_names_another_user_on_request(engine) {
@@ -300,7 +294,6 @@ both_engines! {
         let sent = program.run(&["send", "user.created", "--url", &app.url, "--user", "user_other"]);
         assert_eq!(sent.status, Some(0), "{sent:?}");
         assert_eq!(app.user("user_other").await["first_name"], "Rosalind");
-        app.stop().await;
     }
 }
 

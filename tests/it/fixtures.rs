@@ -92,7 +92,7 @@ impl Walk {
 
     async fn user_text(&self, id: &str) -> String {
         let url = format!("{}/v1/users/{id}", self.app.origin);
-        let request = self.app.client.get(url).bearer_auth(READ_TOKEN);
+        let request = self.app.http.get(url).bearer_auth(READ_TOKEN);
         request.send().await.unwrap().text().await.unwrap()
     }
 
@@ -136,13 +136,12 @@ both_engines! {
                 never_stored(&body, false, &mut secrets);
             }
         }
-        assert!(secrets.len() >= 30, "the fixtures hold no secrets any more: {secrets:?}");
+        assert!(secrets.len() >= 30, "the fixtures lock no secrets any more: {secrets:?}");
         let dump = app.database.dump();
         assert!(dump.contains("nadir.typeless@example.net"), "the dump shows nothing");
         for secret in &secrets {
             assert!(!dump.contains(secret), "{secret} is stored");
         }
-        app.stop().await;
     }
 
     async fn trap_10_nothing_is_kept_of_events_that_are_not_ours(engine) {
@@ -159,7 +158,6 @@ both_engines! {
             assert!(!dump.contains(text), "{text} is stored");
         }
         assert_eq!((app.database.count("users"), app.database.count("quarantine")), (0, 0));
-        app.stop().await;
     }
 }
 

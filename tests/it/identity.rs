@@ -2,7 +2,7 @@
 //! come.
 
 use crate::both_engines;
-use crate::support::{Replica, TestApp, TestDatabase, deleted, message_id, user, user_id};
+use crate::support::{TestApp, TestDatabase, deleted, message_id, user, user_id};
 use serde_json::{Value, json};
 
 fn with_email(number: usize, updated_at: i64, address: &str) -> Value {
@@ -22,7 +22,6 @@ both_engines! {
         app.send(&deleted(&user_id(1))).await;
         app.database.execute("DELETE FROM webhook_events");
         assert_eq!(app.send_as(&message, &old).await.outcome(), "tombstoned");
-        app.stop().await;
     }
 
     async fn trap_13_two_users_may_have_one_address_and_swap_them_in_any_order(engine) {
@@ -34,7 +33,6 @@ both_engines! {
         }
         assert_eq!(app.user(&user_id(1)).await["email"], "b@example.org");
         assert_eq!(app.user(&user_id(2)).await["email"], "a@example.org");
-        app.stop().await;
     }
 
     async fn trap_13_a_user_who_signs_up_again_is_another_one(engine) {
@@ -45,7 +43,6 @@ both_engines! {
         let (old, new) = (app.user(&user_id(1)).await, app.user(&user_id(2)).await);
         assert_ne!(old["id"], new["id"]);
         assert_eq!((&old["email"], &new["email"]), (&Value::Null, &"a@example.org".into()));
-        app.stop().await;
     }
 
     async fn trap_21_nothing_that_comes_late_brings_a_deleted_user_back(engine) {
@@ -61,7 +58,6 @@ both_engines! {
         }
         assert_eq!(app.user(&user_id(1)).await, before);
         assert_eq!((&before["id"], &before["last_sign_in_at"]), (&created.body["user_id"], &Value::Null));
-        app.stop().await;
     }
 
     async fn trap_22_the_deletion_of_an_unknown_user_succeeds_and_is_remembered(engine) {
@@ -71,7 +67,6 @@ both_engines! {
         let tombstone = app.user(&user_id(1)).await;
         assert_eq!((&tombstone["id"], &tombstone["status"]), (&answer.body["user_id"], &"deleted".into()));
         assert_eq!(app.send(&user(&user_id(1), 1_000)).await.outcome(), "tombstoned");
-        app.stop().await;
     }
 
     async fn trap_22_a_deletion_keeps_the_row_and_its_id(engine) {
@@ -84,7 +79,6 @@ both_engines! {
             assert_eq!(after[kept], before[kept], "{kept}");
         }
         assert!(after["deleted_at"].is_string());
-        app.stop().await;
     }
 
     async fn trap_23_a_snapshot_leaves_alone_what_it_does_not_carry(engine) {
@@ -101,16 +95,15 @@ both_engines! {
             assert_eq!(after[kept], before[kept], "{kept}");
         }
         assert_eq!(app.database.count("users WHERE last_fetched_at = created_at AND set_role = 'admin'"), 1);
-        app.stop().await;
     }
 
     async fn trap_25_two_replicas_that_write_one_user_agree_on_the_newest(engine) {
         let database = TestDatabase::new(engine);
-        let replicas = Replica::start_many(2, &database).await;
+        let replicas = TestApp::builder(&database).start_many(2).await;
         let mut deliveries = Vec::new();
         for step in 0..40_usize {
             let event = user(&user_id(1), 1_000 + i64::try_from(step * 17 % 40).unwrap());
-            let sender = replicas[step % 2].sender.clone();
+            let sender = replicas[step % 2].client.clone();
             deliveries.push(tokio::spawn(async move { sender.send(&event).await }));
         }
         for delivery in deliveries {
@@ -119,9 +112,6 @@ both_engines! {
         }
         let name = database.query("SELECT last_name AS value FROM users");
         assert_eq!(name, [Some("Version1039".to_owned())]);
-        for replica in replicas {
-            replica.stop().await;
-        }
     }
 
     async fn equal_versions_are_decided_by_content_whatever_the_order(engine) {
@@ -141,6 +131,5 @@ both_engines! {
             winners.push(app.user(&user_id(number)).await["first_name"].clone());
         }
         assert_eq!(winners[0], winners[1]);
-        app.stop().await;
     }
 }

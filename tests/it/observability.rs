@@ -1,12 +1,11 @@
 //! Probes and metrics: where they answer, what they tell, and that nobody else is told.
 
 use crate::both_engines;
-use crate::support::{Answer, Engine, Signed, TestApp, TestDatabase, until, user, user_id};
+use crate::support::{Answer, Delivery, Engine, TestApp, TestDatabase, until, user, user_id};
 use diesel::connection::SimpleConnection as _;
 use serde_json::json;
 use std::collections::BTreeSet;
 use std::net::TcpListener;
-use std::time::Duration;
 
 const TYPES: [&str; 4] = ["other", "user.created", "user.deleted", "user.updated"];
 const OUTCOMES: [&str; 6] =
@@ -21,7 +20,7 @@ fn labels(text: &str, name: &str, label: &str) -> BTreeSet<String> {
 }
 
 async fn forwarded(app: &TestApp, header: &str) -> Answer {
-    let request = app.client.get(format!("{}/metrics", app.origin)).header(header, "192.0.2.1");
+    let request = app.http.get(format!("{}/metrics", app.origin)).header(header, "192.0.2.1");
     Answer::of(request.send().await.unwrap()).await
 }
 
@@ -36,7 +35,7 @@ async fn assert_not_ready(app: &TestApp) {
     assert_eq!(app.get("/healthz").await.status, 200);
     let answers = [app.get("/readyz").await, app.send(&user(&user_id(1), 1_000)).await];
     for answer in answers {
-        assert_eq!((answer.status.as_u16(), answer.code()), (503, "not_running"));
+        answer.assert_problem(503, "not_running");
         let retry_after = answer.headers["retry-after"].to_str().unwrap();
         assert!(retry_after.parse::<u32>().unwrap() > 0);
     }
@@ -49,30 +48,28 @@ both_engines! {
         assert_eq!((alive.status.as_u16(), ready.status.as_u16()), (200, 200));
         assert_eq!(alive.body, json!({"status": "alive"}));
         assert_eq!(ready.body, json!({"status": "ready"}));
-        app.stop().await;
     }
 
     async fn a_service_that_may_not_migrate_ends_and_says_what_to_do(engine) {
         let database = TestDatabase::new(engine);
-        let app = TestApp::launch(database, &[("USERSYNC_MIGRATE", "check")]);
+        let app = TestApp::builder(database).variables(&[("USERSYNC_MIGRATE", "check")]).launch();
         let failure = app.ended().await.unwrap_err().to_string();
         assert!(failure.contains("usersync migrate"), "{failure}");
     }
 
     async fn metrics_have_a_listener_of_their_own_where_one_is_configured(engine) {
-        let app = TestApp::start_with(engine, &[("USERSYNC_METRICS_BIND", "127.0.0.1:0")]).await;
+        let app = TestApp::builder(engine).variables(&[("USERSYNC_METRICS_BIND", "127.0.0.1:0")]).start().await;
         assert_eq!(app.get("/metrics").await.status, 404);
         assert!(app.metrics().await.contains("usersync_deliveries_total"));
         let there = app.metrics_origin.clone().unwrap();
-        let signed = Signed::event(&user(&user_id(1), 1_000));
+        let signed = Delivery::event(&user(&user_id(1), 1_000));
         let answer = signed.post_to(&app, &format!("{there}/webhooks/clerk")).await;
         assert!(answer.status.is_client_error(), "{answer:?}");
         for path in ["/v1/users", "/healthz"] {
-            let answer = app.client.get(format!("{there}{path}")).send().await.unwrap();
+            let answer = app.http.get(format!("{there}{path}")).send().await.unwrap();
             assert_eq!(answer.status(), 404, "{path}");
         }
         assert_eq!(app.database.count("webhook_events"), 0);
-        app.stop().await;
     }
 
     async fn metrics_are_not_shown_to_whom_a_proxy_forwards(engine) {
@@ -82,13 +79,11 @@ both_engines! {
             assert_eq!((answer.status.as_u16(), answer.code()), (404, "not_found"), "{header}");
         }
         assert_eq!(app.get("/metrics").await.status, 200);
-        app.stop().await;
     }
 
     async fn metrics_are_not_shown_where_everybody_can_connect(engine) {
-        let app = TestApp::start_with(engine, &[("USERSYNC_BIND", "0.0.0.0:0")]).await;
+        let app = TestApp::builder(engine).variables(&[("USERSYNC_BIND", "0.0.0.0:0")]).start().await;
         assert_eq!(app.get("/metrics").await.status, 404);
-        app.stop().await;
     }
 
     async fn deliveries_are_counted_by_type_and_outcome(engine) {
@@ -108,7 +103,6 @@ both_engines! {
             let sample = format!("usersync_deliveries_total{{type=\"{kind}\",outcome=\"{outcome}\"}}");
             assert_eq!(app.metric(&sample).await, count, "{sample}");
         }
-        app.stop().await;
     }
 
     async fn label_sets_are_closed_and_complete_from_the_start(engine) {
@@ -123,12 +117,11 @@ both_engines! {
             assert_eq!(labels(&text, "usersync_rejects_total", "reason").len(), 12);
             assert!(!text.contains("zebra") && !text.contains("frobnicated"));
         }
-        app.stop().await;
     }
 
     async fn rejects_are_counted_by_reason(engine) {
         let app = TestApp::start(engine).await;
-        let signed = Signed::event(&user(&user_id(1), 1_000));
+        let signed = Delivery::event(&user(&user_id(1), 1_000));
         signed.clone().without("svix-id").post(&app).await;
         signed.with("svix-signature", "v1,").post(&app).await;
         for reason in ["missing_header", "bad_signature"] {
@@ -136,7 +129,6 @@ both_engines! {
             assert_eq!(app.metric(&sample).await, 1, "{reason}");
         }
         assert_eq!(app.metric("usersync_rejects_total{reason=\"body_too_large\"}").await, 0);
-        app.stop().await;
     }
 
     async fn latency_batch_size_and_lag_are_histograms(engine) {
@@ -149,7 +141,6 @@ both_engines! {
         let years_ago = app.metric("usersync_event_lag_seconds_sum").await;
         assert!(years_ago > 30_000_000, "{years_ago}");
         assert!(app.metrics().await.contains("usersync_delivery_seconds_bucket{le="));
-        app.stop().await;
     }
 
     async fn the_queue_is_shown_empty_again_once_it_is(engine) {
@@ -158,7 +149,6 @@ both_engines! {
         for sample in ["usersync_queue_depth", "usersync_queue_bytes"] {
             assert_eq!(app.metric(sample).await, 0, "{sample}");
         }
-        app.stop().await;
     }
 
     async fn metrics_hold_no_personal_data(engine) {
@@ -168,15 +158,13 @@ both_engines! {
         for word in ["Ada", "example.org", "user_0", "msg_", "whsec_"] {
             assert!(!text.contains(word), "{word}");
         }
-        app.stop().await;
     }
 }
 
 #[tokio::test]
 async fn a_service_whose_server_is_away_lives_and_asks_to_come_again() {
-    let app = TestApp::launch(server_that_is_away(), &[]);
+    let app = TestApp::builder(server_that_is_away()).launch();
     assert_not_ready(&app).await;
-    app.stop().await;
 }
 
 #[tokio::test]
@@ -184,11 +172,10 @@ async fn a_service_whose_file_is_locked_becomes_ready_once_it_is_not() {
     let database = TestDatabase::new(Engine::Sqlite);
     let mut lock = database.connect_sqlite();
     lock.batch_execute("BEGIN EXCLUSIVE").unwrap();
-    let app = TestApp::launch(database, &[]);
+    let app = TestApp::builder(database).launch();
     assert_not_ready(&app).await;
     lock.batch_execute("COMMIT").unwrap();
     let ready = async || (app.get("/readyz").await.status == 200).then_some(());
-    until("the service is ready", Duration::from_secs(30), ready).await;
+    until("the service is ready", ready).await;
     assert_eq!(app.send(&user(&user_id(1), 1_000)).await.outcome(), "applied");
-    app.stop().await;
 }

@@ -52,7 +52,6 @@ both_engines! {
         let expected = json!({"outcome": "applied", "event_id": message, "user_id": ours, "reason": null});
         assert_eq!(answer.body, expected);
         assert_eq!(answer.headers["content-type"], "application/json");
-        app.stop().await;
     }
 
     async fn a_newer_snapshot_is_applied_and_an_older_or_equal_one_is_superseded(engine) {
@@ -65,7 +64,6 @@ both_engines! {
             assert_eq!(late.body["user_id"], first.body["user_id"]);
         }
         assert_eq!(send(&app, &user(&user_id(1), 3_000)).await.outcome(), "applied");
-        app.stop().await;
     }
 
     async fn the_deletion_is_applied_once_and_everything_else_is_tombstoned(engine) {
@@ -77,7 +75,6 @@ both_engines! {
             assert_eq!((late.outcome(), late.reason()), ("tombstoned", None));
             assert_eq!(late.body["user_id"], created.body["user_id"]);
         }
-        app.stop().await;
     }
 
     async fn a_repeated_message_is_a_duplicate_whatever_it_was_before(engine) {
@@ -94,7 +91,6 @@ both_engines! {
             assert!(again.body["user_id"].is_string());
         }
         assert_eq!(recorded(&app, &stale), "stale superseded");
-        app.stop().await;
     }
 
     async fn trap_5_events_that_are_not_ours_are_ignored_with_a_2xx(engine) {
@@ -104,17 +100,15 @@ both_engines! {
             assert_eq!((answer.status.as_u16(), answer.outcome()), (200, "ignored"), "{kind}");
             assert_eq!((answer.reason(), &answer.body["user_id"]), (Some("event_type"), &Value::Null));
         }
-        app.stop().await;
     }
 
     async fn trap_24_events_of_another_instance_are_ignored(engine) {
-        let app = TestApp::start_with(engine, &[("CLERK_INSTANCE_ID", "ins_1,ins_2")]).await;
+        let app = TestApp::builder(engine).variables(&[("CLERK_INSTANCE_ID", "ins_1,ins_2")]).start().await;
         let answer = send(&app, &foreign("ins_3")).await;
         assert_eq!((answer.outcome(), answer.reason()), ("ignored", Some("wrong_instance")));
         assert_eq!((answer.status.as_u16(), &answer.body["user_id"]), (200, &Value::Null));
         assert_eq!(app.database.count("users"), 0);
         assert_eq!(send(&app, &foreign("ins_2")).await.outcome(), "applied");
-        app.stop().await;
     }
 
     async fn trap_24_a_second_instance_is_counted_where_none_is_configured(engine) {
@@ -125,20 +119,18 @@ both_engines! {
         assert_eq!(app.metric(others).await, 0);
         assert_eq!(send(&app, &foreign("ins_2")).await.outcome(), "stale");
         assert_eq!(app.metric(others).await, 1);
-        app.stop().await;
     }
 
     async fn an_ignored_message_is_tried_anew_once_the_instance_is_right(engine) {
-        let app = TestApp::start_with(engine, &[("CLERK_INSTANCE_ID", "ins_9")]).await;
+        let app = TestApp::builder(engine).variables(&[("CLERK_INSTANCE_ID", "ins_9")]).start().await;
         let message = message_id();
         assert_eq!(app.send_as(&message, &foreign("ins_1")).await.outcome(), "ignored");
         assert_eq!(app.send_as(&message, &foreign("ins_1")).await.outcome(), "ignored");
-        let database = app.stop().await;
-        let app = TestApp::start_on(database, &[("CLERK_INSTANCE_ID", "ins_1")]).await;
+        let (database, _) = app.stop().await;
+        let app = TestApp::builder(database).variables(&[("CLERK_INSTANCE_ID", "ins_1")]).start().await;
         assert_eq!(app.send_as(&message, &foreign("ins_1")).await.outcome(), "applied");
         assert_eq!(recorded(&app, &message), "applied -");
         assert_eq!(app.send_as(&message, &foreign("ins_1")).await.outcome(), "duplicate");
-        app.stop().await;
     }
 
     async fn a_quarantined_answer_is_a_202_without_a_user(engine) {
@@ -146,7 +138,6 @@ both_engines! {
         let answer = send(&app, &json!({"type": "user.updated", "data": {}})).await;
         assert_eq!((answer.status.as_u16(), answer.outcome()), (202, "quarantined"));
         assert_eq!((answer.reason(), &answer.body["user_id"]), (Some("missing_field"), &Value::Null));
-        app.stop().await;
     }
 
     async fn the_last_sign_in_rises_by_a_stale_event_too_and_never_falls(engine) {
@@ -160,11 +151,10 @@ both_engines! {
             let user = app.user(&user_id(1)).await;
             assert_eq!(user["last_sign_in_at"], "1970-01-01T00:00:09.000Z");
         }
-        app.stop().await;
     }
 
     async fn role_and_plan_are_the_sources_words_where_known_and_else_the_defaults(engine) {
-        let app = TestApp::start_with(engine, &[("USERSYNC_PLANS", "free,pro")]).await;
+        let app = TestApp::builder(engine).variables(&[("USERSYNC_PLANS", "free,pro")]).start().await;
         let cases = [
             (json!({"role": "admin", "plan": "pro"}), "admin", "pro"),
             (json!({"role": "wizard", "plan": "gold"}), "user", "free"),
@@ -176,7 +166,6 @@ both_engines! {
             let user = app.user(&user_id(1)).await;
             assert_eq!((&user["role"], &user["plan"]), (&role.into(), &plan.into()));
         }
-        app.stop().await;
     }
 
     async fn an_operators_choice_stands_over_the_sources_words(engine) {
@@ -186,6 +175,5 @@ both_engines! {
         send(&app, &with_words(2_000, json!({"role": "user", "plan": "free"}))).await;
         let user = app.user(&user_id(1)).await;
         assert_eq!((&user["role"], &user["plan"]), (&"admin".into(), &"pro".into()));
-        app.stop().await;
     }
 }

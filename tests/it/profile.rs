@@ -25,7 +25,6 @@ both_engines! {
         let list = [address("idn_1", "a@example.org", "verified"), address("idn_2", "b@example.org", "unverified")];
         let user = profile(&app, 1, json!({"primary_email_address_id": "idn_2", "email_addresses": list})).await;
         assert_eq!((&user["email"], &user["email_verified"]), (&"b@example.org".into(), &false.into()));
-        app.stop().await;
     }
 
     async fn trap_12_without_a_primary_only_a_verified_address_will_do(engine) {
@@ -42,7 +41,6 @@ both_engines! {
             let user = profile(&app, 10 + number, json!({"email_addresses": list})).await;
             assert_eq!((&user["email"], &user["email_verified"]), (&Value::Null, &false.into()));
         }
-        app.stop().await;
     }
 
     async fn trap_14_absent_names_leave_no_trace(engine) {
@@ -57,7 +55,6 @@ both_engines! {
         for (number, (fields, name)) in cases.into_iter().enumerate() {
             assert_eq!(profile(&app, number, fields).await["name"], name);
         }
-        app.stop().await;
     }
 
     async fn trap_15_times_are_milliseconds_and_may_lie_anywhere(engine) {
@@ -72,7 +69,6 @@ both_engines! {
             let user = profile(&app, number, json!({"created_at": created_at})).await;
             assert_eq!(user["source_created_at"], shown);
         }
-        app.stop().await;
     }
 
     async fn trap_15_a_time_is_either_kept_or_refused_but_never_dropped(engine) {
@@ -88,7 +84,6 @@ both_engines! {
                 assert_eq!(answer.reason(), Some("out_of_range"), "{created_at}");
             }
         }
-        app.stop().await;
     }
 
     async fn trap_15_envelope_times_in_seconds_and_milliseconds_are_one_order(engine) {
@@ -101,14 +96,12 @@ both_engines! {
         assert_eq!(app.send(&event).await.outcome(), "stale");
         event["timestamp"] = 1_754_012_591_001_i64.into();
         assert_eq!(app.send(&event).await.outcome(), "applied");
-        app.stop().await;
     }
 
     async fn trap_16_a_picture_is_kept_whether_or_not_one_was_uploaded(engine) {
         let app = TestApp::start(engine).await;
         let fields = json!({"has_image": false, "image_url": "https://img.example.org/a"});
         assert_eq!(profile(&app, 1, fields).await["image_url"], "https://img.example.org/a");
-        app.stop().await;
     }
 
     async fn trap_17_unknown_fields_and_words_do_no_harm_and_null_is_absent(engine) {
@@ -128,7 +121,6 @@ both_engines! {
         for name in ["name", "email", "phone", "public_metadata", "status", "source_created_at", "source_updated_at"] {
             assert_eq!(null[name], absent[name], "{name}");
         }
-        app.stop().await;
     }
 
     async fn trap_18_the_wires_names_count_and_not_the_sdks(engine) {
@@ -136,7 +128,6 @@ both_engines! {
         let sdk = json!({"firstName": "Ada", "emailAddresses": [address("idn_1", "a@example.org", "verified")]});
         let user = profile(&app, 1, sdk).await;
         assert_eq!((&user["name"], &user["email"]), (&"User".into(), &Value::Null));
-        app.stop().await;
     }
 
     async fn trap_19_bans_locks_and_deprovisioning_ride_on_the_user(engine) {
@@ -153,7 +144,6 @@ both_engines! {
             fields["updated_at"] = updated_at.into();
             assert_eq!(profile(&app, 1, fields).await["status"], status);
         }
-        app.stop().await;
     }
 
     async fn the_end_of_a_lock_counts_from_the_envelopes_time(engine) {
@@ -166,6 +156,5 @@ both_engines! {
         let rows = "CAST(locked_until AS text) AS value FROM users";
         let until = app.database.query(&format!("SELECT {rows}"))[0].clone().unwrap();
         assert!(until.replace('T', " ").starts_with("2025-08-01 01:44:11"), "{until}");
-        app.stop().await;
     }
 }

@@ -17,7 +17,7 @@ fn malformed(id: &str) -> Value {
     event
 }
 
-/// Makes the quarantine hold `bytes` more, as far as it counts them.
+/// Makes the quarantine lock `bytes` more, as far as it counts them.
 fn fill(app: &TestApp, bytes: usize) {
     let body = match app.database.engine {
         Engine::Postgres => r"'\x00'",
@@ -34,7 +34,7 @@ fn kept(app: &TestApp) -> usize {
 }
 
 fn assert_full(answer: &Answer) {
-    assert_eq!((answer.status.as_u16(), answer.code()), (503, "quarantine_full"), "{answer:?}");
+    answer.assert_problem(503, "quarantine_full");
     let retry_after = answer.headers["retry-after"].to_str().unwrap();
     assert!(retry_after.parse::<u32>().unwrap() > 0);
 }
@@ -48,7 +48,6 @@ both_engines! {
         for secret in ["private", "unsafe"] {
             assert!(!dump.contains(secret), "{secret} is stored");
         }
-        app.stop().await;
     }
 
     async fn a_message_that_comes_again_is_tried_anew_and_kept_once(engine) {
@@ -59,7 +58,6 @@ both_engines! {
             assert_eq!((answer.status.as_u16(), answer.outcome()), (202, "quarantined"));
         }
         assert_eq!((kept(&app), app.database.count("webhook_events")), (1, 1));
-        app.stop().await;
     }
 
     async fn a_message_that_can_be_read_after_all_heals(engine) {
@@ -69,7 +67,6 @@ both_engines! {
         let healed = app.send_as(&message, &user(&user_id(1), 1_000)).await;
         assert_eq!((healed.status.as_u16(), healed.outcome()), (200, "applied"));
         assert_eq!((kept(&app), app.database.count("quarantine_subjects")), (0, 0));
-        app.stop().await;
     }
 
     async fn an_event_of_a_deleted_user_is_tombstoned_and_its_body_not_kept(engine) {
@@ -84,7 +81,6 @@ both_engines! {
         assert_eq!((kept(&app), app.database.count("webhook_events WHERE outcome = 'tombstoned'")), (0, 2));
         assert!(!app.database.dump().contains("@example.org"));
         assert_eq!(app.send_as(&message, &malformed(&user_id(1))).await.outcome(), "duplicate");
-        app.stop().await;
     }
 
     async fn a_deletion_erases_what_is_kept_of_its_user_and_nothing_else(engine) {
@@ -98,7 +94,6 @@ both_engines! {
         let left = app.database.query("SELECT subject AS value FROM quarantine_subjects");
         assert_eq!((left, kept(&app)), (vec![Some(user_id(2))], 1));
         assert!(!app.database.dump().contains("a@example.net"));
-        app.stop().await;
     }
 
     async fn an_erased_message_that_comes_again_is_tombstoned(engine) {
@@ -108,7 +103,6 @@ both_engines! {
         app.send(&deleted(&user_id(1))).await;
         assert_eq!(app.send_as(&message, &malformed(&user_id(1))).await.outcome(), "tombstoned");
         assert_eq!(kept(&app), 0);
-        app.stop().await;
     }
 
     async fn a_full_quarantine_asks_to_come_again_and_drops_nothing(engine) {
@@ -120,7 +114,6 @@ both_engines! {
         assert_full(&app.send(&malformed(&user_id(3))).await);
         assert_eq!((kept(&app), app.database.count("quarantine")), (2, 3));
         assert_eq!(app.send(&user(&user_id(4), 1_000)).await.outcome(), "applied");
-        app.stop().await;
     }
 
     async fn trap_7_a_message_that_was_turned_away_is_not_remembered(engine) {
@@ -131,7 +124,6 @@ both_engines! {
         assert_eq!(app.database.count("webhook_events"), 0);
         app.database.execute("DELETE FROM quarantine WHERE message_id = 'msg_filler'");
         assert_eq!(app.send_as(&message, &malformed(&user_id(1))).await.outcome(), "quarantined");
-        app.stop().await;
     }
 
     async fn a_full_quarantine_keeps_a_message_that_it_has_when_it_comes_again(engine) {
@@ -142,7 +134,6 @@ both_engines! {
         let again = app.send_as(&message, &malformed(&user_id(1))).await;
         assert!(again.status == 503 || again.status == 202, "{again:?}");
         assert_eq!(kept(&app), 1, "what was kept has been dropped");
-        app.stop().await;
     }
 
     async fn the_metric_tells_how_much_is_kept(engine) {
@@ -153,6 +144,5 @@ both_engines! {
         let told = app.metric("usersync_quarantine_bytes").await;
         assert_eq!(size, [Some(told.to_string())]);
         assert!(told > 100);
-        app.stop().await;
     }
 }

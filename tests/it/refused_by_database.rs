@@ -2,8 +2,10 @@
 //! gone, by another delivery or by a replay.
 
 use crate::both_engines;
-use crate::support::{Answer, Engine, Program, TestApp, TestDatabase, configuration, message_id};
-use crate::support::{deleted, user, user_id};
+use crate::support::{
+    Answer, Engine, Program, TestApp, TestDatabase, configuration, deleted, message_id, user,
+    user_id,
+};
 use serde_json::Value;
 use std::sync::Arc;
 use usersync::ingest::Ingest;
@@ -101,7 +103,6 @@ both_engines! {
         assert_eq!(statuses, [503, 503, 200, 200, 200]);
         assert_eq!(answers[1].code(), "database_unavailable");
         assert_eq!(app.database.count("users"), 3);
-        app.stop().await;
     }
 
     async fn a_poisoned_delivery_is_quarantined_alone_and_its_batch_applied(engine) {
@@ -118,7 +119,6 @@ both_engines! {
         expected[3] = "quarantined";
         assert_eq!(outcomes(&answers), expected);
         assert_eq!((app.database.count("users"), app.database.count("quarantine")), (6, 1));
-        app.stop().await;
     }
 
     async fn a_good_snapshot_is_applied_where_a_poisoned_one_of_its_user_is_newer(engine) {
@@ -127,7 +127,6 @@ both_engines! {
         let batch = [("msg_1", user(&user_id(1), 1_000)), ("msg_2", poisoned(&user_id(1), 2_000))];
         assert_eq!(outcomes(&app.send_in_one_batch(&batch).await), ["applied", "quarantined"]);
         assert_eq!(app.user(&user_id(1)).await["last_name"], "Version1000");
-        app.stop().await;
     }
 
     async fn a_poisoned_message_heals_when_it_is_delivered_again(engine) {
@@ -138,7 +137,6 @@ both_engines! {
         assert_eq!(app.send_as(&message, &event).await.outcome(), "applied");
         assert_healed(&app).await;
         assert_eq!(app.send_as(&message, &event).await.outcome(), "duplicate");
-        app.stop().await;
     }
 
     async fn a_poisoned_message_heals_by_a_replay(engine) {
@@ -149,7 +147,6 @@ both_engines! {
         assert_healed(&app).await;
         let again = replay_once(&app.database, &message).await;
         assert!(matches!(again, Err(ReplayError::NotQuarantined(_))));
-        app.stop().await;
     }
 
     async fn a_replay_does_not_undo_what_came_meanwhile(engine) {
@@ -159,7 +156,6 @@ both_engines! {
         assert_eq!(replay_once(&app.database, &message).await.unwrap(), "stale");
         assert_eq!(app.user(&user_id(1)).await["last_name"], "Version5000");
         assert_eq!(app.database.count("quarantine"), 0);
-        app.stop().await;
     }
 
     async fn a_deletion_erases_a_poisoned_message(engine) {
@@ -168,7 +164,6 @@ both_engines! {
         assert_eq!(app.database.count("quarantine"), 0);
         mend(&app.database);
         assert!(replay_once(&app.database, &message).await.is_err());
-        app.stop().await;
     }
 
     async fn the_program_lists_and_replays_what_is_quarantined(engine) {
@@ -186,7 +181,6 @@ both_engines! {
         assert_healed(&app).await;
         assert!(program.run(&["replay", "--list"]).stdout.contains("nothing is quarantined"));
         assert_eq!(program.run(&["replay", &message]).status, Some(1));
-        app.stop().await;
     }
 
     async fn the_program_replays_everything_and_tells_machines_too(engine) {
@@ -197,6 +191,5 @@ both_engines! {
         let line: Value = serde_json::from_str(&replayed.stdout).unwrap();
         assert_eq!((&line["message_id"], &line["outcome"]), (&message.into(), &"applied".into()));
         assert_healed(&app).await;
-        app.stop().await;
     }
 }

@@ -2,17 +2,17 @@
 //! not there says so.
 
 use crate::both_engines;
-use crate::support::{ADMIN_TOKEN, Answer, Signed, TestApp, user, user_id};
+use crate::support::{ADMIN_TOKEN, Answer, Delivery, TestApp, user, user_id};
 use reqwest::Method;
 use std::collections::BTreeSet;
 
 async fn ask(app: &TestApp, method: Method, path: &str) -> Answer {
-    let request = app.client.request(method, format!("{}{path}", app.origin));
+    let request = app.http.request(method, format!("{}{path}", app.origin));
     Answer::of(request.bearer_auth(ADMIN_TOKEN).send().await.unwrap()).await
 }
 
 async fn request_id_for(app: &TestApp, given: &str) -> String {
-    let request = app.client.get(format!("{}/healthz", app.origin));
+    let request = app.http.get(format!("{}/healthz", app.origin));
     let answer = request.header("x-request-id", given).send().await.unwrap();
     answer.headers()["x-request-id"].to_str().unwrap().to_owned()
 }
@@ -21,11 +21,10 @@ both_engines! {
     async fn trap_9_the_path_that_other_tools_use_works_too(engine) {
         let app = TestApp::start(engine).await;
         let url = format!("{}/api/webhooks/clerk", app.origin);
-        let signed = Signed::event(&user(&user_id(1), 1_000));
+        let signed = Delivery::event(&user(&user_id(1), 1_000));
         assert_eq!(signed.clone().post_to(&app, &url).await.outcome(), "applied");
         let unsigned = signed.without("svix-signature");
         assert_eq!(unsigned.post_to(&app, &url).await.code(), "missing_header");
-        app.stop().await;
     }
 
     async fn the_webhook_path_takes_post_only_and_says_so(engine) {
@@ -36,7 +35,6 @@ both_engines! {
                 assert_eq!((answer.status.as_u16(), answer.code()), (405, "method_not_allowed"), "{method} {path}");
             }
         }
-        app.stop().await;
     }
 
     async fn a_refused_method_is_answered_with_the_allowed_one(engine) {
@@ -44,7 +42,6 @@ both_engines! {
         let answer = ask(&app, Method::GET, "/webhooks/clerk").await;
         let allowed = answer.headers.get("allow").and_then(|value| value.to_str().ok());
         assert_eq!(allowed, Some("POST"));
-        app.stop().await;
     }
 
     async fn every_route_says_which_methods_it_takes(engine) {
@@ -64,7 +61,6 @@ both_engines! {
             assert_eq!((answer.status.as_u16(), answer.code()), (405, "method_not_allowed"), "{path}");
             assert_eq!(answer.headers["allow"], allowed, "{path}");
         }
-        app.stop().await;
     }
 
     async fn what_is_not_there_is_a_404_problem(engine) {
@@ -73,12 +69,11 @@ both_engines! {
             let answer = ask(&app, Method::GET, path).await;
             assert_eq!((answer.status.as_u16(), answer.code()), (404, "not_found"), "{path}");
         }
-        app.stop().await;
     }
 
     async fn a_problem_is_a_problem_document(engine) {
         let app = TestApp::start(engine).await;
-        let request = app.client.post(&app.url).header("x-request-id", "test-1");
+        let request = app.http.post(&app.url).header("x-request-id", "test-1");
         let answer = Answer::of(request.send().await.unwrap()).await;
         assert_eq!(answer.headers["content-type"], "application/problem+json");
         assert_eq!(answer.headers["cache-control"], "no-store");
@@ -87,7 +82,6 @@ both_engines! {
         assert_eq!((&problem["title"], &problem["status"]), (&"Bad Request".into(), &400.into()));
         assert_eq!((&problem["code"], &problem["request_id"]), (&"missing_header".into(), &"test-1".into()));
         assert!(problem["detail"].as_str().unwrap().len() > 20);
-        app.stop().await;
     }
 
     async fn a_request_id_is_echoed_where_it_is_plain_and_else_made(engine) {
@@ -101,7 +95,6 @@ both_engines! {
             assert_ne!(id, odd);
             assert!(made.insert(id));
         }
-        app.stop().await;
     }
 
     async fn every_answer_has_a_request_id_and_a_problem_repeats_it(engine) {
@@ -110,6 +103,5 @@ both_engines! {
         assert!(!fine.headers["x-request-id"].is_empty());
         let missing = app.get("/nothing").await;
         assert_eq!(missing.body["request_id"], missing.headers["x-request-id"].to_str().unwrap());
-        app.stop().await;
     }
 }

@@ -151,7 +151,6 @@ both_engines! {
             let value = app.database.query(&format!("SELECT {field} AS value FROM users_live"));
             assert_eq!(value, [shown[field].as_str().map(str::to_owned)], "{field}");
         }
-        app.stop().await;
     }
 
     async fn the_view_knows_the_providers_time_to_the_millisecond(engine) {
@@ -163,13 +162,11 @@ both_engines! {
             assert_exact(&app, 1_763_000_000_000 + step * 7_919).await;
         }
         assert_exact(&app, 4_102_444_799_999).await;
-        app.stop().await;
     }
 
     async fn the_view_is_exact_in_the_last_year_too(engine) {
         let app = TestApp::start(engine).await;
         assert_exact(&app, 253_402_207_199_999).await;
-        app.stop().await;
     }
 
     async fn the_view_has_no_time_where_the_provider_told_none(engine) {
@@ -179,7 +176,6 @@ both_engines! {
         app.send(&event).await;
         let viewed = app.database.query("SELECT CAST(source_updated_at AS text) AS value FROM users_live");
         assert_eq!((viewed, &app.user("user_1").await["source_updated_at"]), (vec![None], &serde_json::Value::Null));
-        app.stop().await;
     }
 
     async fn migrating_twice_changes_nothing(engine) {
@@ -225,5 +221,4 @@ async fn postgres_gathers_no_statistics_of_personal_columns() {
         .database
         .count(&format!("pg_stats WHERE schemaname = current_schema() AND attname IN ({columns})"));
     assert_eq!(sampled, 0);
-    app.stop().await;
 }

@@ -52,7 +52,7 @@ both_engines! {
         sign_up(&app, 1).await;
         for path in ["/v1/users".to_owned(), format!("/v1/users/{}", user_id(0))] {
             let bare = app.get(&path).await;
-            assert_eq!((bare.status.as_u16(), bare.code()), (401, "unauthorized"));
+            bare.assert_problem(401, "unauthorized");
             assert_eq!(bare.headers["www-authenticate"], "Bearer");
             for wrong in [UNKNOWN_TOKEN, "", READ_TOKEN.trim_end_matches('0')] {
                 assert_eq!(app.get_as(wrong, &path).await.status, 401, "{wrong:?}");
@@ -60,25 +60,22 @@ both_engines! {
             assert_eq!(app.get_as(READ_TOKEN, &path).await.status, 200);
             assert_eq!(app.get_as(ADMIN_TOKEN, &path).await.status, 200);
         }
-        app.stop().await;
     }
 
     async fn without_configured_tokens_the_routes_are_closed(engine) {
         let closed = [("USERSYNC_ADMIN_TOKEN", ""), ("USERSYNC_READ_TOKEN", "")];
-        let app = TestApp::start_with(engine, &closed).await;
+        let app = TestApp::builder(engine).variables(&closed).start().await;
         for token in [ADMIN_TOKEN, READ_TOKEN, ""] {
             assert_eq!(app.get_as(token, "/v1/users").await.status, 401);
         }
-        app.stop().await;
     }
 
     async fn any_of_several_tokens_opens_with_a_name_or_without(engine) {
         let tokens = format!("{UNKNOWN_TOKEN}, shop:{READ_TOKEN}");
-        let app = TestApp::start_with(engine, &[("USERSYNC_READ_TOKEN", &tokens)]).await;
+        let app = TestApp::builder(engine).variables(&[("USERSYNC_READ_TOKEN", &tokens)]).start().await;
         assert_eq!(app.get_as(UNKNOWN_TOKEN, "/v1/users").await.status, 200);
         assert_eq!(app.get_as(READ_TOKEN, "/v1/users").await.status, 200);
         assert_eq!(app.get_as(&format!("shop:{READ_TOKEN}"), "/v1/users").await.status, 401);
-        app.stop().await;
     }
 
     async fn a_user_is_found_by_our_id_and_by_the_providers(engine) {
@@ -88,7 +85,6 @@ both_engines! {
         assert_eq!(by_theirs["id"], answer.body["user_id"]);
         let by_ours = app.user(by_theirs["id"].as_str().unwrap()).await;
         assert_eq!(by_ours, by_theirs);
-        app.stop().await;
     }
 
     async fn our_id_is_looked_up_before_the_providers(engine) {
@@ -98,7 +94,6 @@ both_engines! {
         // A user of the provider whose id there reads like ours of another one.
         assert_eq!(app.send(&user(&ours, 1_000)).await.outcome(), "applied");
         assert_eq!(app.user(&ours).await["external_id"], user_id(0).as_str());
-        app.stop().await;
     }
 
     async fn nobody_is_a_404(engine) {
@@ -107,7 +102,6 @@ both_engines! {
             let answer = app.get_as(READ_TOKEN, &format!("/v1/users/{id}")).await;
             assert_eq!((answer.status.as_u16(), answer.code()), (404, "user_not_found"), "{id}");
         }
-        app.stop().await;
     }
 
     async fn text_that_no_database_holds_finds_nobody(engine) {
@@ -118,7 +112,6 @@ both_engines! {
             let answer = list(&app, query).await;
             assert!(answer.status.as_u16() == 200 || answer.status.as_u16() == 400, "{query}: {answer:?}");
         }
-        app.stop().await;
     }
 
     async fn pages_follow_each_other_in_the_order_of_ids(engine) {
@@ -134,7 +127,6 @@ both_engines! {
         }
         assert_eq!(sizes, [10, 10, 5]);
         assert!(seen.windows(2).all(|pair| pair[0] < pair[1]), "{seen:?}");
-        app.stop().await;
     }
 
     async fn a_full_last_page_has_no_next_one(engine) {
@@ -143,7 +135,6 @@ both_engines! {
         let page = list(&app, "?limit=2").await;
         assert_eq!((ids(&page, "id").len(), &page.body["next_cursor"]), (2, &Value::Null));
         assert!(list(&app, "?limit=1").await.body["next_cursor"].is_string());
-        app.stop().await;
     }
 
     async fn an_empty_table_is_an_empty_page(engine) {
@@ -151,7 +142,6 @@ both_engines! {
         let page = list(&app, "").await;
         assert_eq!(page.body, serde_json::json!({"data": [], "next_cursor": null}));
         assert_eq!(page.headers["cache-control"], "no-store");
-        app.stop().await;
     }
 
     async fn what_cannot_be_asked_for_is_refused(engine) {
@@ -165,7 +155,6 @@ both_engines! {
         assert_refused(&app, "?offset=3", "unknown_parameter").await;
         assert_refused(&app, "?limit=1&name=Ada", "unknown_parameter").await;
         assert_eq!(list(&app, "?limit=500").await.status, 200);
-        app.stop().await;
     }
 
     async fn filters_narrow_the_list_and_add_up(engine) {
@@ -182,7 +171,6 @@ both_engines! {
         assert_eq!(found(&app, "?status=banned").await, [user_id(3)]);
         assert_eq!(found(&app, "?status=active&role=user").await, [user_id(0)]);
         assert!(found(&app, "?status=locked").await.is_empty());
-        app.stop().await;
     }
 
     async fn an_address_is_found_however_it_is_capitalised(engine) {
@@ -195,7 +183,6 @@ both_engines! {
             assert_eq!(found(&app, &format!("?email={address}")).await, [user_id(1)]);
         }
         assert!(found(&app, "?email=hopper").await.is_empty());
-        app.stop().await;
     }
 
     async fn deleted_users_are_listed_only_when_asked_for(engine) {
@@ -204,15 +191,13 @@ both_engines! {
         app.send(&deleted(&user_id(0))).await;
         assert_eq!(found(&app, "").await, [user_id(1)]);
         assert_eq!(found(&app, "?status=deleted").await, [user_id(0)]);
-        app.stop().await;
     }
 
     async fn rows_can_be_named_by_the_providers_id(engine) {
-        let app = TestApp::start_with(engine, &[("USERSYNC_USER_ID", "external")]).await;
+        let app = TestApp::builder(engine).variables(&[("USERSYNC_USER_ID", "external")]).start().await;
         let answer = app.send(&user(&user_id(1), 1_000)).await;
         assert_eq!(answer.body["user_id"], user_id(1).as_str());
         assert_eq!(app.user(&user_id(1)).await["id"], user_id(1).as_str());
-        app.stop().await;
     }
 
     async fn ids_of_our_own_are_ordered_by_their_making(engine) {
@@ -221,6 +206,5 @@ both_engines! {
         assert_eq!(found(&app, "").await, [user_id(0), user_id(1), user_id(2)]);
         let id: uuid::Uuid = our_id(&app, &user_id(0)).await.parse().unwrap();
         assert_eq!(id.get_version_num(), 7);
-        app.stop().await;
     }
 }

@@ -3,12 +3,9 @@
 use super::known;
 use crate::both_engines;
 use crate::erasure::traces;
-use crate::support::{
-    ADMIN_TOKEN, Emulated, NO_WRITE_BACK, TestDatabase, configuration, deleted, until,
-};
+use crate::support::{TestApp, TestDatabase, configuration, deleted, until};
 use reqwest::Method;
 use serde_json::{Value, json};
-use std::time::Duration;
 use usersync::domain::AbsenceBaseline;
 use usersync::store::absences::{Absence, AbsenceVerdict};
 use usersync::store::{Moment, Store};
@@ -37,30 +34,29 @@ const SNAPSHOTS_OWN: [&str; 16] = [
 ];
 
 /// A user with everything, for whom an operator chose a role; and another one.
-async fn somebody(both: &Emulated) -> String {
-    known(both, 1).await;
-    let user = both.emulator.create_user(json!({
+async fn somebody(app: &TestApp) -> String {
+    known(app, 1).await;
+    let user = app.emulator.create_user(json!({
         "first_name": MARK, "last_name": MARK, "username": "personalword", "external_id": MARK,
         "email_address": [format!("{MARK}@example.org")], "phone_number": ["+15550100"],
         "image_url": format!("https://img.example.org/{MARK}"), "last_sign_in_at": 1_700_000_000_000_i64,
         "public_metadata": {"notes": MARK, "role": "user", "plan": MARK},
     }));
     let id = user["id"].as_str().unwrap_or_else(|| panic!("{user}")).to_owned();
-    assert_eq!(both.resync_one(&id).await.0, "created");
+    assert_eq!(app.resync_one(&id).await.0, "created");
     let choice = json!({"role": "admin", "plan": "pro"});
-    let answer =
-        both.ask(Method::PATCH, &format!("/v1/users/{id}"), ADMIN_TOKEN, Some(choice)).await;
+    let answer = app.ask(Method::PATCH, &format!("/v1/users/{id}"), Some(choice)).await;
     assert_eq!(answer.status, 200, "{answer:?}");
     id
 }
 
-async fn absent(engine: crate::support::Engine) -> (Emulated, String, Value) {
-    let both = Emulated::start_hearing(engine, &[NO_WRITE_BACK]).await;
-    let id = somebody(&both).await;
-    let event = both.event_of(&id);
-    both.emulator.delete_user(&id);
-    assert_eq!(both.resync_one(&id).await, ("absent".to_owned(), None));
-    (both, id, event)
+async fn absent(engine: crate::support::Engine) -> (TestApp, String, Value) {
+    let app = TestApp::builder(engine).manual_events().no_write_back().start().await;
+    let id = somebody(&app).await;
+    let event = app.event_of(&id);
+    app.emulator.delete_user(&id);
+    assert_eq!(app.resync_one(&id).await, ("absent".to_owned(), None));
+    (app, id, event)
 }
 
 fn later(event: &Value, milliseconds: i64) -> Value {
@@ -72,8 +68,8 @@ fn later(event: &Value, milliseconds: i64) -> Value {
 }
 
 /// All that an operator and the provider's clock left of an absent user.
-fn kept(both: &Emulated, id: &str) -> [Option<String>; 3] {
-    ["set_role", "set_plan", "last_sign_in_at"].map(|column| both.column(id, column))
+fn kept(app: &TestApp, id: &str) -> [Option<String>; 3] {
+    ["set_role", "set_plan", "last_sign_in_at"].map(|column| app.column(id, column))
 }
 
 /// Everything that the database holds, and on SQLite the bytes of its files.
@@ -86,85 +82,85 @@ fn everything(database: &TestDatabase) -> String {
 
 both_engines! {
     async fn an_absent_user_is_emptied_of_all_that_a_snapshot_brought_and_of_nothing_else(engine) {
-        let both = Emulated::start_hearing(engine, &[NO_WRITE_BACK]).await;
-        let id = somebody(&both).await;
-        let before = both.user(&id).await;
-        let chosen = kept(&both, &id);
-        assert!(everything(&both.database).contains(MARK));
-        both.emulator.delete_user(&id);
-        assert_eq!(both.resync_one(&id).await, ("absent".to_owned(), None));
+        let app = TestApp::builder(engine).manual_events().no_write_back().start().await;
+        let id = somebody(&app).await;
+        let before = app.user(&id).await;
+        let chosen = kept(&app, &id);
+        assert!(everything(&app.database).contains(MARK));
+        app.emulator.delete_user(&id);
+        assert_eq!(app.resync_one(&id).await, ("absent".to_owned(), None));
         for column in SNAPSHOTS_OWN.into_iter().filter(|column| *column != "deletion_kind") {
-            assert_eq!(both.column(&id, column), None, "{column}");
+            assert_eq!(app.column(&id, column), None, "{column}");
         }
-        assert_eq!(both.column(&id, "deletion_kind").as_deref(), Some("absent"));
-        assert_eq!(both.column(&id, "public_metadata").as_deref(), Some("{}"));
-        assert_eq!(kept(&both, &id), chosen);
+        assert_eq!(app.column(&id, "deletion_kind").as_deref(), Some("absent"));
+        assert_eq!(app.column(&id, "public_metadata").as_deref(), Some("{}"));
+        assert_eq!(kept(&app, &id), chosen);
         assert!(chosen.iter().all(Option::is_some), "{chosen:?}");
-        let after = both.user(&id).await;
+        let after = app.user(&id).await;
         for same in ["id", "external_id", "source", "created_at", "last_sign_in_at"] {
             assert_eq!(after[same], before[same], "{same}");
         }
         assert_eq!((&after["status"], after["deleted_at"].is_string()), (&json!("deleted"), true));
-        assert_eq!(both.database.count("users_live"), 1);
-        assert_eq!(both.database.count("absences WHERE state = 'emptied'"), 1);
-        until("no byte is left", Duration::from_secs(10), async || {
-            (!everything(&both.database).contains(MARK)).then_some(())
+        assert_eq!(app.database.count("users_live"), 1);
+        assert_eq!(app.database.count("absences WHERE state = 'emptied'"), 1);
+        until("no byte is left", async || {
+            (!everything(&app.database).contains(MARK)).then_some(())
         })
         .await;
     }
 
     async fn an_absent_user_does_not_come_in(engine) {
-        let (both, id, _) = absent(engine).await;
-        let answer = both.me(&id).await;
-        assert_eq!((answer.status.as_u16(), answer.code()), (403, "user_unknown"));
+        let (app, id, _) = absent(engine).await;
+        let answer = app.me(&id).await;
+        answer.assert_problem(403, "user_unknown");
     }
 
     async fn the_signed_deletion_finishes_what_the_absence_began(engine) {
-        let (both, id, event) = absent(engine).await;
-        assert_eq!(both.send(&deleted(&id)).await.outcome(), "applied");
-        assert_eq!(both.column(&id, "deletion_kind").as_deref(), Some("signed"));
-        assert_eq!(kept(&both, &id), [None, None, None]);
-        assert_eq!(both.send(&later(&event, 1_000_000)).await.outcome(), "tombstoned");
-        assert_eq!(both.resync_one(&id).await, ("tombstoned".to_owned(), None));
+        let (app, id, event) = absent(engine).await;
+        assert_eq!(app.send(&deleted(&id)).await.outcome(), "applied");
+        assert_eq!(app.column(&id, "deletion_kind").as_deref(), Some("signed"));
+        assert_eq!(kept(&app, &id), [None, None, None]);
+        assert_eq!(app.send(&later(&event, 1_000_000)).await.outcome(), "tombstoned");
+        assert_eq!(app.resync_one(&id).await, ("tombstoned".to_owned(), None));
     }
 
     async fn an_older_event_does_not_bring_an_absent_user_back_and_says_why(engine) {
-        let (both, id, event) = absent(engine).await;
-        let before = both.user(&id).await;
+        let (app, id, event) = absent(engine).await;
+        let before = app.user(&id).await;
         for milliseconds in [-1_000, 0] {
-            let answer = both.send(&later(&event, milliseconds)).await;
+            let answer = app.send(&later(&event, milliseconds)).await;
             assert_eq!((answer.outcome(), answer.reason()), ("stale", Some("absent")));
         }
-        let mut after = both.user(&id).await;
+        let mut after = app.user(&id).await;
         after["synced_at"] = before["synced_at"].clone();
         assert_eq!(after, before);
     }
 
     async fn an_event_with_a_greater_updated_at_brings_an_absent_user_back(engine) {
-        let (both, id, event) = absent(engine).await;
-        assert_eq!(both.send(&later(&event, 1)).await.outcome(), "applied");
-        let row = both.user(&id).await;
+        let (app, id, event) = absent(engine).await;
+        assert_eq!(app.send(&later(&event, 1)).await.outcome(), "applied");
+        let row = app.user(&id).await;
         assert_eq!((&row["first_name"], &row["status"]), (&json!(MARK), &json!("active")));
         assert_eq!((&row["role"], &row["plan"]), (&json!("admin"), &json!("pro")));
         assert_eq!(row["deleted_at"], Value::Null);
-        assert_eq!(both.column(&id, "deletion_kind"), None);
+        assert_eq!(app.column(&id, "deletion_kind"), None);
     }
 
     async fn a_later_fetch_of_the_same_user_brings_it_back_and_an_earlier_one_does_not(engine) {
-        let both = Emulated::start_hearing(engine, &[NO_WRITE_BACK]).await;
-        let id = somebody(&both).await;
-        let before = both.user(&id).await;
+        let app = TestApp::builder(engine).manual_events().no_write_back().start().await;
+        let id = somebody(&app).await;
+        let before = app.user(&id).await;
         // The provider knew nothing of the user for a moment.
         for (sent_in, outcome) in [(60_000, "stale"), (-1, "updated")] {
-            empty(&both, &id, sent_in).await;
-            assert_eq!(both.user(&id).await["status"], "deleted");
-            let (told, reason) = both.resync_one(&id).await;
+            empty(&app, &id, sent_in).await;
+            assert_eq!(app.user(&id).await["status"], "deleted");
+            let (told, reason) = app.resync_one(&id).await;
             let expected = (outcome == "stale").then_some("absent");
             assert_eq!((told.as_str(), reason.as_deref()), (outcome, expected));
             // Undone by hand, since the clock of a test goes as slowly as any.
-            both.database.execute("UPDATE users SET version_seen_at = 0 WHERE deletion_kind = 'absent'");
+            app.database.execute("UPDATE users SET version_seen_at = 0 WHERE deletion_kind = 'absent'");
         }
-        let mut after = both.user(&id).await;
+        let mut after = app.user(&id).await;
         for local in ["updated_at", "synced_at"] {
             after[local] = before[local].clone();
         }
@@ -172,20 +168,20 @@ both_engines! {
     }
 
     async fn a_session_of_a_user_who_only_seemed_absent_brings_it_back(engine) {
-        let both = Emulated::start_hearing(engine, &[NO_WRITE_BACK]).await;
-        let id = somebody(&both).await;
-        empty(&both, &id, -1).await;
-        let answer = both.me(&id).await;
+        let app = TestApp::builder(engine).manual_events().no_write_back().start().await;
+        let id = somebody(&app).await;
+        empty(&app, &id, -1).await;
+        let answer = app.me(&id).await;
         assert_eq!((answer.status.as_u16(), &answer.body["created"]), (200, &json!(false)), "{answer:?}");
-        assert_eq!((&answer.body["user"]["role"], both.column(&id, "deletion_kind")), (&json!("admin"), None));
+        assert_eq!((&answer.body["user"]["role"], app.column(&id, "deletion_kind")), (&json!("admin"), None));
     }
 }
 
 /// Writes down an absence whose second look-up is so many milliseconds from now.
-async fn empty(both: &Emulated, id: &str, sent_in: i64) {
-    let config = configuration(&both.database, &[]);
+async fn empty(app: &TestApp, id: &str, sent_in: i64) {
+    let config = configuration(&app.database, &[]);
     let store = Store::new(&config.database);
-    let updated_at_ms = both.column(id, "version_updated_at").unwrap().parse().unwrap();
+    let updated_at_ms = app.column(id, "version_updated_at").unwrap().parse().unwrap();
     let baseline = AbsenceBaseline { updated_at_ms, projection: 1 };
     let now = jiff::Timestamp::now();
     let sent_at_ms = now.as_millisecond() + sent_in;

@@ -2,7 +2,7 @@
 
 use super::{Post, model, post_together, table};
 use crate::both_engines;
-use crate::support::{Engine, Sender, TestApp, deleted, user, user_id};
+use crate::support::{Engine, TestApp, TestClient, deleted, user, user_id};
 use serde_json::{Value, json};
 use std::sync::{Arc, Mutex};
 use tokio::task::JoinSet;
@@ -72,14 +72,13 @@ async fn check(engine: Engine, life: impl Fn(&str) -> [Value; DELIVERIES]) {
     let cases: Vec<Case> = cases(life);
     let expected: Vec<(String, Value)> =
         cases.iter().map(|case| (case.id.clone(), model::row(&case.id, &case.events()))).collect();
-    deliver_all(&app.sender, cases).await;
+    deliver_all(&app.client, cases).await;
     let rows = table::rows(&app.database, "true");
     assert_eq!(rows.len(), expected.len());
     for (id, row) in expected {
         assert_eq!(rows[&id], row, "{id}");
     }
     assert_eq!(app.database.count("quarantine"), 0);
-    app.stop().await;
 }
 
 fn cases(life: impl Fn(&str) -> [Value; DELIVERIES]) -> Vec<Case> {
@@ -107,7 +106,7 @@ fn permutation(mut number: usize) -> [usize; DELIVERIES] {
 }
 
 /// Delivers many users at the same moment, each in its own order.
-async fn deliver_all(sender: &Sender, cases: Vec<Case>) {
+async fn deliver_all(sender: &TestClient, cases: Vec<Case>) {
     let cases = Arc::new(Mutex::new(cases));
     let mut workers = JoinSet::new();
     for _ in 0..AT_ONCE {
@@ -129,7 +128,7 @@ impl Case {
     }
 
     /// The sixth delivery repeats the message of the third.
-    async fn deliver(self, sender: &Sender) {
+    async fn deliver(self, sender: &TestClient) {
         let mut posts = self.deliveries.into_iter().map(|(place, event)| Post {
             sender: sender.clone(),
             message: format!("msg_{}_{}", self.id, if place == 5 { 2 } else { place }),

@@ -3,7 +3,7 @@
 
 use super::{Post, model, post_together, table};
 use crate::both_engines;
-use crate::support::{Engine, Sender, TestApp, configuration, user_id};
+use crate::support::{Engine, TestApp, TestClient, configuration, user_id};
 use serde_json::{Value, json};
 use std::sync::{Arc, Mutex};
 use tokio::task::JoinSet;
@@ -97,7 +97,7 @@ async fn check(engine: Engine, things: [Value; THINGS]) {
     let cases = Arc::new(Mutex::new(cases));
     let mut workers = JoinSet::new();
     for _ in 0..AT_ONCE {
-        let (cases, sender, fetching) = (Arc::clone(&cases), app.sender.clone(), fetching.clone());
+        let (cases, sender, fetching) = (Arc::clone(&cases), app.client.clone(), fetching.clone());
         let next = move || cases.lock().unwrap().pop();
         workers.spawn(async move {
             while let Some(case) = next() {
@@ -110,7 +110,6 @@ async fn check(engine: Engine, things: [Value; THINGS]) {
     for (id, row) in expected {
         assert_eq!(rows.remove(&id), Some(row), "{id}");
     }
-    app.stop().await;
 }
 
 /// The things of a user of its own, in the order of the given number.
@@ -128,7 +127,7 @@ fn case(number: usize, things: &[Value]) -> Case {
 }
 
 impl Case {
-    async fn happen(self, sender: &Sender, fetching: &Fetching) {
+    async fn happen(self, sender: &TestClient, fetching: &Fetching) {
         let mut under_way = JoinSet::new();
         for (place, thing) in self.things.into_iter().enumerate() {
             let (sender, fetching) = (sender.clone(), fetching.clone());

@@ -15,13 +15,13 @@ mod pages;
 mod random_sets;
 mod table;
 
-use crate::support::Sender;
+use crate::support::TestClient;
 use serde_json::Value;
 
 /// A message on its way: whom it is posted to, under which id, and what it says.
 #[derive(Clone)]
 struct Post {
-    sender: Sender,
+    sender: TestClient,
     message: String,
     event: Value,
 }

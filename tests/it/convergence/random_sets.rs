@@ -4,7 +4,7 @@
 //! repeated, and `PROPTEST_CASES` sets how many cases there are (256 unless told).
 
 use super::{Post, model, post_together, table};
-use crate::support::{Engine, Replica, TestDatabase, user_id};
+use crate::support::{Engine, TestApp, TestDatabase, user_id};
 use proptest::prelude::*;
 use proptest::sample::Index;
 use proptest::test_runner::{TestError, TestRunner};
@@ -46,7 +46,7 @@ fn random_sets_come_to_one_state_over_two_services_on_one_sqlite_file() {
 fn check(engine: Engine, replicas: usize) {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
     let database = TestDatabase::new(engine);
-    let replicas = runtime.block_on(Replica::start_many(replicas, &database));
+    let replicas = runtime.block_on(TestApp::builder(&database).start_many(replicas));
     let number = Cell::new(0);
     let config = ProptestConfig { failure_persistence: None, ..ProptestConfig::default() };
     let result = TestRunner::new(config).run(&case(), |case| {
@@ -91,7 +91,7 @@ impl Case {
         all
     }
 
-    async fn deliver(&self, id: &str, replicas: &[Replica]) {
+    async fn deliver(&self, id: &str, replicas: &[TestApp]) {
         let events = self.events(id);
         let mut group = Vec::new();
         for (event, delivery) in self.deliveries() {
@@ -99,7 +99,7 @@ impl Case {
                 post_together(std::mem::take(&mut group)).await;
             }
             group.push(Post {
-                sender: delivery.replica.get(replicas).sender.clone(),
+                sender: delivery.replica.get(replicas).client.clone(),
                 message: format!("msg_{id}_{event}"),
                 event: events[event].clone(),
             });

@@ -7,9 +7,9 @@ mod plan;
 mod senders;
 
 use crate::both_engines;
-use crate::support::{Chance, Cluster, Engine, Replica, Service, TestDatabase, user_id};
+use crate::support::{Cluster, Engine, Rng, TestApp, TestDatabase, user_id};
 use plan::Plan;
-use senders::{Senders, Trouble};
+use senders::{Senders, Tolerance};
 use std::sync::Arc;
 
 const EVENTS: usize = 20_000;
@@ -20,12 +20,12 @@ const RESTARTS: usize = 4;
 
 both_engines! {
     async fn no_acknowledged_event_is_lost_when_the_service_is_killed(engine) {
-        let mut chance = Chance::seeded(1);
-        let plan = Arc::new(Plan::new(EVENTS, USERS, &mut chance));
-        let kills = plan.moments(KILLS, &mut chance);
+        let mut rng = Rng::seeded(1);
+        let plan = Arc::new(Plan::new(EVENTS, USERS, &mut rng));
+        let kills = plan.moments(KILLS, &mut rng);
         let database = TestDatabase::new(engine);
-        let mut service = Service::start(&database).await;
-        let mut senders = Senders::start(SENDERS, &plan, &service.sender(), Trouble::Connections);
+        let mut service = TestApp::builder(&database).start_process().await;
+        let mut senders = Senders::start(SENDERS, &plan, &service.client.clone(), Tolerance::Connections);
         let mut acknowledged = 0;
         while senders.acknowledged().await {
             acknowledged += 1;
@@ -43,13 +43,13 @@ both_engines! {
 
 #[tokio::test]
 async fn no_acknowledged_event_is_lost_when_postgres_crashes_and_the_service_recovers_by_itself() {
-    let mut chance = Chance::seeded(2);
-    let plan = Arc::new(Plan::new(EVENTS, USERS, &mut chance));
-    let restarts = plan.moments(RESTARTS, &mut chance);
+    let mut rng = Rng::seeded(2);
+    let plan = Arc::new(Plan::new(EVENTS, USERS, &mut rng));
+    let restarts = plan.moments(RESTARTS, &mut rng);
     let cluster = Arc::new(Cluster::start());
     let database = TestDatabase::on_server(&cluster.url);
-    let service = Service::start(&database).await;
-    let mut senders = Senders::start(SENDERS, &plan, &service.sender(), Trouble::Refusals);
+    let service = TestApp::builder(&database).start_process().await;
+    let mut senders = Senders::start(SENDERS, &plan, &service.client.clone(), Tolerance::Refusals);
     let mut modes = ["immediate", "fast"].into_iter().cycle();
     let mut acknowledged = 0;
     while senders.acknowledged().await {
@@ -72,12 +72,12 @@ async fn no_acknowledged_event_is_lost_when_postgres_crashes_and_the_service_rec
 async fn three_replicas_that_write_the_same_users_refuse_nothing_and_agree() {
     const MESSAGES: usize = 3_000;
     const HOT_USERS: usize = 50;
-    let plan = Arc::new(Plan::new(MESSAGES, HOT_USERS, &mut Chance::seeded(3)));
+    let plan = Arc::new(Plan::new(MESSAGES, HOT_USERS, &mut Rng::seeded(3)));
     let database = TestDatabase::new(Engine::Postgres);
-    let replicas = Replica::start_many(3, &database).await;
+    let replicas = TestApp::builder(&database).start_many(3).await;
     let mut senders: Vec<Senders> = replicas
         .iter()
-        .map(|replica| Senders::start(SENDERS, &plan, &replica.sender, Trouble::Nothing))
+        .map(|replica| Senders::start(SENDERS, &plan, &replica.client, Tolerance::Nothing))
         .collect();
     for senders in &mut senders {
         while senders.acknowledged().await {}
@@ -86,14 +86,11 @@ async fn three_replicas_that_write_the_same_users_refuse_nothing_and_agree() {
         assert_eq!(senders.failed_attempts().await, 0);
     }
     plan.check(&database);
-    for replica in replicas {
-        replica.stop().await;
-    }
 }
 
 #[test]
 fn the_plan_would_notice_a_lost_event() {
-    let plan = Plan::new(100, 10, &mut Chance::seeded(4));
+    let plan = Plan::new(100, 10, &mut Rng::seeded(4));
     let ends = plan.expected.iter().filter(|line| line.contains("deleted"));
     assert_eq!((plan.expected.len(), ends.count()), (10, 1));
     assert!(plan.expected.contains(&format!("{} deleted -", user_id(0))));

@@ -1,6 +1,6 @@
 //! Many events of few users in random order, and what they come to.
 
-use crate::support::{Chance, TestDatabase, deleted, message_id, user, user_id};
+use crate::support::{Rng, TestDatabase, deleted, message_id, user, user_id};
 use std::collections::BTreeSet;
 
 /// Every so many users, one is deleted.
@@ -20,13 +20,13 @@ pub struct Plan {
 
 impl Plan {
     /// `events` messages about `users` users, as many about each, in random order.
-    pub fn new(events: usize, users: usize, chance: &mut Chance) -> Self {
+    pub fn new(events: usize, users: usize, rng: &mut Rng) -> Self {
         let versions = events / users;
         let mut messages = Vec::with_capacity(events);
         let mut expected = BTreeSet::new();
         for number in 0..users {
             let id = user_id(number);
-            let end = (number % DELETED_EVERY == 0).then(|| chance.below(versions));
+            let end = (number % DELETED_EVERY == 0).then(|| rng.below(versions));
             for version in 0..versions {
                 messages.push(if end == Some(version) {
                     Message::of(&deleted(&id))
@@ -39,21 +39,21 @@ impl Plan {
                 None => format!("{id} active Version{}", updated_at(versions - 1)),
             });
         }
-        chance.shuffle(&mut messages);
+        rng.shuffle(&mut messages);
         Self { messages, expected }
     }
 
     /// Random numbers of acknowledged events at which something is to happen, none of them
     /// near the end, so that senders are at work then.
-    pub fn moments(&self, count: usize, chance: &mut Chance) -> BTreeSet<usize> {
+    pub fn moments(&self, count: usize, rng: &mut Rng) -> BTreeSet<usize> {
         let mut moments = BTreeSet::new();
         while moments.len() < count {
-            moments.insert(1 + chance.below(self.messages.len() * 9 / 10));
+            moments.insert(1 + rng.below(self.messages.len() * 9 / 10));
         }
         moments
     }
 
-    /// Checks that the tables hold every message and every user as planned, and that nothing
+    /// Checks that the tables lock every message and every user as planned, and that nothing
     /// was taken for malformed.
     pub fn check(&self, database: &TestDatabase) {
         assert_eq!(database.count("quarantine"), 0);

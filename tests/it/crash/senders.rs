@@ -1,7 +1,7 @@
 //! Many senders at once; each repeats an event until it is acknowledged, as the provider does.
 
 use super::plan::{Message, Plan};
-use crate::support::Sender;
+use crate::support::TestClient;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::{Duration, Instant};
@@ -20,7 +20,7 @@ const BACKOFF: Duration = Duration::from_millis(20);
 
 /// What may happen to an attempt, apart from being acknowledged.
 #[derive(Clone, Copy, PartialEq, Eq)]
-pub enum Trouble {
+pub enum Tolerance {
     /// Nothing.
     Nothing,
     /// A 503.
@@ -38,18 +38,23 @@ pub struct Senders {
 struct Work {
     plan: Arc<Plan>,
     next: AtomicUsize,
-    sender: Sender,
-    trouble: Trouble,
+    sender: TestClient,
+    tolerance: Tolerance,
 }
 
 impl Senders {
     /// Starts `count` senders that share the plan's messages.
-    pub fn start(count: usize, plan: &Arc<Plan>, sender: &Sender, trouble: Trouble) -> Self {
+    pub fn start(
+        count: usize,
+        plan: &Arc<Plan>,
+        sender: &TestClient,
+        tolerance: Tolerance,
+    ) -> Self {
         let work = Arc::new(Work {
             plan: Arc::clone(plan),
             next: AtomicUsize::new(0),
             sender: sender.clone(),
-            trouble,
+            tolerance,
         });
         let (tell, acknowledged) = unbounded_channel();
         let mut tasks = JoinSet::new();
@@ -98,19 +103,19 @@ impl Work {
         failed
     }
 
-    /// Whether the message is acknowledged now; panics at trouble that must not happen.
+    /// Whether the message is acknowledged now; panics at a failure that is not tolerated.
     async fn attempt(&self, message: &Message) -> bool {
         let post = self.sender.try_send(&message.id, message.body.clone());
         let answer = timeout(ATTEMPT_WITHIN, post).await.expect("an answer in time");
         match answer {
             Ok(answer) if answer.status == 200 => true,
             Ok(answer) => {
-                let tolerated = answer.status == 503 && self.trouble != Trouble::Nothing;
+                let tolerated = answer.status == 503 && self.tolerance != Tolerance::Nothing;
                 assert!(tolerated, "{answer:?}");
                 false
             }
             Err(error) => {
-                assert!(self.trouble == Trouble::Connections, "{error:?}");
+                assert!(self.tolerance == Tolerance::Connections, "{error:?}");
                 false
             }
         }

@@ -2,77 +2,76 @@
 
 use super::{assert_found, assert_reported, change, drift, in_step, named, reported, sign_up};
 use crate::both_engines;
-use crate::support::{ADMIN_TOKEN, Emulated, Engine, deleted};
+use crate::support::{Engine, TestApp, deleted};
 use clerk_emulator::Outage;
-use reqwest::Method;
 use serde_json::json;
 
 /// Changes a user's row behind the service's back.
-fn set(both: &Emulated, id: &str, what: &str) {
-    both.database.execute(&format!("UPDATE users SET {what} WHERE external_id = '{id}'"));
+fn set(app: &TestApp, id: &str, what: &str) {
+    app.database.execute(&format!("UPDATE users SET {what} WHERE external_id = '{id}'"));
 }
 
 /// Has a user deleted for good: at the provider, and here.
-async fn delete(both: &Emulated, id: &str) {
-    assert!(both.emulator.delete_user(id));
-    assert_eq!(both.send(&deleted(id)).await.outcome(), "applied");
+async fn delete(app: &TestApp, id: &str) {
+    assert!(app.emulator.delete_user(id));
+    assert_eq!(app.send(&deleted(id)).await.outcome(), "applied");
 }
 
 both_engines! {
     async fn a_table_that_agrees_has_none(engine) {
-        let (both, _) = in_step(engine, 5).await;
-        assert_found(&both, &[]).await;
+        let (app, _) = in_step(engine, 5).await;
+        assert_found(&app, &[]).await;
     }
 
     async fn a_user_without_a_live_row_is_missing(engine) {
-        let (both, ids) = in_step(engine, 5).await;
-        both.database.execute(&format!("DELETE FROM users WHERE external_id = '{}'", ids[0]));
-        let untold = sign_up(&both, 5, named(9));
+        let (app, ids) = in_step(engine, 5).await;
+        app.database.execute(&format!("DELETE FROM users WHERE external_id = '{}'", ids[0]));
+        let untold = sign_up(&app, 5, named(9));
         // One who was absent, and is there again.
-        let mut again = both.emulator.user(&ids[1]).unwrap();
-        assert!(both.emulator.delete_user(&ids[1]));
-        assert_eq!(both.resync_one(&ids[1]).await.0, "absent");
+        let mut again = app.emulator.user(&ids[1]).unwrap();
+        assert!(app.emulator.delete_user(&ids[1]));
+        assert_eq!(app.resync_one(&ids[1]).await.0, "absent");
         again["updated_at"] = json!(again["updated_at"].as_i64().unwrap() + 1);
-        assert!(both.emulator.put_user(&again));
-        assert_found(&both, &[("missing", &[&ids[0], &untold, &ids[1]])]).await;
+        assert!(app.emulator.put_user(&again));
+        assert_found(&app, &[("missing", &[&ids[0], &untold, &ids[1]])]).await;
     }
 
     async fn a_row_that_shows_something_else_is_stale(engine) {
-        let (both, ids) = in_step(engine, 5).await;
-        change(&both, 5, &ids[0], "first_name", json!("Augusta"));
-        change(&both, 5, &ids[1], "public_metadata", json!({"role": "admin"}));
+        let (app, ids) = in_step(engine, 5).await;
+        change(&app, 5, &ids[0], "first_name", json!("Augusta"));
+        change(&app, 5, &ids[1], "public_metadata", json!({"role": "admin"}));
         // Words that configuration, or a hand, left behind.
-        set(&both, &ids[2], "role = 'admin'");
-        set(&both, &ids[3], "version_projection = 0");
-        assert_found(&both, &[("stale", &[&ids[0], &ids[1], &ids[2], &ids[3]])]).await;
+        set(&app, &ids[2], "role = 'admin'");
+        set(&app, &ids[3], "version_projection = 0");
+        assert_found(&app, &[("stale", &[&ids[0], &ids[1], &ids[2], &ids[3]])]).await;
     }
 
     async fn an_operators_choice_is_not_stale(engine) {
-        let (both, ids) = in_step(engine, 2).await;
-        both.set_here(&ids[0], json!({"role": "admin", "plan": "pro"})).await;
-        assert_found(&both, &[]).await;
+        let (app, ids) = in_step(engine, 2).await;
+        app.set_override(&ids[0], json!({"role": "admin", "plan": "pro"})).await;
+        assert_found(&app, &[]).await;
     }
 
     async fn a_row_whose_user_is_gone_is_extra(engine) {
-        let (both, ids) = in_step(engine, 5).await;
+        let (app, ids) = in_step(engine, 5).await;
         for id in &ids[..3] {
-            assert!(both.emulator.delete_user(id));
+            assert!(app.emulator.delete_user(id));
         }
         // One of whom nobody knows when the user was created, and one whom no page settles.
-        set(&both, &ids[1], "source_created_at = NULL");
-        set(&both, &ids[2], "source_created_at = '2099-01-01T00:00:00.000Z'");
-        assert_found(&both, &[("extra", &[&ids[0], &ids[1], &ids[2]])]).await;
+        set(&app, &ids[1], "source_created_at = NULL");
+        set(&app, &ids[2], "source_created_at = '2099-01-01T00:00:00.000Z'");
+        assert_found(&app, &[("extra", &[&ids[0], &ids[1], &ids[2]])]).await;
     }
 
     async fn trap_36_nobody_is_extra_because_a_list_is_empty(engine) {
-        let (both, _) = in_step(engine, 5).await;
-        both.emulator.set_outage(Outage::EmptyLists);
-        assert_found(&both, &[]).await;
+        let (app, _) = in_step(engine, 5).await;
+        app.emulator.set_outage(Outage::EmptyLists);
+        assert_found(&app, &[]).await;
     }
 
     async fn a_value_at_the_provider_that_is_not_ours_is_a_conflict(engine) {
-        let (both, ids) = in_step(engine, 5).await;
-        let own = both.user(&ids[0]).await["id"].clone();
+        let (app, ids) = in_step(engine, 5).await;
+        let own = app.user(&ids[0]).await["id"].clone();
         let theirs = [
             json!({"dbId": own, "role": "user"}),
             json!({"dbId": "another", "role": "user"}),
@@ -80,57 +79,55 @@ both_engines! {
             json!({"role": "wizard"}),
         ];
         for (id, metadata) in ids.iter().zip(theirs) {
-            change(&both, 5, id, "public_metadata", metadata);
+            change(&app, 5, id, "public_metadata", metadata);
         }
-        let answer = both.resync(&ids).await;
+        let answer = app.resync(&ids).await;
         assert_eq!(answer.status, 200);
-        assert_found(&both, &[("conflicts", &[&ids[1], &ids[2], &ids[3]])]).await;
+        assert_found(&app, &[("conflicts", &[&ids[1], &ids[2], &ids[3]])]).await;
     }
 
     async fn a_user_whom_nobody_can_read_is_no_difference_and_no_success(engine) {
-        let (both, ids) = in_step(engine, 3).await;
-        change(&both, 5, &ids[0], "public_metadata", json!("no object"));
-        let run = drift(&both, &[]).await;
+        let (app, ids) = in_step(engine, 3).await;
+        change(&app, 5, &ids[0], "public_metadata", json!("no object"));
+        let run = drift(&app, &[]).await;
         assert_eq!(run.status, Some(1), "{run:?}");
         assert!(run.stderr.contains("user(s) were left out"), "{run:?}");
-        let report = reported(&both).await;
+        let report = reported(&app).await;
         assert_reported(&report, &[]);
         assert_eq!(report["seen"], 3);
         assert!(report["failed"].as_u64() > Some(0), "{report}");
     }
 
     async fn what_is_left_of_a_deleted_user_is_told(engine) {
-        let (both, ids) = in_step(engine, 8).await;
-        let choice = Some(json!({"role": "admin"}));
-        let answer = both.ask(Method::PATCH, &format!("/v1/users/{}", ids[4]), ADMIN_TOKEN, choice).await;
-        assert_eq!(answer.status, 200);
+        let (app, ids) = in_step(engine, 8).await;
+        app.set_override(&ids[4], json!({"role": "admin"})).await;
         for id in &ids[..4] {
-            delete(&both, id).await;
+            delete(&app, id).await;
         }
         for id in &ids[4..6] {
-            assert!(both.emulator.delete_user(id));
-            assert_eq!(both.resync_one(id).await.0, "absent");
+            assert!(app.emulator.delete_user(id));
+            assert_eq!(app.resync_one(id).await.0, "absent");
         }
         // What an operator chose for an absent user is no trace of the person.
-        assert_eq!(both.column(&ids[4], "set_role").as_deref(), Some("admin"));
-        assert_found(&both, &[]).await;
-        set(&both, &ids[0], "email = 'ada@example.org'");
+        assert_eq!(app.column(&ids[4], "set_role").as_deref(), Some("admin"));
+        assert_found(&app, &[]).await;
+        set(&app, &ids[0], "email = 'ada@example.org'");
         let time = "2026-01-01T00:00:00.000Z";
-        both.database.execute(&format!(
+        app.database.execute(&format!(
             "INSERT INTO quarantine (source, message_id, type, reason, body, size_bytes, received_at) \
              VALUES ('clerk', 'msg_1', 'user.updated', 'x', 'Ada', 3, '{time}'); \
              INSERT INTO quarantine_subjects (source, message_id, subject) VALUES ('clerk', 'msg_1', '{}'); \
              INSERT INTO write_backs (source, external_id, next_try_at, created_at) \
              VALUES ('clerk', '{}', '{time}', '{time}')", ids[1], ids[2]).replace("'Ada'", body(engine)));
-        set(&both, &ids[5], "name = 'Ada'");
-        assert_found(&both, &[("unerased", &[&ids[0], &ids[1], &ids[2], &ids[5]])]).await;
+        set(&app, &ids[5], "name = 'Ada'");
+        assert_found(&app, &[("unerased", &[&ids[0], &ids[1], &ids[2], &ids[5]])]).await;
     }
 
     async fn every_column_that_a_deletion_empties_is_looked_at(engine) {
-        let (both, ids) = in_step(engine, 3).await;
-        delete(&both, &ids[0]).await;
-        assert!(both.emulator.delete_user(&ids[1]));
-        assert_eq!(both.resync_one(&ids[1]).await.0, "absent");
+        let (app, ids) = in_step(engine, 3).await;
+        delete(&app, &ids[0]).await;
+        assert!(app.emulator.delete_user(&ids[1]));
+        assert_eq!(app.resync_one(&ids[1]).await.0, "absent");
         let text = [
             "source_external_id", "email", "email_lower", "phone", "username", "first_name", "last_name", "name",
             "image_url", "role", "source_role", "plan", "source_plan",
@@ -143,26 +140,26 @@ both_engines! {
         let of_signed = [("set_role", "'x'"), ("set_plan", "'x'"), ("last_sign_in_at", time), ("last_fetched_at", time)];
         for (id, columns) in [(&ids[0], [&set_to[..], &of_signed].concat()), (&ids[1], set_to)] {
             for (column, value) in columns {
-                let before = both.database.query(&format!(
+                let before = app.database.query(&format!(
                     "SELECT CAST({column} AS text) AS value FROM users WHERE external_id = '{id}'"));
-                set(&both, id, &format!("{column} = {value}"));
-                let report = super::job(&both, "drift").await["drift"].clone();
+                set(&app, id, &format!("{column} = {value}"));
+                let report = super::job(&app, "drift").await["drift"].clone();
                 assert_eq!(report["unerased"], json!({"count": 1, "ids": [id]}), "{column}");
-                set(&both, id, &format!("{column} = {}", literal(before[0].as_deref(), column)));
+                set(&app, id, &format!("{column} = {}", literal(before[0].as_deref(), column)));
             }
         }
-        assert_found(&both, &[]).await;
+        assert_found(&app, &[]).await;
     }
 
     async fn differences_of_every_kind_are_told_together(engine) {
-        let (both, ids) = in_step(engine, 5).await;
-        let missing = sign_up(&both, 5, named(9));
-        change(&both, 5, &ids[0], "last_name", json!("Byron"));
-        assert!(both.emulator.delete_user(&ids[1]));
-        change(&both, 5, &ids[2], "public_metadata", json!({"dbId": "another"}));
-        delete(&both, &ids[3]).await;
-        set(&both, &ids[3], "name = 'Ada'");
-        assert_found(&both, &[
+        let (app, ids) = in_step(engine, 5).await;
+        let missing = sign_up(&app, 5, named(9));
+        change(&app, 5, &ids[0], "last_name", json!("Byron"));
+        assert!(app.emulator.delete_user(&ids[1]));
+        change(&app, 5, &ids[2], "public_metadata", json!({"dbId": "another"}));
+        delete(&app, &ids[3]).await;
+        set(&app, &ids[3], "name = 'Ada'");
+        assert_found(&app, &[
             ("missing", &[&missing]),
             ("stale", &[&ids[0], &ids[2]]),
             ("extra", &[&ids[1]]),
@@ -170,9 +167,9 @@ both_engines! {
             ("unerased", &[&ids[3]]),
         ]).await;
         // Reconcile, and an operator, bring all of that in step, but for what a hand put back.
-        assert_eq!(super::job(&both, "reconcile").await["state"], "succeeded");
-        set(&both, &ids[3], "name = NULL");
-        assert_found(&both, &[("conflicts", &[&ids[2]])]).await;
+        assert_eq!(super::job(&app, "reconcile").await["state"], "succeeded");
+        set(&app, &ids[3], "name = NULL");
+        assert_found(&app, &[("conflicts", &[&ids[2]])]).await;
     }
 }
 

@@ -7,16 +7,12 @@ mod person;
 pub mod traces;
 
 use crate::both_engines;
-use crate::support::{Engine, Service, TestDatabase, deleted, message_id, until};
+use crate::support::{AppProcess, Engine, TestApp, TestDatabase, deleted, message_id, until};
 use diesel::connection::SimpleConnection as _;
 use person::Person;
-use std::time::Duration;
 
 /// Enough that pages of tables and indexes are split, and statistics have something to say.
 const PEOPLE: usize = 60;
-
-/// How soon deleted bytes have to be gone once no reader holds them.
-const GONE_WITHIN: Duration = Duration::from_secs(10);
 
 /// Everything that can be logged is.
 const LOUD: [(&str, &str); 2] = [("RUST_LOG", "trace"), ("USERSYNC_LOG_FORMAT", "json")];
@@ -24,7 +20,7 @@ const LOUD: [(&str, &str); 2] = [("RUST_LOG", "trace"), ("USERSYNC_LOG_FORMAT", 
 both_engines! {
     async fn a_deletion_leaves_nothing_of_the_person_in_tables_files_and_logs(engine) {
         let database = TestDatabase::new(engine);
-        let service = Service::start_with(&database, &LOUD).await;
+        let service = TestApp::builder(&database).variables(&LOUD).start_process().await;
         let people = Person::many(PEOPLE);
         for person in &people {
             arrive(&service, person).await;
@@ -36,7 +32,7 @@ both_engines! {
         for person in &people {
             depart(&service, person).await;
         }
-        until("no trace is left", GONE_WITHIN, async || {
+        until("no trace is left", async || {
             traces::everywhere(&database).iter().all(|kind| !kind.holds_mark()).then_some(())
         })
         .await;
@@ -51,22 +47,22 @@ both_engines! {
 #[tokio::test]
 async fn a_reader_of_the_sqlite_file_keeps_deleted_bytes_only_while_it_reads() {
     let database = TestDatabase::new(Engine::Sqlite);
-    let service = Service::start(&database).await;
+    let service = TestApp::builder(&database).start_process().await;
     let person = &Person::many(1)[0];
-    assert_eq!(service.sender().send(&person.event()).await.outcome(), "applied");
+    assert_eq!(service.send(&person.event()).await.outcome(), "applied");
     let mut reader = database.connect_sqlite();
     reader.batch_execute("BEGIN; SELECT count(*) FROM users").unwrap();
-    assert_eq!(service.sender().send(&deleted(&person.id)).await.outcome(), "applied");
+    assert_eq!(service.send(&deleted(&person.id)).await.outcome(), "applied");
     assert!(!database.dump().contains(person::MARK));
     let in_files = || traces::files(&database).contains(person::MARK);
     assert!(in_files(), "the reader holds nothing back, so this proves nothing");
     reader.batch_execute("COMMIT").unwrap();
-    until("the bytes are gone", GONE_WITHIN, async || (!in_files()).then_some(())).await;
+    until("the bytes are gone", async || (!in_files()).then_some(())).await;
 }
 
 /// A user is created, and deliveries that cannot be applied or are not genuine come too.
-async fn arrive(service: &Service, person: &Person) {
-    let sender = service.sender();
+async fn arrive(service: &AppProcess, person: &Person) {
+    let sender = service.client.clone();
     assert_eq!(sender.send(&person.event()).await.outcome(), "applied");
     assert_eq!(sender.send(&person.malformed()).await.outcome(), "quarantined");
     let torn = sender.send_bytes(&message_id(), person.torn()).await;
@@ -77,8 +73,8 @@ async fn arrive(service: &Service, person: &Person) {
 }
 
 /// The user is deleted, and what was late comes after that.
-async fn depart(service: &Service, person: &Person) {
-    let sender = service.sender();
+async fn depart(service: &AppProcess, person: &Person) {
+    let sender = service.client.clone();
     assert_eq!(sender.send(&deleted(&person.id)).await.outcome(), "applied");
     for late in [person.event(), person.malformed()] {
         assert_eq!(sender.send(&late).await.outcome(), "tombstoned");
@@ -89,20 +85,20 @@ async fn depart(service: &Service, person: &Person) {
 }
 
 /// The payload with a signature of somebody else, and re-written on the way.
-async fn forge(service: &Service, person: &Person) {
-    let sender = service.sender();
+async fn forge(service: &AppProcess, person: &Person) {
+    let sender = service.client.clone();
     let (body, spaced) = (person.event().to_string(), person.rewritten());
     for (signed, sent, code) in
         [("{}", body.clone(), "bad_signature"), (body.as_str(), spaced, "body_reencoded")]
     {
         let answer = person::send_forged(&sender, signed, sent).await;
-        assert_eq!((answer.status.as_u16(), answer.code()), (400, code));
+        answer.assert_problem(400, code);
         assert!(!answer.body.to_string().contains(person::MARK));
     }
 }
 
 /// The log tells about deliveries and rejections, but never whom they concern.
-fn check_log(service: &Service) {
+fn check_log(service: &AppProcess) {
     let log = service.log();
     for told in ["delivery settled", "tombstoned", "quarantined", "turned away"] {
         assert!(log.contains(told), "the log does not tell: {told}");

@@ -1,10 +1,10 @@
 //! Payloads with one mark in every personal field.
 
-use crate::support::{Answer, SECRET, Sender, message_id, now_seconds, user, user_id};
+use crate::support::{Answer, SECRET, TestClient, message_id, now_seconds, user, user_id};
 use serde_json::{Value, json};
 use usersync::webhook::SigningSecret;
 
-/// Stands in every personal field; in lower case, so that look-up columns hold it too.
+/// Stands in every personal field; in lower case, so that look-up columns lock it too.
 pub const MARK: &str = "mk7q2xv9zpersonal";
 
 pub struct Person {
@@ -63,11 +63,11 @@ impl Person {
 }
 
 /// Sends a body under the signature of another one.
-pub async fn send_forged(sender: &Sender, signed: &str, sent: String) -> Answer {
+pub async fn send_forged(sender: &TestClient, signed: &str, sent: String) -> Answer {
     let (id, now) = (message_id(), now_seconds().to_string());
     let secret = SigningSecret::parse(SECRET).unwrap();
     let request = sender
-        .client
+        .http
         .post(&sender.url)
         .header("svix-signature", secret.signature(&id, &now, signed.as_bytes()))
         .header("svix-id", id)

@@ -2,7 +2,7 @@
 
 use super::{assert_without, import, import_plainly, migrated, pairs, rows};
 use crate::both_engines;
-use crate::support::{Engine, Finished, Program, TestDatabase, user_id};
+use crate::support::{Engine, Program, RunOutput, TestDatabase, user_id};
 use serde_json::json;
 
 both_engines! {
@@ -99,7 +99,7 @@ fn a_file_that_is_none_of_the_three_says_what_is_expected() {
 fn a_file_that_cannot_be_read_is_named() {
     let database = migrated(Engine::Sqlite);
     for name in ["nowhere.csv", "."] {
-        let Finished { status, stderr, .. } = Program::on(&database).run(&["import", name]);
+        let RunOutput { status, stderr, .. } = Program::on(&database).run(&["import", name]);
         assert_eq!(status, Some(1), "{stderr}");
         assert!(stderr.contains(&format!("usersync: {name}")), "{stderr}");
     }

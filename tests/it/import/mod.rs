@@ -1,4 +1,4 @@
-//! Import: rows keep the ids which the application's foreign keys hold, and nothing that is there
+//! Import: rows keep the ids which the application's foreign keys lock, and nothing that is there
 //! is changed.
 //!
 //! * [`ids`]: which id a row gets, and who has it already;
@@ -113,7 +113,6 @@ both_engines! {
         assert_eq!(after["created_at"], before["created_at"]);
         assert_eq!(app.database.count("users"), 1);
         assert_eq!(app.database.count("write_backs"), 0);
-        app.stop().await;
     }
 
     async fn even_a_snapshot_without_a_time_beats_an_imported_row(engine) {
@@ -131,7 +130,6 @@ both_engines! {
         let after = app.user(&user_id(1)).await;
         assert_eq!((&after["name"], &after["role"]), (&json!("New"), &json!("user")));
         assert_eq!(after["last_sign_in_at"], before["last_sign_in_at"]);
-        app.stop().await;
     }
 
     async fn a_row_that_is_there_is_not_touched(engine) {
@@ -151,7 +149,6 @@ both_engines! {
         assert_eq!((run.status, run.counts()), (Some(1), [1, 0, 0, 1]), "{run:?}");
         assert_eq!(run.bad_lines(), [(2, format!("{} already has the row {id}", user_id(1)))]);
         assert_eq!(app.database.dump(), before);
-        app.stop().await;
     }
 
     async fn a_deleted_user_stays_deleted(engine) {
@@ -165,7 +162,6 @@ both_engines! {
         import(&app.database, json!({"id": user_id(2), "first_name": "Ada"}).to_string(), &[]);
         assert_eq!(app.send(&deleted(&user_id(2))).await.outcome(), "applied");
         assert!(!app.database.dump().contains("Ada"));
-        app.stop().await;
     }
 
     async fn a_dry_run_writes_nothing(engine) {
@@ -199,6 +195,5 @@ both_engines! {
         }
         let again = import(&app.database, &file, &[]);
         assert_eq!((again.status, again.counts()), (Some(0), [20_000, 0, 20_000, 0]), "{again:?}");
-        app.stop().await;
     }
 }

@@ -2,13 +2,11 @@
 
 use super::{Run, import, migrated, pairs, rows};
 use crate::both_engines;
-use crate::support::{Engine, Hold, Program, TestApp, TestDatabase, until, user, user_id};
+use crate::support::{Engine, Program, TestApp, TestDatabase, WriterLock, until, user, user_id};
 use diesel::connection::SimpleConnection as _;
 use diesel::{Connection as _, PgConnection};
 use serde_json::json;
 use std::collections::HashMap;
-use std::sync::Arc;
-use std::time::Duration;
 use tokio::task::JoinHandle;
 
 /// How many users both write.
@@ -17,12 +15,9 @@ const USERS: usize = 2_000;
 /// How many deliveries are under way at once.
 const SENDERS: usize = 4;
 
-/// Less than this may pass before whoever waits for a lock gives up.
-const WITHIN: Duration = Duration::from_secs(20);
-
 /// An import in a thread of its own, while the test goes on.
-fn importing(database: &Arc<TestDatabase>, content: String) -> JoinHandle<Run> {
-    let database = Arc::clone(database);
+fn importing(database: &TestDatabase, content: String) -> JoinHandle<Run> {
+    let database = database.clone();
     tokio::task::spawn_blocking(move || import(&database, content, &[]))
 }
 
@@ -50,14 +45,14 @@ impl Uncommitted {
             database.schema
         );
         let waits = async || (database.count(&sql) > 0).then_some(());
-        until("the import waits for the row", WITHIN, waits).await;
+        until("the import waits for the row", waits).await;
         self.0.batch_execute("COMMIT").unwrap();
     }
 }
 
 #[tokio::test]
 async fn a_user_who_comes_between_look_and_insertion_keeps_the_row_of_the_event() {
-    let database = Arc::new(migrated(Engine::Postgres));
+    let database = migrated(Engine::Postgres);
     let faster = Uncommitted::row(&database, "theirs", &user_id(2));
     let file = pairs(&[("a", user_id(1)), ("b", user_id(2)), ("c", user_id(3))]);
     let run = importing(&database, file);
@@ -72,7 +67,7 @@ async fn a_user_who_comes_between_look_and_insertion_keeps_the_row_of_the_event(
 
 #[tokio::test]
 async fn nothing_is_raised_in_a_row_that_comes_between_look_and_insertion() {
-    let database = Arc::new(migrated(Engine::Postgres));
+    let database = migrated(Engine::Postgres);
     let faster = Uncommitted::row(&database, "theirs", &user_id(1));
     let file = json!({"id": user_id(1), "first_name": "Slower", "last_sign_in_at": 5_000});
     let run = importing(&database, file.to_string());
@@ -85,7 +80,7 @@ async fn nothing_is_raised_in_a_row_that_comes_between_look_and_insertion() {
 
 #[tokio::test]
 async fn an_id_that_is_taken_between_look_and_insertion_keeps_one_line_out_not_its_batch() {
-    let database = Arc::new(migrated(Engine::Postgres));
+    let database = migrated(Engine::Postgres);
     let faster = Uncommitted::row(&database, "b", &user_id(9));
     let file = pairs(&[("a", user_id(1)), ("b", user_id(2)), ("c", user_id(3))]);
     let run = importing(&database, file);
@@ -108,7 +103,7 @@ both_engines! {
         let run = tokio::task::spawn_blocking(move || program.run(&["import", "users", "--json"]));
         // From the other end, so that some users are first met by each of the two.
         let senders = (0..SENDERS).map(|first| {
-            let sender = app.sender.clone();
+            let sender = app.client.clone();
             tokio::spawn(async move {
                 for number in (0..USERS).rev().filter(|number| number % SENDERS == first) {
                     let answer = sender.send(&user(&user_id(number), 1_000)).await;
@@ -139,17 +134,16 @@ both_engines! {
             }
         }
         assert_eq!(app.database.count("users WHERE last_name = 'Version1000'"), USERS);
-        app.stop().await;
     }
 
     async fn a_database_that_is_busy_for_a_while_is_waited_for(engine) {
-        let database = Arc::new(migrated(engine));
-        let hold = Hold::writers_of(&database);
+        let database = migrated(engine);
+        let lock = WriterLock::on(&database);
         let program = Program::on(&database).with("RUST_LOG", "usersync=debug");
         std::fs::write(program.directory().join("users"), pairs(&[("a", user_id(1))])).unwrap();
         let mut running = program.start(&["import", "users"]);
         running.line_with("the database is away");
-        hold.release();
+        lock.release();
         running.line_with("pairs: 1 line(s) read, 1 imported, 0 known already, 0 bad");
         assert_eq!(rows(&database), [format!("a {}", user_id(1))]);
     }

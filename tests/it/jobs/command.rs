@@ -1,59 +1,58 @@
 //! The command line: a job is asked for and done there, and what it came to is printed.
 
-use super::fixture::{Scene, all_new, counted};
-use super::operator::Operator;
+use super::fixture::{JobFixture, all_new, counted};
 use crate::both_engines;
-use crate::support::{Emulated, Finished, field_names};
+use crate::support::{RunOutput, TestApp, field_names};
 use clerk_emulator::Settings;
 use serde_json::{Value, json};
 
 /// The one object that a run printed.
-fn object(run: &Finished) -> Value {
+fn object(run: &RunOutput) -> Value {
     assert_eq!(run.stdout.matches('\n').count(), 1, "{run:?}");
     serde_json::from_str(&run.stdout).unwrap()
 }
 
-fn lines(run: &Finished) -> Vec<String> {
+fn lines(run: &RunOutput) -> Vec<String> {
     run.stdout.lines().map(|line| line.trim().to_owned()).collect()
 }
 
 /// Three users: one whom the provider is to be told our id and role of, one who holds an id that
 /// is not ours, and one whose role nobody knows.
-fn three(engine: crate::support::Engine) -> Scene {
-    let scene = Scene::with(engine, Settings::default());
+fn three(engine: crate::support::Engine) -> JobFixture {
+    let fixture = JobFixture::with(engine, Settings::default());
     for fields in [
         json!({"first_name": "Ada"}),
         json!({"first_name": "Grace", "public_metadata": {"dbId": "somebody-elses", "role": "user"}}),
         json!({"first_name": "Barbara", "public_metadata": {"role": "wizard"}}),
     ] {
-        scene.emulator.create_user(fields);
+        fixture.emulator.create_user(fields);
     }
-    scene
+    fixture
 }
 
 const WRITING_BACK: (&str, &str) = ("USERSYNC_WRITE_BACK", "on");
 
 both_engines! {
     async fn a_backfill_says_what_it_did_and_ends_well(engine) {
-        let scene = Scene::of(engine, 12);
-        let run = scene.run(&["backfill"]).await;
+        let fixture = JobFixture::of(engine, 12);
+        let run = fixture.run(&["backfill"]).await;
         assert_eq!(run.status, Some(0), "{run:?}");
         let said = lines(&run);
         assert!(said[0].starts_with("backfill: 12 users compared"), "{run:?}");
         assert_eq!(said[1..], ["12 rows created", "0 rows updated", "0 rows were right, or newer", "12 users had no live row"]);
-        scene.assert_complete();
-        let id = &scene.ids()[3];
-        scene.emulator.update_user(id, json!({"first_name": "Grace"}));
-        let run = scene.run(&["reconcile"]).await;
+        fixture.assert_complete();
+        let id = &fixture.ids()[3];
+        fixture.emulator.update_user(id, json!({"first_name": "Grace"}));
+        let run = fixture.run(&["reconcile"]).await;
         let said = lines(&run);
         assert!(said[0].starts_with("reconcile: 12 users compared"), "{run:?}");
         assert_eq!(said[1..], ["0 rows created", "1 rows updated", "11 rows were right, or newer", "1 rows showed something older"]);
-        assert_eq!(scene.jobs("state"), [Some("succeeded".into()), Some("succeeded".into())]);
+        assert_eq!(fixture.jobs("state"), [Some("succeeded".into()), Some("succeeded".into())]);
     }
 
     async fn for_machines_one_object_is_printed_and_nothing_else(engine) {
-        let scene = Scene::of(engine, 5);
-        let run = scene.run(&["backfill", "--json"]).await;
+        let fixture = JobFixture::of(engine, 5);
+        let run = fixture.run(&["backfill", "--json"]).await;
         let job = object(&run);
         assert_eq!((run.status, &job["state"], &job["kind"]), (Some(0), &json!("succeeded"), &json!("backfill")));
         assert_eq!((counted(&job), &job["expected"]), (all_new(5), &json!(5)));
@@ -63,14 +62,13 @@ both_engines! {
         ];
         assert_eq!(field_names(&run.stdout), fields);
         // The service shows the same job in the same way.
-        let (replica, operator) = scene.replica(&[]).await;
-        assert_eq!(operator.job(job["id"].as_str().unwrap()).await, job);
-        replica.stop().await;
+        let app = fixture.replica(&[]).await;
+        assert_eq!(app.job(job["id"].as_str().unwrap()).await, job);
     }
 
     async fn a_dry_run_changes_nothing_and_says_what_would_be_written_there(engine) {
-        let scene = three(engine);
-        let run = scene.run_with(&[WRITING_BACK], &["backfill", "--dry-run"]).await;
+        let fixture = three(engine);
+        let run = fixture.run_with(&[WRITING_BACK], &["backfill", "--dry-run"]).await;
         assert_eq!(run.status, Some(0), "{run:?}");
         let said = lines(&run);
         assert!(said[0].starts_with("backfill (dry run, nothing is changed): 3 users compared"), "{run:?}");
@@ -80,48 +78,47 @@ both_engines! {
             "0 rows were right, or newer",
             "3 users had no live row",
             "2 users would be written to at the provider: 2 given our id, 1 a role, 0 a plan",
-            "2 users hold another id or an unknown role there, and are left alone",
+            "2 users lock another id or an unknown role there, and are left alone",
         ]);
-        let run = scene.run_with(&[WRITING_BACK], &["reconcile", "--dry-run", "--json"]).await;
+        let run = fixture.run_with(&[WRITING_BACK], &["reconcile", "--dry-run", "--json"]).await;
         let job = object(&run);
         assert_eq!((run.status, &job["dry_run"], counted(&job)), (Some(0), &json!(true), all_new(3)));
         assert_eq!(job["write_back"], json!({"users": 2, "id": 2, "role": 1, "plan": 0, "conflicts": 2}));
         for table in ["users", "write_backs", "pinned_instances", "job_candidates", "absences"] {
-            assert_eq!(scene.database.count(table), 0, "{table}");
+            assert_eq!(fixture.database.count(table), 0, "{table}");
         }
-        let counts = scene.emulator.counts();
+        let counts = fixture.emulator.counts();
         assert_eq!(counts.requests_of("metadata_patch") + counts.requests_of("metadata_put") + counts.requests_of("update"), 0);
     }
 
     async fn the_run_itself_does_what_the_dry_run_promised(engine) {
-        let Scene { database, emulator, .. } = three(engine);
-        let both = Emulated::start_on(database, emulator, &[]).await;
-        let operator = Operator::of(&both.origin);
-        let dry = operator.done(json!({"kind": "backfill", "dry_run": true})).await;
-        let run = operator.done(json!({"kind": "backfill"})).await;
+        let JobFixture { database, emulator, .. } = three(engine);
+        let app = TestApp::builder(database).emulator(&emulator).start().await;
+        let dry = app.finish_job(json!({"kind": "backfill", "dry_run": true})).await;
+        let run = app.finish_job(json!({"kind": "backfill"})).await;
         assert_eq!((counted(&dry), counted(&run)), (all_new(3), all_new(3)));
         assert_eq!(run["write_back"], json!(null), "only a run that changes nothing tells");
-        both.quiet().await;
-        assert_eq!(both.emulator.counts().requests_of("metadata_patch"), dry["write_back"]["users"]);
-        let held = |name: &str| both.emulator.users().iter().filter(|user| user["public_metadata"][name].is_string()).count();
+        app.quiet().await;
+        assert_eq!(app.emulator.counts().requests_of("metadata_patch"), dry["write_back"]["users"]);
+        let held = |name: &str| app.emulator.users().iter().filter(|user| user["public_metadata"][name].is_string()).count();
         assert_eq!((held("dbId"), held("role")), (3, 3));
-        let in_the_way = both.database.count("write_backs WHERE state LIKE 'conflict%'");
+        let in_the_way = app.database.count("write_backs WHERE state LIKE 'conflict%'");
         assert_eq!(dry["write_back"]["conflicts"], in_the_way);
         // Now there is nothing to be told any more, beside what is in the way.
-        let dry = operator.done(json!({"kind": "backfill", "dry_run": true})).await;
+        let dry = app.finish_job(json!({"kind": "backfill", "dry_run": true})).await;
         assert_eq!(dry["write_back"], json!({"users": 0, "id": 0, "role": 0, "plan": 0, "conflicts": 2}));
     }
 
     async fn a_user_who_was_left_out_is_no_success(engine) {
-        let scene = Scene::of(engine, 3);
-        let id = &scene.ids()[1];
-        scene.pages.spoil(id);
-        let run = scene.run(&["backfill"]).await;
+        let fixture = JobFixture::of(engine, 3);
+        let id = &fixture.ids()[1];
+        fixture.pages.spoil(id);
+        let run = fixture.run(&["backfill"]).await;
         assert_eq!(run.status, Some(1), "{run:?}");
         assert!(run.stdout.contains("1 users could not be read"), "{run:?}");
         assert!(run.stderr.contains("1 user(s) were left out; the log says which"), "{run:?}");
         assert!(run.stderr.lines().any(|line| line.contains("cannot be read") && line.contains(id)), "{run:?}");
-        let run = scene.run(&["backfill", "--json"]).await;
+        let run = fixture.run(&["backfill", "--json"]).await;
         assert_eq!((run.status, counted(&object(&run))), (Some(1), json!({"seen": 3, "failed": 1, "unchanged": 2})));
     }
 }

@@ -1,87 +1,83 @@
 //! What a job that ended well has counted: exactly what there was to do.
 
-use super::fixture::{Scene, all_new, counted};
-use super::operator::Operator;
+use super::fixture::{JobFixture, all_new, counted};
 use crate::both_engines;
-use crate::support::{Sender, deleted};
+use crate::support::{TestApp, TestClient, deleted};
 use serde_json::json;
 
-async fn delete(sender: &Sender, id: &str) {
+async fn delete(sender: &TestClient, id: &str) {
     assert_eq!(sender.send(&deleted(id)).await.outcome(), "applied");
 }
 
-async fn backfill(operator: &Operator, dry_run: bool) -> serde_json::Value {
-    counted(&operator.done(json!({"kind": "backfill", "dry_run": dry_run})).await)
+async fn backfill(app: &TestApp, dry_run: bool) -> serde_json::Value {
+    counted(&app.finish_job(json!({"kind": "backfill", "dry_run": dry_run})).await)
 }
 
 both_engines! {
     async fn a_backfill_creates_every_user_once_and_then_finds_all_right(engine) {
-        let scene = Scene::of(engine, 37);
-        let (replica, operator) = scene.replica(&[]).await;
-        assert_eq!(backfill(&operator, true).await, all_new(37));
-        assert_eq!(scene.database.count("users"), 0);
-        assert_eq!(backfill(&operator, false).await, all_new(37));
-        scene.assert_complete();
-        let rows = scene.rows();
+        let fixture = JobFixture::of(engine, 37);
+        let app = fixture.replica(&[]).await;
+        assert_eq!(backfill(&app, true).await, all_new(37));
+        assert_eq!(fixture.database.count("users"), 0);
+        assert_eq!(backfill(&app, false).await, all_new(37));
+        fixture.assert_complete();
+        let rows = fixture.rows();
         for dry_run in [false, true] {
-            assert_eq!(backfill(&operator, dry_run).await, json!({"seen": 37, "unchanged": 37}));
+            assert_eq!(backfill(&app, dry_run).await, json!({"seen": 37, "unchanged": 37}));
         }
-        assert!(scene.rows() == rows, "a row that was right was written");
-        replica.stop().await;
+        assert!(fixture.rows() == rows, "a row that was right was written");
     }
 
     async fn nobody_at_the_provider_is_nobody_here(engine) {
-        let scene = Scene::of(engine, 0);
-        let (replica, operator) = scene.replica(&[]).await;
-        let job = operator.done(json!({"kind": "backfill"})).await;
+        let fixture = JobFixture::of(engine, 0);
+        let app = fixture.replica(&[]).await;
+        let job = app.finish_job(json!({"kind": "backfill"})).await;
         assert_eq!((counted(&job), &job["expected"]), (json!({}), &json!(0)));
-        replica.stop().await;
     }
 
     /// The dry run says beforehand what the run does then.
     async fn what_was_missed_is_made_good_and_counted_by_what_it_was(engine) {
-        let scene = Scene::of(engine, 40);
-        let (replica, operator) = scene.replica(&[]).await;
-        backfill(&operator, false).await;
-        let ids = scene.ids();
+        let fixture = JobFixture::of(engine, 40);
+        let app = fixture.replica(&[]).await;
+        backfill(&app, false).await;
+        let ids = fixture.ids();
         let [dead, gone, banned, renamed, lost] = [0, 1, 2, 3, 4].map(|number| &ids[number]);
         for id in [dead, gone] {
-            delete(&replica.sender, id).await;
+            delete(&app.client, id).await;
         }
-        scene.emulator.delete_user(gone);
-        scene.emulator.delete_user(lost);
-        scene.emulator.ban(banned, true);
-        scene.emulator.update_user(renamed, json!({"first_name": "Augusta"}));
+        fixture.emulator.delete_user(gone);
+        fixture.emulator.delete_user(lost);
+        fixture.emulator.ban(banned, true);
+        fixture.emulator.update_user(renamed, json!({"first_name": "Augusta"}));
         for name in ["Radia", "Frances", "Barbara"] {
-            scene.emulator.create_user(json!({"first_name": name}));
+            fixture.emulator.create_user(json!({"first_name": name}));
         }
-        let rows = scene.rows();
+        let rows = fixture.rows();
         let expected = json!({
             "seen": 41, "created": 3, "missing": 3, "updated": 2, "stale": 2, "unchanged": 35, "tombstoned": 1,
         });
-        assert_eq!(backfill(&operator, true).await, expected);
-        assert!(scene.rows() == rows, "a dry run changed something");
-        assert_eq!(backfill(&operator, false).await, expected);
-        assert_eq!(scene.database.count("users WHERE status = 'banned'"), 1);
-        assert_eq!(scene.database.count("users WHERE first_name = 'Augusta'"), 1);
+        assert_eq!(backfill(&app, true).await, expected);
+        assert!(fixture.rows() == rows, "a dry run changed something");
+        assert_eq!(backfill(&app, false).await, expected);
+        assert_eq!(fixture.database.count("users WHERE status = 'banned'"), 1);
+        assert_eq!(fixture.database.count("users WHERE first_name = 'Augusta'"), 1);
         // Who is deleted stays so; and whose deletion was lost is no business of a backfill.
         let statuses = "SELECT external_id AS value FROM users WHERE status = 'deleted' ORDER BY 1";
         let mut tombstones = [Some(dead.clone()), Some(gone.clone())];
         tombstones.sort_unstable();
-        assert_eq!(scene.database.query(statuses), tombstones);
-        assert_eq!(scene.database.count(&format!("users WHERE external_id = '{lost}' AND status = 'active'")), 1);
-        assert_eq!(backfill(&operator, false).await, json!({"seen": 41, "unchanged": 40, "tombstoned": 1}));
-        replica.stop().await;
+        assert_eq!(fixture.database.query(statuses), tombstones);
+        assert_eq!(fixture.database.count(&format!("users WHERE external_id = '{lost}' AND status = 'active'")), 1);
+        assert_eq!(backfill(&app, false).await, json!({"seen": 41, "unchanged": 40, "tombstoned": 1}));
     }
 
     /// A row that was emptied because the user was absent, and who is there again.
     async fn a_user_who_was_absent_comes_back(engine) {
-        let scene = Scene::of(engine, 3);
-        let (replica, operator) = scene.replica(&[]).await;
-        backfill(&operator, false).await;
-        let id = &scene.ids()[0];
+        let fixture = JobFixture::of(engine, 3);
+        let app = fixture.replica(&[]).await;
+        backfill(&app, false).await;
+        let id = &fixture.ids()[0];
         // As an absence leaves it.
-        scene.database.execute(&format!(
+        fixture.database.execute(&format!(
             "UPDATE users SET status = 'deleted', deletion_kind = 'absent', deleted_at = synced_at, email = NULL, \
              email_lower = NULL, email_verified = FALSE, phone = NULL, username = NULL, first_name = NULL, \
              last_name = NULL, name = NULL, image_url = NULL, role = NULL, source_role = NULL, plan = NULL, \
@@ -89,19 +85,17 @@ both_engines! {
              WHERE external_id = '{id}'"
         ));
         let expected = json!({"seen": 3, "updated": 1, "missing": 1, "unchanged": 2});
-        assert_eq!(backfill(&operator, true).await, expected);
-        assert_eq!(backfill(&operator, false).await, expected);
-        scene.assert_complete();
-        replica.stop().await;
+        assert_eq!(backfill(&app, true).await, expected);
+        assert_eq!(backfill(&app, false).await, expected);
+        fixture.assert_complete();
     }
 
     async fn a_reconcile_counts_likewise_where_nobody_is_gone(engine) {
-        let scene = Scene::of(engine, 20);
-        let (replica, operator) = scene.replica(&[]).await;
+        let fixture = JobFixture::of(engine, 20);
+        let app = fixture.replica(&[]).await;
         let reconcile = json!({"kind": "reconcile"});
-        assert_eq!(counted(&operator.done(reconcile.clone()).await), all_new(20));
-        assert_eq!(counted(&operator.done(reconcile).await), json!({"seen": 20, "unchanged": 20}));
-        scene.assert_complete();
-        replica.stop().await;
+        assert_eq!(counted(&app.finish_job(reconcile.clone()).await), all_new(20));
+        assert_eq!(counted(&app.finish_job(reconcile).await), json!({"seen": 20, "unchanged": 20}));
+        fixture.assert_complete();
     }
 }

@@ -1,14 +1,12 @@
 //! What tests of jobs play on: a provider with a crowd, the road to it, and a database.
 
-use super::operator::Operator;
-use super::page_gate::Pages;
+use super::page_gate::PageGate;
 use crate::support::{
-    ADMIN_TOKEN, Engine, Finished, Program, Replica, Running, Service, TestDatabase,
-    provider_variables, until,
+    AppProcess, Engine, Program, RunOutput, Running, TestApp, TestAppBuilder, TestClient,
+    TestDatabase, TestEmulator, until,
 };
-use clerk_emulator::{Emulator, Settings};
+use clerk_emulator::Settings;
 use serde_json::{Value, json};
-use std::time::Duration;
 
 /// How many users a job asks for at once.
 pub(super) const PAGE: usize = 500;
@@ -16,27 +14,21 @@ pub(super) const PAGE: usize = 500;
 /// Three full pages, and one in part.
 pub(super) const USERS: usize = 3 * PAGE + 100;
 
-/// How long a job may take: a lease, and the work on a busy machine.
-pub(super) const WITHIN: Duration = Duration::from_secs(120);
-
-/// Nothing is written back, unless a test is about that.
-const USUAL: (&str, &str) = ("USERSYNC_WRITE_BACK", "off");
-
-pub(super) struct Scene {
+pub(super) struct JobFixture {
     pub(super) database: TestDatabase,
-    pub(super) emulator: Emulator,
-    pub(super) pages: Pages,
+    pub(super) emulator: TestEmulator,
+    pub(super) pages: PageGate,
 }
 
-impl Scene {
+impl JobFixture {
     /// A provider of so many users, of whom nobody was told, and an empty database.
     pub(super) fn of(engine: Engine, users: usize) -> Self {
         Self::with(engine, Settings { users, ..Settings::default() })
     }
 
     pub(super) fn with(engine: Engine, settings: Settings) -> Self {
-        let emulator = Emulator::start(settings).unwrap();
-        let pages = Pages::of(&emulator);
+        let emulator = TestEmulator::with(settings);
+        let pages = PageGate::of(&emulator);
         Self { database: TestDatabase::new(engine), emulator, pages }
     }
 
@@ -46,48 +38,28 @@ impl Scene {
         users.iter().map(|user| user["id"].as_str().unwrap().to_owned()).collect()
     }
 
-    fn variables(&self, more: &[(&str, &str)]) -> Vec<(String, String)> {
-        let mut all = provider_variables(&self.emulator);
-        let own = [
-            ("CLERK_API_URL", self.pages.url.as_str()),
-            ("USERSYNC_ADMIN_TOKEN", ADMIN_TOKEN),
-            USUAL,
-        ];
-        let own = own.iter().chain(more);
-        all.extend(own.map(|(name, value)| ((*name).to_owned(), (*value).to_owned())));
-        all
+    /// Starts services and commands that reach the provider through the gate.
+    pub(super) fn builder(&self) -> TestAppBuilder {
+        let builder = TestApp::builder(&self.database).emulator(&self.emulator).no_write_back();
+        builder.variables(&[("CLERK_API_URL", &self.pages.url)])
     }
 
     /// A replica as a process of its own.
-    pub(super) async fn service(&self) -> Service {
-        let all = self.variables(&[]);
-        let all: Vec<(&str, &str)> = all.iter().map(|(name, value)| (&**name, &**value)).collect();
-        Service::start_with(&self.database, &all).await
+    pub(super) async fn service(&self) -> AppProcess {
+        self.builder().start_process().await
     }
 
     /// Replicas in this process, with these variables besides.
-    pub(super) async fn replicas(&self, count: usize, more: &[(&str, &str)]) -> Vec<Replica> {
-        let all = self.variables(more);
-        let all: Vec<(&str, &str)> = all.iter().map(|(name, value)| (&**name, &**value)).collect();
-        Replica::start_many_with(count, &self.database, &all).await
+    pub(super) async fn replicas(&self, count: usize, more: &[(&str, &str)]) -> Vec<TestApp> {
+        self.builder().variables(more).start_many(count).await
     }
 
-    /// A replica in this process, as whoever asks it sees it.
-    pub(super) async fn replica(&self, more: &[(&str, &str)]) -> (Replica, Operator) {
-        let replica = self.replicas(1, more).await.remove(0);
-        let operator = Operator::of(&replica.origin);
-        (replica, operator)
-    }
-
-    /// The program, with these variables besides.
-    pub(super) fn program(&self, more: &[(&str, &str)]) -> Program {
-        let variables = self.variables(more);
-        let program = Program::on(&self.database);
-        variables.iter().fold(program, |program, (name, value)| program.with(name, value))
+    pub(super) async fn replica(&self, more: &[(&str, &str)]) -> TestApp {
+        self.replicas(1, more).await.remove(0)
     }
 
     /// Runs the program to its end.
-    pub(super) async fn run(&self, arguments: &[&'static str]) -> Finished {
+    pub(super) async fn run(&self, arguments: &[&'static str]) -> RunOutput {
         self.run_with(&[], arguments).await
     }
 
@@ -96,16 +68,31 @@ impl Scene {
         &self,
         more: &[(&str, &str)],
         arguments: &[&'static str],
-    ) -> Finished {
-        let (program, arguments) = (self.program(more), arguments.to_vec());
-        tokio::task::spawn_blocking(move || program.run(&arguments)).await.unwrap()
+    ) -> RunOutput {
+        self.builder().variables(more).program().run_aside(arguments).await
     }
 
     /// Starts the program; the directory that it runs in lasts as long as the first of both.
     pub(super) fn start(&self, arguments: &[&str]) -> (Program, Running) {
-        let program = self.program(&[]);
+        let program = self.builder().program();
         let running = program.start(arguments);
         (program, running)
+    }
+
+    /// On PostgreSQL, waits until the service waits for the lock on the users.
+    pub(super) async fn until_writing(&self) {
+        if self.database.engine == Engine::Postgres {
+            let schema = &self.database.schema;
+            let waiting =
+                format!("pg_locks WHERE NOT granted AND relation = '{schema}.users'::regclass");
+            self.database.until_count(&waiting, 1).await;
+        }
+    }
+
+    /// Whom the job saw last, by what is shown of its cursor.
+    pub(super) async fn last_seen(&self, client: &TestClient, id: &str) -> String {
+        let job = client.job(id).await;
+        job["cursor"].as_str().unwrap().strip_prefix("scan:").unwrap().to_owned()
     }
 
     /// A column of every job, oldest first.
@@ -130,7 +117,7 @@ impl Scene {
     /// Waits until the one job has counted so many users.
     pub(super) async fn until_seen(&self, count: usize) {
         let enough = async || (self.seen() >= u64::try_from(count).unwrap()).then_some(());
-        until("the job comes so far", WITHIN, enough).await;
+        until("the job comes so far", enough).await;
     }
 
     /// Every value of every user, as the table holds it.

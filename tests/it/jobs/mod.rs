@@ -16,7 +16,6 @@ mod counters;
 mod crash;
 mod fixture;
 mod follow;
-mod operator;
 mod outage;
 mod page_gate;
 mod preconditions;

@@ -1,65 +1,49 @@
-//! A road to the provider on which a test decides how many pages of the list come through, and
+//! A proxy to the provider with which a test decides how many pages of the list come through, and
 //! sees which were asked for.
 
-use crate::support::{onward, until};
-use actix_web::web::{self, Bytes, Data, Query};
-use actix_web::{App, HttpRequest, HttpResponse, HttpServer};
-use clerk_emulator::Emulator;
+use crate::support::{Server, TestEmulator, Upstream, until};
+use actix_web::web::{Bytes, Data, Query};
+use actix_web::{HttpRequest, HttpResponse};
 use serde_json::{Value, json};
 use std::collections::HashMap;
-use std::net::TcpListener;
 use std::sync::{Arc, Mutex};
-use std::time::Duration;
 use tokio::sync::watch;
-
-/// How long a page may take to be asked for on a busy machine.
-const WITHIN: Duration = Duration::from_secs(60);
 
 /// A word of a user that nobody shall ever read, in a place where a number should be.
 pub(super) const SPOILT: &str = "personal-word";
 
-pub(super) struct Pages {
+pub(super) struct PageGate {
     pub(super) url: String,
-    road: Arc<Road>,
-    handle: actix_web::dev::ServerHandle,
+    state: Arc<GateState>,
+    _server: Server,
 }
 
-struct Road {
-    target: String,
-    client: reqwest::Client,
+struct GateState {
+    upstream: Upstream,
     /// How many pages come through, in the order in which they were first asked for.
     open: watch::Sender<usize>,
     /// Behind whom a page was asked for, request by request.
     asked: Mutex<Vec<String>>,
-    /// Users whom lists show as nobody can read them.
+    /// Users whom lists show so that they cannot be read.
     spoilt: Mutex<Vec<String>>,
 }
 
-impl Pages {
-    /// A road on which everything comes through.
-    pub(super) fn of(emulator: &Emulator) -> Self {
-        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
-        let url = format!("http://{}", listener.local_addr().unwrap());
-        let road = Arc::new(Road {
-            target: emulator.credentials().api_url.clone(),
-            client: reqwest::Client::builder().no_proxy().build().unwrap(),
+impl PageGate {
+    /// A proxy that lets everything through.
+    pub(super) fn of(emulator: &TestEmulator) -> Self {
+        let state = Arc::new(GateState {
+            upstream: Upstream::of(emulator),
             open: watch::Sender::new(usize::MAX),
             asked: Mutex::default(),
             spoilt: Mutex::default(),
         });
-        let shared = Data::from(Arc::clone(&road));
-        let server = HttpServer::new(move || {
-            App::new().app_data(shared.clone()).default_service(web::to(pass))
-        });
-        let server = server.workers(1).disable_signals().listen(listener).unwrap().run();
-        let handle = server.handle();
-        tokio::spawn(server);
-        Self { url, road, handle }
+        let (url, server) = Server::start(&state, pass);
+        Self { url, state, _server: server }
     }
 
     /// Lets so many pages through; requests for others wait.
     pub(super) fn open(&self, count: usize) {
-        self.road.open.send_replace(count);
+        self.state.open.send_replace(count);
     }
 
     /// Lets everything through.
@@ -69,12 +53,12 @@ impl Pages {
 
     /// Shows a user, in lists, as nobody can read it.
     pub(super) fn spoil(&self, external_id: &str) {
-        self.road.spoilt.lock().unwrap().push(external_id.to_owned());
+        self.state.spoilt.lock().unwrap().push(external_id.to_owned());
     }
 
     /// Behind whom pages were asked for, in the order of the requests.
     pub(super) fn asked(&self) -> Vec<String> {
-        self.road.asked.lock().unwrap().clone()
+        self.state.asked.lock().unwrap().clone()
     }
 
     /// How many pages were asked for once more.
@@ -85,17 +69,16 @@ impl Pages {
 
     /// Waits until so many different pages were asked for.
     pub(super) async fn until_asked(&self, count: usize) {
-        until("pages are asked for", WITHIN, async || {
+        until("pages are asked for", async || {
             (different(&self.asked()).len() >= count).then_some(())
         })
         .await;
     }
 }
 
-impl Drop for Pages {
+impl Drop for PageGate {
     fn drop(&mut self) {
         self.open_all();
-        drop(self.handle.stop(false));
     }
 }
 
@@ -110,7 +93,7 @@ fn different(places: &[String]) -> Vec<&String> {
     different
 }
 
-impl Road {
+impl GateState {
     /// Waits until a page may come through.
     async fn arrive(&self, place: &str) {
         let number = {
@@ -137,18 +120,18 @@ impl Road {
     }
 }
 
-async fn pass(road: Data<Road>, request: HttpRequest, body: Bytes) -> HttpResponse {
+async fn pass(state: Data<GateState>, request: HttpRequest, body: Bytes) -> HttpResponse {
     let query = Query::<HashMap<String, String>>::from_query(request.query_string());
     let query = query.unwrap().into_inner();
     let is_list = request.path() == "/v1/users" && !query.contains_key("user_id");
     let place = query.get("starting_after").cloned().unwrap_or_default();
     if is_list {
-        road.arrive(&place).await;
+        state.arrive(&place).await;
     }
-    let (mut response, mut body) = onward(&road.client, &road.target, &request, body).await;
+    let (mut response, mut body) = state.upstream.send(&request, body).await;
     // What is refused is an object and no list.
     if is_list && body.starts_with(b"[") {
-        body = road.spoil(&body);
+        body = state.spoil(&body);
     }
     response.body(body)
 }

@@ -1,9 +1,8 @@
 //! The command line says what is in the way, and writes nothing.
 
-use super::fixture::{Scene, counted};
+use super::fixture::{JobFixture, counted};
 use crate::both_engines;
-use crate::support::{Program, TestDatabase};
-use clerk_emulator::{Emulator, Settings};
+use crate::support::{Program, TestDatabase, TestEmulator};
 use serde_json::{Value, json};
 
 /// Of the same shape as the right one.
@@ -22,33 +21,32 @@ both_engines! {
     }
 
     async fn a_key_that_is_refused_fails_the_job_and_is_named(engine) {
-        let scene = Scene::of(engine, 3);
+        let fixture = JobFixture::of(engine, 3);
         let key = [("CLERK_SECRET_KEY", WRONG_KEY)];
-        let run = scene.run_with(&key, &["backfill"]).await;
+        let run = fixture.run_with(&key, &["backfill"]).await;
         assert_eq!(run.status, Some(1), "{run:?}");
-        let error = scene.job("error").unwrap();
+        let error = fixture.job("error").unwrap();
         assert!(error.contains("refuses the API key (401)"), "{error}");
-        let id = scene.job("id").unwrap();
+        let id = fixture.job("id").unwrap();
         assert!(run.stderr.contains(&format!("job {id} is failed: {error}")), "{run:?}");
         assert!(run.stderr.contains("CLERK_SECRET_KEY"), "nobody says what to set: {run:?}");
-        let run = scene.run_with(&key, &["backfill", "--json"]).await;
+        let run = fixture.run_with(&key, &["backfill", "--json"]).await;
         let job: Value = serde_json::from_str(&run.stdout).unwrap();
         assert_eq!((run.status, &job["state"], &job["error"]), (Some(1), &json!("failed"), &json!(error)));
         for table in ["users", "write_backs", "pinned_instances"] {
-            assert_eq!(scene.database.count(table), 0, "{table}");
+            assert_eq!(fixture.database.count(table), 0, "{table}");
         }
-        assert!(!format!("{run:?}{}", scene.database.dump()).contains(WRONG_KEY));
+        assert!(!format!("{run:?}{}", fixture.database.dump()).contains(WRONG_KEY));
         // With the right key all is well.
-        assert_eq!(scene.run(&["backfill"]).await.status, Some(0));
-        scene.assert_complete();
+        assert_eq!(fixture.run(&["backfill"]).await.status, Some(0));
+        fixture.assert_complete();
     }
 
     async fn a_key_of_another_instance_fails_every_job_and_nothing_is_written(engine) {
-        let scene = Scene::of(engine, 4);
-        assert_eq!(scene.run(&["backfill"]).await.status, Some(0));
-        let rows = scene.rows();
-        let settings = Settings { instance_id: "ins_another".into(), users: 7, ..Settings::default() };
-        let wrong = Emulator::start(settings).unwrap();
+        let fixture = JobFixture::of(engine, 4);
+        assert_eq!(fixture.run(&["backfill"]).await.status, Some(0));
+        let rows = fixture.rows();
+        let wrong = TestEmulator::of_instance("ins_another", 7);
         let own = wrong.credentials();
         let theirs = [("CLERK_API_URL", own.api_url.as_str()), ("CLERK_SECRET_KEY", own.secret_key.as_str())];
         for arguments in [
@@ -58,60 +56,59 @@ both_engines! {
             &["backfill", "--dry-run"],
             &["reconcile", "--dry-run"],
         ] {
-            let run = scene.run_with(&theirs, arguments).await;
+            let run = fixture.run_with(&theirs, arguments).await;
             assert_eq!(run.status, Some(1), "{arguments:?}: {run:?}");
             let told = "is failed: wrong_instance: the API key belongs to ins_another, this table to ins_usersyncEmulator";
             assert!(run.stderr.contains(told), "{arguments:?}: {run:?}");
             assert!(run.stderr.contains("Set CLERK_SECRET_KEY to a key of that instance"), "{run:?}");
         }
-        assert!(scene.rows() == rows, "something was written");
-        assert_eq!(scene.jobs("state")[1..], vec![Some("failed".to_owned()); 5]);
+        assert!(fixture.rows() == rows, "something was written");
+        assert_eq!(fixture.jobs("state")[1..], vec![Some("failed".to_owned()); 5]);
         let counts = wrong.counts();
         assert_eq!((counts.requests_of("list"), counts.requests_of("count")), (0, 0));
     }
 
     /// Nothing is pinned, but there are rows, and the key knows none of them.
     async fn a_key_that_knows_nobody_of_ours_is_not_believed(engine) {
-        let scene = Scene::of(engine, 4);
-        assert_eq!(scene.run(&["backfill"]).await.status, Some(0));
-        scene.database.execute("DELETE FROM pinned_instances");
-        let rows = scene.rows();
-        let wrong = Emulator::start(Settings { users: 2, ..Settings::default() }).unwrap();
+        let fixture = JobFixture::of(engine, 4);
+        assert_eq!(fixture.run(&["backfill"]).await.status, Some(0));
+        fixture.database.execute("DELETE FROM pinned_instances");
+        let rows = fixture.rows();
+        let wrong = TestEmulator::with_users(2);
         let own = wrong.credentials();
         let theirs = [("CLERK_API_URL", own.api_url.as_str()), ("CLERK_SECRET_KEY", own.secret_key.as_str())];
         for arguments in [&["backfill"][..], &["backfill", "--dry-run"], &["reconcile", "--allow-mass-delete"]] {
-            let run = scene.run_with(&theirs, arguments).await;
+            let run = fixture.run_with(&theirs, arguments).await;
             assert_eq!(run.status, Some(1), "{run:?}");
             assert!(run.stderr.contains("wrong_instance"), "{run:?}");
         }
-        assert!(scene.rows() == rows, "something was written");
-        assert_eq!(scene.database.count("pinned_instances"), 0);
+        assert!(fixture.rows() == rows, "something was written");
+        assert_eq!(fixture.database.count("pinned_instances"), 0);
     }
 
     async fn a_job_with_other_options_is_not_taken_for_the_one_that_was_asked_for(engine) {
-        let scene = Scene::of(engine, 3);
-        let (idle, operator) = scene.replica(&[("USERSYNC_WORKERS", "off")]).await;
-        let dry = operator.start(json!({"kind": "backfill", "dry_run": true})).await;
-        let bold = operator.start(json!({"kind": "reconcile", "allow_mass_delete": true})).await;
+        let fixture = JobFixture::of(engine, 3);
+        let idle = fixture.replica(&[("USERSYNC_WORKERS", "off")]).await;
+        let dry = idle.start_job(json!({"kind": "backfill", "dry_run": true})).await;
+        let bold = idle.start_job(json!({"kind": "reconcile", "allow_mass_delete": true})).await;
         for (arguments, id) in [
             (&["backfill"][..], &dry),
             (&["reconcile"], &bold),
             (&["reconcile", "--dry-run", "--allow-mass-delete"], &bold),
         ] {
-            let run = scene.run(arguments).await;
+            let run = fixture.run(arguments).await;
             assert_eq!((run.status, run.stdout.as_str()), (Some(1), ""), "{run:?}");
             let told = format!("with other options is active: job {id}. Run it to its end first, or cancel it with POST /v1/jobs/{id}/cancel");
             assert!(run.stderr.contains(&told), "{run:?}");
         }
-        assert_eq!(scene.jobs("state"), [Some("queued".into()), Some("queued".into())]);
-        assert_eq!((scene.database.count("users"), scene.emulator.counts().all_requests()), (0, 0));
+        assert_eq!(fixture.jobs("state"), [Some("queued".into()), Some("queued".into())]);
+        assert_eq!((fixture.database.count("users"), fixture.emulator.counts().all_requests()), (0, 0));
         // The same options are the same job.
-        let run = scene.run(&["backfill", "--dry-run", "--json"]).await;
+        let run = fixture.run(&["backfill", "--dry-run", "--json"]).await;
         let job: Value = serde_json::from_str(&run.stdout).unwrap();
         assert_eq!((run.status, job["id"].as_str(), &counted(&job)["seen"]), (Some(0), Some(&*dry), &json!(3)));
         // And what was advised helps.
-        assert_eq!(operator.cancel(&bold).await.body["state"], "cancelled");
-        assert_eq!(scene.run(&["reconcile"]).await.status, Some(0));
-        idle.stop().await;
+        assert_eq!(idle.cancel_job(&bold).await.body["state"], "cancelled");
+        assert_eq!(fixture.run(&["reconcile"]).await.status, Some(0));
     }
 }

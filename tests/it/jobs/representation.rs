@@ -1,9 +1,9 @@
 //! How jobs are shown: each as it stands, and all in a list.
 
-use super::fixture::{PAGE, Scene, USERS, counted};
-use super::operator::Operator;
+use super::fixture::{JobFixture, PAGE, USERS, counted};
 use crate::both_engines;
-use crate::support::JOB_COUNTERS;
+use crate::support::{ADMIN_TOKEN, JOB_COUNTERS, TestApp};
+use reqwest::Method;
 use serde_json::{Value, json};
 
 /// The fields of a job.
@@ -43,8 +43,8 @@ fn instant(job: &Value, field: &str) -> jiff::Timestamp {
 }
 
 /// The ids of a page of the list, and where the next one begins.
-async fn listed(operator: &Operator, query: &str) -> (Vec<String>, Option<String>) {
-    let answer = operator.get(&format!("/v1/jobs{query}")).await;
+async fn listed(app: &TestApp, query: &str) -> (Vec<String>, Option<String>) {
+    let answer = app.get_as(ADMIN_TOKEN, &format!("/v1/jobs{query}")).await;
     assert_eq!(answer.status, 200, "{query}");
     assert_eq!(answer.headers["cache-control"], "no-store");
     assert_named(&answer.body, &["data", "next_cursor"]);
@@ -56,10 +56,10 @@ async fn listed(operator: &Operator, query: &str) -> (Vec<String>, Option<String
 
 both_engines! {
     async fn a_job_is_shown_as_it_stands_from_its_making_to_its_end(engine) {
-        let scene = Scene::of(engine, USERS);
-        scene.pages.open(0);
-        let (idle, asked) = scene.replica(&[("USERSYNC_WORKERS", "off")]).await;
-        let queued = asked.post(json!({"kind": "backfill"})).await.body;
+        let fixture = JobFixture::of(engine, USERS);
+        fixture.pages.open(0);
+        let idle = fixture.replica(&[("USERSYNC_WORKERS", "off")]).await;
+        let queued = idle.ask(Method::POST, "/v1/jobs", Some(json!({"kind": "backfill"}))).await.body;
         assert_shape(&queued);
         assert_eq!((&queued["kind"], &queued["state"], &queued["dry_run"]), (&json!("backfill"), &json!("queued"), &json!(false)));
         assert_eq!(counted(&queued), json!({}));
@@ -67,22 +67,22 @@ both_engines! {
             assert_eq!(queued[unknown], Value::Null, "{unknown}");
         }
         let id = queued["id"].as_str().unwrap();
-        assert_eq!(asked.job(id).await, queued);
+        assert_eq!(idle.job(id).await, queued);
 
-        let (replica, operator) = scene.replica(&[]).await;
-        scene.pages.until_asked(1).await;
-        scene.pages.open(2);
-        scene.until_seen(2 * PAGE).await;
-        let running = operator.job(id).await;
+        let app = fixture.replica(&[]).await;
+        fixture.pages.until_asked(1).await;
+        fixture.pages.open(2);
+        fixture.until_seen(2 * PAGE).await;
+        let running = app.job(id).await;
         assert_shape(&running);
         assert_eq!((&running["state"], &running["expected"]), (&json!("running"), &json!(USERS)));
         assert_eq!(counted(&running)["seen"], 2 * PAGE);
-        assert_eq!(running["cursor"], format!("scan:{}", scene.ids()[2 * PAGE - 1]));
+        assert_eq!(running["cursor"], format!("scan:{}", fixture.ids()[2 * PAGE - 1]));
         assert!(running["rate_per_second"].as_f64().unwrap() > 0.0 && running["seconds_left"].is_u64(), "{running}");
         assert_eq!((&running["finished_at"], &running["error"]), (&Value::Null, &Value::Null));
 
-        scene.pages.open_all();
-        let ended = operator.until(id, "succeeded").await;
+        fixture.pages.open_all();
+        let ended = app.job_in_state(id, "succeeded").await;
         assert_shape(&ended);
         assert_eq!(ended["started_at"], running["started_at"]);
         let took = instant(&ended, "finished_at").duration_since(instant(&ended, "started_at"));
@@ -90,27 +90,24 @@ both_engines! {
         assert!((ended["rate_per_second"].as_f64().unwrap() - rate).abs() < rate / 20.0 + 0.2, "{ended} {rate}");
         assert_eq!((&ended["expected"], &ended["seconds_left"], &ended["error"]), (&json!(USERS), &Value::Null, &Value::Null));
         // Nothing moves any more.
-        assert_eq!(asked.job(id).await, ended);
-        for replica in [idle, replica] {
-            replica.stop().await;
-        }
+        assert_eq!(idle.job(id).await, ended);
     }
 
     async fn jobs_are_listed_newest_first_page_by_page(engine) {
-        let scene = Scene::of(engine, 2);
-        let (replica, operator) = scene.replica(&[]).await;
+        let fixture = JobFixture::of(engine, 2);
+        let app = fixture.replica(&[]).await;
         let mut ids = Vec::new();
         for kind in ["backfill", "reconcile", "backfill", "backfill", "reconcile"] {
-            let job = operator.done(json!({"kind": kind, "dry_run": true})).await;
+            let job = app.finish_job(json!({"kind": kind, "dry_run": true})).await;
             ids.insert(0, job["id"].as_str().unwrap().to_owned());
         }
-        assert_eq!(listed(&operator, "").await, (ids.clone(), None));
-        assert_eq!(listed(&operator, "?limit=5").await, (ids.clone(), None));
-        let (first, cursor) = listed(&operator, "?limit=2").await;
+        assert_eq!(listed(&app, "").await, (ids.clone(), None));
+        assert_eq!(listed(&app, "?limit=5").await, (ids.clone(), None));
+        let (first, cursor) = listed(&app, "?limit=2").await;
         // Whoever comes meanwhile moves no page.
-        operator.done(json!({"kind": "backfill"})).await;
-        let (second, next) = listed(&operator, &format!("?limit=2&cursor={}", cursor.unwrap())).await;
-        let (third, end) = listed(&operator, &format!("?limit=2&cursor={}", next.unwrap())).await;
+        app.finish_job(json!({"kind": "backfill"})).await;
+        let (second, next) = listed(&app, &format!("?limit=2&cursor={}", cursor.unwrap())).await;
+        let (third, end) = listed(&app, &format!("?limit=2&cursor={}", next.unwrap())).await;
         assert_eq!(([first, second, third].concat(), end), (ids, None));
         for (query, code) in [
             ("?limit=0", "invalid_limit"),
@@ -120,22 +117,20 @@ both_engines! {
             ("?cursor=!", "invalid_cursor"),
             ("?state=running", "unknown_parameter"),
         ] {
-            let answer = operator.get(&format!("/v1/jobs{query}")).await;
-            assert_eq!((answer.status.as_u16(), answer.code()), (400, code), "{query}");
+            let answer = app.get_as(ADMIN_TOKEN, &format!("/v1/jobs{query}")).await;
+            answer.assert_problem(400, code);
         }
-        replica.stop().await;
     }
 
     async fn a_job_that_cannot_go_on_says_why(engine) {
-        let scene = Scene::of(engine, 2);
-        let (replica, operator) = scene.replica(&[("CLERK_INSTANCE_ID", "ins_another")]).await;
-        let id = operator.backfill().await;
-        let job = operator.until(&id, "failed").await;
+        let fixture = JobFixture::of(engine, 2);
+        let app = fixture.replica(&[("CLERK_INSTANCE_ID", "ins_another")]).await;
+        let id = app.start_backfill().await;
+        let job = app.job_in_state(&id, "failed").await;
         assert_shape(&job);
         assert!(job["error"].as_str().unwrap().starts_with("wrong_instance: "), "{job}");
         assert!(instant(&job, "finished_at") >= instant(&job, "started_at"));
         assert_eq!(counted(&job), json!({}));
-        assert_eq!(scene.database.count("users"), 0);
-        replica.stop().await;
+        assert_eq!(fixture.database.count("users"), 0);
     }
 }

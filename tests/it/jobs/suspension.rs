@@ -1,43 +1,34 @@
 //! A replica that was paused for longer than its lease, and woken, as a suspended machine is.
 
-use super::fixture::{PAGE, Scene, USERS, WITHIN, all_new, counted};
-use super::operator::Operator;
+use super::fixture::{JobFixture, PAGE, USERS, all_new, counted};
 use crate::both_engines;
-use crate::support::{Engine, Hold, Service, until};
+use crate::support::{AppProcess, Engine, WriterLock, until};
 
 const LOST: &str = "its lease was lost";
 
 /// A job of one committed page whose replica stands still in the midst of writing the second one.
 /// Everything is open to others.
-async fn paused_while_writing(scene: &Scene) -> (Service, String) {
-    scene.pages.open(1);
-    let replica = scene.service().await;
-    let id = Operator::of(&replica.origin()).backfill().await;
-    scene.until_seen(PAGE).await;
-    scene.pages.until_asked(2).await;
-    note_steps(scene);
-    let hold = Hold::writers_of(&scene.database);
-    scene.pages.open(2);
-    scene.pages.until_asked(3).await;
-    if scene.database.engine == Engine::Postgres {
-        let schema = &scene.database.schema;
-        let waiting =
-            format!("pg_locks WHERE NOT granted AND relation = '{schema}.users'::regclass");
-        until("the page is written", WITHIN, async || {
-            (scene.database.count(&waiting) == 1).then_some(())
-        })
-        .await;
-    }
-    replica.pause();
-    hold.release();
-    scene.pages.open_all();
-    assert_eq!(scene.seen(), u64::try_from(PAGE).unwrap());
+async fn paused_while_writing(fixture: &JobFixture) -> (AppProcess, String) {
+    fixture.pages.open(1);
+    let replica = fixture.service().await;
+    let id = replica.start_backfill().await;
+    fixture.until_seen(PAGE).await;
+    fixture.pages.until_asked(2).await;
+    note_steps(fixture);
+    let lock = WriterLock::on(&fixture.database);
+    fixture.pages.open(2);
+    fixture.pages.until_asked(3).await;
+    fixture.until_writing().await;
+    replica.suspend();
+    lock.release();
+    fixture.pages.open_all();
+    assert_eq!(fixture.seen(), u64::try_from(PAGE).unwrap());
     (replica, id)
 }
 
 /// Has the database write down every change of a job: its fence, and how many it has counted.
-fn note_steps(scene: &Scene) {
-    scene.database.execute(match scene.database.engine {
+fn note_steps(fixture: &JobFixture) {
+    fixture.database.execute(match fixture.database.engine {
         Engine::Postgres => {
             "CREATE TABLE steps (at bigserial, step text); \
              CREATE FUNCTION note_step() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN \
@@ -54,17 +45,17 @@ fn note_steps(scene: &Scene) {
 }
 
 /// What was written down, without repetitions: under which fence how many were counted.
-fn steps(scene: &Scene) -> Vec<String> {
-    let steps = scene.database.query("SELECT step AS value FROM steps ORDER BY at");
+fn steps(fixture: &JobFixture) -> Vec<String> {
+    let steps = fixture.database.query("SELECT step AS value FROM steps ORDER BY at");
     let mut steps: Vec<String> = steps.into_iter().flatten().collect();
     steps.dedup();
     steps
 }
 
 /// The heir counts on from the one page that the first one committed.
-fn assert_nothing_under_the_old_lease(scene: &Scene) {
+fn assert_nothing_under_the_old_lease(fixture: &JobFixture) {
     let heirs = ["2 500", "2 1000", "2 1500", "2 1600"];
-    let steps = steps(scene);
+    let steps = steps(fixture);
     let steps: Vec<&str> = steps.iter().map(String::as_str).collect();
     let own = steps.strip_suffix(&heirs).unwrap_or_else(|| panic!("{steps:?}"));
     assert!(own.iter().all(|step| *step == "1 500"), "{steps:?}");
@@ -72,46 +63,45 @@ fn assert_nothing_under_the_old_lease(scene: &Scene) {
 
 both_engines! {
     async fn a_replica_that_wakes_after_another_took_over_changes_nothing(engine) {
-        let scene = Scene::of(engine, USERS);
-        let (sleeper, id) = paused_while_writing(&scene).await;
-        let heir = scene.service().await;
-        let job = Operator::of(&heir.origin()).until(&id, "succeeded").await;
-        assert_eq!((counted(&job), scene.job("fence").as_deref()), (all_new(USERS), Some("2")));
-        scene.assert_complete();
-        let standing = scene.standing();
-        sleeper.wake();
-        until(LOST, WITHIN, async || sleeper.log().contains(LOST).then_some(())).await;
-        assert!(scene.standing() == standing, "the woken one changed something");
-        assert_nothing_under_the_old_lease(&scene);
+        let fixture = JobFixture::of(engine, USERS);
+        let (sleeper, id) = paused_while_writing(&fixture).await;
+        let heir = fixture.service().await;
+        let job = heir.job_in_state(&id, "succeeded").await;
+        assert_eq!((counted(&job), fixture.job("fence").as_deref()), (all_new(USERS), Some("2")));
+        fixture.assert_complete();
+        let standing = fixture.standing();
+        sleeper.resume();
+        sleeper.logged(LOST).await;
+        assert!(fixture.standing() == standing, "the woken one changed something");
+        assert_nothing_under_the_old_lease(&fixture);
         // It is as good as any other from now on.
-        let operator = Operator::of(&sleeper.origin());
-        let next = operator.backfill().await;
-        assert_eq!(counted(&operator.until(&next, "succeeded").await)["unchanged"], USERS);
+        let next = sleeper.start_backfill().await;
+        assert_eq!(counted(&sleeper.job_in_state(&next, "succeeded").await)["unchanged"], USERS);
     }
 
     async fn a_replica_that_wakes_late_commits_nothing_under_its_old_lease_though_nobody_took_over(engine) {
-        let scene = Scene::of(engine, USERS);
-        let (sleeper, id) = paused_while_writing(&scene).await;
+        let fixture = JobFixture::of(engine, USERS);
+        let (sleeper, id) = paused_while_writing(&fixture).await;
         let over = match engine {
             Engine::Postgres => "jobs WHERE leased_until < clock_timestamp()",
             Engine::Sqlite => "jobs WHERE leased_until < strftime('%Y-%m-%dT%H:%M:%fZ', 'now')",
         };
-        until("the lease is over", WITHIN, async || (scene.database.count(over) == 1).then_some(())).await;
-        sleeper.wake();
-        let job = Operator::of(&sleeper.origin()).until(&id, "succeeded").await;
-        assert_eq!((counted(&job), scene.job("fence").as_deref()), (all_new(USERS), Some("2")));
+        until("the lease is over", async || (fixture.database.count(over) == 1).then_some(())).await;
+        sleeper.resume();
+        let job = sleeper.job_in_state(&id, "succeeded").await;
+        assert_eq!((counted(&job), fixture.job("fence").as_deref()), (all_new(USERS), Some("2")));
         assert!(sleeper.log().contains(LOST));
-        assert_nothing_under_the_old_lease(&scene);
-        scene.assert_complete();
+        assert_nothing_under_the_old_lease(&fixture);
+        fixture.assert_complete();
     }
 
     async fn a_replica_paused_for_less_than_its_lease_goes_on_as_if_nothing_had_happened(engine) {
-        let scene = Scene::of(engine, USERS);
-        let (sleeper, id) = paused_while_writing(&scene).await;
-        sleeper.wake();
-        let job = Operator::of(&sleeper.origin()).until(&id, "succeeded").await;
-        assert_eq!((counted(&job), scene.job("fence").as_deref()), (all_new(USERS), Some("1")));
-        assert_eq!(scene.pages.repeated(), 0);
-        scene.assert_complete();
+        let fixture = JobFixture::of(engine, USERS);
+        let (sleeper, id) = paused_while_writing(&fixture).await;
+        sleeper.resume();
+        let job = sleeper.job_in_state(&id, "succeeded").await;
+        assert_eq!((counted(&job), fixture.job("fence").as_deref()), (all_new(USERS), Some("1")));
+        assert_eq!(fixture.pages.repeated(), 0);
+        fixture.assert_complete();
     }
 }

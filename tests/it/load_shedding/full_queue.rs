@@ -2,7 +2,9 @@
 
 use super::assert_turned_away;
 use crate::both_engines;
-use crate::support::{Answer, Hold, Service, TestDatabase, message_id, until, user, user_id};
+use crate::support::{
+    Answer, AppProcess, TestApp, TestDatabase, WriterLock, message_id, until, user, user_id,
+};
 use std::time::{Duration, Instant};
 use tokio::task::JoinHandle;
 
@@ -13,27 +15,28 @@ const ROOM: usize = 67;
 /// Half of the room: what is being read at the same moment must not reach a limit of its own.
 const WAVE: usize = 33;
 
-const WITHIN: Duration = Duration::from_secs(60);
+/// Only ends a test that hangs.
+const HANGS_AFTER: Duration = Duration::from_secs(600);
 
 both_engines! {
     async fn a_full_queue_answers_503_with_retry_after_and_recovers(engine) {
         let database = TestDatabase::new(engine);
-        let service = Service::start(&database).await;
+        let service = TestApp::builder(&database).start_process().await;
         let started = Instant::now();
         let refused = loop {
             // The database gives a lock up after some seconds: a slow machine needs more rounds.
-            let hold = Hold::writers_of(&database);
+            let lock = WriterLock::on(&database);
             let answers = fill(&service).await;
-            hold.release();
+            lock.release();
             let mut answers = answers.into_iter();
             if let Some(full) = answers.find(|answer| answer.status == 503 && answer.code() == "queue_full") {
                 break full;
             }
-            assert!(started.elapsed() < WITHIN, "the queue never filled");
+            assert!(started.elapsed() < HANGS_AFTER, "the queue never filled");
         };
         assert_turned_away(&refused, "queue_full");
-        until("deliveries are accepted again", WITHIN, async || {
-            let answer = service.sender().send(&user(&user_id(1), 1_000)).await;
+        until("deliveries are accepted again", async || {
+            let answer = service.send(&user(&user_id(1), 1_000)).await;
             (answer.status == 200).then_some(())
         })
         .await;
@@ -42,14 +45,14 @@ both_engines! {
 
 /// Sends more than the queue has room for, while the writer is held back; returns the
 /// answers to the last wave, of which those beyond the room come at once.
-async fn fill(service: &Service) -> Vec<Answer> {
+async fn fill(service: &AppProcess) -> Vec<Answer> {
     let plug = post(service, user(&user_id(1), 1).to_string().into_bytes());
     let mut waiting = vec![plug];
     for wave in 1..=2 {
         waiting.extend((0..WAVE).map(|_| post(service, ignored())));
-        until("the wave waits, or was turned away", WITHIN, async || {
+        until("the wave waits, or was turned away", async || {
             let depth = service.metric("usersync_queue_depth").await;
-            let arrived = depth >= u64::try_from(wave * WAVE - 1).unwrap();
+            let arrived = depth >= i64::try_from(wave * WAVE - 1).unwrap();
             let turned_away = waiting.iter().any(JoinHandle::is_finished);
             (arrived || turned_away).then_some(())
         })
@@ -72,7 +75,7 @@ fn ignored() -> Vec<u8> {
     format!(r#"{{"type":"email.created","data":"{filling}"}}"#).into_bytes()
 }
 
-fn post(service: &Service, body: Vec<u8>) -> JoinHandle<Answer> {
-    let sender = service.sender();
+fn post(service: &AppProcess, body: Vec<u8>) -> JoinHandle<Answer> {
+    let sender = service.client.clone();
     tokio::spawn(async move { sender.send_bytes(&message_id(), body).await })
 }

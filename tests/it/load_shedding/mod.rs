@@ -15,7 +15,7 @@ use crate::support::Answer;
 
 /// Checks that an answer asks the sender to come again, for the reason given.
 fn assert_turned_away(answer: &Answer, code: &str) {
-    assert_eq!((answer.status.as_u16(), answer.code()), (503, code));
+    answer.assert_problem(503, code);
     let retry_after = answer.headers["retry-after"].to_str().unwrap();
     let seconds: u64 = retry_after.parse().unwrap();
     assert!((1..=60).contains(&seconds), "{seconds}");

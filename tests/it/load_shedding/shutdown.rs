@@ -2,12 +2,14 @@
 
 use crate::both_engines;
 use crate::support::{
-    Answer, Hold, SECRET, Service, TestDatabase, message_id, now_seconds, until, user, user_id,
+    Answer, AppProcess, SECRET, TestApp, TestDatabase, WriterLock, message_id, now_seconds, until,
+    user, user_id,
 };
 use std::io::Write as _;
 use std::net::TcpStream;
 use std::time::Duration;
 use tokio::task::JoinHandle;
+use tokio::time::timeout;
 use usersync::webhook::SigningSecret;
 
 const WAITING: usize = 40;
@@ -15,34 +17,29 @@ const WAITING: usize = 40;
 /// The longest that a stop may take: 20 s for requests, 5 s for the queue.
 const STOPPED_WITHIN: Duration = Duration::from_secs(25);
 
-const WITHIN: Duration = Duration::from_secs(30);
-
 both_engines! {
     async fn a_stop_commits_and_answers_everything_that_waits(engine) {
         let database = TestDatabase::new(engine);
-        let mut service = Service::start(&database).await;
-        let (hold, first) = occupy_writer(&service, &database).await;
+        let mut service = TestApp::builder(&database).start_process().await;
+        let (lock, first) = occupy_writer(&service, &database).await;
         let mut waiting = vec![first];
         waiting.extend((0..WAITING).map(|number| post(&service, number)));
         until_all_wait(&service).await;
         service.terminate();
-        until("the service is stopping", WITHIN, async || {
-            service.log().contains("stopping: ").then_some(())
-        })
-        .await;
-        hold.release();
+        service.logged("stopping: ").await;
+        lock.release();
         for task in waiting {
             assert_eq!(task.await.unwrap().outcome(), "applied");
         }
-        let status = service.ended(STOPPED_WITHIN).await;
+        let status = timeout(STOPPED_WITHIN, service.ended()).await.expect("the service stops");
         assert!(status.success(), "{status}");
         assert_eq!(database.count("users"), WAITING + 1);
     }
 
     async fn an_event_whose_sender_went_away_is_still_committed(engine) {
         let database = TestDatabase::new(engine);
-        let service = Service::start(&database).await;
-        let (hold, first) = occupy_writer(&service, &database).await;
+        let service = TestApp::builder(&database).start_process().await;
+        let (lock, first) = occupy_writer(&service, &database).await;
         for number in 0..WAITING {
             let body = user(&user_id(number), 1_000).to_string();
             let mut connection = TcpStream::connect(("127.0.0.1", service.port)).unwrap();
@@ -50,9 +47,9 @@ both_engines! {
             drop(connection);
         }
         until_all_wait(&service).await;
-        hold.release();
+        lock.release();
         assert_eq!(first.await.unwrap().outcome(), "applied");
-        until("every event is committed", WITHIN, async || {
+        until("every event is committed", async || {
             (database.count("users") == WAITING + 1).then_some(())
         })
         .await;
@@ -60,24 +57,27 @@ both_engines! {
 }
 
 /// Sends a delivery, and goes on at once.
-fn post(service: &Service, number: usize) -> JoinHandle<Answer> {
-    let sender = service.sender();
+fn post(service: &AppProcess, number: usize) -> JoinHandle<Answer> {
+    let sender = service.client.clone();
     tokio::spawn(async move { sender.send(&user(&user_id(number), 1_000)).await })
 }
 
 /// Holds the writer back, with one delivery in its hands; all others wait in the queue.
-async fn occupy_writer(service: &Service, database: &TestDatabase) -> (Hold, JoinHandle<Answer>) {
-    let hold = Hold::writers_of(database);
+async fn occupy_writer(
+    service: &AppProcess,
+    database: &TestDatabase,
+) -> (WriterLock, JoinHandle<Answer>) {
+    let lock = WriterLock::on(database);
     let first = post(service, WAITING);
-    until("the writer is at work", WITHIN, async || {
+    until("the writer is at work", async || {
         (service.metric("usersync_batch_size_count").await == 1).then_some(())
     })
     .await;
-    (hold, first)
+    (lock, first)
 }
 
-async fn until_all_wait(service: &Service) {
-    until("the deliveries wait", WITHIN, async || {
+async fn until_all_wait(service: &AppProcess) {
+    until("the deliveries wait", async || {
         let depth = service.metric("usersync_queue_depth").await;
         (usize::try_from(depth).unwrap() == WAITING).then_some(())
     })

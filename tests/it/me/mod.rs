@@ -5,19 +5,19 @@ mod outage;
 mod refusals;
 mod row_creation;
 
-use crate::support::{Answer, Emulated, Engine, Signed, now_seconds, user};
+use crate::support::{Answer, Delivery, Engine, TestApp, now_seconds, user};
 
 /// A service and an emulator between which only those calls go that `GET /v1/me` makes.
-async fn without_write_back(engine: Engine) -> Emulated {
-    Emulated::start_with(engine, &[("USERSYNC_WRITE_BACK", "off")]).await
+async fn without_write_back(engine: Engine) -> TestApp {
+    TestApp::builder(engine).emulated().variables(&[("USERSYNC_WRITE_BACK", "off")]).start().await
 }
 
-impl Emulated {
+impl TestApp {
     /// Signs up a user of whom no event tells, and returns the provider's id.
     fn sign_up_silently(&self, name: &str) -> String {
         self.emulator.deliver_to(None);
         let id = self.sign_up(name);
-        self.emulator.deliver_to(Some(self.sender.url.clone()));
+        self.emulator.deliver_to(Some(self.client.url.clone()));
         id
     }
 
@@ -38,17 +38,17 @@ impl Emulated {
     async fn deliver(&self, id: &str) -> Answer {
         let secret = &self.emulator.credentials().webhook_secret;
         let now = now_seconds();
-        Signed::by(secret, now, user(id, now * 1000).to_string()).post(self).await
+        Delivery::by(secret, now, user(id, now * 1000).to_string()).post(self).await
     }
 }
 
 fn assert_refused(answer: &Answer, code: &str) {
-    assert_eq!((answer.status.as_u16(), answer.code()), (403, code), "{answer:?}");
+    answer.assert_problem(403, code);
     assert_eq!(answer.headers["cache-control"], "no-store");
 }
 
 fn assert_not_synced(answer: &Answer) {
-    assert_eq!((answer.status.as_u16(), answer.code()), (503, "user_not_synced"), "{answer:?}");
+    answer.assert_problem(503, "user_not_synced");
     let seconds: u32 = answer.headers["retry-after"].to_str().unwrap().parse().unwrap();
     assert!(seconds > 0);
     assert_eq!(answer.headers["cache-control"], "no-store");

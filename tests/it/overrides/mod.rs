@@ -14,11 +14,8 @@ impl TestApp {
         self.patch(ADMIN_TOKEN, id, body.to_string()).await
     }
 
-    /// Likewise, by whoever holds the token.
     async fn patch(&self, token: &str, id: &str, body: String) -> Answer {
-        let url = format!("{}/v1/users/{id}", self.origin);
-        let request = self.client.request(Method::PATCH, url).bearer_auth(token).body(body);
-        Answer::of(request.send().await.unwrap()).await
+        self.ask_as(Some(token), Method::PATCH, &format!("/v1/users/{id}"), Some(body)).await
     }
 
     /// Role and plan of a user, as applications see them.

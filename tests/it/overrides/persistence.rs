@@ -24,7 +24,6 @@ both_engines! {
         assert_eq!(app.send(&newer).await.outcome(), "applied");
         assert_eq!(app.words(&id).await, words("admin", "pro"));
         assert_eq!(app.user(&id).await["public_metadata"], json!({"role": "user", "plan": "gold"}));
-        app.stop().await;
     }
 
     async fn what_is_dropped_falls_back_to_the_providers_word_of_now_and_never_to_what_the_row_had(engine) {
@@ -40,7 +39,6 @@ both_engines! {
         assert_eq!(app.words(&id).await, words("admin", "gold"));
         app.choose(&id, json!({"role": null, "plan": null})).await;
         assert_eq!(app.words(&id).await, words("admin", "gold"), "nothing was chosen");
-        app.stop().await;
     }
 
     async fn a_choice_touches_nothing_else_of_the_row(engine) {
@@ -52,7 +50,6 @@ both_engines! {
         expected["role"] = "admin".into();
         expected["updated_at"] = answer.body["updated_at"].clone();
         assert_eq!(answer.body, expected);
-        app.stop().await;
     }
 
     async fn the_last_of_many_choices_counts(engine) {
@@ -70,6 +67,5 @@ both_engines! {
         let (_, plan) = app.words(&id).await;
         assert!(plan.as_str().unwrap().starts_with("late-"));
         assert_eq!(app.database.count("write_backs"), 1, "many choices are one thing to tell");
-        app.stop().await;
     }
 }

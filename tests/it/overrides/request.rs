@@ -3,8 +3,7 @@
 use super::words;
 use crate::both_engines;
 use crate::support::{
-    ADMIN_TOKEN, Program, READ_TOKEN, SECRET, Signed, TestApp, TestDatabase, USER_FIELDS, deleted,
-    user, user_id,
+    ADMIN_TOKEN, READ_TOKEN, SECRET, TestApp, TestDatabase, USER_FIELDS, deleted, user, user_id,
 };
 use serde_json::{Value, json};
 
@@ -29,9 +28,8 @@ both_engines! {
         assert_eq!(app.words(&id).await, words("admin", "pro"), "the role stays as it is");
         assert_eq!(app.choose(&ours, json!({"role": null})).await.status, 200);
         assert_eq!(app.words(&id).await, words("user", "pro"));
-        let both = app.choose(&id, json!({"plan": null, "role": "admin"})).await;
-        assert_eq!((&both.body["role"], &both.body["plan"]), (&json!("admin"), &json!("free")));
-        app.stop().await;
+        let app = app.choose(&id, json!({"plan": null, "role": "admin"})).await;
+        assert_eq!((&app.body["role"], &app.body["plan"]), (&json!("admin"), &json!("free")));
     }
 
     async fn the_fields_of_the_provider_are_the_providers(engine) {
@@ -45,7 +43,6 @@ both_engines! {
             }
         }
         assert_eq!(app.user(&user_id(1)).await, before);
-        app.stop().await;
     }
 
     async fn unknown_words_fields_and_types_are_refused(engine) {
@@ -68,15 +65,13 @@ both_engines! {
             assert_eq!((answer.status.as_u16(), answer.code()), (422, "unknown_field"), "{body}");
         }
         assert_eq!(app.user(&user_id(1)).await, before);
-        app.stop().await;
     }
 
     async fn known_plans_are_those_that_are_configured(engine) {
-        let app = TestApp::start_with(engine, &[("USERSYNC_PLANS", "free,pro")]).await;
+        let app = TestApp::builder(engine).variables(&[("USERSYNC_PLANS", "free,pro")]).start().await;
         app.send(&user(&user_id(1), 1_000)).await;
         assert_eq!(app.choose(&user_id(1), json!({"plan": "gold"})).await.code(), "unknown_word");
         assert_eq!(app.choose(&user_id(1), json!({"plan": "pro"})).await.body["plan"], "pro");
-        app.stop().await;
     }
 
     async fn what_is_no_object_is_a_bad_request(engine) {
@@ -87,17 +82,15 @@ both_engines! {
         }
         let deep = format!("{{\"role\":{}", "[".repeat(60_000));
         assert_eq!(app.choose(&user_id(1), deep).await.status, 400);
-        app.stop().await;
     }
 
     async fn a_large_body_is_not_read(engine) {
         let app = start(engine).await;
         let padded = |bytes: usize| format!("{}{}", json!({"role": "admin"}), " ".repeat(bytes));
         let answer = app.choose(&user_id(1), padded(64 * 1024)).await;
-        assert_eq!((answer.status.as_u16(), answer.code()), (413, "body_too_large"));
+        answer.assert_problem(413, "body_too_large");
         assert_eq!(app.words(&user_id(1)).await, words("user", "free"));
         assert_eq!(app.choose(&user_id(1), padded(60 * 1024)).await.status, 200);
-        app.stop().await;
     }
 
     async fn nobody_is_a_404_and_a_deleted_user_a_409(engine) {
@@ -112,50 +105,38 @@ both_engines! {
         app.send(&deleted(&user_id(1))).await;
         for body in [json!({"role": "admin"}), json!({"plan": null})] {
             let answer = app.choose(&user_id(1), body).await;
-            assert_eq!((answer.status.as_u16(), answer.code()), (409, "user_deleted"));
+            answer.assert_problem(409, "user_deleted");
         }
         assert_eq!(app.chosen(), [None, None]);
         assert_eq!(app.database.count("write_backs"), 0);
-        app.stop().await;
     }
 
     async fn only_an_admin_chooses(engine) {
         let app = start(engine).await;
         let body = || json!({"role": "admin"}).to_string();
         let answer = app.patch(READ_TOKEN, &user_id(1), body()).await;
-        assert_eq!((answer.status.as_u16(), answer.code()), (403, "forbidden"));
+        answer.assert_problem(403, "forbidden");
         for token in ["", "wrong-token-of-nobody-0123456789abcdef", "a.b.c"] {
             let answer = app.patch(token, &user_id(1), body()).await;
-            assert_eq!((answer.status.as_u16(), answer.code()), (401, "unauthorized"));
+            answer.assert_problem(401, "unauthorized");
         }
         assert_eq!(app.words(&user_id(1)).await, words("user", "free"));
-        app.stop().await;
     }
 
     async fn the_log_says_who_chose_what_for_whom_and_holds_no_secret(engine) {
         let database = TestDatabase::new(engine);
         let token = format!("ops:{ADMIN_TOKEN}");
-        let program = Program::on(&database)
-            .with("USERSYNC_BIND", "127.0.0.1:0")
-            .with("CLERK_WEBHOOK_SIGNING_SECRET", SECRET)
-            .with("USERSYNC_ADMIN_TOKEN", &token);
-        let mut running = program.start(&["serve"]);
-        let ready: Value = serde_json::from_str(&running.line_with("\"ready\"")).unwrap();
-        let origin = format!("http://{}", ready["address"].as_str().unwrap());
-        let client = reqwest::Client::new();
-        let url = format!("{origin}/webhooks/clerk");
-        let sender = crate::support::Sender { client: client.clone(), url };
-        let ours = Signed::event(&user(&user_id(1), 1_000)).post(&sender).await.body["user_id"].clone();
-        let url = format!("{origin}/v1/users/{}", user_id(1));
-        let body = json!({"role": "admin"}).to_string();
-        let answer = client.patch(url).bearer_auth(ADMIN_TOKEN).body(body).send().await.unwrap();
-        assert_eq!(answer.status(), 200, "no key of the provider is needed");
-        let line: Value = serde_json::from_str(&running.line_with("an operator's choice")).unwrap();
+        let builder = TestApp::builder(&database).variables(&[("USERSYNC_ADMIN_TOKEN", &token)]);
+        let mut service = builder.start_process().await;
+        let ours = service.send(&user(&user_id(1), 1_000)).await.body["user_id"].clone();
+        // No key of the provider is needed.
+        service.set_override(&user_id(1), json!({"role": "admin"})).await;
+        let line: Value = serde_json::from_str(&service.logged("an operator's choice").await).unwrap();
         assert_eq!((&line["token"], &line["user.id"]), (&json!("ops"), &ours), "{line}");
         assert!(line["role"].as_str().unwrap().contains("admin"), "{line}");
-        let (_, said) = running.terminate();
+        let log = service.stop().await;
         for secret in [ADMIN_TOKEN, SECRET, "Ada", "example.org"] {
-            assert!(!said.contains(secret), "{secret} is logged:\n{said}");
+            assert!(!log.contains(secret), "{secret} is logged:\n{log}");
         }
     }
 }

@@ -2,9 +2,9 @@
 //! nothing.
 
 use super::healing::{found, in_step, plant};
-use super::{assert_agreed, assert_counted, backfill, forgotten, reconcile, rows, run};
+use super::{assert_agreed, assert_counted, backfill, forgotten, reconcile, rows};
 use crate::both_engines;
-use crate::support::{Emulated, Engine, NO_WRITE_BACK, TestDatabase, deleted, emulator};
+use crate::support::{Engine, NO_WRITE_BACK, TestApp, TestDatabase, TestEmulator, deleted};
 use serde_json::{Value, json};
 
 const OWN_IDS: (&str, &str) = ("USERSYNC_USER_ID", "external");
@@ -17,14 +17,14 @@ fn everything_else(database: &TestDatabase) -> Vec<String> {
     lines
 }
 
-async fn preview(both: &Emulated, kind: &str) -> Value {
-    let before = (everything_else(&both.database), rows(&both.database));
-    let job = run(both, json!({"kind": kind, "dry_run": true})).await;
+async fn preview(app: &TestApp, kind: &str) -> Value {
+    let before = (everything_else(&app.database), rows(&app.database));
+    let job = app.run_job(json!({"kind": kind, "dry_run": true})).await;
     assert_eq!(job["dry_run"], true, "{job}");
-    forgotten(both).await;
-    let after = (everything_else(&both.database), rows(&both.database));
+    forgotten(app).await;
+    let after = (everything_else(&app.database), rows(&app.database));
     assert!(before == after, "a dry run changed something: {job}");
-    assert_eq!(both.emulator.counts().requests_of("metadata_patch"), 0);
+    assert_eq!(app.emulator.counts().requests_of("metadata_patch"), 0);
     job
 }
 
@@ -36,37 +36,37 @@ fn would_write(job: &Value, users: usize, [id, role, plan]: [usize; 3], conflict
 
 both_engines! {
     async fn a_dry_run_counts_what_a_real_one_then_does(engine) {
-        let (both, _relay) = in_step(engine).await;
-        let planted = plant(&both);
-        both.database.execute("DELETE FROM pinned_instances");
-        let told = preview(&both, "reconcile").await;
-        assert_counted(&told, &found(&both, &planted));
-        assert_eq!(both.database.count("pinned_instances"), 0);
-        let done = reconcile(&both).await;
+        let (app, _relay) = in_step(engine).await;
+        let planted = plant(&app);
+        app.database.execute("DELETE FROM pinned_instances");
+        let told = preview(&app, "reconcile").await;
+        assert_counted(&told, &found(&app, &planted));
+        assert_eq!(app.database.count("pinned_instances"), 0);
+        let done = reconcile(&app).await;
         assert_eq!((&told["counters"], &done["write_back"]), (&done["counters"], &Value::Null));
-        assert_agreed(&both);
-        let users = both.emulator.users().len();
-        assert_counted(&preview(&both, "reconcile").await, &[("seen", users), ("unchanged", users)]);
+        assert_agreed(&app);
+        let users = app.emulator.users().len();
+        assert_counted(&preview(&app, "reconcile").await, &[("seen", users), ("unchanged", users)]);
     }
 
     async fn a_dry_run_on_an_empty_table_pins_no_instance_and_makes_no_row(engine) {
-        let both = Emulated::start_hearing(engine, &[]).await;
+        let app = TestApp::builder(engine).manual_events().start().await;
         for name in ["Ada", "Grace", "Radia"] {
-            both.sign_up(name);
+            app.sign_up(name);
         }
         for kind in ["backfill", "reconcile"] {
-            let told = preview(&both, kind).await;
+            let told = preview(&app, kind).await;
             assert_counted(&told, &[("seen", 3), ("created", 3), ("missing", 3)]);
             would_write(&told, 3, [3, 3, 0], 0);
         }
         for table in ["users", "pinned_instances", "write_backs", "absences", "job_candidates"] {
-            assert_eq!(both.database.count(table), 0, "{table}");
+            assert_eq!(app.database.count(table), 0, "{table}");
         }
     }
 
     async fn a_dry_run_says_what_would_be_written_to_the_provider_and_what_stands_in_the_way(engine) {
-        let both = various(engine).await;
-        let told = preview(&both, "reconcile").await;
+        let app = various(engine).await;
+        let told = preview(&app, "reconcile").await;
         assert_counted(&told, &[("seen", 8), ("unchanged", 6), ("created", 1), ("missing", 1), ("tombstoned", 1)]);
         // Our id for those without one, a role likewise, and what an operator chose.
         would_write(&told, 5, [3, 4, 1], 3);
@@ -74,12 +74,17 @@ both_engines! {
 }
 
 /// A user of each kind that there is for write-back. Rows are there, and nothing was written back.
-async fn various(engine: Engine) -> Emulated {
+async fn various(engine: Engine) -> TestApp {
     let variables = [NO_WRITE_BACK, OWN_IDS];
-    let both = Emulated::start_hearing_on(TestDatabase::new(engine), emulator(), &variables).await;
+    let app = TestApp::builder(engine)
+        .emulator(&TestEmulator::start())
+        .manual_events()
+        .variables(&variables)
+        .start()
+        .await;
     let signed_up = |name: &str, metadata: Value| {
-        let id = both.sign_up(name);
-        both.emulator.merge_public_metadata(&id, metadata).unwrap();
+        let id = app.sign_up(name);
+        app.emulator.merge_public_metadata(&id, metadata).unwrap();
         id
     };
     signed_up("Bare", json!({"theme": "dark"}));
@@ -90,11 +95,11 @@ async fn various(engine: Engine) -> Emulated {
     let chosen = signed_up("Chosen", json!({"role": "user"}));
     let dead = signed_up("Dead", json!({}));
     for id in [&settled, &chosen] {
-        both.emulator.merge_public_metadata(id, json!({"dbId": id})).unwrap();
+        app.emulator.merge_public_metadata(id, json!({"dbId": id})).unwrap();
     }
-    assert_eq!(backfill(&both).await["counters"]["created"], 7);
-    both.set_here(&chosen, json!({"role": "admin", "plan": "pro"})).await;
-    assert_eq!(both.send(&deleted(&dead)).await.outcome(), "applied");
-    both.sign_up("Unknown");
-    both
+    assert_eq!(backfill(&app).await["counters"]["created"], 7);
+    app.set_override(&chosen, json!({"role": "admin", "plan": "pro"})).await;
+    assert_eq!(app.send(&deleted(&dead)).await.outcome(), "applied");
+    app.sign_up("Unknown");
+    app
 }

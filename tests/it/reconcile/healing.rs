@@ -1,9 +1,9 @@
 //! What is planted is counted exactly and healed, whatever goes wrong meanwhile; and once is enough.
 
-use super::{assert_agreed, assert_counted, backfill, crowd, lose, many, reconcile, rows, run};
+use super::{assert_agreed, assert_counted, backfill, lose, many, reconcile, rows};
 use crate::both_engines;
-use crate::support::{Emulated, Engine, Relay, TestDatabase, Trouble};
-use clerk_emulator::{Emulator, Faults};
+use crate::support::{ApiFault, Engine, Proxy, TestApp, TestDatabase, TestEmulator};
+use clerk_emulator::Faults;
 use serde_json::{Value, json};
 
 /// So that nobody has to be told our id, it is the provider's, and stands there already.
@@ -18,55 +18,60 @@ pub(super) struct Planted {
 }
 
 /// A table in step with a provider that holds all that it should, and nothing may be written back.
-pub(super) async fn in_step(engine: Engine) -> (Emulated, Relay) {
-    let emulator = crowd(many());
+pub(super) async fn in_step(engine: Engine) -> (TestApp, Proxy) {
+    let emulator = TestEmulator::with_users(many());
     for id in emulator.issued_ids() {
         settle(&emulator, &id);
     }
-    let relay = Relay::to(&emulator);
-    let variables = [OWN_IDS, ("CLERK_API_URL", relay.url.as_str())];
+    let proxy = Proxy::to(&emulator);
+    let variables = [OWN_IDS, ("CLERK_API_URL", proxy.url.as_str())];
     let database = TestDatabase::new(engine);
-    let both = Emulated::start_hearing_on(database, emulator, &variables).await;
+    let app = TestApp::builder(database)
+        .emulator(&emulator)
+        .manual_events()
+        .variables(&variables)
+        .start()
+        .await;
     let users = many();
-    let job = backfill(&both).await;
+    let job = backfill(&app).await;
     assert_counted(&job, &[("seen", users), ("created", users), ("missing", users)]);
-    assert_agreed(&both);
-    (both, relay)
+    assert_agreed(&app);
+    (app, proxy)
 }
 
 /// What write-back would write.
-fn settle(emulator: &Emulator, id: &str) {
+fn settle(emulator: &TestEmulator, id: &str) {
     let known = json!({"dbId": id, "role": "user"});
     emulator.merge_public_metadata(id, known).unwrap();
 }
 
 /// Has users differ, and nobody is told. Those at the seam of two pages are among them.
-pub(super) fn plant(both: &Emulated) -> Planted {
-    let ids = both.emulator.issued_ids();
+pub(super) fn plant(app: &TestApp) -> Planted {
+    let ids = app.emulator.issued_ids();
     let every = |rest| ids.iter().enumerate().filter(move |(place, _)| place % 20 == rest);
     let of = |rest| every(rest).map(|(_, id)| id.clone()).collect::<Vec<String>>();
     let dropped = of(3);
     let listed: Vec<String> = dropped.iter().map(|id| format!("'{id}'")).collect();
     for some in listed.chunks(500) {
         let listed = some.join(", ");
-        both.database.execute(&format!("DELETE FROM users WHERE external_id IN ({listed})"));
+        app.database.execute(&format!("DELETE FROM users WHERE external_id IN ({listed})"));
     }
-    let new = (0..7).map(|number| both.sign_up(&format!("Newcomer{number}")));
-    new.for_each(|id| settle(&both.emulator, &id));
+    let new = (0..7).map(|number| app.sign_up(&format!("Newcomer{number}")));
+    new.for_each(|id| settle(&app.emulator, &id));
     let stale = of(7);
     for id in &stale {
-        both.emulator.update_user(id, json!({"first_name": "Changed"})).unwrap();
+        app.emulator.update_user(id, json!({"first_name": "Changed"})).unwrap();
     }
-    let few = 10.max(both.database.count("users_live") / 200);
+    let few = 10.max(app.database.count("users_live") / 200);
     let seam = [499, 500].map(|place| ids[place].clone());
     let gone: Vec<String> = seam.into_iter().chain(of(11)).take(few).collect();
-    lose(both, &gone);
+    lose(app, &gone);
     Planted { missing: dropped.len() + 7, stale: stale.len(), extra: gone.len() }
 }
 
 /// What a job counts that finds so much.
-pub(super) fn found(both: &Emulated, planted: &Planted) -> [(&'static str, usize); 7] {
-    let (users, Planted { missing, stale, extra }) = (both.emulator.users().len(), *planted);
+pub(super) fn found(app: &TestApp, planted: &Planted) -> [(&'static str, usize); 7] {
+    let (users, Planted { missing, stale, extra }) = (app.emulator.users().len(), *planted);
     [
         ("seen", users),
         ("created", missing),
@@ -79,61 +84,61 @@ pub(super) fn found(both: &Emulated, planted: &Planted) -> [(&'static str, usize
 }
 
 /// Nothing is to be written back, and nothing was.
-fn assert_silent(both: &Emulated) {
-    assert_eq!(both.outbox(), [""; 0]);
-    assert_eq!(both.emulator.counts().requests_of("metadata_patch"), 0);
+fn assert_silent(app: &TestApp) {
+    assert_eq!(app.outbox(), [""; 0]);
+    assert_eq!(app.emulator.counts().requests_of("metadata_patch"), 0);
 }
 
 /// Another run finds nothing to do, and touches no row.
-async fn assert_settled(both: &Emulated, kind: &str) {
-    let before = rows(&both.database);
-    let job: Value = run(both, json!({"kind": kind})).await;
-    let users = both.emulator.users().len();
+async fn assert_settled(app: &TestApp, kind: &str) {
+    let before = rows(&app.database);
+    let job: Value = app.run_job(json!({"kind": kind})).await;
+    let users = app.emulator.users().len();
     assert_counted(&job, &[("seen", users), ("unchanged", users)]);
-    assert!(rows(&both.database) == before, "a row was written by {job}");
-    assert_silent(both);
+    assert!(rows(&app.database) == before, "a row was written by {job}");
+    assert_silent(app);
 }
 
 both_engines! {
     async fn what_differs_is_counted_exactly_and_healed_and_a_second_run_does_nothing(engine) {
-        let (both, relay) = in_step(engine).await;
-        let planted = plant(&both);
-        let troubles = || Trouble::ALL.into_iter().cycle().take(2 * Trouble::ALL.len());
-        relay.meet(troubles());
-        let job = reconcile(&both).await;
-        assert_counted(&job, &found(&both, &planted));
-        assert_eq!(relay.ahead(), 0, "every trouble was met");
-        assert_eq!(both.database.count("users WHERE deletion_kind = 'absent'"), planted.extra);
-        assert_agreed(&both);
-        assert_silent(&both);
+        let (app, proxy) = in_step(engine).await;
+        let planted = plant(&app);
+        let troubles = || ApiFault::ALL.into_iter().cycle().take(2 * ApiFault::ALL.len());
+        proxy.inject(troubles());
+        let job = reconcile(&app).await;
+        assert_counted(&job, &found(&app, &planted));
+        assert_eq!(proxy.faults_left(), 0, "every trouble was met");
+        assert_eq!(app.database.count("users WHERE deletion_kind = 'absent'"), planted.extra);
+        assert_agreed(&app);
+        assert_silent(&app);
         for kind in ["reconcile", "backfill"] {
-            assert_settled(&both, kind).await;
+            assert_settled(&app, kind).await;
         }
     }
 
     async fn heavy_faults_of_the_provider_change_no_number(engine) {
-        let (both, _relay) = in_step(engine).await;
-        let planted = plant(&both);
-        both.emulator.set_faults(Faults::Heavy);
-        let job = reconcile(&both).await;
-        both.emulator.set_faults(Faults::None);
-        assert_counted(&job, &found(&both, &planted));
-        assert_agreed(&both);
-        assert_settled(&both, "reconcile").await;
+        let (app, _relay) = in_step(engine).await;
+        let planted = plant(&app);
+        app.emulator.set_faults(Faults::Heavy);
+        let job = reconcile(&app).await;
+        app.emulator.set_faults(Faults::None);
+        assert_counted(&job, &found(&app, &planted));
+        assert_agreed(&app);
+        assert_settled(&app, "reconcile").await;
     }
 
     async fn a_backfill_brings_everybody_in_and_empties_nobody(engine) {
-        let (both, relay) = in_step(engine).await;
-        let Planted { missing, stale, extra } = plant(&both);
-        relay.meet(Trouble::ALL);
-        let job = backfill(&both).await;
-        let users = both.emulator.users().len();
+        let (app, proxy) = in_step(engine).await;
+        let Planted { missing, stale, extra } = plant(&app);
+        proxy.inject(ApiFault::ALL);
+        let job = backfill(&app).await;
+        let users = app.emulator.users().len();
         let rest = users - missing - stale;
         assert_counted(&job, &[
             ("seen", users), ("created", missing), ("updated", stale), ("unchanged", rest),
             ("missing", missing), ("stale", stale),
         ]);
-        assert_eq!(both.database.count("users_live"), users + extra);
-        assert_silent(&both);
+        assert_eq!(app.database.count("users_live"), users + extra);
+        assert_silent(&app);
     }
 }

@@ -18,83 +18,36 @@ mod orphans;
 mod provider_outage;
 mod repairs;
 
-use crate::support::{
-    ADMIN_TOKEN, Emulated, Engine, JOB_COUNTERS, NO_WRITE_BACK, Relay, TestDatabase, until,
-};
-use clerk_emulator::{Emulator, Settings};
-use reqwest::Method;
+use crate::support::{Engine, JOB_COUNTERS, TestApp, TestAppBuilder, TestDatabase, TestEmulator};
 use serde_json::{Value, json};
-use std::time::Duration;
-
-/// How long a job may take on a busy machine, with as many users as were asked for.
-const WITHIN: Duration = Duration::from_secs(600);
 
 /// How many users there are where there are to be many.
 fn many() -> usize {
     std::env::var("USERSYNC_TEST_USERS").map_or(2_500, |users| users.parse().unwrap())
 }
 
-/// A provider with so many users, of whom it tells nobody.
-fn crowd(users: usize) -> Emulator {
-    Emulator::start(Settings { users, ..Settings::default() }).unwrap()
-}
-
-/// A service and a provider with so many users, of whom it tells nobody; nothing is written back.
-async fn crowded(engine: Engine, users: usize) -> Emulated {
-    let database = TestDatabase::new(engine);
-    Emulated::start_hearing_on(database, crowd(users), &[NO_WRITE_BACK]).await
-}
-
-/// Likewise, with a road between the two that a test can block.
-async fn crowded_behind_relay(engine: Engine, users: usize) -> (Emulated, Relay) {
-    let emulator = crowd(users);
-    let relay = Relay::to(&emulator);
-    let variables = [NO_WRITE_BACK, ("CLERK_API_URL", relay.url.as_str())];
-    let database = TestDatabase::new(engine);
-    let both = Emulated::start_hearing_on(database, emulator, &variables).await;
-    (both, relay)
-}
-
-/// Asks for a job; returns its id.
-async fn ask_for(both: &Emulated, job: Value) -> String {
-    let answer = both.ask(Method::POST, "/v1/jobs", ADMIN_TOKEN, Some(job)).await;
-    assert_eq!(answer.status, 202, "{answer:?}");
-    answer.body["id"].as_str().unwrap().to_owned()
-}
-
-/// The job of this id, once it has ended.
-async fn ended(both: &Emulated, id: &str) -> Value {
-    let path = format!("/v1/jobs/{id}");
-    until("the job ends", WITHIN, async || {
-        let job = both.get_as(ADMIN_TOKEN, &path).await.body;
-        let is_active = ["queued", "running"].contains(&job["state"].as_str().unwrap());
-        (!is_active).then_some(job)
-    })
-    .await
-}
-
-/// A job from its beginning to its end.
-async fn run(both: &Emulated, job: Value) -> Value {
-    let id = ask_for(both, job).await;
-    ended(both, &id).await
+/// A service and a provider with so many users, whose events are not delivered; nothing is
+/// written back.
+fn crowded(engine: Engine, users: usize) -> TestAppBuilder {
+    let emulator = TestEmulator::with_users(users);
+    TestApp::builder(engine).emulator(&emulator).manual_events().no_write_back()
 }
 
 /// Waits until what a job noted for its own use is dropped, which follows its end.
-async fn forgotten(both: &Emulated) {
-    let count = async || (both.database.count("job_candidates") == 0).then_some(());
-    until("the candidates are forgotten", WITHIN, count).await;
+async fn forgotten(app: &TestApp) {
+    app.database.until_none("job_candidates").await;
 }
 
-async fn backfill(both: &Emulated) -> Value {
-    run(both, json!({"kind": "backfill"})).await
+async fn backfill(app: &TestApp) -> Value {
+    app.run_job(json!({"kind": "backfill"})).await
 }
 
-async fn reconcile(both: &Emulated) -> Value {
-    run(both, json!({"kind": "reconcile"})).await
+async fn reconcile(app: &TestApp) -> Value {
+    app.run_job(json!({"kind": "reconcile"})).await
 }
 
-async fn reconcile_at_any_price(both: &Emulated) -> Value {
-    run(both, json!({"kind": "reconcile", "allow_mass_delete": true})).await
+async fn reconcile_at_any_price(app: &TestApp) -> Value {
+    app.run_job(json!({"kind": "reconcile", "allow_mass_delete": true})).await
 }
 
 /// The job succeeded, and counted this and nothing else.
@@ -138,8 +91,8 @@ fn rows(database: &TestDatabase) -> Vec<Option<String>> {
 
 /// Live rows and users of the provider are the same, as of the same moment.
 #[track_caller]
-fn assert_agreed(both: &Emulated) {
-    assert_eq!(live(&both.database), there(&both.emulator));
+fn assert_agreed(app: &TestApp) {
+    assert_eq!(live(&app.database), there(&app.emulator));
 }
 
 /// Live rows: the provider's id, when the user last changed there, and a name.
@@ -152,7 +105,7 @@ fn live(database: &TestDatabase) -> Vec<String> {
 }
 
 /// The provider's users, likewise.
-fn there(emulator: &Emulator) -> Vec<String> {
+fn there(emulator: &TestEmulator) -> Vec<String> {
     let told = |user: &Value| {
         let name = user["first_name"].as_str().unwrap_or("-");
         format!("{} {} {name}", user["id"].as_str().unwrap(), user["updated_at"])
@@ -163,18 +116,18 @@ fn there(emulator: &Emulator) -> Vec<String> {
 }
 
 /// Deletes users at the provider, which tells nobody; returns them as they were.
-fn lose(both: &Emulated, ids: &[String]) -> Vec<Value> {
-    let users = ids.iter().map(|id| both.emulator.user(id).unwrap()).collect();
+fn lose(app: &TestApp, ids: &[String]) -> Vec<Value> {
+    let users = ids.iter().map(|id| app.emulator.user(id).unwrap()).collect();
     for id in ids {
-        assert!(both.emulator.delete_user(id));
+        assert!(app.emulator.delete_user(id));
     }
     users
 }
 
 /// Users who were gone are there again as they were, and nobody is told.
-fn bring_back(both: &Emulated, users: &[Value]) {
+fn bring_back(app: &TestApp, users: &[Value]) {
     for user in users {
-        assert!(both.emulator.put_user(user), "{user}");
+        assert!(app.emulator.put_user(user), "{user}");
     }
 }
 
@@ -197,6 +150,6 @@ fn fill(database: &TestDatabase, name: &str, count: usize, last_fetched_at: &str
 }
 
 /// How many rows are emptied.
-fn emptied(both: &Emulated) -> usize {
-    both.database.count("users WHERE deletion_kind = 'absent'")
+fn emptied(app: &TestApp) -> usize {
+    app.database.count("users WHERE deletion_kind = 'absent'")
 }

@@ -5,8 +5,8 @@ use super::{
     many, reconcile, reconcile_at_any_price, rows,
 };
 use crate::both_engines;
-use crate::support::{Emulated, Engine, NO_WRITE_BACK};
-use clerk_emulator::{Emulator, Outage, Settings};
+use crate::support::{Engine, TestApp, TestEmulator};
+use clerk_emulator::{Outage, Settings};
 use serde_json::Value;
 
 /// From a handful to as many as are asked for.
@@ -15,22 +15,22 @@ fn sizes() -> [usize; 3] {
 }
 
 /// A table in step with its provider.
-async fn in_step(engine: Engine, users: usize) -> Emulated {
-    let both = crowded(engine, users).await;
-    assert_eq!(backfill(&both).await["counters"]["created"], users);
-    both
+async fn in_step(engine: Engine, users: usize) -> TestApp {
+    let app = crowded(engine, users).start().await;
+    assert_eq!(backfill(&app).await["counters"]["created"], users);
+    app
 }
 
 /// The same table, asked about at another provider.
-async fn moved(both: Emulated, settings: Settings) -> Emulated {
-    let (database, _) = both.stop().await;
-    let emulator = Emulator::start(settings).unwrap();
-    Emulated::start_hearing_on(database, emulator, &[NO_WRITE_BACK]).await
+async fn moved(app: TestApp, settings: Settings) -> TestApp {
+    let (database, _) = app.stop().await;
+    let emulator = TestEmulator::with(settings);
+    TestApp::builder(database).emulator(&emulator).manual_events().no_write_back().start().await
 }
 
-fn assert_whole(both: &Emulated, users: usize) {
-    assert_eq!((emptied(both), both.database.count("absences")), (0, 0));
-    assert_eq!(both.database.count("users_live"), users);
+fn assert_whole(app: &TestApp, users: usize) {
+    assert_eq!((emptied(app), app.database.count("absences")), (0, 0));
+    assert_eq!(app.database.count("users_live"), users);
 }
 
 #[track_caller]
@@ -45,95 +45,95 @@ fn assert_failed(job: &Value, words: &[&str]) {
 both_engines! {
     async fn trap_36_a_provider_that_knows_nobody_empties_nobody_however_few_there_are(engine) {
         for users in sizes() {
-            let both = in_step(engine, users).await;
-            let before = rows(&both.database);
-            both.emulator.set_outage(Outage::Nobody);
-            let job = reconcile(&both).await;
+            let app = in_step(engine, users).await;
+            let before = rows(&app.database);
+            app.emulator.set_outage(Outage::Nobody);
+            let job = reconcile(&app).await;
             let said = format!("{users} live rows have no user at the provider");
             assert_blocked(&job, &[&said, "CLERK_SECRET_KEY", "allow_mass_delete"]);
             assert_counters(&job, &[("extra", users)]);
-            assert_whole(&both, users);
-            assert!(rows(&both.database) == before);
-            both.emulator.set_outage(Outage::None);
-            assert_counted(&reconcile(&both).await, &[("seen", users), ("unchanged", users)]);
-            assert_agreed(&both);
+            assert_whole(&app, users);
+            assert!(rows(&app.database) == before);
+            app.emulator.set_outage(Outage::None);
+            assert_counted(&reconcile(&app).await, &[("seen", users), ("unchanged", users)]);
+            assert_agreed(&app);
         }
     }
 
     async fn trap_36_empty_lists_empty_nobody(engine) {
         for users in sizes() {
-            let both = in_step(engine, users).await;
-            both.emulator.set_outage(Outage::EmptyLists);
+            let app = in_step(engine, users).await;
+            app.emulator.set_outage(Outage::EmptyLists);
             // All are looked up one by one, and are there.
-            assert_counted(&reconcile(&both).await, &[]);
-            assert_counted(&reconcile_at_any_price(&both).await, &[]);
-            assert_whole(&both, users);
-            assert_agreed(&both);
+            assert_counted(&reconcile(&app).await, &[]);
+            assert_counted(&reconcile_at_any_price(&app).await, &[]);
+            assert_whole(&app, users);
+            assert_agreed(&app);
         }
     }
 
     async fn trap_36_404_to_every_question_about_a_user_empties_nobody(engine) {
         for users in sizes() {
-            let both = in_step(engine, users).await;
-            both.emulator.set_outage(Outage::NotFound);
-            let job = reconcile(&both).await;
+            let app = in_step(engine, users).await;
+            app.emulator.set_outage(Outage::NotFound);
+            let job = reconcile(&app).await;
             assert_counted(&job, &[("seen", users), ("unchanged", users)]);
-            assert_whole(&both, users);
+            assert_whole(&app, users);
         }
     }
 
     async fn trap_36_a_key_that_is_refused_empties_nobody_and_the_job_says_so(engine) {
-        let both = in_step(engine, 50).await;
-        both.emulator.set_outage(Outage::Unauthorized);
-        for job in [reconcile(&both).await, reconcile_at_any_price(&both).await] {
+        let app = in_step(engine, 50).await;
+        app.emulator.set_outage(Outage::Unauthorized);
+        for job in [reconcile(&app).await, reconcile_at_any_price(&app).await] {
             assert_failed(&job, &["refuses the API key (401)"]);
             assert_counters(&job, &[]);
         }
-        assert_whole(&both, 50);
+        assert_whole(&app, 50);
     }
 
     async fn trap_24_another_instance_empties_nobody_whatever_an_operator_allows(engine) {
         for users in [5, 50] {
-            let both = in_step(engine, users).await;
+            let app = in_step(engine, users).await;
             let another = Settings { instance_id: "ins_other".into(), users: 5, ..Settings::default() };
-            let both = moved(both, another).await;
+            let app = moved(app, another).await;
             for is_pinned in [true, false] {
                 if !is_pinned {
-                    both.database.execute("DELETE FROM pinned_instances");
+                    app.database.execute("DELETE FROM pinned_instances");
                 }
-                let before = rows(&both.database);
-                for job in [reconcile(&both).await, reconcile_at_any_price(&both).await, backfill(&both).await] {
+                let before = rows(&app.database);
+                for job in [reconcile(&app).await, reconcile_at_any_price(&app).await, backfill(&app).await] {
                     assert_failed(&job, &["wrong_instance", "ins_other", "CLERK_SECRET_KEY"]);
                     assert_counters(&job, &[]);
                 }
-                assert_eq!(rows(&both.database), before);
-                assert_whole(&both, users);
+                assert_eq!(rows(&app.database), before);
+                assert_whole(&app, users);
             }
-            assert_eq!(both.database.count("pinned_instances"), 0);
+            assert_eq!(app.database.count("pinned_instances"), 0);
         }
     }
 
     async fn trap_36_a_list_of_other_people_empties_nobody_however_few_there_are(engine) {
         for users in sizes() {
             // The keys are those of our instance, and nobody of ours is there.
-            let both = moved(in_step(engine, users).await, Settings { users: 7, ..Settings::default() }).await;
-            let job = reconcile(&both).await;
+            let app = moved(in_step(engine, users).await, Settings { users: 7, ..Settings::default() }).await;
+            let job = reconcile(&app).await;
             let said = format!("{users} live rows have no user at the provider");
             assert_blocked(&job, &[&said, "CLERK_SECRET_KEY", "allow_mass_delete"]);
             assert_counters(&job, &[("seen", 7), ("created", 7), ("missing", 7), ("extra", users)]);
-            assert_whole(&both, users + 7);
+            assert_whole(&app, users + 7);
         }
     }
 
     async fn an_operator_may_have_everybody_emptied_by_the_right_instance(engine) {
-        let both = in_step(engine, 50).await;
-        both.emulator.set_outage(Outage::Nobody);
-        let job = reconcile_at_any_price(&both).await;
+        let app = in_step(engine, 50).await;
+        app.emulator.set_outage(Outage::Nobody);
+        let job = reconcile_at_any_price(&app).await;
         assert_counted(&job, &[("updated", 50), ("extra", 50)]);
-        assert_eq!((emptied(&both), both.database.count("users_live")), (50, 0));
-        both.emulator.set_outage(Outage::None);
-        let job = reconcile(&both).await;
+        assert_eq!((emptied(&app), app.database.count("users_live")), (50, 0));
+        app.emulator.set_outage(Outage::None);
+        let job = reconcile(&app).await;
         assert_counted(&job, &[("seen", 50), ("updated", 50), ("missing", 50)]);
-        assert_agreed(&both);
+        assert_agreed(&app);
     }
 }

@@ -1,11 +1,11 @@
 //! Who may ask for a resync, and for what.
 
 use crate::both_engines;
-use crate::support::{ADMIN_TOKEN, Answer, Emulated, READ_TOKEN, TestApp, outcomes, user_id};
+use crate::support::{ADMIN_TOKEN, Answer, READ_TOKEN, TestApp, outcomes, user_id};
 use serde_json::{Value, json};
 
 async fn post(app: &TestApp, token: Option<&str>, body: String) -> Answer {
-    let mut request = app.client.post(format!("{}/v1/reconcile", app.origin)).body(body);
+    let mut request = app.http.post(format!("{}/v1/reconcile", app.origin)).body(body);
     if let Some(token) = token {
         request = request.bearer_auth(token);
     }
@@ -18,9 +18,9 @@ fn ids(count: usize) -> Vec<String> {
 
 both_engines! {
     async fn only_an_operator_may_resync(engine) {
-        let both = Emulated::start_hearing(engine, &[]).await;
-        let id = both.sign_up("Ada");
-        let session = both.emulator.session_token(&id);
+        let app = TestApp::builder(engine).manual_events().start().await;
+        let id = app.sign_up("Ada");
+        let session = app.emulator.session_token(&id);
         let body = json!({"user_ids": [id]}).to_string();
         for (token, status, code) in [
             (None, 401, "unauthorized"),
@@ -28,30 +28,30 @@ both_engines! {
             (Some(session.as_str()), 401, "unauthorized"),
             (Some(READ_TOKEN), 403, "forbidden"),
         ] {
-            let answer = post(&both, token, body.clone()).await;
-            assert_eq!((answer.status.as_u16(), answer.code()), (status, code), "{token:?}");
+            let answer = post(&app, token, body.clone()).await;
+            answer.assert_problem(status, code);
         }
         // Nor by a cookie: it changes something.
-        let request = both.client.post(format!("{}/v1/reconcile", both.origin)).body(body);
+        let request = app.http.post(format!("{}/v1/reconcile", app.origin)).body(body);
         let request = request.header("cookie", format!("__session={session}"));
         assert_eq!(request.send().await.unwrap().status(), 401);
-        assert_eq!((both.emulator.counts().all_requests(), both.database.count("users")), (0, 0));
+        assert_eq!((app.emulator.counts().all_requests(), app.database.count("users")), (0, 0));
     }
 
     async fn a_hundred_users_may_be_named_and_not_one_more_or_none(engine) {
-        let both = Emulated::start_hearing(engine, &[]).await;
-        let answer = both.resync(&ids(100)).await;
+        let app = TestApp::builder(engine).manual_events().start().await;
+        let answer = app.resync(&ids(100)).await;
         assert_eq!(outcomes(&answer), vec!["unknown"; 100]);
-        let calls = both.emulator.counts().all_requests();
+        let calls = app.emulator.counts().all_requests();
         for wrong in [ids(101), ids(0)] {
-            let answer = both.resync(&wrong).await;
-            assert_eq!((answer.status.as_u16(), answer.code()), (400, "invalid_body"));
+            let answer = app.resync(&wrong).await;
+            answer.assert_problem(400, "invalid_body");
         }
-        assert_eq!(both.emulator.counts().all_requests(), calls);
+        assert_eq!(app.emulator.counts().all_requests(), calls);
     }
 
     async fn a_body_of_another_shape_is_refused_and_says_what_to_send(engine) {
-        let both = Emulated::start_hearing(engine, &[]).await;
+        let app = TestApp::builder(engine).manual_events().start().await;
         let shapes = [
             json!({}),
             json!([user_id(1)]),
@@ -66,30 +66,30 @@ both_engines! {
         ];
         let broken = [String::new(), "{\"user_ids\": [".to_owned(), "user_ids=1".to_owned()];
         for body in shapes.iter().map(Value::to_string).chain(broken) {
-            let answer = post(&both, Some(ADMIN_TOKEN), body.clone()).await;
+            let answer = post(&app, Some(ADMIN_TOKEN), body.clone()).await;
             assert_eq!((answer.status.as_u16(), answer.code()), (400, "invalid_body"), "{body}");
             assert!(answer.body["detail"].as_str().unwrap().contains("user_ids"), "{body}");
         }
-        assert_eq!(both.emulator.counts().all_requests(), 0);
+        assert_eq!(app.emulator.counts().all_requests(), 0);
     }
 
     async fn ids_of_any_spelling_reach_the_provider_as_one_user_or_not_at_all(engine) {
-        let both = Emulated::start_hearing(engine, &[]).await;
-        let known = both.sign_up("Ada");
+        let app = TestApp::builder(engine).manual_events().start().await;
+        let known = app.sign_up("Ada");
         let odd = ["../users", "count", "user_1/metadata", "a?b=c", "%2e%2e", " ", ".", "..", "é"];
-        let answer = both.resync(&odd).await;
+        let answer = app.resync(&odd).await;
         assert_eq!(answer.status, 200, "{answer:?}");
         for one in answer.body["data"].as_array().unwrap() {
             assert!(["unknown", "failed"].contains(&one["outcome"].as_str().unwrap()), "{one}");
         }
-        assert_eq!(both.database.count("users"), 0);
-        assert_eq!(both.resync_one(&known).await.0, "created");
+        assert_eq!(app.database.count("users"), 0);
+        assert_eq!(app.resync_one(&known).await.0, "created");
     }
 
     async fn without_an_api_key_the_operator_is_told_what_is_missing(engine) {
         let app = TestApp::start(engine).await;
         let answer = post(&app, Some(ADMIN_TOKEN), json!({"user_ids": ids(1)}).to_string()).await;
-        assert_eq!((answer.status.as_u16(), answer.code()), (503, "api_not_configured"));
+        answer.assert_problem(503, "api_not_configured");
         assert!(answer.body["detail"].as_str().unwrap().contains("CLERK_SECRET_KEY"));
     }
 }

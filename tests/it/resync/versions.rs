@@ -1,12 +1,12 @@
 //! What was fetched never undoes what is newer, and goes before an event of the same moment.
 
 use crate::both_engines;
-use crate::support::{Emulated, NO_WRITE_BACK, deleted};
+use crate::support::{TestApp, deleted};
 use serde_json::{Value, json};
 
 /// An event of the user as it is at the provider, so many milliseconds later, with another name.
-fn later(both: &Emulated, id: &str, milliseconds: i64, name: &str) -> Value {
-    let mut event = both.event_of(id);
+fn later(app: &TestApp, id: &str, milliseconds: i64, name: &str) -> Value {
+    let mut event = app.event_of(id);
     let updated_at = event["data"]["updated_at"].as_i64().unwrap() + milliseconds;
     event["data"]["updated_at"] = json!(updated_at);
     event["data"]["first_name"] = json!(name);
@@ -20,66 +20,66 @@ fn stale() -> (String, Option<String>) {
 
 both_engines! {
     async fn trap_35_an_older_page_never_overwrites_newer_webhook_data(engine) {
-        let both = Emulated::start_hearing(engine, &[NO_WRITE_BACK]).await;
-        let id = both.sign_up("Ada");
+        let app = TestApp::builder(engine).manual_events().no_write_back().start().await;
+        let id = app.sign_up("Ada");
         // The event tells of a change that the API does not show yet.
-        assert_eq!(both.send(&later(&both, &id, 1, "Newer")).await.outcome(), "applied");
-        let before = both.user(&id).await;
+        assert_eq!(app.send(&later(&app, &id, 1, "Newer")).await.outcome(), "applied");
+        let before = app.user(&id).await;
         for _ in 0..2 {
-            assert_eq!(both.resync_one(&id).await, stale());
+            assert_eq!(app.resync_one(&id).await, stale());
         }
-        assert_eq!(both.user(&id).await, before);
+        assert_eq!(app.user(&id).await, before);
         assert_eq!(before["first_name"], "Newer");
     }
 
     async fn trap_35_a_resync_brings_no_deleted_user_back(engine) {
-        let both = Emulated::start_hearing(engine, &[NO_WRITE_BACK]).await;
-        let id = both.sign_up("Ada");
-        both.resync_one(&id).await;
-        both.send(&deleted(&id)).await;
-        both.emulator.update_user(&id, json!({"first_name": "Grace"}));
-        assert_eq!(both.resync_one(&id).await.0, "tombstoned");
-        assert_eq!((both.user(&id).await["status"].as_str(), both.column(&id, "email")), (Some("deleted"), None));
+        let app = TestApp::builder(engine).manual_events().no_write_back().start().await;
+        let id = app.sign_up("Ada");
+        app.resync_one(&id).await;
+        app.send(&deleted(&id)).await;
+        app.emulator.update_user(&id, json!({"first_name": "Grace"}));
+        assert_eq!(app.resync_one(&id).await.0, "tombstoned");
+        assert_eq!((app.user(&id).await["status"].as_str(), app.column(&id, "email")), (Some("deleted"), None));
     }
 
     async fn what_was_fetched_goes_before_an_event_of_the_same_moment_whichever_comes_first(engine) {
-        let both = Emulated::start_hearing(engine, &[NO_WRITE_BACK]).await;
-        let (one, other) = (both.sign_up("Ada"), both.sign_up("Ada2"));
-        let event_first = later(&both, &one, 0, "Event");
-        assert_eq!(both.send(&event_first).await.outcome(), "applied");
-        assert_eq!(both.resync_one(&one).await.0, "updated");
-        assert_eq!(both.user(&one).await["first_name"], "Ada");
-        assert_eq!(both.resync_one(&other).await.0, "created");
+        let app = TestApp::builder(engine).manual_events().no_write_back().start().await;
+        let (one, other) = (app.sign_up("Ada"), app.sign_up("Ada2"));
+        let event_first = later(&app, &one, 0, "Event");
+        assert_eq!(app.send(&event_first).await.outcome(), "applied");
+        assert_eq!(app.resync_one(&one).await.0, "updated");
+        assert_eq!(app.user(&one).await["first_name"], "Ada");
+        assert_eq!(app.resync_one(&other).await.0, "created");
         // Also one that says it was sent long after the fetch.
-        let mut event_last = later(&both, &other, 0, "Event");
+        let mut event_last = later(&app, &other, 0, "Event");
         event_last["timestamp"] = json!(9_000_000_000_000_i64);
-        let answer = both.send(&event_last).await;
+        let answer = app.send(&event_last).await;
         assert_eq!((answer.outcome(), answer.reason()), ("stale", Some("superseded")));
-        assert_eq!(both.user(&other).await["first_name"], "Ada2");
+        assert_eq!(app.user(&other).await["first_name"], "Ada2");
     }
 
     async fn the_next_event_after_a_fetch_is_applied(engine) {
-        let both = Emulated::start_hearing(engine, &[NO_WRITE_BACK]).await;
-        let id = both.sign_up("Ada");
-        both.resync_one(&id).await;
-        let fetched_at = both.column(&id, "last_fetched_at");
-        assert_eq!(both.send(&later(&both, &id, 1, "Newer")).await.outcome(), "applied");
-        assert_eq!(both.user(&id).await["first_name"], "Newer");
-        assert_eq!(both.column(&id, "last_fetched_at"), fetched_at);
+        let app = TestApp::builder(engine).manual_events().no_write_back().start().await;
+        let id = app.sign_up("Ada");
+        app.resync_one(&id).await;
+        let fetched_at = app.column(&id, "last_fetched_at");
+        assert_eq!(app.send(&later(&app, &id, 1, "Newer")).await.outcome(), "applied");
+        assert_eq!(app.user(&id).await["first_name"], "Newer");
+        assert_eq!(app.column(&id, "last_fetched_at"), fetched_at);
     }
 
     async fn the_last_sign_in_only_rises_whatever_the_order(engine) {
-        let both = Emulated::start_hearing(engine, &[NO_WRITE_BACK]).await;
-        let id = both.sign_up("Ada");
+        let app = TestApp::builder(engine).manual_events().no_write_back().start().await;
+        let id = app.sign_up("Ada");
         let signed_in = 1_900_000_000_000_i64;
-        both.send(&later(&both, &id, 5, "Newer")).await;
-        both.emulator.update_user(&id, json!({"last_sign_in_at": signed_in}));
-        let mut newest = later(&both, &id, 60_000, "Newest");
+        app.send(&later(&app, &id, 5, "Newer")).await;
+        app.emulator.update_user(&id, json!({"last_sign_in_at": signed_in}));
+        let mut newest = later(&app, &id, 60_000, "Newest");
         newest["data"]["last_sign_in_at"] = Value::Null;
-        both.send(&newest).await;
-        assert_eq!(both.user(&id).await["last_sign_in_at"], Value::Null);
-        assert_eq!(both.resync_one(&id).await, stale());
-        let row = both.user(&id).await;
+        app.send(&newest).await;
+        assert_eq!(app.user(&id).await["last_sign_in_at"], Value::Null);
+        assert_eq!(app.resync_one(&id).await, stale());
+        let row = app.user(&id).await;
         assert_eq!(row["first_name"], "Newest");
         assert_eq!(row["last_sign_in_at"], "2030-03-17T17:46:40.000Z");
     }

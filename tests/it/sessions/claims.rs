@@ -2,33 +2,38 @@
 
 use super::{Case, assert_refused_both_ways, by_pem, me, own};
 use crate::both_engines;
-use crate::support::{Mint, PARTY, Signer, now_seconds};
+use crate::support::{PARTY, SessionTokens, Signer, now_seconds};
 use serde_json::{Value, json};
 
 /// Tokens with one claim changed, all refused for the same reason.
-fn changed(mint: &Mint<'_>, name: &'static str, values: &[Value], code: &'static str) -> Vec<Case> {
+fn changed(
+    tokens: &SessionTokens<'_>,
+    name: &'static str,
+    values: &[Value],
+    code: &'static str,
+) -> Vec<Case> {
     let mut cases: Vec<Case> =
-        values.iter().map(|value| (name, mint.with(name, value.clone()), code)).collect();
-    cases.push((name, mint.with(name, json!({"a": [name]})), code));
+        values.iter().map(|value| (name, tokens.with(name, value.clone()), code)).collect();
+    cases.push((name, tokens.with(name, json!({"a": [name]})), code));
     cases
 }
 
-fn times(mint: &Mint<'_>) -> Vec<Case> {
+fn times(tokens: &SessionTokens<'_>) -> Vec<Case> {
     let now = now_seconds();
     vec![
-        ("expired", mint.with("exp", now - 3600), "token_expired"),
-        ("expired before the leeway", mint.with("exp", now - 6), "token_expired"),
-        ("expired in 1970", mint.with("exp", 0), "token_expired"),
-        ("not yet valid", mint.with("nbf", now + 3600), "token_not_yet_valid"),
-        ("valid in half a minute", mint.with("nbf", now + 30), "token_not_yet_valid"),
-        ("issued in the future", mint.with("iat", now + 3600), "token_issued_in_the_future"),
-        ("issued in half a minute", mint.with("iat", now + 30), "token_issued_in_the_future"),
-        ("endless", mint.without("exp"), "token_malformed"),
-        ("of a null end", mint.with("exp", Value::Null), "token_malformed"),
-        ("of an end as text", mint.with("exp", (now + 60).to_string()), "token_malformed"),
-        ("of a broken end", mint.with("exp", 4_102_444_800.5), "token_malformed"),
-        ("of a beginning as text", mint.with("nbf", "now"), "token_malformed"),
-        ("of a making as list", mint.with("iat", json!([now])), "token_malformed"),
+        ("expired", tokens.with("exp", now - 3600), "token_expired"),
+        ("expired before the leeway", tokens.with("exp", now - 6), "token_expired"),
+        ("expired in 1970", tokens.with("exp", 0), "token_expired"),
+        ("not yet valid", tokens.with("nbf", now + 3600), "token_not_yet_valid"),
+        ("valid in half a minute", tokens.with("nbf", now + 30), "token_not_yet_valid"),
+        ("issued in the future", tokens.with("iat", now + 3600), "token_issued_in_the_future"),
+        ("issued in half a minute", tokens.with("iat", now + 30), "token_issued_in_the_future"),
+        ("endless", tokens.without("exp"), "token_malformed"),
+        ("of a null end", tokens.with("exp", Value::Null), "token_malformed"),
+        ("of an end as text", tokens.with("exp", (now + 60).to_string()), "token_malformed"),
+        ("of a broken end", tokens.with("exp", 4_102_444_800.5), "token_malformed"),
+        ("of a beginning as text", tokens.with("nbf", "now"), "token_malformed"),
+        ("of a making as list", tokens.with("iat", json!([now])), "token_malformed"),
     ]
 }
 
@@ -49,11 +54,10 @@ both_engines! {
             let answer = me(&app, &token).await;
             assert_eq!(answer.status, 200, "{what}: {answer:?}");
         }
-        app.stop().await;
     }
 
     async fn trap_40_the_party_is_compared_letter_for_letter(engine) {
-        assert_refused_both_ways(engine, |mint| {
+        assert_refused_both_ways(engine, |tokens| {
             let others = [
                 json!(format!("{PARTY}/")),
                 json!(format!("{PARTY}:443")),
@@ -67,8 +71,8 @@ both_engines! {
                 json!([PARTY]),
                 Value::Null,
             ];
-            let mut cases = changed(mint, "azp", &others, "token_party");
-            cases.push(("no party", mint.without("azp"), "token_party"));
+            let mut cases = changed(tokens, "azp", &others, "token_party");
+            cases.push(("no party", tokens.without("azp"), "token_party"));
             cases
         })
         .await;
@@ -82,20 +86,20 @@ both_engines! {
             assert_eq!(me(&several, &own(&signer).with("azp", party)).await.status, 200, "{party}");
         }
         let third = me(&several, &own(&signer).with("azp", "http://localhost:3001")).await;
-        assert_eq!((third.status.as_u16(), third.code()), (401, "token_party"));
+        third.assert_problem(401, "token_party");
         several.stop().await;
         let any = by_pem(engine, &signer, "").await;
-        let mint = own(&signer);
-        for token in [mint.with("azp", "https://evil.example"), mint.without("azp"), mint.with("azp", Value::Null)] {
+        let tokens = own(&signer);
+        for token in [tokens.with("azp", "https://evil.example"), tokens.without("azp"), tokens.with("azp", Value::Null)] {
             assert_eq!(me(&any, &token).await.status, 200);
         }
-        assert_eq!(me(&any, &mint.with("azp", 1)).await.code(), "token_party");
+        assert_eq!(me(&any, &tokens.with("azp", 1)).await.code(), "token_party");
         any.stop().await;
     }
 
     async fn trap_39_a_token_of_another_issuer_is_refused(engine) {
-        assert_refused_both_ways(engine, |mint| {
-            let issuer = mint.claims()["iss"].as_str().unwrap().to_owned();
+        assert_refused_both_ways(engine, |tokens| {
+            let issuer = tokens.claims()["iss"].as_str().unwrap().to_owned();
             let others = [
                 json!(format!("{issuer}/")),
                 json!(issuer.to_uppercase()),
@@ -106,30 +110,30 @@ both_engines! {
                 json!([issuer]),
                 Value::Null,
             ];
-            let mut cases = changed(mint, "iss", &others, "token_issuer");
-            cases.push(("no issuer", mint.without("iss"), "token_issuer"));
+            let mut cases = changed(tokens, "iss", &others, "token_issuer");
+            cases.push(("no issuer", tokens.without("iss"), "token_issuer"));
             cases
         })
         .await;
     }
 
     async fn a_token_names_a_user_and_a_session(engine) {
-        assert_refused_both_ways(engine, |mint| {
+        assert_refused_both_ways(engine, |tokens| {
             let nobody = [json!(""), json!(1), json!("user_\0"), json!("u".repeat(256)), Value::Null];
-            let mut cases = changed(mint, "sub", &nobody, "token_subject");
-            cases.extend(changed(mint, "sid", &nobody, "token_category"));
-            cases.push(("nobody's", mint.without("sub"), "token_subject"));
-            cases.push(("no session's", mint.without("sid"), "token_category"));
-            cases.push(("a machine's", mint.with("sub", "mch_1"), "token_category"));
+            let mut cases = changed(tokens, "sub", &nobody, "token_subject");
+            cases.extend(changed(tokens, "sid", &nobody, "token_category"));
+            cases.push(("nobody's", tokens.without("sub"), "token_subject"));
+            cases.push(("no session's", tokens.without("sid"), "token_category"));
+            cases.push(("a machine's", tokens.with("sub", "mch_1"), "token_category"));
             cases
         })
         .await;
     }
 
     async fn trap_42_a_pending_session_has_not_signed_in(engine) {
-        assert_refused_both_ways(engine, |mint| {
+        assert_refused_both_ways(engine, |tokens| {
             let others = ["pending", "ended", "revoked", "Active", ""].map(Value::from);
-            changed(mint, "sts", &others, "session_pending")
+            changed(tokens, "sts", &others, "session_pending")
         })
         .await;
     }
@@ -137,13 +141,12 @@ both_engines! {
     async fn optional_claims_may_be_null_or_missing(engine) {
         let signer = Signer::new();
         let app = by_pem(engine, &signer, PARTY).await;
-        let mint = own(&signer);
+        let tokens = own(&signer);
         for name in ["nbf", "iat", "sts", "act", "pla", "v"] {
-            for token in [mint.with(name, Value::Null), mint.without(name)] {
+            for token in [tokens.with(name, Value::Null), tokens.without(name)] {
                 let answer = me(&app, &token).await;
                 assert_eq!(answer.status, 200, "{name}: {answer:?}");
             }
         }
-        app.stop().await;
     }
 }

@@ -2,7 +2,7 @@
 
 use super::{assert_refused, by_key_set, by_pem, me, own};
 use crate::both_engines;
-use crate::support::{ADMIN_TOKEN, Mint, PARTY, READ_TOKEN, Signer};
+use crate::support::{ADMIN_TOKEN, PARTY, READ_TOKEN, SessionTokens, Signer};
 use serde_json::json;
 use std::io::ErrorKind;
 use std::net::{TcpListener, TcpStream};
@@ -10,15 +10,14 @@ use std::net::{TcpListener, TcpStream};
 both_engines! {
     async fn a_foreign_key_under_the_right_name_signs_nothing_here(engine) {
         let (foreign, signer) = (Signer::new(), Signer::new());
-        let (both, id) = by_key_set(engine, PARTY).await;
-        let mint = Mint::of(&both.emulator, &id);
-        let forged = foreign.sign(&mint.header(), &mint.claims());
-        assert_refused(&both, vec![("forged", forged, "token_signature")], &mint.good()).await;
+        let (app, id) = by_key_set(engine, PARTY).await;
+        let tokens = SessionTokens::of(&app.emulator, &id);
+        let forged = foreign.sign(&tokens.header(), &tokens.claims());
+        assert_refused(&app, vec![("forged", forged, "token_signature")], &tokens.good()).await;
         let app = by_pem(engine, &signer, PARTY).await;
-        let mint = own(&signer);
-        let forged = foreign.sign(&mint.header(), &mint.claims());
-        assert_refused(&app, vec![("forged", forged, "token_signature")], &mint.good()).await;
-        app.stop().await;
+        let tokens = own(&signer);
+        let forged = foreign.sign(&tokens.header(), &tokens.claims());
+        assert_refused(&app, vec![("forged", forged, "token_signature")], &tokens.good()).await;
     }
 
     async fn keys_that_a_token_brings_or_points_to_are_never_looked_at(engine) {
@@ -26,10 +25,10 @@ both_engines! {
         attacker.set_nonblocking(true).unwrap();
         let address = attacker.local_addr().unwrap();
         let url = format!("http://{address}/.well-known/jwks.json");
-        let (foreign, (both, id)) = (Signer::new(), by_key_set(engine, PARTY).await);
-        let mint = Mint::of(&both.emulator, &id);
+        let (foreign, (app, id)) = (Signer::new(), by_key_set(engine, PARTY).await);
+        let tokens = SessionTokens::of(&app.emulator, &id);
         let mut cases = Vec::new();
-        for (kid, code) in [(mint.header()["kid"].clone(), "token_signature"), (json!("ins_evil"), "token_key_unknown")] {
+        for (kid, code) in [(tokens.header()["kid"].clone(), "token_signature"), (json!("ins_evil"), "token_key_unknown")] {
             for (name, value) in [
                 ("jku", json!(url)),
                 ("x5u", json!(url)),
@@ -37,20 +36,20 @@ both_engines! {
                 ("x5c", json!([foreign.public_pem()])),
                 ("iss", json!(format!("http://{address}"))),
             ] {
-                let mut header = mint.header();
+                let mut header = tokens.header();
                 header["kid"] = kid.clone();
                 header[name] = value;
-                cases.push(("pointing elsewhere", foreign.sign(&header, &mint.claims()), code));
+                cases.push(("pointing elsewhere", foreign.sign(&header, &tokens.claims()), code));
             }
         }
         let by_kid = [json!(url), json!(format!("../{address}/x")), json!("' OR 1=1")];
         for kid in by_kid {
-            let mut header = mint.header();
+            let mut header = tokens.header();
             header["kid"] = kid;
-            cases.push(("a kid as address", foreign.sign(&header, &mint.claims()), "token_key_unknown"));
+            cases.push(("a kid as address", foreign.sign(&header, &tokens.claims()), "token_key_unknown"));
         }
-        let pointing = mint.headed("jku", url);
-        assert_refused(&both, cases, &pointing).await;
+        let pointing = tokens.headed("jku", url);
+        assert_refused(&app, cases, &pointing).await;
         assert_eq!(attacker.accept().unwrap_err().kind(), ErrorKind::WouldBlock, "somebody came");
         // Whoever had come would have been seen.
         let _visitor = TcpStream::connect(address).unwrap();
@@ -63,15 +62,14 @@ both_engines! {
         let session = own(&signer).good();
         for token in [ADMIN_TOKEN, READ_TOKEN] {
             let answer = me(&app, token).await;
-            assert_eq!((answer.status.as_u16(), answer.code()), (401, "token_malformed"));
+            answer.assert_problem(401, "token_malformed");
             let answer = app.get_as(token, "/api/clerk/syncUsers").await;
-            assert_eq!((answer.status.as_u16(), answer.code()), (401, "token_malformed"));
+            answer.assert_problem(401, "token_malformed");
         }
         for path in ["/v1/users", "/v1/write-backs", "/v1/users/user_1", "/v1/nothing"] {
             let answer = app.get_as(&session, path).await;
             assert_eq!((answer.status.as_u16(), answer.code()), (401, "unauthorized"), "{path}");
         }
         assert_eq!(me(&app, &session).await.status, 200);
-        app.stop().await;
     }
 }

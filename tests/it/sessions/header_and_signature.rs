@@ -2,7 +2,7 @@
 
 use super::{Case, assert_refused, assert_refused_both_ways, by_key_set, by_pem, own};
 use crate::both_engines;
-use crate::support::{Answer, Mint, PARTY, Signer};
+use crate::support::{Answer, PARTY, SessionTokens, Signer};
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use jsonwebtoken::Algorithm;
@@ -18,16 +18,16 @@ fn parts(token: &str) -> [String; 3] {
     token.split('.').map(str::to_owned).collect::<Vec<_>>().try_into().unwrap()
 }
 
-fn tampered(mint: &Mint<'_>) -> Vec<Case> {
-    let [header, payload, signature] = parts(&mint.good());
-    let mut claims = mint.claims();
+fn tampered(tokens: &SessionTokens<'_>) -> Vec<Case> {
+    let [header, payload, signature] = parts(&tokens.good());
+    let mut claims = tokens.claims();
     claims["sub"] = "user_somebody_else".into();
     let other_payload = part(&claims);
     let first = if signature.starts_with('A') { "B" } else { "A" };
     let mut other_signature = signature.clone();
     other_signature.replace_range(..1, first);
-    let [_, _, of_another] = parts(&mint.with("sub", "user_somebody_else"));
-    let other_header = part(&json!({"alg": "RS256", "kid": mint.header()["kid"]}));
+    let [_, _, of_another] = parts(&tokens.with("sub", "user_somebody_else"));
+    let other_header = part(&json!({"alg": "RS256", "kid": tokens.header()["kid"]}));
     vec![
         ("payload", format!("{header}.{other_payload}.{signature}"), "token_signature"),
         ("signature", format!("{header}.{payload}.{other_signature}"), "token_signature"),
@@ -38,8 +38,8 @@ fn tampered(mint: &Mint<'_>) -> Vec<Case> {
     ]
 }
 
-fn garbage(mint: &Mint<'_>) -> Vec<Case> {
-    let good = mint.good();
+fn garbage(tokens: &SessionTokens<'_>) -> Vec<Case> {
+    let good = tokens.good();
     let [header, payload, signature] = parts(&good);
     let list = part(&json!(["RS256"]));
     let twice = URL_SAFE_NO_PAD.encode(r#"{"alg":"none","alg":"RS256"}"#);
@@ -61,8 +61,8 @@ fn garbage(mint: &Mint<'_>) -> Vec<Case> {
         format!("{list}.{payload}.{signature}"),
         format!("{twice}.{payload}.{signature}"),
         format!("{header}.{payload}.not*base64"),
-        mint.sign(&mint.header(), &json!([1])),
-        mint.sign(&mint.header(), &Value::Null),
+        tokens.sign(&tokens.header(), &json!([1])),
+        tokens.sign(&tokens.header(), &Value::Null),
         format!("{good}{}", "A".repeat(17_000)),
     ]
     .map(|token| ("garbage", token, "token_malformed"))
@@ -71,14 +71,14 @@ fn garbage(mint: &Mint<'_>) -> Vec<Case> {
 
 both_engines! {
     async fn trap_39_no_algorithm_but_rs256_passes(engine) {
-        assert_refused_both_ways(engine, |mint| {
-            let none = format!("{}.{}.", part(&json!({"alg": "none"})), part(&mint.claims()));
+        assert_refused_both_ways(engine, |tokens| {
+            let none = format!("{}.{}.", part(&json!({"alg": "none"})), part(&tokens.claims()));
             let mut cases = vec![("alg none", none, "token_algorithm")];
             for alg in ["none", "None", "HS256", "RS384", "RS512", "PS256", "ES256", "rs256", ""] {
-                cases.push(("named otherwise", mint.headed("alg", alg), "token_algorithm"));
+                cases.push(("named otherwise", tokens.headed("alg", alg), "token_algorithm"));
             }
-            cases.push(("named null", mint.headed("alg", Value::Null), "token_algorithm"));
-            cases.push(("named by a list", mint.headed("alg", json!(["RS256"])), "token_algorithm"));
+            cases.push(("named null", tokens.headed("alg", Value::Null), "token_algorithm"));
+            cases.push(("named by a list", tokens.headed("alg", json!(["RS256"])), "token_algorithm"));
             cases
         })
         .await;
@@ -87,8 +87,8 @@ both_engines! {
     async fn trap_39_the_public_key_is_no_secret_and_a_longer_digest_no_rs256(engine) {
         let signer = Signer::new();
         let app = by_pem(engine, &signer, PARTY).await;
-        let (mint, pem) = (own(&signer), signer.public_pem());
-        let claims = mint.claims();
+        let (tokens, pem) = (own(&signer), signer.public_pem());
+        let claims = tokens.claims();
         let header = |alg: &str| json!({"alg": alg, "typ": "JWT", "kid": "ins_own"});
         let trimmed = pem.trim_end();
         assert_refused(&app, vec![
@@ -98,30 +98,29 @@ both_engines! {
             ("RS512", signer.sign_by(Algorithm::RS512, &header("RS512"), &claims), "token_algorithm"),
             ("RS512 as RS256", signer.sign_by(Algorithm::RS512, &header("RS256"), &claims), "token_signature"),
             ("PS256 as RS256", signer.sign_by(Algorithm::PS256, &header("RS256"), &claims), "token_signature"),
-        ], &mint.good())
+        ], &tokens.good())
         .await;
-        app.stop().await;
     }
 
     async fn trap_39_only_tokens_of_the_session_category_pass(engine) {
-        assert_refused_both_ways(engine, |mint| vec![
-            ("of a template", mint.headed("cat", "cl_B7d4PD222AAA"), "token_category"),
-            ("of a machine", mint.headed("cat", "cl_B7d4PD333AAA"), "token_category"),
-            ("to be ignored", mint.headed("cat", "cl_I7d4PD111III"), "token_category"),
-            ("of a new category", mint.headed("cat", "other"), "token_category"),
-            ("of a null category", mint.headed("cat", Value::Null), "token_category"),
-            ("of OAuth", mint.headed("typ", "at+jwt"), "token_category"),
-            ("of another type", mint.headed("typ", "JOSE"), "token_type"),
-            ("with a critical field", mint.headed("crit", json!(["exp"])), "token_malformed"),
+        assert_refused_both_ways(engine, |tokens| vec![
+            ("of a template", tokens.headed("cat", "cl_B7d4PD222AAA"), "token_category"),
+            ("of a machine", tokens.headed("cat", "cl_B7d4PD333AAA"), "token_category"),
+            ("to be ignored", tokens.headed("cat", "cl_I7d4PD111III"), "token_category"),
+            ("of a new category", tokens.headed("cat", "other"), "token_category"),
+            ("of a null category", tokens.headed("cat", Value::Null), "token_category"),
+            ("of OAuth", tokens.headed("typ", "at+jwt"), "token_category"),
+            ("of another type", tokens.headed("typ", "JOSE"), "token_type"),
+            ("with a critical field", tokens.headed("crit", json!(["exp"])), "token_malformed"),
         ])
         .await;
     }
 
     async fn trap_39_a_token_that_the_provider_makes_of_a_template_is_no_session(engine) {
-        let (both, id) = by_key_set(engine, "").await;
-        let credentials = both.emulator.credentials();
+        let (app, id) = by_key_set(engine, "").await;
+        let credentials = app.emulator.credentials();
         let ask = async |path: &str, body: Value| {
-            let request = both.client.post(format!("{}/v1{path}", credentials.api_url));
+            let request = app.http.post(format!("{}/v1{path}", credentials.api_url));
             let request = request.bearer_auth(&credentials.secret_key).body(body.to_string());
             Answer::of(request.send().await.unwrap()).await.body
         };
@@ -131,7 +130,7 @@ both_engines! {
         let of_session = ask(&tokens, json!({})).await;
         let jwt = |token: &Value| token["jwt"].as_str().unwrap().to_owned();
         let case = ("of a template", jwt(&of_template), "token_category");
-        assert_refused(&both, vec![case], &jwt(&of_session)).await;
+        assert_refused(&app, vec![case], &jwt(&of_session)).await;
     }
 
     async fn what_was_tampered_with_is_refused(engine) {
@@ -147,7 +146,7 @@ both_engines! {
         let app = by_pem(engine, &signer, PARTY).await;
         let good = own(&signer).good();
         let ask = async |values: &[&[u8]]| {
-            let mut request = app.client.get(format!("{}/v1/me", app.origin));
+            let mut request = app.http.get(format!("{}/v1/me", app.origin));
             for value in values {
                 request = request.header("authorization", HeaderValue::from_bytes(value).unwrap());
             }
@@ -164,6 +163,5 @@ both_engines! {
         assert_eq!(ask(&[b"Bearer \xff\xfe"]).await, refused("token_malformed"));
         let bearer = format!("Bearer {good}");
         assert_eq!(ask(&[b"Bearer a.b.c", bearer.as_bytes()]).await, refused("token_malformed"));
-        app.stop().await;
     }
 }

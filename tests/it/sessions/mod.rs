@@ -9,7 +9,7 @@ mod logs;
 mod routes;
 mod transport;
 
-use crate::support::{Answer, Emulated, Engine, Mint, PARTY, Signer, TestApp, user, user_id};
+use crate::support::{Answer, Engine, PARTY, SessionTokens, Signer, TestApp, user, user_id};
 
 /// Gives the issuer, and the ending of this instance's cookie.
 const PUBLISHABLE_KEY: &str = "pk_live_Y2xlcmsuY2xlcmsuZGV2JA";
@@ -24,23 +24,23 @@ async fn by_pem(engine: Engine, signer: &Signer, parties: &str) -> TestApp {
         ("CLERK_PUBLISHABLE_KEY", PUBLISHABLE_KEY),
         ("CLERK_AUTHORIZED_PARTIES", parties),
     ];
-    let app = TestApp::start_with(engine, &variables).await;
+    let app = TestApp::builder(engine).variables(&variables).start().await;
     assert_eq!(app.send(&user(&user_id(1), 1_000)).await.outcome(), "applied");
     app
 }
 
 /// Tokens that pass where the key is the signer's.
-fn own(signer: &Signer) -> Mint<'_> {
-    Mint::own(signer, ISSUER, &user_id(1))
+fn own(signer: &Signer) -> SessionTokens<'_> {
+    SessionTokens::own(signer, ISSUER, &user_id(1))
 }
 
 /// A service that checks by the emulator's key set, and the id of a user whom it knows.
-async fn by_key_set(engine: Engine, parties: &str) -> (Emulated, String) {
+async fn by_key_set(engine: Engine, parties: &str) -> (TestApp, String) {
     let variables = [("CLERK_AUTHORIZED_PARTIES", parties), ("USERSYNC_WRITE_BACK", "off")];
-    let both = Emulated::start_with(engine, &variables).await;
-    let id = both.sign_up("Ada");
-    both.emulator.settled().await;
-    (both, id)
+    let app = TestApp::builder(engine).emulated().variables(&variables).start().await;
+    let id = app.sign_up("Ada");
+    app.emulator.settled().await;
+    (app, id)
 }
 
 /// `GET /v1/me` with a token.
@@ -66,13 +66,13 @@ async fn assert_refused(app: &TestApp, cases: Vec<Case>, good: &str) {
 }
 
 /// Likewise where the key is a setting, and where it is fetched.
-async fn assert_refused_both_ways(engine: Engine, cases: impl Fn(&Mint<'_>) -> Vec<Case>) {
+async fn assert_refused_both_ways(engine: Engine, cases: impl Fn(&SessionTokens<'_>) -> Vec<Case>) {
     let signer = Signer::new();
     let app = by_pem(engine, &signer, PARTY).await;
-    let mint = own(&signer);
-    assert_refused(&app, cases(&mint), &mint.good()).await;
+    let tokens = own(&signer);
+    assert_refused(&app, cases(&tokens), &tokens.good()).await;
     app.stop().await;
-    let (both, id) = by_key_set(engine, PARTY).await;
-    let mint = Mint::of(&both.emulator, &id);
-    assert_refused(&both, cases(&mint), &mint.good()).await;
+    let (app, id) = by_key_set(engine, PARTY).await;
+    let tokens = SessionTokens::of(&app.emulator, &id);
+    assert_refused(&app, cases(&tokens), &tokens.good()).await;
 }

@@ -8,7 +8,7 @@ use serde_json::Value;
 
 /// A request with these headers.
 async fn ask(app: &TestApp, method: Method, path: &str, headers: &[(&str, String)]) -> Answer {
-    let mut request = app.client.request(method, format!("{}{path}", app.origin));
+    let mut request = app.http.request(method, format!("{}{path}", app.origin));
     for (name, value) in headers {
         request = request.header(*name, value);
     }
@@ -34,7 +34,6 @@ both_engines! {
             assert_eq!((head.status.as_u16(), &head.body), (200, &Value::Null));
             assert_eq!(head.headers["cache-control"], "no-store");
         }
-        app.stop().await;
     }
 
     async fn this_instances_cookie_goes_before_the_shared_one_and_the_header_before_both(engine) {
@@ -51,7 +50,6 @@ both_engines! {
         assert_eq!(ask(&app, Method::GET, "/v1/me", &both(&good, &bad)).await.status, 200);
         let refused = ask(&app, Method::GET, "/v1/me", &both(&bad, &good)).await;
         assert_eq!(refused.code(), "session_pending");
-        app.stop().await;
     }
 
     async fn cookies_of_other_names_are_passed_over(engine) {
@@ -65,7 +63,6 @@ both_engines! {
         for broken in ["__session=", "__session", "=", ";;;", "__session=a.b.c"] {
             assert_eq!(me(&app, broken).await.status, 401, "{broken}");
         }
-        app.stop().await;
     }
 
     async fn a_cookie_never_changes_anything(engine) {
@@ -90,6 +87,5 @@ both_engines! {
             }
         }
         assert_eq!(app.user(&user_id(1)).await, before);
-        app.stop().await;
     }
 }

@@ -2,7 +2,7 @@
 
 use super::{PATH, Page, Visitor, proven};
 use crate::both_engines;
-use crate::support::Emulated;
+use crate::support::TestApp;
 use url::Url;
 
 /// How many redirects browsers follow at least, before they give up.
@@ -35,26 +35,26 @@ fn back(page: &str) -> String {
 
 both_engines! {
     async fn an_application_that_always_sends_back_here_ends_in_a_page_that_waits(engine) {
-        let (both, calls) = proven(engine, &[]).await;
-        let id = both.sign_up("Ada");
-        let token = both.emulator.session_token(&id);
+        let (app, calls) = proven(engine, &[]).await;
+        let id = app.sign_up("Ada");
+        let token = app.emulator.session_token(&id);
         for first in ["/", "/dashboard", "/a?b=c&usersync=0", "/a#usersync=1"] {
-            let (page, asked) = follow(Visitor::browser(&both, &token), first).await;
+            let (page, asked) = follow(Visitor::browser(&app, &token), first).await;
             assert!(asked <= 2, "{asked} requests for {first}");
             assert_eq!(page.html().0, 200);
             let (seconds, _) = page.goes_on().expect("a page that goes on");
             assert!((1..=60).contains(&seconds), "{seconds}");
         }
-        both.quiet().await;
-        assert_eq!(calls.made(&both), (1, 1));
+        app.quiet().await;
+        assert_eq!(calls.made(&app), (1, 1));
     }
 
     async fn the_page_that_waits_goes_on_to_where_was_asked_for_and_nothing_breaks_out_of_it(engine) {
-        let both = Emulated::start_hearing(engine, &[]).await;
-        let id = both.sign_up("Ada");
-        let token = both.emulator.session_token(&id);
+        let app = TestApp::builder(engine).manual_events().start().await;
+        let id = app.sign_up("Ada");
+        let token = app.emulator.session_token(&id);
         let asked = "/a?q='\"><script>alert(1)</script>&usersync=1#'\"><script>";
-        let page = Visitor::browser(&both, &token).asks_for(asked).await;
+        let page = Visitor::browser(&app, &token).asks_for(asked).await;
         let (status, text) = page.html();
         assert_eq!(status, 200);
         let (_, location) = page.goes_on().expect("a page that goes on");
@@ -66,10 +66,10 @@ both_engines! {
     }
 
     async fn the_page_waits_until_the_token_is_over(engine) {
-        let both = Emulated::start_hearing(engine, &[]).await;
-        let id = both.sign_up("Ada");
-        let token = both.emulator.session_token(&id);
-        let page = Visitor::browser(&both, &token).asks_for("/a?usersync=1").await;
+        let app = TestApp::builder(engine).manual_events().start().await;
+        let id = app.sign_up("Ada");
+        let token = app.emulator.session_token(&id);
+        let page = Visitor::browser(&app, &token).asks_for("/a?usersync=1").await;
         let (seconds, location) = page.goes_on().expect("a page that goes on");
         // The token was made a moment ago, and lives a minute.
         assert!((30..=60).contains(&seconds), "{seconds}");
@@ -77,21 +77,21 @@ both_engines! {
     }
 
     async fn somebody_whose_session_never_arrives_is_asked_to_sign_in_once(engine) {
-        let both = Emulated::start_hearing(engine, &[]).await;
+        let app = TestApp::builder(engine).manual_events().start().await;
         let expired = "not-a-token";
-        for visitor in [Visitor::stranger(&both), Visitor::browser(&both, expired)] {
+        for visitor in [Visitor::stranger(&app), Visitor::browser(&app, expired)] {
             let (page, asked) = follow(visitor, "/dashboard").await;
             assert_eq!((page.html().0, asked), (401, 2));
             assert_eq!(page.goes_on(), None);
         }
-        assert_eq!(both.emulator.counts().all_requests(), 0);
+        assert_eq!(app.emulator.counts().all_requests(), 0);
     }
 
     async fn an_application_that_drops_the_mark_ends_in_a_page_that_waits_too(engine) {
-        let both = Emulated::start_hearing(engine, &[]).await;
-        let id = both.sign_up("Ada");
-        let token = both.emulator.session_token(&id);
-        let browser = Visitor::browser(&both, &token);
+        let app = TestApp::builder(engine).manual_events().start().await;
+        let id = app.sign_up("Ada");
+        let token = app.emulator.session_token(&id);
+        let browser = Visitor::browser(&app, &token);
         let first = browser.asks_for("/dashboard").await;
         assert_eq!(first.location(), "/dashboard?usersync=1");
         let cookie = first.header("set-cookie").unwrap();
@@ -102,8 +102,8 @@ both_engines! {
     }
 
     async fn a_sign_in_page_that_sends_straight_back_is_gone_to_once(engine) {
-        let both = Emulated::start_hearing(engine, &[]).await;
-        let stranger = Visitor::stranger(&both);
+        let app = TestApp::builder(engine).manual_events().start().await;
+        let stranger = Visitor::stranger(&app);
         let first = stranger.asks_for("/dashboard").await;
         assert!(first.location().starts_with("/sign-in?"));
         let second = stranger.keeping(&first).asks_for("/dashboard").await;
@@ -111,9 +111,9 @@ both_engines! {
         assert_eq!(status, 401);
         assert!(text.contains("<a href=\"/sign-in?redirect_url="), "{text}");
         // Whoever has signed in meanwhile goes on at once.
-        let id = both.sign_up("Ada");
-        let token = both.emulator.session_token(&id);
-        let third = Visitor::browser(&both, &token).keeping(&first).asks_for("/dashboard").await;
+        let id = app.sign_up("Ada");
+        let token = app.emulator.session_token(&id);
+        let third = Visitor::browser(&app, &token).keeping(&first).asks_for("/dashboard").await;
         assert_eq!(third.location(), "/dashboard?usersync=1");
     }
 }

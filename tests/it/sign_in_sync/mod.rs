@@ -10,7 +10,7 @@ mod loops;
 mod refusals;
 mod targets;
 
-use crate::support::{Emulated, Engine, TestApp};
+use crate::support::{Engine, TestApp};
 use reqwest::header::HeaderMap;
 use reqwest::redirect::Policy;
 use reqwest::{Client, Method};
@@ -25,13 +25,13 @@ const JSON: &str = "application/json";
 
 /// A service that has proven its key already, by somebody else's session: from here on each call
 /// is for the sake of whoever visits. `calls` begins at nothing.
-async fn proven(engine: Engine, variables: &[(&str, &str)]) -> (Emulated, Calls) {
-    let both = Emulated::start_hearing(engine, variables).await;
-    let token = both.emulator.session_token(&both.sign_up("Somebody"));
-    Visitor::browser(&both, &token).visits(PATH).await.location();
-    both.quiet().await;
-    let before = Calls::default().made(&both);
-    (both, Calls { before })
+async fn proven(engine: Engine, variables: &[(&str, &str)]) -> (TestApp, Calls) {
+    let app = TestApp::builder(engine).manual_events().variables(variables).start().await;
+    let token = app.emulator.session_token(&app.sign_up("Somebody"));
+    Visitor::browser(&app, &token).visits(PATH).await.location();
+    app.quiet().await;
+    let before = Calls::default().made(&app);
+    (app, Calls { before })
 }
 
 /// Looks at a user and writes of metadata.
@@ -42,8 +42,8 @@ struct Calls {
 
 impl Calls {
     /// How many of each there were since.
-    fn made(&self, both: &Emulated) -> (u64, u64) {
-        let counts = both.emulator.counts();
+    fn made(&self, app: &TestApp) -> (u64, u64) {
+        let counts = app.emulator.counts();
         let (looks, writes) = (counts.requests_of("get"), counts.requests_of("metadata_patch"));
         (looks - self.before.0, writes - self.before.1)
     }

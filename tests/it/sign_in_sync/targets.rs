@@ -2,7 +2,7 @@
 
 use super::{PATH, Visitor};
 use crate::both_engines;
-use crate::support::{Emulated, Engine};
+use crate::support::{Engine, TestApp};
 use url::Url;
 
 const PUBLIC: &str = "https://app.example.com";
@@ -56,12 +56,12 @@ const TRICKS: [&str; 44] = [
     "/sign-in/factor-one?x=1",
 ];
 
-async fn started(engine: Engine) -> (Emulated, String) {
+async fn started(engine: Engine) -> (TestApp, String) {
     let origins = [("USERSYNC_PUBLIC_URL", PUBLIC), ("USERSYNC_REDIRECT_ORIGINS", ALLOWED)];
-    let both = Emulated::start_hearing(engine, &origins).await;
-    let id = both.sign_up("Ada");
-    let token = both.emulator.session_token(&id);
-    (both, token)
+    let app = TestApp::builder(engine).manual_events().variables(&origins).start().await;
+    let id = app.sign_up("Ada");
+    let token = app.emulator.session_token(&id);
+    (app, token)
 }
 
 /// Where a browser that is on our public origin ends up.
@@ -71,8 +71,8 @@ fn landing(location: &str) -> Url {
 
 both_engines! {
     async fn no_trick_of_an_open_redirect_leaves_our_origin(engine) {
-        let (both, token) = started(engine).await;
-        let browser = Visitor::browser(&both, &token);
+        let (app, token) = started(engine).await;
+        let browser = Visitor::browser(&app, &token);
         for trick in TRICKS {
             let page = browser.asks_for(trick).await;
             let location = page.location();
@@ -90,15 +90,15 @@ both_engines! {
     }
 
     async fn no_trick_sends_somebody_who_signs_in_elsewhere(engine) {
-        let (both, _) = started(engine).await;
+        let (app, _) = started(engine).await;
         for trick in TRICKS {
-            let page = Visitor::stranger(&both).asks_for(trick).await;
+            let page = Visitor::stranger(&app).asks_for(trick).await;
             assert_eq!(page.location(), "/sign-in?redirect_url=%2F%3Fusersync%3D0", "{trick:?}");
         }
     }
 
     async fn a_path_of_ours_and_an_allowed_origin_are_gone_to(engine) {
-        let (both, token) = started(engine).await;
+        let (app, token) = started(engine).await;
         for (asked, expected) in [
             ("/dashboard", "/dashboard?usersync=1"),
             ("/a?b=c&d=%2F%2Fe#f", "/a?b=c&d=%2F%2Fe&usersync=1#f"),
@@ -107,14 +107,14 @@ both_engines! {
             ("/sign-inspiration", "/sign-inspiration?usersync=1"),
             ("", "/?usersync=1"),
         ] {
-            let page = Visitor::browser(&both, &token).asks_for(asked).await;
+            let page = Visitor::browser(&app, &token).asks_for(asked).await;
             assert_eq!(page.location(), expected, "{asked}");
         }
     }
 
     async fn the_page_that_the_browser_came_from_is_gone_back_to_where_nothing_is_asked(engine) {
-        let (both, token) = started(engine).await;
-        let browser = Visitor::browser(&both, &token);
+        let (app, token) = started(engine).await;
+        let browser = Visitor::browser(&app, &token);
         let notes = browser.coming_from("https://app.example.com/notes?page=2");
         assert_eq!(notes.visits(PATH).await.location(), "/notes?page=2&usersync=1");
         assert_eq!(notes.asks_for("/asked").await.location(), "/asked?usersync=1");
@@ -124,11 +124,11 @@ both_engines! {
     }
 
     async fn our_origin_is_never_taken_from_the_host_header(engine) {
-        let both = Emulated::start_hearing(engine, &[]).await;
-        let id = both.sign_up("Ada");
-        let token = both.emulator.session_token(&id);
-        let own_host = format!("{}/notes", both.origin);
-        let browser = Visitor::browser(&both, &token);
+        let app = TestApp::builder(engine).manual_events().start().await;
+        let id = app.sign_up("Ada");
+        let token = app.emulator.session_token(&id);
+        let own_host = format!("{}/notes", app.origin);
+        let browser = Visitor::browser(&app, &token);
         assert_eq!(browser.asks_for(&own_host).await.location(), "/?usersync=1");
         assert_eq!(browser.coming_from(&own_host).visits(PATH).await.location(), "/?usersync=1");
     }

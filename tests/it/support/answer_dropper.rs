@@ -1,15 +1,15 @@
-//! A wire to the provider that lets questions through and leaves writes without an answer.
+//! A TCP proxy to the provider that lets reads through and never answers a write.
 
 use std::io::{Read as _, Write as _};
 use std::net::{Shutdown, TcpListener, TcpStream};
 use std::thread;
 
-pub struct Wire {
+pub struct AnswerDropper {
     pub url: String,
 }
 
-impl Wire {
-    /// A wire to the API at `url`, which is of this machine.
+impl AnswerDropper {
+    /// In front of the API at `url`, which is of this machine.
     pub fn to(url: &str) -> Self {
         let provider = url.trim_start_matches("http://").to_owned();
         let listener = TcpListener::bind(("127.0.0.1", 0)).unwrap();
@@ -19,23 +19,23 @@ impl Wire {
                 let Ok(provider) = TcpStream::connect(&provider) else {
                     return;
                 };
-                carry(&service.unwrap(), provider);
+                connect(&service.unwrap(), provider);
             }
         });
         Self { url: format!("http://{own}") }
     }
 }
 
-/// Carries questions one way and answers the other, until either side hangs up.
-fn carry(service: &TcpStream, provider: TcpStream) {
-    let (asking, to) = (service.try_clone().unwrap(), provider.try_clone().unwrap());
-    thread::spawn(move || forward(asking, to, |bytes| !bytes.starts_with(b"PATCH ")));
-    let answered = service.try_clone().unwrap();
-    thread::spawn(move || forward(provider, answered, |_| true));
+/// Copies both ways, until either side hangs up.
+fn connect(service: &TcpStream, provider: TcpStream) {
+    let (requests, to) = (service.try_clone().unwrap(), provider.try_clone().unwrap());
+    thread::spawn(move || copy(requests, to, |bytes| !bytes.starts_with(b"PATCH ")));
+    let answers = service.try_clone().unwrap();
+    thread::spawn(move || copy(provider, answers, |_| true));
 }
 
-/// Copies what comes, and swallows everything from the first piece on that may not pass.
-fn forward(mut from: TcpStream, mut to: TcpStream, passes: impl Fn(&[u8]) -> bool) {
+/// Copies what comes, and nothing from the first piece on that may not pass.
+fn copy(mut from: TcpStream, mut to: TcpStream, passes: impl Fn(&[u8]) -> bool) {
     let (mut buffer, mut open) = (vec![0; 65_536], true);
     while let Ok(count @ 1..) = from.read(&mut buffer) {
         open = open && passes(&buffer[..count]);

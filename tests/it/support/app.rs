@@ -1,126 +1,112 @@
 //! The real service, in this process, on a random port.
 
-use super::{Answer, Engine, SECRET, Sender, TestDatabase};
-use serde_json::Value;
+use super::{Engine, TestAppBuilder, TestClient, TestDatabase, TestEmulator, until};
 use std::ops::Deref;
 use tokio::sync::oneshot;
 use tokio::task::JoinHandle;
 use usersync::app::{App, AppError};
-use usersync::config::{Config, ConfigSource, Requirement};
+use usersync::config::Config;
 
 /// Tokens of every test's service.
 pub const ADMIN_TOKEN: &str = "admin-token-of-the-tests-0123456789";
 pub const READ_TOKEN: &str = "read-token-of-the-tests-01234567890";
 
 pub struct TestApp {
-    pub sender: Sender,
-    pub origin: String,
+    pub client: TestClient,
     pub metrics_origin: Option<String>,
     pub database: TestDatabase,
+    /// The provider, where there is one.
+    pub emulator: TestEmulator,
     stop: Option<oneshot::Sender<()>>,
-    task: JoinHandle<Result<(), AppError>>,
+    task: Option<JoinHandle<Result<(), AppError>>>,
 }
 
 impl Deref for TestApp {
-    type Target = Sender;
+    type Target = TestClient;
 
-    fn deref(&self) -> &Sender {
-        &self.sender
+    fn deref(&self) -> &TestClient {
+        &self.client
     }
 }
 
 impl TestApp {
-    /// A service on a new database, ready.
+    /// A service without a provider's API on a new database, ready.
     pub async fn start(engine: Engine) -> Self {
-        Self::start_on(TestDatabase::new(engine), &[]).await
+        Self::builder(engine).start().await
     }
 
-    /// A service on a new database with these variables besides.
-    pub async fn start_with(engine: Engine, variables: &[(&str, &str)]) -> Self {
-        Self::start_on(TestDatabase::new(engine), variables).await
+    /// On a new database of an engine, or on one that is there.
+    pub fn builder(database: impl Into<TestDatabase>) -> TestAppBuilder {
+        TestAppBuilder::on(database.into())
     }
 
-    /// A service on the given database, ready.
-    pub async fn start_on(database: TestDatabase, variables: &[(&str, &str)]) -> Self {
-        let app = Self::launch(database, variables);
-        app.until_ready().await;
-        app
-    }
-
-    /// A service on the given database, which may not be ready yet.
-    pub fn launch(database: TestDatabase, variables: &[(&str, &str)]) -> Self {
-        let config = configuration(&database, variables);
+    /// Runs the service; called by the builder.
+    pub(super) fn run(config: Config, database: TestDatabase, emulator: TestEmulator) -> Self {
         let app = App::build(config).unwrap();
-        let origin = format!("http://{}", app.address());
+        let client = TestClient::of(format!("http://{}", app.address()));
         let metrics_origin = app.metrics_address().map(|address| format!("http://{address}"));
         let (stop, stopped) = oneshot::channel();
         let task = tokio::spawn(app.run_until_stopped(async {
             stopped.await.ok();
         }));
-        let sender =
-            Sender { client: reqwest::Client::new(), url: format!("{origin}/webhooks/clerk") };
-        Self { sender, origin, metrics_origin, database, stop: Some(stop), task }
+        Self { client, metrics_origin, database, emulator, stop: Some(stop), task: Some(task) }
     }
 
-    /// Asks until the service says that it is ready.
+    /// Another replica on the same database with the same provider, ready.
+    pub async fn replica(&self, variables: &[(&str, &str)]) -> Self {
+        let builder = Self::builder(&self.database).emulator(&self.emulator);
+        builder.variables(variables).start_many(1).await.remove(0)
+    }
+
     pub async fn until_ready(&self) {
-        while self.get("/readyz").await.status != 200 {
-            assert!(!self.task.is_finished(), "the service ended before it was ready");
-            tokio::task::yield_now().await;
-        }
+        until("the service is ready", async || {
+            assert!(!self.has_ended(), "the service ended before it was ready");
+            (self.get("/readyz").await.status == 200).then_some(())
+        })
+        .await;
     }
 
-    /// Stops the service as a signal would, and gives the database back.
-    pub async fn stop(mut self) -> TestDatabase {
-        if let Some(stop) = self.stop.take() {
-            stop.send(()).ok();
-        }
-        self.task.await.unwrap().unwrap();
-        self.database
+    fn has_ended(&self) -> bool {
+        self.task.as_ref().is_some_and(JoinHandle::is_finished)
+    }
+
+    /// Stops the service as a signal would, and checks that it ends well; returns what is left.
+    pub async fn stop(mut self) -> (TestDatabase, TestEmulator) {
+        self.stop.take().unwrap().send(()).ok();
+        let (database, emulator) = (self.database.clone(), self.emulator.clone());
+        self.ended().await.unwrap();
+        (database, emulator)
     }
 
     /// Waits for a service that ends by itself.
-    pub async fn ended(self) -> Result<(), AppError> {
-        self.task.await.unwrap()
-    }
-
-    /// `GET` without a token.
-    pub async fn get(&self, path: &str) -> Answer {
-        let request = self.client.get(format!("{}{path}", self.origin));
-        Answer::of(request.send().await.unwrap()).await
-    }
-
-    /// `GET` with a bearer token.
-    pub async fn get_as(&self, token: &str, path: &str) -> Answer {
-        let request = self.client.get(format!("{}{path}", self.origin)).bearer_auth(token);
-        Answer::of(request.send().await.unwrap()).await
-    }
-
-    /// The user as `GET /v1/users/{id}` shows it; panics where there is none.
-    pub async fn user(&self, id: &str) -> Value {
-        let answer = self.get_as(READ_TOKEN, &format!("/v1/users/{id}")).await;
-        assert_eq!(answer.status, 200, "{answer:?}");
-        answer.body
+    pub async fn ended(mut self) -> Result<(), AppError> {
+        self.task.take().unwrap().await.unwrap()
     }
 
     /// The metrics' text.
     pub async fn metrics(&self) -> String {
         let origin = self.metrics_origin.as_ref().unwrap_or(&self.origin);
-        self.client.get(format!("{origin}/metrics")).send().await.unwrap().text().await.unwrap()
+        self.http.get(format!("{origin}/metrics")).send().await.unwrap().text().await.unwrap()
+    }
+
+    /// The whole part of a sample, named with its labels as the text writes them.
+    pub async fn metric(&self, sample: &str) -> i64 {
+        sample_of(&self.metrics().await, sample)
     }
 }
 
-/// The configuration of a test's service.
-pub fn configuration(database: &TestDatabase, variables: &[(&str, &str)]) -> Config {
-    let mut source = ConfigSource::default();
-    source.set("DATABASE_URL", database.url());
-    source.set("USERSYNC_SCHEMA", database.schema.clone());
-    source.set("USERSYNC_BIND", "127.0.0.1:0".into());
-    source.set("CLERK_WEBHOOK_SIGNING_SECRET", SECRET.into());
-    source.set("USERSYNC_ADMIN_TOKEN", ADMIN_TOKEN.into());
-    source.set("USERSYNC_READ_TOKEN", READ_TOKEN.into());
-    for (name, value) in variables {
-        source.set(name, (*value).to_owned());
+/// A service ends when a test says so, or with the test.
+impl Drop for TestApp {
+    fn drop(&mut self) {
+        let is_fine = std::thread::panicking() || !self.has_ended();
+        assert!(is_fine, "the service ended while the test went on");
     }
-    Config::load(&source, Requirement::SigningSecret).unwrap()
+}
+
+/// The whole part of a sample in the text of the metrics.
+pub(super) fn sample_of(text: &str, sample: &str) -> i64 {
+    let mut lines = text.lines();
+    let value = lines.find_map(|line| line.strip_prefix(sample)?.strip_prefix(' '));
+    let value = value.unwrap_or_else(|| panic!("no sample {sample} in\n{text}"));
+    value.split('.').next().unwrap().parse().unwrap()
 }

@@ -1,20 +1,16 @@
 //! Deliveries that are committed together, in a known order.
 
-use super::{Answer, Hold, TestApp, message_id, until};
+use super::{Answer, TestApp, WriterLock, message_id, until};
 use serde_json::Value;
-use std::time::Duration;
 use tokio::task::JoinHandle;
 
-/// Much less than this may pass while the writer is held back, or it gives up.
-const WITHIN: Duration = Duration::from_secs(20);
-
-/// Occupies the writer; changes nobody.
+/// Occupies the writer; changes no user.
 const PLUG: &str = r#"{"type":"plug"}"#;
 
 impl TestApp {
     /// Sends deliveries such that they come in this order and are committed as one batch.
     pub async fn send_in_one_batch(&self, deliveries: &[(&str, Value)]) -> Vec<Answer> {
-        let hold = Hold::writers_of(&self.database);
+        let lock = WriterLock::on(&self.database);
         let batches = self.batches().await;
         let plug = self.spawn(message_id(), PLUG.into());
         self.until_batches(batches + 1).await;
@@ -25,7 +21,7 @@ impl TestApp {
             waiting.push(self.spawn((*id).to_owned(), body));
             self.until_queued(bytes).await;
         }
-        hold.release();
+        lock.release();
         plug.await.unwrap();
         let mut answers = Vec::new();
         for task in waiting {
@@ -35,10 +31,10 @@ impl TestApp {
         answers
     }
 
-    /// Sends a delivery, and goes on at once.
+    /// Sends a delivery on a task of its own.
     pub fn spawn(&self, id: String, body: Vec<u8>) -> JoinHandle<Answer> {
-        let sender = self.sender.clone();
-        tokio::spawn(async move { sender.send_bytes(&id, body).await })
+        let client = self.client.clone();
+        tokio::spawn(async move { client.send_bytes(&id, body).await })
     }
 
     /// How many batches the writer has begun.
@@ -49,11 +45,11 @@ impl TestApp {
     /// Waits until the writer has begun this many batches.
     pub async fn until_batches(&self, count: i64) {
         let look = async || (self.batches().await >= count).then_some(());
-        until("the writer takes a batch", WITHIN, look).await;
+        until("the writer takes a batch", look).await;
     }
 
     async fn until_queued(&self, bytes: i64) {
         let look = async || (self.metric("usersync_queue_bytes").await == bytes).then_some(());
-        until("the delivery waits in the queue", WITHIN, look).await;
+        until("the delivery waits in the queue", look).await;
     }
 }

@@ -1,10 +1,12 @@
-//! A database of a test's own: a schema of the PostgreSQL that `scripts/test` started, or a
-//! SQLite file. Gone when dropped.
+//! A test's own database: a schema of the PostgreSQL that `scripts/test` started, or a SQLite
+//! file. Removed when its last handle is dropped.
 
 use diesel::connection::SimpleConnection as _;
 use diesel::sql_types::{Nullable, Text};
 use diesel::{Connection as _, PgConnection, QueryableByName, RunQueryDsl as _, SqliteConnection};
+use std::fmt::Write as _;
 use std::path::PathBuf;
+use std::sync::Arc;
 use tempfile::TempDir;
 use uuid::Uuid;
 
@@ -15,11 +17,18 @@ pub enum Engine {
     Sqlite,
 }
 
+#[derive(Clone)]
 pub struct TestDatabase {
     pub engine: Engine,
     pub schema: String,
-    directory: TempDir,
-    postgres_url: Option<String>,
+    directory: Arc<TempDir>,
+    postgres: Option<Arc<Schema>>,
+}
+
+/// A schema of PostgreSQL, dropped with this.
+struct Schema {
+    url: String,
+    name: String,
 }
 
 #[derive(QueryableByName)]
@@ -47,14 +56,15 @@ impl TestDatabase {
 
     fn at(engine: Engine, postgres_url: Option<String>) -> Self {
         let schema = format!("test_{}", Uuid::new_v4().simple());
-        let directory = tempfile::tempdir().unwrap();
-        Self { engine, schema, directory, postgres_url }
+        let directory = Arc::new(tempfile::tempdir().unwrap());
+        let schema_of = |url| Arc::new(Schema { url, name: schema.clone() });
+        Self { engine, postgres: postgres_url.map(schema_of), schema, directory }
     }
 
     /// What `DATABASE_URL` is to be.
     pub fn url(&self) -> String {
-        match &self.postgres_url {
-            Some(url) => url.clone(),
+        match &self.postgres {
+            Some(schema) => schema.url.clone(),
             None => format!("sqlite://{}", self.sqlite_path().display()),
         }
     }
@@ -66,8 +76,8 @@ impl TestDatabase {
 
     /// Runs statements.
     pub fn execute(&self, sql: &str) {
-        match &self.postgres_url {
-            Some(url) => self.connect_postgres(url).batch_execute(sql).unwrap(),
+        match &self.postgres {
+            Some(schema) => schema.connect().batch_execute(sql).unwrap(),
             None => self.connect_sqlite().batch_execute(sql).unwrap(),
         }
     }
@@ -75,8 +85,8 @@ impl TestDatabase {
     /// The rows of a query with one text column named `value`.
     pub fn query(&self, sql: &str) -> Vec<Option<String>> {
         let query = diesel::sql_query(sql);
-        let rows: Vec<Row> = match &self.postgres_url {
-            Some(url) => query.load(&mut self.connect_postgres(url)).unwrap(),
+        let rows: Vec<Row> = match &self.postgres {
+            Some(schema) => query.load(&mut schema.connect()).unwrap(),
             None => query.load(&mut self.connect_sqlite()).unwrap(),
         };
         rows.into_iter().map(|row| row.value).collect()
@@ -95,24 +105,82 @@ impl TestDatabase {
         connection.batch_execute("PRAGMA busy_timeout = 10000").unwrap();
         connection
     }
+}
 
-    fn connect_postgres(&self, url: &str) -> PgConnection {
-        let mut connection = PgConnection::establish(url).unwrap();
-        connection.batch_execute(&format!("SET search_path TO {}", self.schema)).unwrap();
+impl From<Engine> for TestDatabase {
+    fn from(engine: Engine) -> Self {
+        Self::new(engine)
+    }
+}
+
+impl From<&Self> for TestDatabase {
+    fn from(database: &Self) -> Self {
+        database.clone()
+    }
+}
+
+impl Schema {
+    fn connect(&self) -> PgConnection {
+        let mut connection = PgConnection::establish(&self.url).unwrap();
+        connection.batch_execute(&format!("SET search_path TO {}", self.name)).unwrap();
         connection
     }
 }
 
-impl Drop for TestDatabase {
+impl Drop for Schema {
     fn drop(&mut self) {
-        let Some(url) = &self.postgres_url else {
-            return;
-        };
         // The server may be gone, if the test was about that.
-        if let Ok(mut connection) = PgConnection::establish(url) {
-            connection
-                .batch_execute(&format!("DROP SCHEMA IF EXISTS {} CASCADE", self.schema))
-                .ok();
+        if let Ok(mut connection) = PgConnection::establish(&self.url) {
+            connection.batch_execute(&format!("DROP SCHEMA IF EXISTS {} CASCADE", self.name)).ok();
         }
+    }
+}
+
+impl TestDatabase {
+    /// The names of our tables.
+    pub fn tables(&self) -> Vec<String> {
+        let names = self.query(match self.engine {
+            Engine::Postgres => {
+                "SELECT table_name::text AS value FROM information_schema.tables \
+                 WHERE table_schema = current_schema() AND table_type = 'BASE TABLE' \
+                 AND table_name NOT LIKE '\\_\\_%' ORDER BY 1"
+            }
+            Engine::Sqlite => {
+                "SELECT name AS value FROM sqlite_schema WHERE type = 'table' \
+                 AND name NOT LIKE '\\_\\_%' ESCAPE '\\' AND name NOT LIKE 'sqlite%' ORDER BY 1"
+            }
+        });
+        names.into_iter().flatten().collect()
+    }
+
+    /// Every value of every row of every table; bytes are shown as the text that they spell.
+    pub fn dump(&self) -> String {
+        let mut text = String::new();
+        for table in self.tables() {
+            for column in self.text_columns(&table) {
+                let values = self.query(&format!("SELECT {column} AS value FROM {table}"));
+                for value in values.into_iter().flatten() {
+                    writeln!(text, "{table}: {value}").unwrap();
+                }
+            }
+        }
+        text
+    }
+
+    /// The columns of a table, each as an expression of type text.
+    fn text_columns(&self, table: &str) -> Vec<String> {
+        let columns = self.query(&match self.engine {
+            Engine::Postgres => format!(
+                "SELECT CASE data_type WHEN 'bytea' THEN 'encode(' || column_name || ', ''escape'')' \
+                 ELSE 'CAST(' || quote_ident(column_name) || ' AS text)' END AS value \
+                 FROM information_schema.columns \
+                 WHERE table_schema = current_schema() AND table_name = '{table}'"
+            ),
+            Engine::Sqlite => format!(
+                "SELECT CASE WHEN name LIKE '%digest' THEN 'hex(' || name || ')' \
+                 ELSE 'CAST(\"' || name || '\" AS TEXT)' END AS value FROM pragma_table_info('{table}')"
+            ),
+        });
+        columns.into_iter().flatten().collect()
     }
 }

@@ -1,17 +1,17 @@
-//! A signed delivery that a test can tamper with before it is posted.
+//! A signed request that a test can change before it is posted.
 
-use super::{Answer, SECRET, Sender, message_id, now_seconds};
+use super::{Answer, SECRET, TestClient, message_id, now_seconds};
 use serde_json::Value;
 use std::fmt::Write as _;
 
 /// Headers and body as they go over the wire.
 #[derive(Clone)]
-pub struct Signed {
+pub struct Delivery {
     pub headers: Vec<(String, String)>,
     pub body: Vec<u8>,
 }
 
-impl Signed {
+impl Delivery {
     /// An event, signed now as a new message.
     pub fn event(event: &Value) -> Self {
         Self::bytes(event.to_string())
@@ -35,13 +35,11 @@ impl Signed {
         Self { headers, body }
     }
 
-    /// The value of a header.
     pub fn header(&self, name: &str) -> String {
         let found = self.headers.iter().find(|header| header.0 == name);
         found.unwrap().1.clone()
     }
 
-    /// The same without a header.
     pub fn without(mut self, name: &str) -> Self {
         self.headers.retain(|header| header.0 != name);
         self
@@ -70,15 +68,13 @@ impl Signed {
         self
     }
 
-    /// Posts it.
-    pub async fn post(self, sender: &Sender) -> Answer {
-        let url = sender.url.clone();
-        self.post_to(sender, &url).await
+    pub async fn post(self, client: &TestClient) -> Answer {
+        let url = client.url.clone();
+        self.post_to(client, &url).await
     }
 
-    /// Posts it to another address.
-    pub async fn post_to(self, sender: &Sender, url: &str) -> Answer {
-        let mut request = sender.client.post(url).body(self.body);
+    pub async fn post_to(self, client: &TestClient, url: &str) -> Answer {
+        let mut request = client.http.post(url).body(self.body);
         for (name, value) in &self.headers {
             request = request.header(name, value);
         }

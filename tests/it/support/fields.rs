@@ -1,9 +1,8 @@
-//! What the contract says, word for word.
+//! The fields that the API documents, in their order.
 
 use serde::de::{Deserialize, Deserializer, IgnoredAny, MapAccess, Visitor};
 use std::fmt;
 
-/// The fields of a user, in their order.
 pub const USER_FIELDS: [&str; 23] = [
     "id",
     "source",
@@ -30,7 +29,7 @@ pub const USER_FIELDS: [&str; 23] = [
     "deleted_at",
 ];
 
-/// The names of a JSON object's fields, as they follow each other in its text.
+/// The names of a JSON object's fields, in the order of its text.
 pub fn field_names(json: &str) -> Vec<String> {
     serde_json::from_str::<FieldNames>(json).unwrap().0
 }
@@ -61,7 +60,7 @@ impl<'de> Visitor<'de> for NamesVisitor {
     }
 }
 
-/// Everything that a job counts.
+/// What a job counts.
 pub const JOB_COUNTERS: [&str; 9] = [
     "seen",
     "created",

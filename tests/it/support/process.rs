@@ -1,39 +1,40 @@
-//! The real program as a process of its own: it can be killed, asked to stop, and measured.
+//! The service as a process of its own: it can be killed, suspended, asked to stop, and measured.
 
-use super::{Answer, READ_TOKEN, SECRET, Sender, TestDatabase, until};
+use super::app::sample_of;
+use super::{ADMIN_TOKEN, READ_TOKEN, SECRET, TestClient, TestDatabase, until};
 use rustix::process::{Pid, Signal, kill_process};
 use std::fs::File;
 use std::net::TcpListener;
+use std::ops::Deref;
 use std::process::{Child, Command, ExitStatus, Stdio};
-use std::time::Duration;
 use tempfile::TempDir;
 use uuid::Uuid;
-
-/// How long a service may take to be ready on a busy machine.
-const READY_WITHIN: Duration = Duration::from_secs(60);
 
 /// Raises the limit of open files as far as this user may, then becomes the program.
 const WITH_MANY_FILES: &str = r#"ulimit -n "$(ulimit -Hn)"; exec "$0" serve"#;
 
 /// `usersync serve` on a port that it keeps when it is started again.
-pub struct Service {
+pub struct AppProcess {
     pub port: u16,
+    pub client: TestClient,
     command: Command,
     child: Child,
     directory: TempDir,
-    client: reqwest::Client,
 }
 
-impl Service {
-    /// Starts the program on a database and waits until it is ready.
-    pub async fn start(database: &TestDatabase) -> Self {
-        Self::start_with(database, &[]).await
-    }
+impl Deref for AppProcess {
+    type Target = TestClient;
 
-    /// Likewise, with these variables besides.
-    pub async fn start_with(database: &TestDatabase, variables: &[(&str, &str)]) -> Self {
+    fn deref(&self) -> &TestClient {
+        &self.client
+    }
+}
+
+impl AppProcess {
+    /// Starts the program; called by the builder.
+    pub(super) fn spawn(database: &TestDatabase, variables: &[(&str, &str)]) -> Self {
         let directory = tempfile::tempdir().unwrap();
-        let log = File::create(directory.path().join("stderr")).unwrap();
+        let log = File::create(directory.path().join("log")).unwrap();
         let port = free_port();
         let mut command = Command::new("sh");
         command
@@ -43,22 +44,21 @@ impl Service {
             .env("USERSYNC_SCHEMA", &database.schema)
             .env("USERSYNC_BIND", format!("127.0.0.1:{port}"))
             .env("CLERK_WEBHOOK_SIGNING_SECRET", SECRET)
+            .env("USERSYNC_ADMIN_TOKEN", ADMIN_TOKEN)
             .env("USERSYNC_READ_TOKEN", READ_TOKEN)
             .envs(variables.iter().copied())
             .current_dir(directory.path())
             .stdin(Stdio::null())
-            .stdout(Stdio::null())
+            .stdout(log.try_clone().unwrap())
             .stderr(log);
         let child = command.spawn().unwrap();
-        let mut service = Self { port, command, child, directory, client: reqwest::Client::new() };
-        service.until_ready().await;
-        service
+        let client = TestClient::of(format!("http://127.0.0.1:{port}"));
+        Self { port, client, command, child, directory }
     }
 
-    /// Waits until the service says that it is ready.
     pub async fn until_ready(&mut self) {
-        let probe = self.client.get(format!("{}/readyz", self.origin()));
-        until("the service is ready", READY_WITHIN, async || {
+        let probe = self.client.http.get(format!("{}/readyz", self.client.origin));
+        until("the service is ready", async || {
             let ended = self.child.try_wait().unwrap();
             assert!(ended.is_none(), "the service ended: {ended:?}");
             let answer = probe.try_clone()?.send().await.ok()?;
@@ -83,13 +83,12 @@ impl Service {
         self.signal(Signal::TERM);
     }
 
-    /// Holds the process where it is (SIGSTOP), as a machine does that is suspended.
-    pub fn pause(&self) {
+    /// Suspends the process (SIGSTOP), as a machine does that is suspended.
+    pub fn suspend(&self) {
         self.signal(Signal::STOP);
     }
 
-    /// Lets a paused process go on.
-    pub fn wake(&self) {
+    pub fn resume(&self) {
         self.signal(Signal::CONT);
     }
 
@@ -97,48 +96,44 @@ impl Service {
         kill_process(Pid::from_child(&self.child), signal).unwrap();
     }
 
-    /// How the process ended; panics where it has not within the time.
-    pub async fn ended(&mut self, within: Duration) -> ExitStatus {
-        until("the service has ended", within, async || self.child.try_wait().unwrap()).await
+    /// How the process ended, once it has.
+    pub async fn ended(&mut self) -> ExitStatus {
+        until("the service has ended", async || self.child.try_wait().unwrap()).await
     }
 
-    pub fn origin(&self) -> String {
-        format!("http://127.0.0.1:{}", self.port)
-    }
-
-    /// A sender that signs, with connections that it keeps.
-    pub fn sender(&self) -> Sender {
-        Sender { client: self.client.clone(), url: format!("{}/webhooks/clerk", self.origin()) }
-    }
-
-    /// `GET` with the read token.
-    pub async fn get(&self, path: &str) -> Answer {
-        let url = format!("{}{path}", self.origin());
-        let request = self.client.get(url).bearer_auth(READ_TOKEN);
-        Answer::of(request.send().await.unwrap()).await
+    /// Asks the process to stop and checks that it ends well; returns everything it has logged.
+    pub async fn stop(&mut self) -> String {
+        self.terminate();
+        let status = self.ended().await;
+        assert!(status.success(), "{status}: {}", self.log());
+        self.log()
     }
 
     /// The whole part of a metric that has no labels.
-    pub async fn metric(&self, name: &str) -> u64 {
-        let url = format!("{}/metrics", self.origin());
-        let text = self.client.get(url).send().await.unwrap().text().await;
-        let text = text.unwrap();
-        let line = text.lines().find_map(|line| line.strip_prefix(&format!("{name} ")));
-        let value = line.unwrap_or_else(|| panic!("no metric {name} in {text}"));
-        value.split('.').next().unwrap().parse().unwrap()
+    pub async fn metric(&self, name: &str) -> i64 {
+        let answer = self.http.get(format!("{}/metrics", self.origin)).send().await.unwrap();
+        sample_of(&answer.text().await.unwrap(), name)
     }
 
     /// Everything that the process has logged.
     pub fn log(&self) -> String {
-        std::fs::read_to_string(self.directory.path().join("stderr")).unwrap()
+        std::fs::read_to_string(self.directory.path().join("log")).unwrap()
+    }
+
+    /// The first line of the log that holds this text, once it is there.
+    pub async fn logged(&self, text: &str) -> String {
+        until(text, async || {
+            let log = self.log();
+            log.lines().find(|line| line.contains(text)).map(str::to_owned)
+        })
+        .await
     }
 
     /// The memory that the process holds, in KiB.
     pub fn resident_kib(&self) -> usize {
         let status = std::fs::read_to_string(format!("/proc/{}/status", self.child.id())).unwrap();
         let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:"));
-        let digits = line.unwrap().trim().trim_end_matches(" kB");
-        digits.parse().unwrap()
+        line.unwrap().trim().trim_end_matches(" kB").parse().unwrap()
     }
 
     /// How many files and sockets the process has open.
@@ -148,7 +143,7 @@ impl Service {
     }
 }
 
-impl Drop for Service {
+impl Drop for AppProcess {
     fn drop(&mut self) {
         self.child.kill().ok();
         self.child.wait().ok();

@@ -4,15 +4,37 @@
 use super::TestDatabase;
 use rustix::process::{Pid, Signal, kill_process};
 use std::fmt::Write as _;
+use std::fs::Permissions;
 use std::io::{BufRead as _, BufReader, Read};
+use std::os::unix::fs::PermissionsExt as _;
 use std::path::Path;
 use std::process::{Child, Command, Output, Stdio};
 use std::sync::mpsc::{Receiver, Sender, channel};
 use std::time::Duration;
 use tempfile::TempDir;
 
-/// How long the program may take to say what is waited for.
-const WITHIN: Duration = Duration::from_secs(60);
+/// Only ends a test that hangs.
+const HANGS_AFTER: Duration = Duration::from_secs(600);
+
+/// The few options of `curl` that the printed lines use, for systems without it.
+const CURL: &str = r#"#!/usr/bin/env bash
+LC_ALL=C method=GET body='' headers=''
+while (($#)); do
+  case $1 in
+    -s) ;;
+    -H) headers+=$2$'\r\n'; shift ;;
+    -d) method=POST body=$2; shift ;;
+    *) url=$1 ;;
+  esac
+  shift
+done
+[[ $url =~ ^http://([^:/]+):([0-9]+)(/.*)$ ]] || exit 3
+exec {socket}<>"/dev/tcp/${BASH_REMATCH[1]}/${BASH_REMATCH[2]}"
+printf '%s %s HTTP/1.0\r\nHost: %s:%s\r\nContent-Length: %s\r\n%s\r\n%s' "$method" \
+  "${BASH_REMATCH[3]}" "${BASH_REMATCH[1]}" "${BASH_REMATCH[2]}" "${#body}" "$headers" "$body" >&"$socket"
+while IFS= read -r line && [[ $line != $'\r' ]]; do :; done <&"$socket"
+cat <&"$socket"
+"#;
 
 pub struct Program {
     directory: TempDir,
@@ -21,7 +43,7 @@ pub struct Program {
 
 /// What a finished run came to.
 #[derive(Debug)]
-pub struct Finished {
+pub struct RunOutput {
     pub status: Option<i32>,
     pub stdout: String,
     pub stderr: String,
@@ -48,10 +70,16 @@ impl Program {
         self.directory.path()
     }
 
+    /// Runs to the end on a thread of its own: the emulator answers on this one.
+    pub async fn run_aside(self, arguments: &[&'static str]) -> RunOutput {
+        let arguments = arguments.to_vec();
+        tokio::task::spawn_blocking(move || self.run(&arguments)).await.unwrap()
+    }
+
     /// Runs to the end.
-    pub fn run(&self, arguments: &[&str]) -> Finished {
+    pub fn run(&self, arguments: &[&str]) -> RunOutput {
         let output = self.command(arguments).output().unwrap();
-        Finished::of(&output)
+        RunOutput::of(&output)
     }
 
     /// Starts, and goes on at once.
@@ -75,7 +103,7 @@ impl Program {
     }
 }
 
-impl Finished {
+impl RunOutput {
     fn of(output: &Output) -> Self {
         let text = |bytes: &[u8]| String::from_utf8(bytes.to_vec()).unwrap();
         Self {
@@ -101,7 +129,7 @@ impl Running {
             if let Some(line) = self.said.lines().find(|line| line.contains(text)) {
                 return line.to_owned();
             }
-            let line = self.lines.recv_timeout(WITHIN);
+            let line = self.lines.recv_timeout(HANGS_AFTER);
             let line = line.unwrap_or_else(|_| panic!("no {text:?} in\n{}", self.said));
             writeln!(self.said, "{line}").unwrap();
         }
@@ -133,7 +161,7 @@ impl Running {
 
     /// Waits for the end, and returns the exit status and everything that was said.
     pub fn ended(mut self) -> (Option<i32>, String) {
-        while let Ok(line) = self.lines.recv_timeout(WITHIN) {
+        while let Ok(line) = self.lines.recv_timeout(HANGS_AFTER) {
             writeln!(self.said, "{line}").unwrap();
         }
         let status = self.child.wait().unwrap().code();
@@ -150,8 +178,14 @@ impl Drop for Running {
 
 /// Runs a line as a user would who copies it, and returns what it printed.
 pub fn shell(program: &Program, line: &str) -> String {
-    let output = Command::new("sh").args(["-c", line]).current_dir(program.directory()).output();
-    let run = Finished::of(&output.unwrap());
+    let tools = program.directory().join("tools");
+    std::fs::create_dir_all(&tools).unwrap();
+    std::fs::write(tools.join("curl"), CURL).unwrap();
+    std::fs::set_permissions(tools.join("curl"), Permissions::from_mode(0o700)).unwrap();
+    let path = format!("{}:{}", std::env::var("PATH").unwrap(), tools.display());
+    let mut command = Command::new("sh");
+    command.args(["-c", line]).env("PATH", path).current_dir(program.directory());
+    let run = RunOutput::of(&command.output().unwrap());
     assert_eq!(run.status, Some(0), "{line}: {run:?}");
     run.stdout
 }

@@ -1,14 +1,14 @@
-//! Chance that can be repeated: the same seed gives the same run.
+//! Random numbers that can be repeated: the same seed gives the same run.
 
-/// A generator of numbers (`SplitMix64`).
-pub struct Chance(u64);
+/// `SplitMix64`.
+pub struct Rng(u64);
 
-impl Chance {
-    /// Seeds from `USERSYNC_TEST_SEED`, where that is set, else with `seed`, and tells the
+impl Rng {
+    /// Seeds from `USERSYNC_TEST_SEED`, where that is set, else with `seed`, and prints the
     /// seed in the output of a test that fails.
     pub fn seeded(seed: u64) -> Self {
-        let chosen = std::env::var("USERSYNC_TEST_SEED").ok();
-        let seed = chosen.map_or(seed, |text| text.parse().unwrap());
+        let given = std::env::var("USERSYNC_TEST_SEED").ok();
+        let seed = given.map_or(seed, |text| text.parse().unwrap());
         eprintln!("to repeat this run: USERSYNC_TEST_SEED={seed}");
         Self(seed)
     }
@@ -20,13 +20,11 @@ impl Chance {
         mixed ^ (mixed >> 31)
     }
 
-    /// A number below `bound`.
     pub fn below(&mut self, bound: usize) -> usize {
         let bound = u64::try_from(bound).unwrap();
         usize::try_from(self.next() % bound).unwrap()
     }
 
-    /// Puts the items into a random order.
     pub fn shuffle<T>(&mut self, items: &mut [T]) {
         for end in (1..items.len()).rev() {
             items.swap(end, self.below(end + 1));

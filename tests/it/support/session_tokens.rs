@@ -1,8 +1,13 @@
-//! Session tokens of one instance and one user, with anything about them changed: signed by a
-//! test's own key, or by the emulator's.
+//! Session tokens of one instance and one user, with anything about them changed, signed by a
+//! test's own key or by the emulator's.
 
-use super::{Signer, now_seconds};
-use clerk_emulator::Emulator;
+use super::{TestEmulator, now_seconds};
+use aws_lc_rs::encoding::{AsDer as _, Pkcs8V1Der, PublicKeyX509Der};
+use aws_lc_rs::rsa::{KeyPair, KeySize};
+use aws_lc_rs::signature::KeyPair as _;
+use base64::Engine as _;
+use base64::engine::general_purpose::{STANDARD, URL_SAFE_NO_PAD};
+use jsonwebtoken::{Algorithm, EncodingKey};
 use serde_json::{Value, json};
 
 /// The origin for which tokens are made.
@@ -10,14 +15,14 @@ pub const PARTY: &str = "https://app.example.com";
 
 type Sign<'a> = Box<dyn Fn(&Value, &Value) -> String + 'a>;
 
-pub struct Mint<'a> {
+pub struct SessionTokens<'a> {
     issuer: String,
     key_id: String,
     pub subject: String,
     sign: Sign<'a>,
 }
 
-impl<'a> Mint<'a> {
+impl<'a> SessionTokens<'a> {
     /// Tokens of an issuer that a test's own key signs.
     pub fn own(signer: &'a Signer, issuer: &str, subject: &str) -> Self {
         let sign = Box::new(|header: &Value, claims: &Value| signer.sign(header, claims));
@@ -25,7 +30,7 @@ impl<'a> Mint<'a> {
     }
 
     /// Tokens that the emulator's key signs.
-    pub fn of(emulator: &'a Emulator, subject: &str) -> Self {
+    pub fn of(emulator: &'a TestEmulator, subject: &str) -> Self {
         let credentials = emulator.credentials();
         let (issuer, key_id) = (credentials.issuer.clone(), credentials.instance_id.clone());
         let sign = Box::new(|header: &Value, claims: &Value| {
@@ -34,7 +39,6 @@ impl<'a> Mint<'a> {
         Self { issuer, key_id, subject: subject.into(), sign }
     }
 
-    /// The usual header.
     pub fn header(&self) -> Value {
         json!({"alg": "RS256", "cat": "cl_B7d4PD111AAA", "kid": self.key_id, "typ": "JWT"})
     }
@@ -48,7 +52,7 @@ impl<'a> Mint<'a> {
         })
     }
 
-    /// A token that passes.
+    /// One that passes.
     pub fn good(&self) -> String {
         self.sign(&self.header(), &self.claims())
     }
@@ -60,7 +64,6 @@ impl<'a> Mint<'a> {
         self.sign(&self.header(), &claims)
     }
 
-    /// A token without a claim.
     pub fn without(&self, name: &str) -> String {
         let mut claims = self.claims();
         claims.as_object_mut().unwrap().remove(name);
@@ -78,4 +81,66 @@ impl<'a> Mint<'a> {
     pub fn sign(&self, header: &Value, claims: &Value) -> String {
         (self.sign)(header, claims)
     }
+}
+
+/// A key pair that signs tokens by any algorithm.
+pub struct Signer {
+    pair: KeyPair,
+    encoding: EncodingKey,
+}
+
+impl Signer {
+    pub fn new() -> Self {
+        let pair = KeyPair::generate(KeySize::Rsa2048).unwrap();
+        let der: Pkcs8V1Der<'_> = pair.as_der().unwrap();
+        let pem = armoured("PRIVATE KEY", der.as_ref());
+        Self { pair, encoding: EncodingKey::from_rsa_pem(pem.as_bytes()).unwrap() }
+    }
+
+    /// The public key as settings hold it.
+    pub fn public_pem(&self) -> String {
+        let der: PublicKeyX509Der<'_> = self.pair.public_key().as_der().unwrap();
+        armoured("PUBLIC KEY", der.as_ref())
+    }
+
+    /// The public key as a set lists it.
+    pub fn jwk(&self, key_id: &str) -> Value {
+        let key = self.pair.public_key();
+        let number = |bytes: &[u8]| URL_SAFE_NO_PAD.encode(bytes);
+        json!({
+            "use": "sig", "kty": "RSA", "alg": "RS256", "kid": key_id,
+            "n": number(key.modulus().big_endian_without_leading_zero()),
+            "e": number(key.exponent().big_endian_without_leading_zero()),
+        })
+    }
+
+    /// A token, signed as RS256 whatever its header says.
+    pub fn sign(&self, header: &Value, claims: &Value) -> String {
+        self.sign_by(Algorithm::RS256, header, claims)
+    }
+
+    /// A token, signed by this algorithm whatever its header says.
+    pub fn sign_by(&self, algorithm: Algorithm, header: &Value, claims: &Value) -> String {
+        sign(algorithm, &self.encoding, header, claims)
+    }
+
+    /// A token of HS256 whose secret is a public key.
+    pub fn sign_with_secret(secret: &str, header: &Value, claims: &Value) -> String {
+        let key = EncodingKey::from_secret(secret.as_bytes());
+        sign(Algorithm::HS256, &key, header, claims)
+    }
+}
+
+fn sign(algorithm: Algorithm, key: &EncodingKey, header: &Value, claims: &Value) -> String {
+    let part = |part: &Value| URL_SAFE_NO_PAD.encode(part.to_string());
+    let message = format!("{}.{}", part(header), part(claims));
+    let signature = jsonwebtoken::crypto::sign(message.as_bytes(), key, algorithm);
+    format!("{message}.{}", signature.unwrap())
+}
+
+fn armoured(label: &str, der: &[u8]) -> String {
+    let encoded = STANDARD.encode(der);
+    let lines = encoded.as_bytes().chunks(64).map(|line| std::str::from_utf8(line).unwrap());
+    let lines: Vec<&str> = lines.collect();
+    format!("-----BEGIN {label}-----\n{}\n-----END {label}-----\n", lines.join("\n"))
 }

@@ -1,6 +1,6 @@
-//! A crowd of clients that are slow, or say nothing at all.
+//! Many clients that are slow, or send nothing at all.
 //!
-//! A process of its own, which may have as many files open as the system allows; the limit
+//! They run in a process of their own, which may have as many files open as the system allows; the limit
 //! of the test's own process may be too low for so many connections.
 
 use super::now_seconds;
@@ -34,15 +34,15 @@ while :; do
 done 2>/dev/null
 "#;
 
-/// The clients, connected for as long as this lives and the service bears them.
-pub struct Crowd(Child);
+/// Connected for as long as this lives and the service lets them.
+pub struct SlowClients(Child);
 
-impl Crowd {
-    /// Connects `idle` clients that say nothing, and clients that are slow to send their
+impl SlowClients {
+    /// Connects `idle` clients that send nothing, and clients that are slow to send their
     /// `headers` or their `bodies`; returns once all are connected.
-    pub fn gather(port: u16, idle: usize, headers: usize, bodies: usize) -> Self {
+    pub fn connect(port: u16, idle: usize, headers: usize, bodies: usize) -> Self {
         let mut child = Command::new("bash")
-            .args(["-c", SCRIPT, "crowd", &port.to_string()])
+            .args(["-c", SCRIPT, "slow-clients", &port.to_string()])
             .args([idle, headers, bodies].map(|count| count.to_string()))
             .arg(now_seconds().to_string())
             .stdin(Stdio::piped())
@@ -52,12 +52,12 @@ impl Crowd {
         let mut line = String::new();
         let output = child.stdout.as_mut().unwrap();
         BufReader::new(output).read_line(&mut line).unwrap();
-        assert_eq!(line, "ready\n", "the crowd could not connect");
+        assert_eq!(line, "ready\n", "the clients could not connect");
         Self(child)
     }
 }
 
-impl Drop for Crowd {
+impl Drop for SlowClients {
     fn drop(&mut self) {
         self.0.kill().ok();
         self.0.wait().ok();

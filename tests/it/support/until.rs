@@ -1,18 +1,27 @@
-//! Waiting for something that tells nobody when it happens.
+//! Waiting for something that sends no signal when it happens.
 
 use std::time::{Duration, Instant};
 
-/// How long to wait between two looks.
-const BETWEEN_LOOKS: Duration = Duration::from_millis(10);
+/// No test depends on how fast the machine is: this only ends a test that hangs.
+const HANGS_AFTER: Duration = Duration::from_secs(600);
 
-/// Looks until `look` finds something, and panics where it has not within the time.
-pub async fn until<T>(what: &str, within: Duration, mut look: impl AsyncFnMut() -> Option<T>) -> T {
+/// Calls `look` until it finds something.
+pub async fn until<T>(what: &str, look: impl AsyncFnMut() -> Option<T>) -> T {
+    until_within(HANGS_AFTER, what, look).await
+}
+
+/// Likewise; panics where it has not within the time.
+pub async fn until_within<T>(
+    within: Duration,
+    what: &str,
+    mut look: impl AsyncFnMut() -> Option<T>,
+) -> T {
     let started = Instant::now();
     loop {
         if let Some(found) = look().await {
             return found;
         }
         assert!(started.elapsed() < within, "not within {within:?}: {what}");
-        tokio::time::sleep(BETWEEN_LOOKS).await;
+        tokio::time::sleep(Duration::from_millis(10)).await;
     }
 }

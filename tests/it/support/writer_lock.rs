@@ -1,18 +1,18 @@
-//! Holds the service's writer back by a lock of the database, until dropped.
+//! A lock of the database that keeps the service from writing, until it is dropped.
 
 use super::{Engine, TestDatabase};
 use diesel::connection::SimpleConnection as _;
 use diesel::{Connection as _, PgConnection, SqliteConnection};
 
 /// A transaction that is open while this lives. Dropping the connection rolls it back.
-pub enum Hold {
+pub enum WriterLock {
     Postgres(PgConnection),
     Sqlite(SqliteConnection),
 }
 
-impl Hold {
-    /// Takes the lock: others can read, nobody can write users.
-    pub fn writers_of(database: &TestDatabase) -> Self {
+impl WriterLock {
+    /// Takes the lock: others can read, and not write users.
+    pub fn on(database: &TestDatabase) -> Self {
         match database.engine {
             Engine::Postgres => {
                 let mut connection = PgConnection::establish(&database.url()).unwrap();
@@ -29,7 +29,6 @@ impl Hold {
         }
     }
 
-    /// Lets the writers go.
     pub fn release(mut self) {
         match &mut self {
             Self::Postgres(connection) => connection.batch_execute("ROLLBACK").unwrap(),

@@ -1,12 +1,12 @@
 //! What goes wrong harms nothing, and is said.
 
 use super::{
-    EVERY_SECOND, WITHIN, listed_and_counted, reconciles, service, sign_up_some, table, turns,
-    turns_later, until_live, until_logged, watermark,
+    listed_and_counted, reconciles, service, table, turns, turns_later, until_live, until_logged,
+    watching, watermark,
 };
 use crate::both_engines;
-use crate::support::{Emulated, Engine, NO_WRITE_BACK, TestDatabase, emulator, until};
-use clerk_emulator::{Emulator, Outage, Settings};
+use crate::support::{Engine, TestDatabase, TestEmulator, until};
+use clerk_emulator::Outage;
 use serde_json::json;
 
 /// How every line of the log begins that tells of a watch which came to nothing.
@@ -14,8 +14,8 @@ const FAILED: &str = "the watch could not look at the provider";
 
 both_engines! {
     async fn an_api_that_is_away_is_logged_once_a_turn_and_heals(engine) {
-        let (database, emulator) = (TestDatabase::new(engine), emulator());
-        let service = service(&database, &emulator, &[EVERY_SECOND]).await;
+        let (database, emulator) = (TestDatabase::new(engine), TestEmulator::start());
+        let service = service(&database, &emulator, &[]).await;
         let sign_up = |name| emulator.create_user(json!({"first_name": name}));
         sign_up("Ada");
         sign_up("Grace");
@@ -38,17 +38,16 @@ both_engines! {
     }
 
     async fn trap_24_a_key_of_another_instance_is_logged_once_a_turn_and_changes_nothing(engine) {
-        let right = Emulated::start_hearing(engine, &[NO_WRITE_BACK, EVERY_SECOND]).await;
-        sign_up_some(&right, 3);
+        let right = watching(engine, &TestEmulator::start(), &[]).start().await;
+        right.emulator.sign_up_many(3);
         until_live(&right.database, 3).await;
         turns_later(&right.database, 1).await;
         assert_eq!(right.database.count("pinned_instances"), 1);
         let (database, _right) = right.stop().await;
         let before = table(&database);
-        let settings = Settings { instance_id: "ins_other".into(), users: 5, ..Settings::default() };
-        let wrong = Emulator::start(settings).unwrap();
+        let wrong = TestEmulator::of_instance("ins_other", 5);
         let turn = turns(&database);
-        let service = service(&database, &wrong, &[EVERY_SECOND]).await;
+        let service = service(&database, &wrong, &[]).await;
         until_logged(&service, &format!("{FAILED}: wrong_instance"), 3).await;
         let failed = service.log().matches(FAILED).count();
         assert!(failed <= turns(&database) - turn, "{failed}");
@@ -58,38 +57,38 @@ both_engines! {
     }
 
     async fn trap_36_an_empty_list_empties_nobody(engine) {
-        let both = Emulated::start_hearing(engine, &[NO_WRITE_BACK, EVERY_SECOND]).await;
-        sign_up_some(&both, 4);
-        until_live(&both.database, 4).await;
-        both.emulator.set_outage(Outage::EmptyLists);
-        let ended = async || (reconciles(&both.database, "'succeeded', 'failed', 'blocked'") == 1).then_some(());
-        until("the counts are noticed", WITHIN, ended).await;
-        turns_later(&both.database, 2).await;
-        assert_eq!((both.database.count("users_live"), both.database.count("absences")), (4, 0));
-        both.emulator.set_outage(Outage::None);
-        sign_up_some(&both, 1);
-        until_live(&both.database, 5).await;
+        let app = watching(engine, &TestEmulator::start(), &[]).start().await;
+        app.emulator.sign_up_many(4);
+        until_live(&app.database, 4).await;
+        app.emulator.set_outage(Outage::EmptyLists);
+        let ended = async || (reconciles(&app.database, "'succeeded', 'failed', 'blocked'") == 1).then_some(());
+        until("the counts are noticed", ended).await;
+        turns_later(&app.database, 2).await;
+        assert_eq!((app.database.count("users_live"), app.database.count("absences")), (4, 0));
+        app.emulator.set_outage(Outage::None);
+        app.emulator.sign_up_many(1);
+        until_live(&app.database, 5).await;
     }
 
     async fn a_user_whom_the_database_refuses_hides_nobody(engine) {
-        let both = Emulated::start_hearing(engine, &[NO_WRITE_BACK, EVERY_SECOND]).await;
-        turns_later(&both.database, 1).await;
-        both.database.execute(match engine {
+        let app = watching(engine, &TestEmulator::start(), &[]).start().await;
+        turns_later(&app.database, 1).await;
+        app.database.execute(match engine {
             Engine::Postgres => "ALTER TABLE users ADD CONSTRAINT antidote CHECK (last_name <> 'poison')",
             Engine::Sqlite => {
                 "CREATE TRIGGER antidote BEFORE INSERT ON users WHEN NEW.last_name = 'poison' \
                  BEGIN SELECT RAISE(ABORT, 'refused'); END"
             }
         });
-        sign_up_some(&both, 3);
-        both.emulator.create_user(json!({"first_name": "Ada", "last_name": "poison"}));
-        sign_up_some(&both, 3);
-        until_live(&both.database, 6).await;
-        until("the descent is over", WITHIN, async || watermark(&both.database)).await;
-        both.database.execute(match engine {
+        app.emulator.sign_up_many(3);
+        app.emulator.create_user(json!({"first_name": "Ada", "last_name": "poison"}));
+        app.emulator.sign_up_many(3);
+        until_live(&app.database, 6).await;
+        until("the descent is over", async || watermark(&app.database)).await;
+        app.database.execute(match engine {
             Engine::Postgres => "ALTER TABLE users DROP CONSTRAINT antidote",
             Engine::Sqlite => "DROP TRIGGER antidote",
         });
-        until_live(&both.database, 7).await;
+        until_live(&app.database, 7).await;
     }
 }

@@ -1,9 +1,9 @@
-//! The watch and the schedule: what no event told heals by itself.
+//! The watch and the schedule: what no event brought heals by itself.
 //!
 //! * [`healing`]: lost creates and updates by the watch, lost deletes by a reconcile;
 //! * [`depth`]: how far is read, and what that costs;
 //! * [`lease`]: one replica at a time, and how often;
-//! * [`faults`]: what goes wrong harms nothing, and is said;
+//! * [`faults`]: what goes wrong harms nothing, and is logged;
 //! * [`schedule`]: a reconcile when one is due.
 
 mod depth;
@@ -12,15 +12,22 @@ mod healing;
 mod lease;
 mod schedule;
 
-use crate::support::{Emulated, Service, TestDatabase, now_seconds, provider_variables, until};
-use clerk_emulator::Emulator;
+use crate::support::{
+    AppProcess, TestApp, TestAppBuilder, TestDatabase, TestEmulator, now_seconds, until,
+};
 use serde_json::{Value, json};
-use std::time::Duration;
-
-/// How long something that takes some intervals may take on a busy machine.
-const WITHIN: Duration = Duration::from_secs(60);
 
 const EVERY_SECOND: (&str, &str) = ("USERSYNC_WATCH_INTERVAL", "1s");
+
+/// A service that watches this provider every second, and writes nothing back.
+fn watching(
+    database: impl Into<TestDatabase>,
+    emulator: &TestEmulator,
+    variables: &[(&str, &str)],
+) -> TestAppBuilder {
+    let builder = TestApp::builder(database).emulator(emulator).manual_events().no_write_back();
+    builder.variables(&[EVERY_SECOND]).variables(variables)
+}
 
 /// How many turns of this name were begun.
 fn turns_of(database: &TestDatabase, name: &str) -> usize {
@@ -36,7 +43,19 @@ fn turns(database: &TestDatabase) -> usize {
 /// Waits until so many more turns were begun: all but the last are over, then.
 async fn turns_later(database: &TestDatabase, count: usize) {
     let goal = turns(database) + count;
-    until("the watch goes on", WITHIN, async || (turns(database) >= goal).then_some(())).await;
+    until("the watch goes on", async || (turns(database) >= goal).then_some(())).await;
+}
+
+/// How many turns were begun, lists read and counts asked for, at a moment between two turns.
+async fn cost_so_far(database: &TestDatabase, emulator: &TestEmulator) -> [u64; 3] {
+    until("no turn is under way", async || {
+        let turn = turns(database);
+        let (listed, counted) = listed_and_counted(emulator);
+        let idle = database.count("leases WHERE name = 'watch' AND leased_until IS NULL") == 1;
+        let is_same = idle && turns(database) == turn;
+        is_same.then(|| [u64::try_from(turn).unwrap(), listed, counted])
+    })
+    .await
 }
 
 /// The instant down from which all was read, where there is one.
@@ -46,12 +65,8 @@ fn watermark(database: &TestDatabase) -> Option<i64> {
     memory["watermark"].as_i64()
 }
 
-/// Waits until so many rows hold a user.
 async fn until_live(database: &TestDatabase, count: usize) {
-    until("the rows are there", WITHIN, async || {
-        (database.count("users_live") == count).then_some(())
-    })
-    .await;
+    database.until_count("users_live", count).await;
 }
 
 /// How many reconciles there are in one of these states.
@@ -64,8 +79,7 @@ fn asked_for(database: &TestDatabase) -> usize {
     database.count("jobs WHERE kind = 'reconcile'")
 }
 
-/// How often users were listed, and counted.
-fn listed_and_counted(emulator: &Emulator) -> (u64, u64) {
+fn listed_and_counted(emulator: &TestEmulator) -> (u64, u64) {
     let counts = emulator.counts();
     (counts.requests_of("list"), counts.requests_of("count"))
 }
@@ -76,33 +90,21 @@ fn table(database: &TestDatabase) -> Vec<String> {
     dump.lines().filter(|line| line.starts_with("users:")).map(str::to_owned).collect()
 }
 
-/// Signs up users of whom nobody is told; their ids.
-fn sign_up_some(both: &Emulated, count: usize) -> Vec<String> {
-    let issued = both.emulator.issued_ids().len();
-    (issued..issued + count).map(|number| both.sign_up(&format!("User{number}"))).collect()
-}
-
-/// The service as a process of its own, with these variables besides; it writes nothing back.
+/// The service as a process of its own, which watches every second and writes nothing back.
 async fn service(
     database: &TestDatabase,
-    emulator: &Emulator,
+    emulator: &TestEmulator,
     variables: &[(&str, &str)],
-) -> Service {
-    let own = provider_variables(emulator);
-    let own = own.iter().map(|(name, value)| (&**name, &**value));
-    let all: Vec<(&str, &str)> =
-        own.chain([("USERSYNC_WRITE_BACK", "off")]).chain(variables.iter().copied()).collect();
-    Service::start_with(database, &all).await
+) -> AppProcess {
+    watching(database, emulator, variables).start_process().await
 }
 
-/// Waits until the service has logged this text so often.
-async fn until_logged(service: &Service, text: &str, times: usize) {
-    let look = async || (service.log().matches(text).count() >= times).then_some(());
-    until(text, WITHIN, look).await;
+async fn until_logged(service: &AppProcess, text: &str, times: usize) {
+    until(text, async || (service.log().matches(text).count() >= times).then_some(())).await;
 }
 
-/// Has users at the provider changed as of so many seconds ago; nobody is told.
-fn change(emulator: &Emulator, ids: &[String], seconds_ago: i64) {
+/// Changes users at the provider as of so many seconds ago; no event tells.
+fn change(emulator: &TestEmulator, ids: &[String], seconds_ago: i64) {
     let now = now_seconds();
     for (number, id) in ids.iter().enumerate() {
         let mut user = emulator.user(id).unwrap();

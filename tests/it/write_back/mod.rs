@@ -19,30 +19,30 @@ mod prefetch;
 mod replicas;
 
 use crate::both_engines;
-use crate::support::Emulated;
+use crate::support::TestApp;
 use serde_json::json;
 
 both_engines! {
     async fn trap_26_n_new_users_cost_n_calls_and_their_echoes_none(engine) {
         const USERS: usize = 30;
-        let both = Emulated::start(engine).await;
-        let ids: Vec<String> = (0..USERS).map(|number| both.sign_up(&format!("User{number}"))).collect();
-        both.quiet().await;
-        assert_eq!(both.calls(), (30, 0));
+        let app = TestApp::builder(engine).emulated().start().await;
+        let ids: Vec<String> = (0..USERS).map(|number| app.sign_up(&format!("User{number}"))).collect();
+        app.quiet().await;
+        assert_eq!(app.calls(), (30, 0));
         for id in &ids {
-            let row = both.user(id).await;
-            assert_eq!(both.metadata(id), json!({"dbId": row["id"], "role": "user"}));
-            assert_eq!(row["public_metadata"], both.metadata(id));
+            let row = app.user(id).await;
+            assert_eq!(app.metadata(id), json!({"dbId": row["id"], "role": "user"}));
+            assert_eq!(row["public_metadata"], app.metadata(id));
         }
     }
 
     async fn a_user_who_signs_in_before_the_event_gets_a_row_at_once(engine) {
-        let both = Emulated::start(engine).await;
-        both.emulator.deliver_to(None);
-        let id = both.sign_up("Ada");
-        let first = both.me(&id).await;
+        let app = TestApp::builder(engine).emulated().start().await;
+        app.emulator.deliver_to(None);
+        let id = app.sign_up("Ada");
+        let first = app.me(&id).await;
         assert_eq!((first.status.as_u16(), &first.body["created"]), (200, &json!(true)), "{first:?}");
         assert_eq!(first.body["user"]["email"], "ada@example.org");
-        assert_eq!(both.me(&id).await.body["created"], false);
+        assert_eq!(app.me(&id).await.body["created"], false);
     }
 }

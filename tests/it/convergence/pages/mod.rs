@@ -2,7 +2,7 @@
 //! another: whatever the order of commits, rows are what the set of things seen comes to.
 //!
 //! A page leaves a row alone that a fetch brought and that shows the same: this is no news, so the
-//! set does not hold it. Where the provider is of one mind, rows are compared too with the set that
+//! set does not lock it. Where the provider is of one mind, rows are compared too with the set that
 //! holds everything: nothing but when the user was seen last may differ.
 
 mod jobs;
