@@ -1,5 +1,5 @@
-//! The program: what it refuses to start with and how it says so, what it documents, and how
-//! it stops.
+//! The program: with what it refuses to start and how it says so, what it documents, and how it
+//! stops.
 
 use crate::both_engines;
 use crate::support::{Engine, Program, SECRET, TestDatabase};

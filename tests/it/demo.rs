@@ -1,4 +1,4 @@
-//! `usersync demo`: it ends in agreement, it can be seen to fail, and it touches nothing real.
+//! `usersync demo`: it ends in agreement, it can fail, and it touches nothing real.
 
 use crate::support::{Program, shell};
 use serde_json::Value;

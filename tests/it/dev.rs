@@ -1,5 +1,4 @@
-//! `usersync dev` and `usersync send`: to try the service out takes two commands, and touches
-//! nothing real.
+//! `usersync dev` and `usersync send`: two commands try the service out, and touch nothing real.
 
 use crate::both_engines;
 use crate::support::{Answer, Program, Running, SECRET, TestApp, shell, until, user, user_id};
@@ -45,7 +44,7 @@ async fn sample_user(program: &Program, origin: &str) -> Answer {
     get(program, format!("{origin}/v1/users/{SAMPLE_USER}")).await
 }
 
-/// Waits until the emulator was told of every row.
+/// Waits until every row is written back to the emulator.
 async fn until_written_back(program: &Program, origin: &str) {
     until("everything is written back", async || {
         let due = get(program, format!("{origin}/v1/write-backs?state=due")).await;
@@ -78,7 +77,7 @@ async fn an_event_that_is_sent_to_dev_is_applied_and_shown() {
     assert_eq!(running.terminate().0, Some(0));
 }
 
-/// Starts `dev`; returns the lines that it told its user to copy.
+/// Starts `dev`; returns the lines that it prints to be copied.
 fn start_and_read(program: &Program) -> (Running, [String; 4]) {
     let (mut running, _) = start(program);
     running.line_with("Ctrl-C stops");
@@ -152,7 +151,6 @@ fn a_directory_that_is_somebody_elses_is_left_alone() {
     assert!(refused.stderr.contains("chmod 700 open"), "{refused:?}");
 }
 
-/// Makes a directory that only its owner can look into.
 fn private_directory(program: &Program, name: &str) {
     let path = program.directory().join(name);
     fs::create_dir_all(&path).unwrap();

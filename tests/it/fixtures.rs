@@ -136,7 +136,7 @@ both_engines! {
                 never_stored(&body, false, &mut secrets);
             }
         }
-        assert!(secrets.len() >= 30, "the fixtures lock no secrets any more: {secrets:?}");
+        assert!(secrets.len() >= 30, "the fixtures hold no secrets any more: {secrets:?}");
         let dump = app.database.dump();
         assert!(dump.contains("nadir.typeless@example.net"), "the dump shows nothing");
         for secret in &secrets {
@@ -161,7 +161,7 @@ both_engines! {
     }
 }
 
-/// Collects the words under `private_metadata` and `unsafe_metadata`, at whatever depth.
+/// Collects the strings under `private_metadata` and `unsafe_metadata`, at any depth.
 fn never_stored(value: &Value, within: bool, found: &mut BTreeSet<String>) {
     match value {
         Value::String(text) if within && !text.contains('\0') => {

@@ -1,5 +1,4 @@
-//! Who a row belongs to, and what a life of a user leaves behind: in whatever order its events
-//! come.
+//! Which row an event belongs to, and what remains of a deleted user, in whatever order events come.
 
 use crate::both_engines;
 use crate::support::{TestApp, TestDatabase, deleted, message_id, user, user_id};

@@ -1,4 +1,4 @@
-//! Logs lock ids and closed words only, whatever is asked for.
+//! Logs hold ids and closed words only, at any level.
 
 use crate::both_engines;
 use crate::support::{

@@ -1,7 +1,7 @@
-//! Tests through the front door: the real service on a random port, a real database of each
-//! engine, and a sender that signs. One binary, so that it is linked once.
+//! The service from outside: run on a random port with a real database of each engine, and asked
+//! by a client that signs. One binary, so that it is linked once.
 //!
-//! Run them with `scripts/test`, which starts the PostgreSQL that they need.
+//! Run it with `scripts/test`, which starts the PostgreSQL that it needs.
 
 #![expect(
     clippy::unwrap_used,

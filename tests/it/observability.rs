@@ -1,4 +1,4 @@
-//! Probes and metrics: where they answer, what they tell, and that nobody else is told.
+//! Probes and metrics: where they answer, and what they show.
 
 use crate::both_engines;
 use crate::support::{Answer, Delivery, Engine, TestApp, TestDatabase, until, user, user_id};
@@ -11,7 +11,6 @@ const TYPES: [&str; 4] = ["other", "user.created", "user.deleted", "user.updated
 const OUTCOMES: [&str; 6] =
     ["applied", "duplicate", "ignored", "quarantined", "stale", "tombstoned"];
 
-/// What every metric of this name says of a label.
 fn labels(text: &str, name: &str, label: &str) -> BTreeSet<String> {
     let lines = text.lines().filter(|line| line.starts_with(&format!("{name}{{")));
     let value =
@@ -24,7 +23,6 @@ async fn forwarded(app: &TestApp, header: &str) -> Answer {
     Answer::of(request.send().await.unwrap()).await
 }
 
-/// A server that nobody runs.
 fn server_that_is_away() -> TestDatabase {
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
     let port = listener.local_addr().unwrap().port();

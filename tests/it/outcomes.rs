@@ -1,5 +1,4 @@
-//! What a delivery is answered: each outcome and its reason, by the contract's definitions,
-//! and recorded as answered.
+//! How a delivery is answered: each outcome and its reason, also as recorded.
 
 use crate::both_engines;
 use crate::support::{Answer, TestApp, deleted, message_id, user, user_id};

@@ -1,11 +1,10 @@
-//! The quarantine: what cannot be understood is kept, healed by a later delivery or a replay,
+//! The quarantine: what cannot be understood is kept, applied by a later delivery or a replay,
 //! erased with its subject, and never pushed out.
 
 use crate::both_engines;
 use crate::support::{Answer, Engine, TestApp, deleted, message_id, user, user_id};
 use serde_json::{Value, json};
 
-/// The cap of the quarantine.
 const CAP_BYTES: usize = 64 * 1024 * 1024;
 
 /// A genuine event that cannot be mapped: its name is a number.
@@ -17,7 +16,7 @@ fn malformed(id: &str) -> Value {
     event
 }
 
-/// Makes the quarantine lock `bytes` more, as far as it counts them.
+/// Makes the quarantine hold `bytes` more, by its own count.
 fn fill(app: &TestApp, bytes: usize) {
     let body = match app.database.engine {
         Engine::Postgres => r"'\x00'",

@@ -1,5 +1,5 @@
-//! A delivery that the database refuses: it is quarantined alone, and heals once the cause is
-//! gone, by another delivery or by a replay.
+//! A delivery that the database refuses is quarantined alone, and applied once the cause is gone, by
+//! another delivery or by a replay.
 
 use crate::both_engines;
 use crate::support::{

@@ -1,5 +1,5 @@
-//! Every answer is a proper one: problems have their shape, requests their id, and what is
-//! not there says so.
+//! Every response is a proper one: problems have their shape, requests their id, and unknown routes
+//! and methods their codes.
 
 use crate::both_engines;
 use crate::support::{ADMIN_TOKEN, Answer, Delivery, TestApp, user, user_id};

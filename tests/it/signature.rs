@@ -1,5 +1,5 @@
-//! The front door: which signatures, headers and times pass, what those that do not are told,
-//! and that nothing is stored of them.
+//! Which signatures, headers and times of a delivery pass, how the others are answered, and that
+//! nothing is stored of them.
 
 use crate::both_engines;
 use crate::support::{

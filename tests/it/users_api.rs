@@ -11,7 +11,6 @@ async fn list(app: &TestApp, query: &str) -> Answer {
     app.get_as(READ_TOKEN, &format!("/v1/users{query}")).await
 }
 
-/// The external ids of a page.
 async fn found(app: &TestApp, query: &str) -> Vec<String> {
     let answer = list(app, query).await;
     assert_eq!(answer.status, 200, "{query}: {answer:?}");
@@ -28,14 +27,12 @@ async fn assert_refused(app: &TestApp, query: &str, code: &str) {
     assert_eq!((answer.status.as_u16(), answer.code()), (400, code), "{query}");
 }
 
-/// Users 0 to `count`.
 async fn sign_up(app: &TestApp, count: usize) {
     for number in 0..count {
         assert_eq!(app.send(&user(&user_id(number), 1_000)).await.status, 200);
     }
 }
 
-/// Our id of a user.
 async fn our_id(app: &TestApp, external_id: &str) -> String {
     app.user(external_id).await["id"].as_str().unwrap().to_owned()
 }

@@ -1,11 +1,10 @@
-//! Nobody is emptied while the key may be a wrong one, or the provider in trouble.
+//! No row is emptied while the key may be a wrong one, or the provider fails.
 
 use super::{emptied, known, lose, recorded};
 use crate::both_engines;
 use crate::support::{NO_WRITE_BACK, TestApp, TestEmulator, outcomes};
 use clerk_emulator::{INSTANCE, Outage};
 
-/// What every row holds.
 fn table(app: &TestApp) -> String {
     let dump = app.database.dump();
     dump.lines().filter(|line| line.starts_with("users:")).collect()
@@ -136,7 +135,7 @@ both_engines! {
     }
 }
 
-/// Has the key proven: by a user who is absent in truth, whose trace is removed.
+/// Has the key verified: by a user who is really absent, whose trace is then removed.
 async fn prove(app: &TestApp) {
     let extra = known(app, 1).await;
     lose(app, &extra);
@@ -145,13 +144,13 @@ async fn prove(app: &TestApp) {
     app.database.execute("DELETE FROM absences");
 }
 
-/// The same database, asked about at another provider.
+/// The same database with another provider.
 async fn moved(app: TestApp, emulator: TestEmulator) -> TestApp {
     let (database, _) = app.stop().await;
     TestApp::builder(database).emulator(&emulator).manual_events().no_write_back().start().await
 }
 
-/// Insisting does not help: the same absences are recorded once.
+/// Asking again does not help: the same absences are recorded once.
 async fn held_back_once_more(app: &TestApp, ids: &[String]) {
     assert_eq!(outcomes(&app.resync(ids).await), vec!["held_back"; ids.len()]);
     assert_eq!((recorded(app, "held_back"), emptied(app)), (ids.len(), 0));

@@ -1,4 +1,4 @@
-//! The log says what is wrong, and of nobody who.
+//! The log says what is wrong, without personal data.
 
 use super::SAMPLES;
 use crate::both_engines;

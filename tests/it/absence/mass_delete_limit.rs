@@ -5,7 +5,6 @@ use crate::both_engines;
 use crate::support::{NO_WRITE_BACK, TestApp, TestEmulator, outcomes};
 use tokio::task::JoinSet;
 
-/// So many rows may always be emptied in a day.
 const ALWAYS: usize = 10;
 
 async fn held_back(app: &TestApp, ids: &[String]) {

@@ -1,4 +1,4 @@
-//! What is left of an absent user, and what brings it back.
+//! What is left of an absent user, and what restores it.
 
 use super::known;
 use crate::both_engines;
@@ -10,10 +10,9 @@ use usersync::domain::AbsenceBaseline;
 use usersync::store::absences::{Absence, AbsenceVerdict};
 use usersync::store::{Moment, Store};
 
-/// Stands in every personal field.
 const MARK: &str = "Personalword";
 
-/// Everything that a snapshot brings, besides the status.
+/// All that a snapshot brings, besides the status.
 const SNAPSHOTS_OWN: [&str; 16] = [
     "source_external_id",
     "email",
@@ -33,7 +32,7 @@ const SNAPSHOTS_OWN: [&str; 16] = [
     "deletion_kind",
 ];
 
-/// A user with everything, for whom an operator chose a role; and another one.
+/// A user with everything and a role set by an operator; and another one.
 async fn somebody(app: &TestApp) -> String {
     known(app, 1).await;
     let user = app.emulator.create_user(json!({
@@ -67,7 +66,7 @@ fn later(event: &Value, milliseconds: i64) -> Value {
     event
 }
 
-/// All that an operator and the provider's clock left of an absent user.
+/// What remains of an absent user: overrides, and the last sign-in.
 fn kept(app: &TestApp, id: &str) -> [Option<String>; 3] {
     ["set_role", "set_plan", "last_sign_in_at"].map(|column| app.column(id, column))
 }
@@ -150,14 +149,13 @@ both_engines! {
         let app = TestApp::builder(engine).manual_events().no_write_back().start().await;
         let id = somebody(&app).await;
         let before = app.user(&id).await;
-        // The provider knew nothing of the user for a moment.
         for (sent_in, outcome) in [(60_000, "stale"), (-1, "updated")] {
             empty(&app, &id, sent_in).await;
             assert_eq!(app.user(&id).await["status"], "deleted");
             let (told, reason) = app.resync_one(&id).await;
             let expected = (outcome == "stale").then_some("absent");
             assert_eq!((told.as_str(), reason.as_deref()), (outcome, expected));
-            // Undone by hand, since the clock of a test goes as slowly as any.
+            // Undone by hand: the test does not wait for a minute.
             app.database.execute("UPDATE users SET version_seen_at = 0 WHERE deletion_kind = 'absent'");
         }
         let mut after = app.user(&id).await;
@@ -177,7 +175,7 @@ both_engines! {
     }
 }
 
-/// Writes down an absence whose second look-up is so many milliseconds from now.
+/// Records an absence whose second look-up is so many milliseconds from now.
 async fn empty(app: &TestApp, id: &str, sent_in: i64) {
     let config = configuration(&app.database, &[]);
     let store = Store::new(&config.database);

@@ -11,7 +11,6 @@ use tokio::task::JoinSet;
 const DELIVERIES: usize = 6;
 const ORDERS: usize = 720;
 
-/// How many users are being delivered at the same moment.
 const AT_ONCE: usize = 48;
 
 /// How the deliveries of a user are split into groups that are sent at the same moment.
@@ -65,7 +64,7 @@ fn snapshots(id: &str) -> [Value; 5] {
     ]
 }
 
-/// Delivers all cases of a life, and compares every row with the model's.
+/// Delivers all cases, and compares every row with the model's.
 async fn check(engine: Engine, life: impl Fn(&str) -> [Value; DELIVERIES]) {
     let app = TestApp::start(engine).await;
     assert_eq!(table::columns(&app.database), table::COVERED);
@@ -105,7 +104,6 @@ fn permutation(mut number: usize) -> [usize; DELIVERIES] {
     })
 }
 
-/// Delivers many users at the same moment, each in its own order.
 async fn deliver_all(sender: &TestClient, cases: Vec<Case>) {
     let cases = Arc::new(Mutex::new(cases));
     let mut workers = JoinSet::new();

@@ -17,7 +17,6 @@ use usersync::store::{Moment, Store};
 const THINGS: usize = 5;
 const ORDERS: usize = 120;
 
-/// How many users are under way at the same moment.
 const AT_ONCE: usize = 16;
 
 pub(super) const START: i64 = 1_700_000_000_000;
@@ -81,12 +80,11 @@ fn fetched(updated_at: i64, sent_at: i64, sign_in: Option<i64>) -> Value {
     snapshot("fetched", (updated_at, sent_at), sign_in)
 }
 
-/// An absence of the user whose row stood there.
 fn absence(updated_at: i64, sent_at: i64) -> Value {
     json!({"type": "absence", "timestamp": START + sent_at, "data": {"updated_at": START + updated_at}})
 }
 
-/// Has the set seen in every order, and compares every row with the model's.
+/// Commits the set in every order, and compares every row with the model's.
 async fn check(engine: Engine, things: [Value; THINGS]) {
     let app = TestApp::start(engine).await;
     let config = Arc::new(configuration(&app.database, &[]));

@@ -1,10 +1,10 @@
 //! The final state is a function of the set of things seen: order, repetition, batches and
 //! replicas do not matter.
 //!
-//! * [`model`]: what a row has to be, computed from the set by the words of the design;
-//! * [`table`]: what the rows are;
+//! * [`model`]: the row that a set must produce;
+//! * [`table`]: the rows there are;
 //! * [`every_order`]: all orders of a small set;
-//! * [`fetches`]: all orders of events, snapshots that were fetched, and absences;
+//! * [`fetches`]: all orders of events, fetched snapshots, and absences;
 //! * [`pages`]: pages of jobs and of the watch among them, committed later than they were seen;
 //! * [`random_sets`]: random sets, split at random over moments and replicas.
 

@@ -1,8 +1,8 @@
-//! What a user's row has to be, computed from the set of things seen alone: events, snapshots
-//! that were fetched, and absences.
+//! The row of a user, computed from the set of things seen alone: events, fetched snapshots and
+//! absences.
 //!
-//! Written from the design, without the service's own code: the greatest version wins, the
-//! last sign-in and the last fetch are the latest of all, and a deletion is terminal.
+//! Written without the service's own code: the greatest version wins, the last sign-in and the last
+//! fetch are the latest of all, and a deletion is terminal.
 
 use serde_json::{Value, json};
 use sha2::{Digest as _, Sha256};
@@ -10,8 +10,8 @@ use sha2::{Digest as _, Sha256};
 /// Below this an envelope's timestamp is in seconds.
 const SECONDS_BELOW: i64 = 100_000_000_000;
 
-/// The row that a non-empty set of things seen of one user comes to. `type` says what each is: a
-/// provider's word for an event, else `fetched` or `absence`.
+/// The row that a non-empty set of observations of one user must produce. `type` is a
+/// provider's event type, `fetched` or `absence`.
 pub fn row(external_id: &str, events: &[Value]) -> Value {
     if events.iter().any(|event| event["type"] == "user.deleted") {
         return tombstone(external_id);
@@ -46,7 +46,7 @@ fn seen_at(event: &Value) -> Option<i64> {
     Some(timestamp * if in_seconds { 1000 } else { 1 })
 }
 
-/// The form of the digest is a contract between releases and replicas: each mapped column in
+/// The form of the digest is fixed between releases and replicas: each mapped column in
 /// a fixed order, as 0 where it is null, else as 1, its length in eight bytes, its bytes.
 fn digest(data: &Value) -> [u8; 32] {
     let (email, verified) = email(data);

@@ -1,7 +1,7 @@
 //! Random sets of events, in random order, repeated and split at random, over replicas.
 //!
 //! A failing case is shrunk and printed. `PROPTEST_RNG_SEED` makes a run one that can be
-//! repeated, and `PROPTEST_CASES` sets how many cases there are (256 unless told).
+//! repeated, and `PROPTEST_CASES` sets how many cases there are (256 by default).
 
 use super::{Post, model, post_together, table};
 use crate::support::{Engine, TestApp, TestDatabase, user_id};

@@ -37,7 +37,6 @@ const INSTANTS: [&str; 4] =
 /// Columns that are local: they may differ between two runs.
 const LOCAL: [&str; 5] = ["id", "created_at", "updated_at", "synced_at", "deleted_at"];
 
-/// The rows that match a condition, by external id.
 pub fn rows(database: &TestDatabase, condition: &str) -> HashMap<String, Value> {
     let pairs = pairs(database.engine).join(", ");
     let object = match database.engine {
@@ -79,7 +78,6 @@ fn pairs(engine: Engine) -> Vec<String> {
 /// be added here and to the model, or be declared local.
 pub const COVERED: usize = PLAIN.len() + INSTANTS.len() + 3 + LOCAL.len();
 
-/// How many columns the table has.
 pub fn columns(database: &TestDatabase) -> usize {
     match database.engine {
         Engine::Postgres => database.count(&format!(

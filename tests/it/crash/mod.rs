@@ -1,6 +1,6 @@
 //! Nothing acknowledged is lost, whatever dies: the service, the database, or neither.
 //!
-//! * [`plan`]: many events of few users in random order, and what they come to;
+//! * [`plan`]: many events of few users in random order, and the rows that must result;
 //! * [`senders`]: many senders at once that repeat an event until it is acknowledged.
 
 mod plan;

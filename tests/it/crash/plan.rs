@@ -1,4 +1,4 @@
-//! Many events of few users in random order, and what they come to.
+//! Many events of few users in random order, and the rows that must result.
 
 use crate::support::{Rng, TestDatabase, deleted, message_id, user, user_id};
 use std::collections::BTreeSet;
@@ -53,7 +53,7 @@ impl Plan {
         moments
     }
 
-    /// Checks that the tables lock every message and every user as planned, and that nothing
+    /// Checks that the tables hold every message and every user as planned, and that nothing
     /// was taken for malformed.
     pub fn check(&self, database: &TestDatabase) {
         assert_eq!(database.count("quarantine"), 0);

@@ -12,18 +12,14 @@ use tokio::time::{sleep, timeout};
 /// How long one attempt may take; the service promises an answer within ten seconds.
 const ATTEMPT_WITHIN: Duration = Duration::from_secs(15);
 
-/// How long all attempts of one event may take.
 const EVENT_WITHIN: Duration = Duration::from_secs(120);
 
-/// The sender's pause before it tries again.
 const BACKOFF: Duration = Duration::from_millis(20);
 
-/// What may happen to an attempt, apart from being acknowledged.
+/// Which failures of an attempt are tolerated.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub enum Tolerance {
-    /// Nothing.
     Nothing,
-    /// A 503.
     Refusals,
     /// A 503, or a connection that breaks or cannot be made.
     Connections,
@@ -34,7 +30,6 @@ pub struct Senders {
     acknowledged: UnboundedReceiver<()>,
 }
 
-/// What all senders share.
 struct Work {
     plan: Arc<Plan>,
     next: AtomicUsize,

@@ -49,7 +49,7 @@ both_engines! {
         for id in [&ids[0], &ids[1], &new[0]] {
             assert_eq!(app.send(&app.event_of(id)).await.outcome(), "applied");
         }
-        // Their provider's words changed, so this row is judged by the next search.
+        // The provider's metadata changed, so this row is compared by the next search.
         assert_eq!(app.send(&app.event_of(&ids[3])).await.outcome(), "applied");
         proxy.block(Blocked::Nothing);
         let job = app.ended_job(&id).await;

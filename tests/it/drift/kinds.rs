@@ -1,4 +1,4 @@
-//! Every difference, by its kind and the users' ids.
+//! Every kind of difference, and the ids of its users.
 
 use super::{assert_found, assert_reported, change, drift, in_step, named, reported, sign_up};
 use crate::both_engines;
@@ -11,7 +11,7 @@ fn set(app: &TestApp, id: &str, what: &str) {
     app.database.execute(&format!("UPDATE users SET {what} WHERE external_id = '{id}'"));
 }
 
-/// Has a user deleted for good: at the provider, and here.
+/// Deletes a user at the provider, and here by the signed event.
 async fn delete(app: &TestApp, id: &str) {
     assert!(app.emulator.delete_user(id));
     assert_eq!(app.send(&deleted(id)).await.outcome(), "applied");
@@ -27,7 +27,7 @@ both_engines! {
         let (app, ids) = in_step(engine, 5).await;
         app.database.execute(&format!("DELETE FROM users WHERE external_id = '{}'", ids[0]));
         let untold = sign_up(&app, 5, named(9));
-        // One who was absent, and is there again.
+        // A user who was absent, and is there again.
         let mut again = app.emulator.user(&ids[1]).unwrap();
         assert!(app.emulator.delete_user(&ids[1]));
         assert_eq!(app.resync_one(&ids[1]).await.0, "absent");
@@ -40,7 +40,7 @@ both_engines! {
         let (app, ids) = in_step(engine, 5).await;
         change(&app, 5, &ids[0], "first_name", json!("Augusta"));
         change(&app, 5, &ids[1], "public_metadata", json!({"role": "admin"}));
-        // Words that configuration, or a hand, left behind.
+        // A role and a version that an older configuration left behind.
         set(&app, &ids[2], "role = 'admin'");
         set(&app, &ids[3], "version_projection = 0");
         assert_found(&app, &[("stale", &[&ids[0], &ids[1], &ids[2], &ids[3]])]).await;
@@ -57,7 +57,7 @@ both_engines! {
         for id in &ids[..3] {
             assert!(app.emulator.delete_user(id));
         }
-        // One of whom nobody knows when the user was created, and one whom no page settles.
+        // One without a creation time, and one that no page covers.
         set(&app, &ids[1], "source_created_at = NULL");
         set(&app, &ids[2], "source_created_at = '2099-01-01T00:00:00.000Z'");
         assert_found(&app, &[("extra", &[&ids[0], &ids[1], &ids[2]])]).await;
@@ -108,7 +108,7 @@ both_engines! {
             assert!(app.emulator.delete_user(id));
             assert_eq!(app.resync_one(id).await.0, "absent");
         }
-        // What an operator chose for an absent user is no trace of the person.
+        // An override of an absent user is not personal.
         assert_eq!(app.column(&ids[4], "set_role").as_deref(), Some("admin"));
         assert_found(&app, &[]).await;
         set(&app, &ids[0], "email = 'ada@example.org'");
@@ -166,7 +166,7 @@ both_engines! {
             ("conflicts", &[&ids[2]]),
             ("unerased", &[&ids[3]]),
         ]).await;
-        // Reconcile, and an operator, bring all of that in step, but for what a hand put back.
+        // Reconcile heals all of that but the conflict and the erased user.
         assert_eq!(super::job(&app, "reconcile").await["state"], "succeeded");
         set(&app, &ids[3], "name = NULL");
         assert_found(&app, &[("conflicts", &[&ids[2]])]).await;

@@ -1,9 +1,9 @@
-//! Drift: in what table and provider differ is found and told, and left as it is.
+//! Drift: differences between table and provider are reported, and left as they are.
 //!
-//! * [`kinds`]: every difference, by its kind and the users' ids;
+//! * [`kinds`]: every kind of difference;
 //! * [`grace`]: what is young, or was healed meanwhile, does not count;
 //! * [`read_only`]: a search changes nothing;
-//! * [`report`]: who is told, and what.
+//! * [`report`]: who may read the report, and what it holds.
 
 mod grace;
 mod kinds;
@@ -13,7 +13,7 @@ mod report;
 use crate::support::{ADMIN_TOKEN, Engine, RunOutput, TestApp, now_seconds};
 use serde_json::{Value, json};
 
-/// Every difference: as a report names it, and as the program and the metrics do.
+/// Every kind: as a report names it, and as the program and the metrics do.
 const DIFFERENCES: [[&str; 2]; 5] = [
     ["missing", "missing"],
     ["stale", "stale"],
@@ -22,7 +22,7 @@ const DIFFERENCES: [[&str; 2]; 5] = [
     ["unerased", "unerased"],
 ];
 
-/// Signs up a user as of so many minutes ago, and tells nobody; returns the id.
+/// Signs up a user as of so many minutes ago, without an event; returns the id.
 fn sign_up(app: &TestApp, minutes_ago: i64, fields: Value) -> String {
     let mut user = app.emulator.create_user(fields);
     let number = i64::try_from(app.emulator.issued_ids().len()).unwrap();
@@ -32,7 +32,7 @@ fn sign_up(app: &TestApp, minutes_ago: i64, fields: Value) -> String {
     user["id"].as_str().unwrap().to_owned()
 }
 
-/// Changes a user as of so many minutes ago, and tells nobody.
+/// Changes a user as of so many minutes ago, without an event.
 fn change(app: &TestApp, minutes_ago: i64, id: &str, field: &str, value: Value) {
     let mut user = app.emulator.user(id).unwrap();
     user[field] = value;
@@ -49,30 +49,26 @@ async fn in_step(engine: Engine, count: usize) -> (TestApp, Vec<String>) {
     (app, ids)
 }
 
-/// What a user says who has a name of its own.
 fn named(number: usize) -> Value {
     json!({"first_name": format!("Name{number}")})
 }
 
-/// Has the service run a job; returns it as it ended.
 async fn job(app: &TestApp, kind: &str) -> Value {
     app.run_job(json!({"kind": kind})).await
 }
 
-/// Runs `usersync drift` on the database of the service.
 async fn drift(app: &TestApp, arguments: &'static [&'static str]) -> RunOutput {
     let program = TestApp::builder(&app.database).emulator(&app.emulator).program();
     program.run_aside(&[&["drift"], arguments].concat()).await
 }
 
-/// The last report.
 async fn reported(app: &TestApp) -> Value {
     let answer = app.get_as(ADMIN_TOKEN, "/v1/drift").await;
     assert_eq!(answer.status, 200, "{answer:?}");
     answer.body
 }
 
-/// The report says of each difference exactly who is expected.
+/// The report lists exactly these users.
 fn assert_reported(report: &Value, expected: &[(&str, &[&String])]) {
     for [name, _] in DIFFERENCES {
         let expected = expected.iter().filter(|(difference, _)| *difference == name);
@@ -82,7 +78,7 @@ fn assert_reported(report: &Value, expected: &[(&str, &[&String])]) {
     }
 }
 
-/// Searches for drift, and finds exactly who is expected: the program, its exit status, the last
+/// Searches for drift, and finds exactly these users: the program, its exit status, the last
 /// report and the metrics say so.
 async fn assert_found(app: &TestApp, expected: &[(&str, &[&String])]) {
     let run = drift(app, &[]).await;

@@ -1,4 +1,4 @@
-//! Who is told, and what.
+//! Who may read the report, and what it holds.
 
 use super::{assert_found, assert_reported, change, drift, in_step, job, named, reported, sign_up};
 use crate::both_engines;
@@ -8,7 +8,6 @@ use serde_json::{Value, json};
 /// Stands in every name and address.
 const MARK: &str = "Personalword";
 
-/// When the last report was made, as the metrics say.
 const REPORTED_AT: &str = "usersync_drift_reported_timestamp_seconds";
 
 both_engines! {
@@ -69,7 +68,7 @@ both_engines! {
         assert_eq!(report["job_id"], first["id"]);
         assert_reported(&report, &[("missing", &[&missing])]);
         assert_eq!(app.metric("usersync_drift{drift_kind=\"missing\"}").await, 1);
-        // Nor does a search take its place that came to nothing.
+        // A search that was cancelled does not replace it.
         let answer = app.cancel_job(&id).await;
         assert_eq!(answer.body["state"], "cancelled", "{answer:?}");
         proxy.block(Blocked::Nothing);

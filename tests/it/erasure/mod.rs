@@ -14,7 +14,6 @@ use person::Person;
 /// Enough that pages of tables and indexes are split, and statistics have something to say.
 const PEOPLE: usize = 60;
 
-/// Everything that can be logged is.
 const LOUD: [(&str, &str); 2] = [("RUST_LOG", "trace"), ("USERSYNC_LOG_FORMAT", "json")];
 
 both_engines! {
@@ -84,7 +83,7 @@ async fn depart(service: &AppProcess, person: &Person) {
     forge(service, person).await;
 }
 
-/// The payload with a signature of somebody else, and re-written on the way.
+/// The payload with another secret's signature, and re-encoded on the way.
 async fn forge(service: &AppProcess, person: &Person) {
     let sender = service.client.clone();
     let (body, spaced) = (person.event().to_string(), person.rewritten());
@@ -97,7 +96,7 @@ async fn forge(service: &AppProcess, person: &Person) {
     }
 }
 
-/// The log tells about deliveries and rejections, but never whom they concern.
+/// The log shows deliveries and rejections, but nothing personal.
 fn check_log(service: &AppProcess) {
     let log = service.log();
     for told in ["delivery settled", "tombstoned", "quarantined", "turned away"] {

@@ -4,7 +4,7 @@ use crate::support::{Answer, SECRET, TestClient, message_id, now_seconds, user, 
 use serde_json::{Value, json};
 use usersync::webhook::SigningSecret;
 
-/// Stands in every personal field; in lower case, so that look-up columns lock it too.
+/// In every personal field; in lower case, so that look-up columns hold it too.
 pub const MARK: &str = "mk7q2xv9zpersonal";
 
 pub struct Person {
@@ -56,7 +56,7 @@ impl Person {
         body
     }
 
-    /// The same, as a proxy writes it that parses bodies.
+    /// The same, re-encoded as by a proxy that parses bodies.
     pub fn rewritten(&self) -> String {
         serde_json::to_string_pretty(&self.event()).unwrap()
     }

@@ -5,7 +5,6 @@ use crate::support::{Engine, TestDatabase};
 use std::path::PathBuf;
 use std::process::Command;
 
-/// A place, and all that is in it.
 pub struct Trace {
     pub place: &'static str,
     content: String,
@@ -42,7 +41,6 @@ pub fn refresh_statistics(database: &TestDatabase) {
     }
 }
 
-/// Samples that the planner keeps.
 pub fn statistics(database: &TestDatabase) -> String {
     if database.engine == Engine::Sqlite {
         return String::new();
@@ -64,7 +62,6 @@ pub fn files(database: &TestDatabase) -> String {
     String::from_utf8_lossy(&bytes.concat()).into_owned()
 }
 
-/// What `pg_dump` writes of the schema.
 fn pg_dump(database: &TestDatabase) -> String {
     let output = Command::new(newest_pg_dump())
         .args(["--schema", &database.schema, &database.url()])

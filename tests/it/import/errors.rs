@@ -1,4 +1,4 @@
-//! What may be wrong with a file, and what is said about it.
+//! What may be wrong with a file, and how it is reported.
 
 use super::{assert_without, import, import_plainly, migrated, pairs, rows};
 use crate::both_engines;

@@ -1,4 +1,4 @@
-//! Which id a row gets, and who has it already.
+//! Which id a row gets, and conflicts of ids.
 
 use super::{import, import_by, migrated, pairs, rows};
 use crate::both_engines;

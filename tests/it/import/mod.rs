@@ -1,7 +1,7 @@
-//! Import: rows keep the ids which the application's foreign keys lock, and nothing that is there
-//! is changed.
+//! Import: rows keep the ids that the application's foreign keys hold, and rows that are there are not
+//! changed.
 //!
-//! * [`ids`]: which id a row gets, and who has it already;
+//! * [`ids`]: which id a row gets, and conflicts of ids;
 //! * [`files`]: the formats; [`errors`]: what may be wrong with a file;
 //! * [`races`]: the service writes the same users meanwhile.
 
@@ -15,7 +15,6 @@ use crate::support::{Engine, Program, READ_TOKEN, TestApp, TestDatabase, deleted
 use serde_json::{Value, json};
 use std::fmt::Write as _;
 
-/// What a run came to.
 #[derive(Debug)]
 struct Run {
     status: Option<i32>,
@@ -39,26 +38,24 @@ impl Run {
     }
 }
 
-/// A database with tables, and no service.
 fn migrated(engine: Engine) -> TestDatabase {
     let database = TestDatabase::new(engine);
     assert_eq!(Program::on(&database).run(&["migrate"]).status, Some(0));
     database
 }
 
-/// Imports a file of this content, with these arguments besides; prints nothing for machines.
+/// Imports a file of this content, with these arguments besides.
 fn import_plainly(program: &Program, content: impl AsRef<[u8]>, arguments: &[&str]) -> Run {
     std::fs::write(program.directory().join("users"), content).unwrap();
     let run = program.run(&[&["import", "users"], arguments].concat());
     Run { status: run.status, stdout: run.stdout, stderr: run.stderr }
 }
 
-/// Likewise, and prints for machines.
 fn import_by(program: &Program, content: impl AsRef<[u8]>, arguments: &[&str]) -> Run {
     import_plainly(program, content, &[&["--json"], arguments].concat())
 }
 
-/// Likewise, into a database as it is configured by default.
+/// Likewise, with `--json` and the default configuration.
 fn import(database: &TestDatabase, content: impl AsRef<[u8]>, arguments: &[&str]) -> Run {
     import_by(&Program::on(database), content, arguments)
 }
@@ -74,7 +71,7 @@ fn rows(database: &TestDatabase) -> Vec<String> {
     database.query(sql).into_iter().flatten().collect()
 }
 
-/// Whatever the database has written to disk, where that is a file of a test's own.
+/// What the database has written to disk, where that is SQLite.
 fn bytes_on_disk(database: &TestDatabase) -> String {
     let mut text = String::new();
     for ending in ["", "-wal", "-shm"] {
@@ -104,7 +101,7 @@ both_engines! {
         assert_eq!(before["name"], "User");
         assert_eq!((&before["email"], &before["source_updated_at"]), (&Value::Null, &Value::Null));
         assert_eq!((&before["role"], &before["plan"]), (&json!("user"), &json!("free")));
-        // Older than everything, had a version been made up.
+        // Any real version is greater than that of an imported row.
         let answer = app.send(&user(&user_id(1), 1)).await;
         assert_eq!((answer.outcome(), &answer.body["user_id"]), ("applied", &json!("row-42")));
         let after = app.user("row-42").await;
@@ -158,7 +155,7 @@ both_engines! {
         let run = import(&app.database, json!({"id": user_id(1), "first_name": "Ada"}).to_string(), &[]);
         assert_eq!((run.status, run.counts()), (Some(0), [1, 0, 1, 0]), "{run:?}");
         assert_eq!(app.database.dump(), before);
-        // And one who was imported goes as everybody does.
+        // An imported user is erased like any other.
         import(&app.database, json!({"id": user_id(2), "first_name": "Ada"}).to_string(), &[]);
         assert_eq!(app.send(&deleted(&user_id(2))).await.outcome(), "applied");
         assert!(!app.database.dump().contains("Ada"));

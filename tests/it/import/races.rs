@@ -1,4 +1,4 @@
-//! The service, or somebody else, writes the same users while a file is imported.
+//! The service, or another session, writes the same users during an import.
 
 use super::{Run, import, migrated, pairs, rows};
 use crate::both_engines;
@@ -9,13 +9,11 @@ use serde_json::json;
 use std::collections::HashMap;
 use tokio::task::JoinHandle;
 
-/// How many users both write.
 const USERS: usize = 2_000;
 
-/// How many deliveries are under way at once.
 const SENDERS: usize = 4;
 
-/// An import in a thread of its own, while the test goes on.
+/// An import on a thread of its own.
 fn importing(database: &TestDatabase, content: String) -> JoinHandle<Run> {
     let database = database.clone();
     tokio::task::spawn_blocking(move || import(&database, content, &[]))
@@ -38,7 +36,7 @@ impl Uncommitted {
         Self(connection)
     }
 
-    /// Commits once somebody waits for that.
+    /// Commits once another session waits for that.
     async fn commit_when_awaited(mut self, database: &TestDatabase) {
         let sql = format!(
             "pg_stat_activity WHERE wait_event_type = 'Lock' AND pid IN (SELECT pid FROM pg_locks WHERE relation = '{}.users'::regclass)",

@@ -18,7 +18,7 @@ both_engines! {
         assert!(job["finished_at"].is_string());
         let again = idle.cancel_job(&id).await;
         assert_eq!((again.status.as_u16(), &again.body), (200, &job));
-        // Whoever looks for jobs passes it over, and finds the next one.
+        // A replica that looks for jobs passes it over.
         let app = fixture.replica(&[]).await;
         let next = app.finish_job(json!({"kind": "backfill"})).await;
         assert_eq!(counted(&next), all_new(2));
@@ -37,7 +37,7 @@ both_engines! {
         let rows = fixture.rows();
         // The page for which it waited comes all the same, and is dropped.
         fixture.pages.open(2);
-        // A new one may be asked for at once, and begins anew once the old one is let go.
+        // A new one may be requested at once, and starts over once the old one is released.
         let next = app.start_job(json!({"kind": "backfill", "dry_run": true})).await;
         let dry = app.job_in_state(&next, "succeeded");
         let open = async {

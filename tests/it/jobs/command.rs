@@ -6,7 +6,6 @@ use crate::support::{RunOutput, TestApp, field_names};
 use clerk_emulator::Settings;
 use serde_json::{Value, json};
 
-/// The one object that a run printed.
 fn object(run: &RunOutput) -> Value {
     assert_eq!(run.stdout.matches('\n').count(), 1, "{run:?}");
     serde_json::from_str(&run.stdout).unwrap()
@@ -16,8 +15,8 @@ fn lines(run: &RunOutput) -> Vec<String> {
     run.stdout.lines().map(|line| line.trim().to_owned()).collect()
 }
 
-/// Three users: one whom the provider is to be told our id and role of, one who holds an id that
-/// is not ours, and one whose role nobody knows.
+/// Three users: one who lacks our id and role at the provider, one who holds an id that
+/// is not ours, and one with an unknown role.
 fn three(engine: crate::support::Engine) -> JobFixture {
     let fixture = JobFixture::with(engine, Settings::default());
     for fields in [
@@ -61,7 +60,6 @@ both_engines! {
             "expected", "rate_per_second", "seconds_left", "started_at", "finished_at", "error",
         ];
         assert_eq!(field_names(&run.stdout), fields);
-        // The service shows the same job in the same way.
         let app = fixture.replica(&[]).await;
         assert_eq!(app.job(job["id"].as_str().unwrap()).await, job);
     }
@@ -78,7 +76,7 @@ both_engines! {
             "0 rows were right, or newer",
             "3 users had no live row",
             "2 users would be written to at the provider: 2 given our id, 1 a role, 0 a plan",
-            "2 users lock another id or an unknown role there, and are left alone",
+            "2 users hold another id or an unknown role there, and are left alone",
         ]);
         let run = fixture.run_with(&[WRITING_BACK], &["reconcile", "--dry-run", "--json"]).await;
         let job = object(&run);
@@ -104,7 +102,7 @@ both_engines! {
         assert_eq!((held("dbId"), held("role")), (3, 3));
         let in_the_way = app.database.count("write_backs WHERE state LIKE 'conflict%'");
         assert_eq!(dry["write_back"]["conflicts"], in_the_way);
-        // Now there is nothing to be told any more, beside what is in the way.
+        // Now only the conflicts are left.
         let dry = app.finish_job(json!({"kind": "backfill", "dry_run": true})).await;
         assert_eq!(dry["write_back"], json!({"users": 0, "id": 0, "role": 0, "plan": 0, "conflicts": 2}));
     }

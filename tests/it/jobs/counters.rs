@@ -61,7 +61,7 @@ both_engines! {
         assert_eq!(backfill(&app, false).await, expected);
         assert_eq!(fixture.database.count("users WHERE status = 'banned'"), 1);
         assert_eq!(fixture.database.count("users WHERE first_name = 'Augusta'"), 1);
-        // Who is deleted stays so; and whose deletion was lost is no business of a backfill.
+        // Deleted users stay deleted; a backfill does not look for lost deletions.
         let statuses = "SELECT external_id AS value FROM users WHERE status = 'deleted' ORDER BY 1";
         let mut tombstones = [Some(dead.clone()), Some(gone.clone())];
         tombstones.sort_unstable();
@@ -70,7 +70,7 @@ both_engines! {
         assert_eq!(backfill(&app, false).await, json!({"seen": 41, "unchanged": 40, "tombstoned": 1}));
     }
 
-    /// A row that was emptied because the user was absent, and who is there again.
+    /// A row that was emptied as absent, whose user is there again.
     async fn a_user_who_was_absent_comes_back(engine) {
         let fixture = JobFixture::of(engine, 3);
         let app = fixture.replica(&[]).await;

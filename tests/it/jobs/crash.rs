@@ -1,12 +1,12 @@
-//! A job whose process died: whoever comes next goes on where it stood.
+//! A job whose process died: the next replica, or the command line, goes on where it stood.
 
 use super::fixture::{JobFixture, PAGE, USERS, all_new, counted};
 use crate::both_engines;
 use crate::support::{AppProcess, WriterLock};
 use serde_json::Value;
 
-/// A job of two committed pages, whose replica died while it waited for the third; and the user
-/// behind whom that was.
+/// A job of two committed pages, whose replica died while it waited for the third; and the
+/// cursor of that.
 async fn left_behind(fixture: &JobFixture) -> (String, String) {
     fixture.pages.open(2);
     let mut dying = fixture.service().await;
@@ -44,7 +44,7 @@ both_engines! {
         fixture.pages.open(1);
         let mut dying = fixture.service().await;
         let heir = fixture.service().await;
-        // Whoever is idle while the job runs would take it up at once, were there no lease.
+        // Without a lease the idle replica would take the job up at once.
         let id = dying.start_backfill().await;
         fixture.until_seen(PAGE).await;
         fixture.pages.until_asked(2).await;

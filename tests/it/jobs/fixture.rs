@@ -1,4 +1,4 @@
-//! What tests of jobs play on: a provider with a crowd, the road to it, and a database.
+//! What tests of jobs share: a provider with users, a gate before its lists, and a database.
 
 use super::page_gate::PageGate;
 use crate::support::{
@@ -8,7 +8,6 @@ use crate::support::{
 use clerk_emulator::Settings;
 use serde_json::{Value, json};
 
-/// How many users a job asks for at once.
 pub(super) const PAGE: usize = 500;
 
 /// Three full pages, and one in part.
@@ -21,7 +20,7 @@ pub(super) struct JobFixture {
 }
 
 impl JobFixture {
-    /// A provider of so many users, of whom nobody was told, and an empty database.
+    /// A provider with so many users, whose events are not delivered, and an empty database.
     pub(super) fn of(engine: Engine, users: usize) -> Self {
         Self::with(engine, Settings { users, ..Settings::default() })
     }
@@ -32,7 +31,6 @@ impl JobFixture {
         Self { database: TestDatabase::new(engine), emulator, pages }
     }
 
-    /// The provider's ids of all users, oldest first.
     pub(super) fn ids(&self) -> Vec<String> {
         let users = self.emulator.users();
         users.iter().map(|user| user["id"].as_str().unwrap().to_owned()).collect()
@@ -44,12 +42,10 @@ impl JobFixture {
         builder.variables(&[("CLERK_API_URL", &self.pages.url)])
     }
 
-    /// A replica as a process of its own.
     pub(super) async fn service(&self) -> AppProcess {
         self.builder().start_process().await
     }
 
-    /// Replicas in this process, with these variables besides.
     pub(super) async fn replicas(&self, count: usize, more: &[(&str, &str)]) -> Vec<TestApp> {
         self.builder().variables(more).start_many(count).await
     }
@@ -58,12 +54,10 @@ impl JobFixture {
         self.replicas(1, more).await.remove(0)
     }
 
-    /// Runs the program to its end.
     pub(super) async fn run(&self, arguments: &[&'static str]) -> RunOutput {
         self.run_with(&[], arguments).await
     }
 
-    /// Likewise, with these variables besides.
     pub(super) async fn run_with(
         &self,
         more: &[(&str, &str)],
@@ -101,20 +95,17 @@ impl JobFixture {
         self.database.query(&sql)
     }
 
-    /// Likewise of the one job there is.
     pub(super) fn job(&self, column: &str) -> Option<String> {
         let mut values = self.jobs(column);
         assert_eq!(values.len(), 1);
         values.remove(0)
     }
 
-    /// How many users the one job has counted.
     pub(super) fn seen(&self) -> u64 {
         let counters: Value = serde_json::from_str(&self.job("counters").unwrap()).unwrap();
         counters["seen"].as_u64().unwrap()
     }
 
-    /// Waits until the one job has counted so many users.
     pub(super) async fn until_seen(&self, count: usize) {
         let enough = async || (self.seen() >= u64::try_from(count).unwrap()).then_some(());
         until("the job comes so far", enough).await;
@@ -125,7 +116,6 @@ impl JobFixture {
         self.values_of("users: ")
     }
 
-    /// Likewise, and of every job.
     pub(super) fn standing(&self) -> Vec<String> {
         [self.rows(), self.values_of("jobs: ")].concat()
     }
@@ -149,14 +139,13 @@ impl JobFixture {
     }
 }
 
-/// What a job has counted, without what it never met.
+/// The counters of a job that are not zero.
 pub(super) fn counted(job: &Value) -> Value {
     let mut counters = job["counters"].clone();
     counters.as_object_mut().unwrap().retain(|_, count| *count != 0);
     counters
 }
 
-/// What a job of so many new users has counted.
 pub(super) fn all_new(users: usize) -> Value {
     json!({"seen": users, "created": users, "missing": users})
 }

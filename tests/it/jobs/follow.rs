@@ -1,12 +1,12 @@
-//! The command line while a job is under way: it follows one that a replica is at, and ends by a
-//! signal as whoever sends it means it.
+//! The command line while a job is running: it follows a job that a replica runs, and a signal ends
+//! it with or without the job.
 
 use super::fixture::{JobFixture, PAGE, USERS, all_new, counted};
 use crate::both_engines;
 use crate::support::{AppProcess, Program, Running};
 use serde_json::Value;
 
-/// The command, in the midst of a job of which one page is committed, and the job's id.
+/// The command, at a job of which one page is committed, and the job's id.
 async fn under_way(fixture: &JobFixture) -> (Program, Running, String) {
     fixture.pages.open(1);
     let (program, mut running) = fixture.start(&["backfill"]);
@@ -94,7 +94,7 @@ both_engines! {
         assert_eq!((fixture.job("state").as_deref(), fixture.seen()), (Some("cancelled"), 500));
         assert!(fixture.job("finished_at").is_some());
         assert_eq!(fixture.database.count("users"), PAGE);
-        // Nobody goes on with it; a new one finds what it did.
+        // No replica goes on with it; a new job finds what it did.
         fixture.pages.open_all();
         let run = fixture.run(&["backfill", "--json"]).await;
         let job: Value = serde_json::from_str(&run.stdout).unwrap();

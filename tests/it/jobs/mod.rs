@@ -1,14 +1,14 @@
-//! Jobs: long work on all users, which is started, watched and cancelled, and which always ends
-//! right, whatever dies on the way.
+//! Jobs: long work on all users, which is started, watched and cancelled, and which ends right
+//! whatever dies on the way.
 //!
-//! * [`requests`]: who may ask for what; [`representation`]: how jobs are shown; [`cancellation`];
-//! * [`counters`]: what a finished job has counted, and [`unreadable_users`] users, who hide nobody;
+//! * [`requests`]: who may start which job; [`representation`]: how jobs are shown; [`cancellation`];
+//! * [`counters`]: what a finished job has counted, and [`unreadable_users`], who stop no other user;
 //! * [`crash`], [`suspension`] and [`replicas`]: a job goes on elsewhere, and in one place only;
 //! * [`command`], [`preconditions`], [`follow`] and [`outage`]: the command line;
 //! * [`secrets`]: what stands in no log, row or output.
 //!
-//! [`fixture`] is what they play on, [`operator`] whoever asks for a job, and [`page_gate`] the road to the
-//! provider on which they decide how far a job comes.
+//! [`fixture`] has the provider, the database and the ways to start the service; [`page_gate`] is the
+//! proxy that decides how far a job gets.
 
 mod cancellation;
 mod command;

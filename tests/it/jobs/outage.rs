@@ -6,7 +6,6 @@ use crate::support::{Cluster, TestDatabase, TestEmulator, until};
 use clerk_emulator::{Faults, Outage};
 use serde_json::Value;
 
-/// The object among the lines that were said.
 fn object(said: &str) -> Value {
     let found = said.lines().filter_map(|line| serde_json::from_str::<Value>(line).ok());
     let mut objects = found.filter(|object| object["counters"].is_object());
@@ -48,7 +47,7 @@ both_engines! {
         fixture.assert_complete();
     }
 
-    /// The key may be withdrawn in the midst of a job: there is no point in waiting then.
+    /// A key that is withdrawn in the middle of a job fails it: waiting would not help.
     async fn a_key_that_is_withdrawn_ends_the_job_and_what_it_did_stays(engine) {
         let fixture = JobFixture::of(engine, USERS);
         fixture.pages.open(1);

@@ -9,7 +9,7 @@ use std::collections::HashMap;
 use std::sync::{Arc, Mutex};
 use tokio::sync::watch;
 
-/// A word of a user that nobody shall ever read, in a place where a number should be.
+/// A word where a number should be, which must appear nowhere.
 pub(super) const SPOILT: &str = "personal-word";
 
 pub(super) struct PageGate {
@@ -22,7 +22,7 @@ struct GateState {
     upstream: Upstream,
     /// How many pages come through, in the order in which they were first asked for.
     open: watch::Sender<usize>,
-    /// Behind whom a page was asked for, request by request.
+    /// The cursor of each page that was asked for.
     asked: Mutex<Vec<String>>,
     /// Users whom lists show so that they cannot be read.
     spoilt: Mutex<Vec<String>>,
@@ -46,22 +46,20 @@ impl PageGate {
         self.state.open.send_replace(count);
     }
 
-    /// Lets everything through.
     pub(super) fn open_all(&self) {
         self.open(usize::MAX);
     }
 
-    /// Shows a user, in lists, as nobody can read it.
+    /// Shows a user, in lists, so that it cannot be read.
     pub(super) fn spoil(&self, external_id: &str) {
         self.state.spoilt.lock().unwrap().push(external_id.to_owned());
     }
 
-    /// Behind whom pages were asked for, in the order of the requests.
+    /// The cursors of pages that were asked for, in order.
     pub(super) fn asked(&self) -> Vec<String> {
         self.state.asked.lock().unwrap().clone()
     }
 
-    /// How many pages were asked for once more.
     pub(super) fn repeated(&self) -> usize {
         let asked = self.asked();
         asked.len() - different(&asked).len()
@@ -82,7 +80,6 @@ impl Drop for PageGate {
     }
 }
 
-/// The same without repetitions, in order.
 fn different(places: &[String]) -> Vec<&String> {
     let mut different: Vec<&String> = Vec::new();
     for place in places {
@@ -94,7 +91,6 @@ fn different(places: &[String]) -> Vec<&String> {
 }
 
 impl GateState {
-    /// Waits until a page may come through.
     async fn arrive(&self, place: &str) {
         let number = {
             let mut asked = self.asked.lock().unwrap();

@@ -1,11 +1,10 @@
-//! The command line says what is in the way, and writes nothing.
+//! The command line says what is in the way of a job, and writes nothing.
 
 use super::fixture::{JobFixture, counted};
 use crate::both_engines;
 use crate::support::{Program, TestDatabase, TestEmulator};
 use serde_json::{Value, json};
 
-/// Of the same shape as the right one.
 const WRONG_KEY: &str = "sk_test_usersync_emulator_0000000000000000000000000000";
 
 both_engines! {
@@ -37,7 +36,6 @@ both_engines! {
             assert_eq!(fixture.database.count(table), 0, "{table}");
         }
         assert!(!format!("{run:?}{}", fixture.database.dump()).contains(WRONG_KEY));
-        // With the right key all is well.
         assert_eq!(fixture.run(&["backfill"]).await.status, Some(0));
         fixture.assert_complete();
     }
@@ -107,7 +105,6 @@ both_engines! {
         let run = fixture.run(&["backfill", "--dry-run", "--json"]).await;
         let job: Value = serde_json::from_str(&run.stdout).unwrap();
         assert_eq!((run.status, job["id"].as_str(), &counted(&job)["seen"]), (Some(0), Some(&*dry), &json!(3)));
-        // And what was advised helps.
         assert_eq!(idle.cancel_job(&bold).await.body["state"], "cancelled");
         assert_eq!(fixture.run(&["reconcile"]).await.status, Some(0));
     }

@@ -1,4 +1,4 @@
-//! Several replicas: a job is handed over, runs in one place only, and waits where nobody works.
+//! Several replicas: a job is handed over, runs in one place only, and waits where none has workers.
 
 use super::fixture::{JobFixture, PAGE, USERS, all_new, counted};
 use crate::both_engines;

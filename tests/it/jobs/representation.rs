@@ -6,7 +6,6 @@ use crate::support::{ADMIN_TOKEN, JOB_COUNTERS, TestApp};
 use reqwest::Method;
 use serde_json::{Value, json};
 
-/// The fields of a job.
 const FIELDS: [&str; 15] = [
     "id",
     "kind",
@@ -89,7 +88,6 @@ both_engines! {
         let rate = f64::from(u32::try_from(USERS).unwrap()) / took.as_secs_f64();
         assert!((ended["rate_per_second"].as_f64().unwrap() - rate).abs() < rate / 20.0 + 0.2, "{ended} {rate}");
         assert_eq!((&ended["expected"], &ended["seconds_left"], &ended["error"]), (&json!(USERS), &Value::Null, &Value::Null));
-        // Nothing moves any more.
         assert_eq!(idle.job(id).await, ended);
     }
 
@@ -104,7 +102,7 @@ both_engines! {
         assert_eq!(listed(&app, "").await, (ids.clone(), None));
         assert_eq!(listed(&app, "?limit=5").await, (ids.clone(), None));
         let (first, cursor) = listed(&app, "?limit=2").await;
-        // Whoever comes meanwhile moves no page.
+        // A job that is made meanwhile moves no page.
         app.finish_job(json!({"kind": "backfill"})).await;
         let (second, next) = listed(&app, &format!("?limit=2&cursor={}", cursor.unwrap())).await;
         let (third, end) = listed(&app, &format!("?limit=2&cursor={}", next.unwrap())).await;

@@ -1,4 +1,4 @@
-//! Who may ask for a job, and for what.
+//! Who may start a job, and which.
 
 use super::fixture::{JobFixture, PAGE};
 use crate::both_engines;
@@ -7,10 +7,10 @@ use reqwest::Method;
 use serde_json::json;
 use tokio::task::JoinSet;
 
-/// An id of a job that nobody asked for.
+/// The id of no job.
 const UNKNOWN: &str = "0190a000-0000-7000-8000-000000000000";
 
-/// Tokens of nobody who may do anything with jobs, and what they are told.
+/// Tokens that may do nothing with jobs, and how they are answered.
 const REFUSED: [(Option<&str>, u16, &str); 3] = [
     (None, 401, "unauthorized"),
     (Some("wrong"), 401, "unauthorized"),
@@ -36,14 +36,13 @@ both_engines! {
             assert_eq!(second.headers["cache-control"], "no-store");
             assert_eq!(app.get_as(ADMIN_TOKEN, second.headers["location"].to_str().unwrap()).await.body["id"], id);
         }
-        // Of another kind one may run beside it.
+        // A job of another kind may run beside it.
         let other = app.start_job(json!({"kind": "reconcile", "dry_run": true})).await;
         app.job_in_state(&other, "running").await;
         assert_eq!(app.job(id).await["state"], "running");
         fixture.pages.open_all();
         app.job_in_state(&other, "succeeded").await;
         app.job_in_state(id, "succeeded").await;
-        // Once it has ended, the next one may begin.
         app.finish_job(json!({"kind": "backfill"})).await;
     }
 

@@ -1,4 +1,4 @@
-//! Jobs lock ids, counts and closed words only, in logs, rows and output, whatever goes wrong.
+//! Jobs write ids, counts and closed words only, into logs, rows and output, whatever goes wrong.
 
 use super::fixture::JobFixture;
 use super::page_gate::SPOILT;
@@ -8,7 +8,6 @@ use clerk_emulator::{Outage, Settings};
 use reqwest::Method;
 use serde_json::json;
 
-/// Everything personal of the users below.
 const WORDS: [&str; 8] = [
     "Adalbert",
     "Lovelock",
@@ -73,7 +72,6 @@ both_engines! {
         });
         told += &all(&fixture.run_with(&logged, &["backfill"]).await);
         assert!(told.contains("a user cannot be stored"), "{told}");
-        // The words are found where they belong.
         assert!(fixture.rows().iter().any(|line| line.contains("Lovelock3")));
         fixture.emulator.set_outage(Outage::Unauthorized);
         let refused = fixture.run_with(&logged, &["backfill"]).await;

@@ -1,4 +1,4 @@
-//! A replica that was paused for longer than its lease, and woken, as a suspended machine is.
+//! A replica that was suspended for longer than its lease, and resumed.
 
 use super::fixture::{JobFixture, PAGE, USERS, all_new, counted};
 use crate::both_engines;
@@ -6,8 +6,8 @@ use crate::support::{AppProcess, Engine, WriterLock, until};
 
 const LOST: &str = "its lease was lost";
 
-/// A job of one committed page whose replica stands still in the midst of writing the second one.
-/// Everything is open to others.
+/// A job of one committed page whose replica is suspended while it writes the second one.
+/// All pages are open to others.
 async fn paused_while_writing(fixture: &JobFixture) -> (AppProcess, String) {
     fixture.pages.open(1);
     let replica = fixture.service().await;
@@ -26,7 +26,7 @@ async fn paused_while_writing(fixture: &JobFixture) -> (AppProcess, String) {
     (replica, id)
 }
 
-/// Has the database write down every change of a job: its fence, and how many it has counted.
+/// Makes the database record every change of a job: its fence, and how many it has counted.
 fn note_steps(fixture: &JobFixture) {
     fixture.database.execute(match fixture.database.engine {
         Engine::Postgres => {
@@ -44,7 +44,7 @@ fn note_steps(fixture: &JobFixture) {
     });
 }
 
-/// What was written down, without repetitions: under which fence how many were counted.
+/// What was recorded, without repetitions.
 fn steps(fixture: &JobFixture) -> Vec<String> {
     let steps = fixture.database.query("SELECT step AS value FROM steps ORDER BY at");
     let mut steps: Vec<String> = steps.into_iter().flatten().collect();
@@ -74,7 +74,6 @@ both_engines! {
         sleeper.logged(LOST).await;
         assert!(fixture.standing() == standing, "the woken one changed something");
         assert_nothing_under_the_old_lease(&fixture);
-        // It is as good as any other from now on.
         let next = sleeper.start_backfill().await;
         assert_eq!(counted(&sleeper.job_in_state(&next, "succeeded").await)["unchanged"], USERS);
     }

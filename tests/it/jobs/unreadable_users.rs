@@ -1,4 +1,4 @@
-//! Users who cannot be read, or stored: they are counted, and hide nobody.
+//! Users that cannot be read, or stored, are counted and stop no other user.
 
 use super::fixture::{JobFixture, PAGE, counted};
 use super::page_gate::SPOILT;
@@ -6,7 +6,7 @@ use crate::both_engines;
 use crate::support::Engine;
 use serde_json::json;
 
-/// Has the database refuse users of this first name.
+/// Makes the database refuse users of this first name.
 fn refuse(fixture: &JobFixture, name: &str) {
     fixture.database.execute(&match fixture.database.engine {
         Engine::Postgres => format!("ALTER TABLE users ADD CHECK (first_name <> '{name}')"),
@@ -73,7 +73,7 @@ both_engines! {
         let expected = json!({"seen": PAGE + 20, "failed": failed, "created": created, "missing": created});
         assert_eq!((counted(&job), &job["error"]), (expected, &json!(null)));
         assert_eq!(fixture.database.count("users"), created);
-        // Who is there already is not written again, so nothing is in the way of the others.
+        // Rows that are there are not written again, so the database refuses nothing.
         let again = app.finish_job(json!({"kind": "backfill"})).await;
         assert_eq!(counted(&again), json!({"seen": PAGE + 20, "failed": failed, "unchanged": created}));
     }

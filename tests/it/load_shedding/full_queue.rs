@@ -1,4 +1,4 @@
-//! The queue is bounded by bytes: beyond, a sender is told at once to come again.
+//! The queue is bounded by bytes: beyond, a client gets 503 at once.
 
 use super::assert_turned_away;
 use crate::both_engines;

@@ -1,9 +1,9 @@
-//! Overload, slow clients, stopping and outages: whoever is turned away hears it at once and
-//! may come again, and what was accepted is committed.
+//! Overload, slow clients, stopping and outages: a client that is refused hears it at once and may
+//! come again, and what was accepted is committed.
 //!
 //! * [`slow_clients`]: slow and silent clients leave others served;
 //! * [`full_queue`]: the queue is bounded;
-//! * [`shutdown`]: a stop finishes what waits, and a sender that goes away loses nothing;
+//! * [`shutdown`]: a stop finishes what waits, and a client that goes away loses nothing;
 //! * [`outage`]: the database is away, and comes back.
 
 mod full_queue;

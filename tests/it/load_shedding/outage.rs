@@ -1,4 +1,4 @@
-//! PostgreSQL is away for a while: everyone hears it in time, and nobody restarts anything.
+//! PostgreSQL is away for a while: clients get 503 in time, and the service recovers by itself.
 
 use super::assert_turned_away;
 use crate::support::{Answer, Cluster, TestApp, TestDatabase, until, user, user_id};

@@ -1,4 +1,4 @@
-//! A stop finishes what waits; a sender that goes away loses nothing.
+//! A stop finishes what waits; a client that goes away loses nothing.
 
 use crate::both_engines;
 use crate::support::{
@@ -56,7 +56,6 @@ both_engines! {
     }
 }
 
-/// Sends a delivery, and goes on at once.
 fn post(service: &AppProcess, number: usize) -> JoinHandle<Answer> {
     let sender = service.client.clone();
     tokio::spawn(async move { sender.send(&user(&user_id(number), 1_000)).await })
@@ -84,7 +83,6 @@ async fn until_all_wait(service: &AppProcess) {
     .await;
 }
 
-/// A whole delivery as bytes.
 fn signed(body: &str) -> Vec<u8> {
     let (id, now) = (message_id(), now_seconds().to_string());
     let secret = SigningSecret::parse(SECRET).unwrap();

@@ -1,4 +1,4 @@
-//! Slow and silent clients: they cost little, leave others served, and are let go.
+//! Slow and silent clients cost little, leave others served, and are disconnected.
 
 use crate::both_engines;
 use crate::support::{
@@ -13,7 +13,7 @@ const SLOW_BODIES: usize = 100;
 /// A delivery does not wait until a slow client is let go, which is after 10 s.
 const SERVED_WITHIN: Duration = Duration::from_secs(9);
 
-/// What a debug build may lock in memory then.
+/// What a debug build may hold in memory then.
 const MOST_RESIDENT_KIB: usize = 128 * 1024;
 
 both_engines! {

@@ -5,7 +5,6 @@ use crate::both_engines;
 use crate::support::{SessionTokens, TestApp, now_seconds};
 use serde_json::{Value, json};
 
-/// The answer as it goes over the dropper.
 async fn text(app: &TestApp, token: &str) -> String {
     let request = app.http.get(format!("{}/v1/me", app.origin)).bearer_auth(token);
     let response = request.send().await.unwrap();

@@ -1,4 +1,4 @@
-//! `GET /v1/me`: what it says, who is refused, and how a row comes to be that is missing.
+//! `GET /v1/me`: what it answers, who is refused, and how a missing row is made.
 
 mod answer;
 mod outage;
@@ -7,13 +7,13 @@ mod row_creation;
 
 use crate::support::{Answer, Delivery, Engine, TestApp, now_seconds, user};
 
-/// A service and an emulator between which only those calls go that `GET /v1/me` makes.
+/// A service whose only calls to the provider are those of `GET /v1/me`.
 async fn without_write_back(engine: Engine) -> TestApp {
     TestApp::builder(engine).emulated().variables(&[("USERSYNC_WRITE_BACK", "off")]).start().await
 }
 
 impl TestApp {
-    /// Signs up a user of whom no event tells, and returns the provider's id.
+    /// Signs up a user without an event; returns the provider's id.
     fn sign_up_silently(&self, name: &str) -> String {
         self.emulator.deliver_to(None);
         let id = self.sign_up(name);
@@ -21,7 +21,6 @@ impl TestApp {
         id
     }
 
-    /// Signs up a user, and waits for the row.
     async fn sign_up_and_settle(&self, name: &str) -> String {
         let id = self.sign_up(name);
         self.emulator.settled().await;
@@ -29,7 +28,6 @@ impl TestApp {
         id
     }
 
-    /// How often the provider was asked for one user.
     fn looks(&self) -> u64 {
         self.emulator.counts().requests_of("get")
     }

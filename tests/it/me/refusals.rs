@@ -1,4 +1,4 @@
-//! Valid sessions of users who may not come in.
+//! Valid sessions of users who are refused.
 
 use super::{assert_refused, without_write_back};
 use crate::both_engines;

@@ -1,4 +1,4 @@
-//! `PATCH /v1/users/{id}`: an operator chooses a role or a plan, here and at the provider.
+//! `PATCH /v1/users/{id}`: an operator sets a role or a plan, here and at the provider.
 
 mod persistence;
 mod request;
@@ -9,7 +9,6 @@ use reqwest::Method;
 use serde_json::{Value, json};
 
 impl TestApp {
-    /// `PATCH /v1/users/{id}` by an operator.
     async fn choose(&self, id: &str, body: impl ToString) -> Answer {
         self.patch(ADMIN_TOKEN, id, body.to_string()).await
     }
@@ -18,13 +17,12 @@ impl TestApp {
         self.ask_as(Some(token), Method::PATCH, &format!("/v1/users/{id}"), Some(body)).await
     }
 
-    /// Role and plan of a user, as applications see them.
     async fn words(&self, id: &str) -> (Value, Value) {
         let user = self.user(id).await;
         (user["role"].clone(), user["plan"].clone())
     }
 
-    /// What operators chose that the provider has not taken over.
+    /// Overrides that the provider has not acknowledged.
     fn chosen(&self) -> Vec<Option<String>> {
         ["set_role", "set_plan"]
             .iter()

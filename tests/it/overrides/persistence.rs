@@ -1,4 +1,4 @@
-//! A choice stands until the provider has taken it over: no snapshot undoes it.
+//! An override stands until the provider has acknowledged it: no snapshot undoes it.
 
 use super::words;
 use crate::both_engines;

@@ -1,4 +1,4 @@
-//! What can be asked for, by whom, and what everything else is answered with.
+//! Which overrides are accepted, from whom, and how everything else is answered.
 
 use super::words;
 use crate::both_engines;
@@ -28,8 +28,8 @@ both_engines! {
         assert_eq!(app.words(&id).await, words("admin", "pro"), "the role stays as it is");
         assert_eq!(app.choose(&ours, json!({"role": null})).await.status, 200);
         assert_eq!(app.words(&id).await, words("user", "pro"));
-        let app = app.choose(&id, json!({"plan": null, "role": "admin"})).await;
-        assert_eq!((&app.body["role"], &app.body["plan"]), (&json!("admin"), &json!("free")));
+        let answer = app.choose(&id, json!({"plan": null, "role": "admin"})).await;
+        assert_eq!((&answer.body["role"], &answer.body["plan"]), (&json!("admin"), &json!("free")));
     }
 
     async fn the_fields_of_the_provider_are_the_providers(engine) {

@@ -1,4 +1,4 @@
-//! A choice reaches the provider, and touches nothing there that it is not about.
+//! An override is written back, and changes nothing else at the provider.
 
 use super::words;
 use crate::both_engines;
@@ -6,7 +6,7 @@ use crate::support::{Delivery, TestApp, now_seconds};
 use clerk_emulator::Outage;
 use serde_json::{Value, json};
 
-/// A user with metadata of every kind, written back to already.
+/// A user with metadata of every kind, already written back.
 async fn sign_up(app: &TestApp) -> String {
     let user = app.emulator.create_user(json!({
         "first_name": "Ada", "email_address": ["ada@example.org"],

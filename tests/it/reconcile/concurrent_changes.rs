@@ -1,4 +1,4 @@
-//! Users change while a page of them is on its way (traps 33 and 35).
+//! Users change while a page of them is under way (traps 33 and 35).
 
 use super::{
     assert_agreed, assert_counted, backfill, bring_back, crowded, emptied, live, lose, reconcile,
@@ -63,7 +63,7 @@ both_engines! {
             let users = 1_200 - unseen.len();
             assert_counted(&job, &[("seen", users), ("created", users), ("missing", users)]);
             assert_eq!(live(&app.database), expected);
-            // Whoever was deleted behind the page is found by the next run.
+            // Users deleted behind the page are found by the next run.
             let job = reconcile(&app).await;
             let users = app.emulator.users().len();
             assert_counted(&job, &[("seen", users), ("updated", 5), ("unchanged", users), ("extra", 5)]);
@@ -96,7 +96,7 @@ both_engines! {
         proxy.block(Blocked::Fetches);
         let job = app.start_job(json!({"kind": "reconcile"})).await;
         proxy.until_held(1).await;
-        // That was whether the last user of all is still there; now both are asked for, and are gone.
+        // That was whether the last user of all is still there; now both are fetched, and are gone.
         proxy.release_once();
         proxy.until_held(2).await;
         bring_back_by_event(&app, &gone[0]).await;
@@ -107,7 +107,7 @@ both_engines! {
     }
 }
 
-/// The user is there again with a change, of which an event tells.
+/// Restores the user at the provider, changes it, and sends the event.
 async fn bring_back_by_event(app: &TestApp, user: &Value) {
     bring_back(app, std::slice::from_ref(user));
     let id = user["id"].as_str().unwrap();

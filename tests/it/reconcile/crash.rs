@@ -1,5 +1,5 @@
-//! The service is killed in the middle of emptying: it goes on, empties nobody twice, and does not
-//! lock itself back.
+//! The service is killed while it empties rows: it goes on, empties no row twice, and is not stopped
+//! by its own limit.
 
 use super::fill;
 use crate::support::{Engine, TestApp, TestDatabase, TestEmulator, until};
@@ -26,7 +26,7 @@ fn hold_last_row(database: &TestDatabase) -> Option<PgConnection> {
     })
 }
 
-/// On both engines at once: most of the time is spent waiting for the lease of the dead.
+/// On both engines at once: most of the time is spent waiting for the lease to end.
 #[tokio::test]
 async fn a_job_that_is_killed_while_it_empties_rows_goes_on_and_empties_nobody_twice() {
     tokio::join!(goes_on(Engine::Postgres), goes_on(Engine::Sqlite));

@@ -1,5 +1,4 @@
-//! Pages are written while replicas write the same users at full speed: nobody waits for anybody in
-//! a circle, and all end right.
+//! Pages are written while replicas write the same users: no deadlock, and all end right.
 
 use super::{live, there};
 use crate::support::{Cluster, Rng, TestApp, TestDatabase, TestEmulator, event_of, until};
@@ -19,7 +18,7 @@ async fn run(replica: &TestApp, kind: &str) -> Value {
     job
 }
 
-/// Changes users at the provider and tells a replica, again and again.
+/// Changes users at the provider and sends the events to a replica, again and again.
 async fn tell(
     seed: u64,
     replicas: Arc<Vec<TestApp>>,
@@ -53,7 +52,7 @@ async fn jobs_and_the_webhooks_of_three_replicas_cause_no_deadlock_and_end_right
         load.spawn(tell(seed, replicas, emulator, Arc::clone(&enough)));
     }
     for round in 0..ROUNDS {
-        // Of these nobody is told, so that each job has much to write.
+        // Without events, so that each job has much to write.
         for id in emulator.issued_ids() {
             emulator.update_user(&id, json!({"first_name": format!("Round{round}")})).unwrap();
         }

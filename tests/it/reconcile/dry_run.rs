@@ -1,5 +1,4 @@
-//! A dry run tells the same as a real one, and what would be written to the provider; it changes
-//! nothing.
+//! A dry run counts the same as a real one, and what would be written back; it changes nothing.
 
 use super::healing::{found, in_step, plant};
 use super::{assert_agreed, assert_counted, backfill, forgotten, reconcile, rows};
@@ -9,7 +8,7 @@ use serde_json::{Value, json};
 
 const OWN_IDS: (&str, &str) = ("USERSYNC_USER_ID", "external");
 
-/// Every table but that of jobs, which tells of this very one.
+/// Every table but that of jobs, which holds this very job.
 fn everything_else(database: &TestDatabase) -> Vec<String> {
     let mut lines: Vec<String> = database.dump().lines().map(str::to_owned).collect();
     lines.retain(|line| !line.starts_with("jobs: "));
@@ -73,7 +72,7 @@ both_engines! {
     }
 }
 
-/// A user of each kind that there is for write-back. Rows are there, and nothing was written back.
+/// A user of each kind that write-back distinguishes. Nothing was written back.
 async fn various(engine: Engine) -> TestApp {
     let variables = [NO_WRITE_BACK, OWN_IDS];
     let app = TestApp::builder(engine)

@@ -1,4 +1,4 @@
-//! What is planted is counted exactly and healed, whatever goes wrong meanwhile; and once is enough.
+//! Differences are counted exactly and healed, whatever goes wrong meanwhile; and once is enough.
 
 use super::{assert_agreed, assert_counted, backfill, lose, many, reconcile, rows};
 use crate::both_engines;
@@ -6,10 +6,10 @@ use crate::support::{ApiFault, Engine, Proxy, TestApp, TestDatabase, TestEmulato
 use clerk_emulator::Faults;
 use serde_json::{Value, json};
 
-/// So that nobody has to be told our id, it is the provider's, and stands there already.
+/// Our id is the provider's, and stands there already: nothing has to be written back.
 const OWN_IDS: (&str, &str) = ("USERSYNC_USER_ID", "external");
 
-/// How many users differ, by what was planted.
+/// How many users differ, by kind.
 #[derive(Clone, Copy)]
 pub(super) struct Planted {
     pub(super) missing: usize,
@@ -17,7 +17,7 @@ pub(super) struct Planted {
     pub(super) extra: usize,
 }
 
-/// A table in step with a provider that holds all that it should, and nothing may be written back.
+/// A table in step with a provider that holds all that it should: nothing is due.
 pub(super) async fn in_step(engine: Engine) -> (TestApp, Proxy) {
     let emulator = TestEmulator::with_users(many());
     for id in emulator.issued_ids() {
@@ -45,7 +45,7 @@ fn settle(emulator: &TestEmulator, id: &str) {
     emulator.merge_public_metadata(id, known).unwrap();
 }
 
-/// Has users differ, and nobody is told. Those at the seam of two pages are among them.
+/// Makes users differ, without events. Those at the seam of two pages are among them.
 pub(super) fn plant(app: &TestApp) -> Planted {
     let ids = app.emulator.issued_ids();
     let every = |rest| ids.iter().enumerate().filter(move |(place, _)| place % 20 == rest);
@@ -69,7 +69,7 @@ pub(super) fn plant(app: &TestApp) -> Planted {
     Planted { missing: dropped.len() + 7, stale: stale.len(), extra: gone.len() }
 }
 
-/// What a job counts that finds so much.
+/// The counters of a job that finds these differences.
 pub(super) fn found(app: &TestApp, planted: &Planted) -> [(&'static str, usize); 7] {
     let (users, Planted { missing, stale, extra }) = (app.emulator.users().len(), *planted);
     [
@@ -83,7 +83,6 @@ pub(super) fn found(app: &TestApp, planted: &Planted) -> [(&'static str, usize);
     ]
 }
 
-/// Nothing is to be written back, and nothing was.
 fn assert_silent(app: &TestApp) {
     assert_eq!(app.outbox(), [""; 0]);
     assert_eq!(app.emulator.counts().requests_of("metadata_patch"), 0);

@@ -1,4 +1,4 @@
-//! The mass-delete limit: no more rows are emptied than a few a day, unless an operator says so.
+//! The mass-delete limit: no more rows are emptied than a few a day, unless an operator allows it.
 
 use super::{
     assert_agreed, assert_blocked, assert_counted, assert_counters, backfill, bring_back, crowded,
@@ -7,7 +7,7 @@ use super::{
 use crate::both_engines;
 use crate::support::outcomes;
 
-/// The other rows are none that a page should have held.
+/// Times of the last fetch by which a row counts as orphan, or not.
 const NEVER_ASKED_FOR: &str = "NULL";
 const ASKED_FOR: &str = "'2099-01-01T00:00:00.000Z'";
 
@@ -43,7 +43,7 @@ both_engines! {
         bring_back(&app, &gone[..1]);
         let job = reconcile(&app).await;
         assert_counted(&job, &[("seen", 40), ("updated", 4), ("unchanged", 40), ("extra", 4)]);
-        // What jobs emptied counts for other requests in its turn.
+        // What jobs emptied counts for other requests too.
         lose(&app, &ids[6..7]);
         assert_eq!(outcomes(&app.resync(&ids[6..7]).await), ["held_back"]);
         assert_eq!(emptied(&app), 10);

@@ -1,12 +1,13 @@
 //! Reconcile and backfill: all users of the provider, compared with all rows.
 //!
-//! * [`healing`]: what is planted is counted and healed whatever goes wrong, and once is enough;
-//! * [`dry_run`]: a dry run tells the same and changes nothing;
+//! * [`healing`]: differences are counted and healed whatever goes wrong, and once is enough;
+//! * [`dry_run`]: a dry run counts the same and changes nothing;
 //! * [`repairs`]: rows of an older release or another configuration, and users who are back;
 //! * [`orphans`]: rows whose user is gone, and those that only look so;
-//! * [`mass_delete_limit`]: no more of them than a few a day; [`provider_outage`]: none while the provider is in trouble;
-//! * [`concurrent_changes`]: users change while a page of them is on its way;
-//! * [`crash`]: killed in the middle of emptying; [`deadlocks`]: no deadlock with webhooks.
+//! * [`mass_delete_limit`]: no more of them than a few a day;
+//! * [`provider_outage`]: none while the provider fails;
+//! * [`concurrent_changes`]: users change while a page of them is under way;
+//! * [`crash`]: killed while it empties rows; [`deadlocks`]: none with webhooks.
 
 mod concurrent_changes;
 mod crash;
@@ -21,7 +22,6 @@ mod repairs;
 use crate::support::{Engine, JOB_COUNTERS, TestApp, TestAppBuilder, TestDatabase, TestEmulator};
 use serde_json::{Value, json};
 
-/// How many users there are where there are to be many.
 fn many() -> usize {
     std::env::var("USERSYNC_TEST_USERS").map_or(2_500, |users| users.parse().unwrap())
 }
@@ -50,7 +50,7 @@ async fn reconcile_at_any_price(app: &TestApp) -> Value {
     app.run_job(json!({"kind": "reconcile", "allow_mass_delete": true})).await
 }
 
-/// The job succeeded, and counted this and nothing else.
+/// The job succeeded, and these are its only counters.
 #[track_caller]
 fn assert_counted(job: &Value, counted: &[(&str, usize)]) {
     assert_eq!(job["state"], "succeeded", "{job}");
@@ -66,7 +66,7 @@ fn assert_counters(job: &Value, counted: &[(&str, usize)]) {
     }
 }
 
-/// The job was stopped for want of somebody who decides, and says so in these words.
+/// The job waits for an operator's decision, and says so in these words.
 #[track_caller]
 fn assert_blocked(job: &Value, words: &[&str]) {
     assert_eq!(job["state"], "blocked", "{job}");
@@ -104,7 +104,6 @@ fn live(database: &TestDatabase) -> Vec<String> {
     rows
 }
 
-/// The provider's users, likewise.
 fn there(emulator: &TestEmulator) -> Vec<String> {
     let told = |user: &Value| {
         let name = user["first_name"].as_str().unwrap_or("-");
@@ -115,7 +114,7 @@ fn there(emulator: &TestEmulator) -> Vec<String> {
     users
 }
 
-/// Deletes users at the provider, which tells nobody; returns them as they were.
+/// Deletes users at the provider, without an event; returns them as they were.
 fn lose(app: &TestApp, ids: &[String]) -> Vec<Value> {
     let users = ids.iter().map(|id| app.emulator.user(id).unwrap()).collect();
     for id in ids {
@@ -124,15 +123,15 @@ fn lose(app: &TestApp, ids: &[String]) -> Vec<Value> {
     users
 }
 
-/// Users who were gone are there again as they were, and nobody is told.
+/// Restores users at the provider as they were, without an event.
 fn bring_back(app: &TestApp, users: &[Value]) {
     for user in users {
         assert!(app.emulator.put_user(user), "{user}");
     }
 }
 
-/// Rows of users of whom the provider knows nothing, live and made by SQL: quick, however many.
-/// Their ids stand behind those that the service makes.
+/// Live rows of users whom the provider does not know, made by SQL to be quick.
+/// Their ids sort behind those that the service makes.
 fn fill(database: &TestDatabase, name: &str, count: usize, last_fetched_at: &str) {
     let digest = match database.engine {
         Engine::Postgres => "decode(repeat('00', 32), 'hex')",
@@ -149,7 +148,6 @@ fn fill(database: &TestDatabase, name: &str, count: usize, last_fetched_at: &str
     ));
 }
 
-/// How many rows are emptied.
 fn emptied(app: &TestApp) -> usize {
     app.database.count("users WHERE deletion_kind = 'absent'")
 }

@@ -7,7 +7,6 @@ use crate::both_engines;
 use crate::support::{Blocked, Program, deleted};
 use serde_json::{Value, json};
 
-/// Everything that a snapshot brings.
 const SNAPSHOTS_OWN: [&str; 14] = [
     "source_external_id",
     "email",
@@ -117,7 +116,7 @@ both_engines! {
         assert_eq!((&row["external_id"], &row["first_name"]), (&json!(known), &json!("Known")));
         assert_eq!(app.user("row-2").await["status"], "deleted");
         assert_eq!(app.user("row-3").await["source_created_at"], Value::Null);
-        // Where the job would rather have asked about it by itself.
+        // Where the job has to fetch it alone.
         app.database.execute("UPDATE users SET source_created_at = NULL, last_fetched_at = NULL WHERE id = 'row-1'");
         let job = reconcile(&app).await;
         assert_counted(&job, &[("seen", 13), ("unchanged", 13)]);

@@ -1,4 +1,4 @@
-//! Nobody is emptied while the provider is in trouble, or is another one (traps 24 and 36).
+//! No row is emptied while the provider fails, or is another one (traps 24 and 36).
 
 use super::{
     assert_agreed, assert_blocked, assert_counted, assert_counters, backfill, crowded, emptied,
@@ -9,19 +9,17 @@ use crate::support::{Engine, TestApp, TestEmulator};
 use clerk_emulator::{Outage, Settings};
 use serde_json::Value;
 
-/// From a handful to as many as are asked for.
 fn sizes() -> [usize; 3] {
     [5, 50, many()]
 }
 
-/// A table in step with its provider.
 async fn in_step(engine: Engine, users: usize) -> TestApp {
     let app = crowded(engine, users).start().await;
     assert_eq!(backfill(&app).await["counters"]["created"], users);
     app
 }
 
-/// The same table, asked about at another provider.
+/// The same database with another provider.
 async fn moved(app: TestApp, settings: Settings) -> TestApp {
     let (database, _) = app.stop().await;
     let emulator = TestEmulator::with(settings);
@@ -115,7 +113,7 @@ both_engines! {
 
     async fn trap_36_a_list_of_other_people_empties_nobody_however_few_there_are(engine) {
         for users in sizes() {
-            // The keys are those of our instance, and nobody of ours is there.
+            // The keys are of our instance, and none of our users is there.
             let app = moved(in_step(engine, users).await, Settings { users: 7, ..Settings::default() }).await;
             let job = reconcile(&app).await;
             let said = format!("{users} live rows have no user at the provider");

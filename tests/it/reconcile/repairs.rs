@@ -8,7 +8,7 @@ use usersync::domain::AbsenceBaseline;
 use usersync::store::absences::{Absence, AbsenceVerdict};
 use usersync::store::{Moment, Store};
 
-/// Writes down that users were looked for just now and not found.
+/// Records that users were looked up just now and not found.
 async fn empty(app: &TestApp, ids: &[String]) {
     let config = configuration(&app.database, &[]);
     let now = jiff::Timestamp::now();
@@ -65,7 +65,7 @@ both_engines! {
         let variables = [NO_WRITE_BACK, ("USERSYNC_ROLES", "user,wizard")];
         let app = TestApp::builder(database).emulator(&emulator).manual_events().variables(&variables).start().await;
         let job = reconcile(&app).await;
-        // Whoever was given a role here keeps it.
+        // An override is kept.
         assert_eq!(roles(&app), ["user", "user", "wizard", "wizard", "admin"]);
         assert_counted(&job, &[("seen", 5), ("updated", 3), ("unchanged", 2), ("stale", 3)]);
         let before = rows(&app.database);

@@ -1,4 +1,4 @@
-//! What webhooks missed, and what two sides disagree on.
+//! Lost webhooks, and values on which the two sides disagree.
 
 use crate::both_engines;
 use crate::support::{ADMIN_TOKEN, TestApp, outcomes};
@@ -24,7 +24,6 @@ both_engines! {
         }
         assert_eq!(app.database.count("users_live"), 3);
         assert_eq!(app.user(&gone).await["status"], "deleted");
-        // Once healed there is nothing more to do.
         let again = app.resync(&[&changed, &gone, &same, &new]).await;
         assert_eq!(outcomes(&again), ["unchanged", "absent", "unchanged", "unchanged"]);
         app.quiet().await;

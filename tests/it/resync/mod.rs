@@ -1,9 +1,9 @@
-//! Manual resync: an operator has users fetched anew, and is told what became of each.
+//! Resync: an operator has users fetched again, and gets the outcome of each.
 //!
-//! * [`outcomes`]: every outcome there is, and the order of the answer;
+//! * [`outcomes`]: every outcome there is, and the order of the response;
 //! * [`requests`]: who may ask, and for what;
 //! * [`versions`]: what was fetched never undoes what is newer;
-//! * [`healing`]: what webhooks missed, and what two sides disagree on.
+//! * [`healing`]: lost webhooks, and conflicts.
 
 mod healing;
 mod outcomes;

@@ -97,7 +97,7 @@ both_engines! {
         app.send(&deleted(&dead)).await;
         let ours = app.column(&changed, "id").unwrap();
         let invented = user_id(9);
-        // By our id and by the provider's: one user, who is told of once.
+        // By our id and by the provider's: one user, who is listed once.
         let asked = [&same, &ours, &invented, &dead, &changed, &new, &gone, &same, &ours];
         let answer = app.resync(&asked).await;
         let expected = ["unchanged", "updated", "unknown", "tombstoned", "created", "absent"];

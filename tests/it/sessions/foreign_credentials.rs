@@ -1,4 +1,4 @@
-//! Keys of others, and credentials that are for something else.
+//! Keys of others, and credentials for something else.
 
 use super::{assert_refused, by_key_set, by_pem, me, own};
 use crate::both_engines;
@@ -51,7 +51,7 @@ both_engines! {
         let pointing = tokens.headed("jku", url);
         assert_refused(&app, cases, &pointing).await;
         assert_eq!(attacker.accept().unwrap_err().kind(), ErrorKind::WouldBlock, "somebody came");
-        // Whoever had come would have been seen.
+        // A connection would have been seen.
         let _visitor = TcpStream::connect(address).unwrap();
         assert!(attacker.accept().is_ok());
     }

@@ -34,7 +34,7 @@ both_engines! {
             ("CLERK_API_URL", credentials.api_url.as_str()),
         ];
         let app = TestApp::builder(engine).variables(&variables).start().await;
-        // The session is valid; that there is no row, and nobody to ask for it, is another matter.
+        // The session is valid, but there is no row, and no key to fetch it with.
         let answer = me(&app, &emulator.session_token("user_1")).await;
         answer.assert_problem(503, "user_not_synced");
         let foreign = SessionTokens::own(&Signer::new(), &credentials.issuer, "user_1").good();
@@ -87,7 +87,7 @@ both_engines! {
         answer.assert_problem(503, "keys_unavailable");
         assert!(answer.headers.contains_key("retry-after"));
         assert!(!answer.body.to_string().contains("127.0.0.1"), "{answer:?}");
-        // What can be told without a key is told all the same.
+        // What can be refused without a key is refused.
         assert_eq!(me(&app, &tokens.headed("alg", "none")).await.code(), "token_algorithm");
         let requests = fetches(&app);
         let crowd: Vec<String> = (0..20).map(|number| tokens.with("jti", number)).collect();

@@ -24,7 +24,7 @@ both_engines! {
         emulator.set_outage(Outage::Unavailable);
         let stranger = SessionTokens::of(&emulator, "user_stranger").good();
         assert_eq!(client.get(&url).bearer_auth(&stranger).send().await.unwrap().status(), 503);
-        // Who acts as somebody else is told, by id.
+        // An impersonation is logged by ids.
         let line: Value = serde_json::from_str(&service.logged("impersonated").await).unwrap();
         assert_eq!((&line["actor"], &line["user.external_id"]), (&json!("user_actor"), &created["id"]));
         let log = service.stop().await;

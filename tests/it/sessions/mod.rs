@@ -1,5 +1,5 @@
-//! Session tokens at `GET /v1/me`: which are refused and with which code, how they are carried,
-//! by which keys they are checked, and that nothing else opens this door, nor they another one.
+//! Session tokens at `GET /v1/me`: which are refused and with which code, how they are sent, by which
+//! keys they are checked, and that only they are accepted there, and nowhere else.
 
 mod claims;
 mod foreign_credentials;
@@ -43,7 +43,6 @@ async fn by_key_set(engine: Engine, parties: &str) -> (TestApp, String) {
     (app, id)
 }
 
-/// `GET /v1/me` with a token.
 async fn me(app: &TestApp, token: &str) -> Answer {
     app.get_as(token, "/v1/me").await
 }

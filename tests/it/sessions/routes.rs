@@ -1,18 +1,16 @@
-//! No route of the service answers whoever has no credentials, and a read token reads users only.
+//! No route answers without credentials, and a read token reads users only.
 
 use super::by_key_set;
 use crate::both_engines;
 use crate::support::{ADMIN_TOKEN, Answer, READ_TOKEN, TestApp, user_id};
 use reqwest::Method;
 
-/// Routes of operators.
 const ADMIN_ROUTES: [(Method, &str); 3] = [
     (Method::POST, "/v1/reconcile"),
     (Method::GET, "/v1/write-backs"),
     (Method::PATCH, "/v1/users/user_1"),
 ];
 
-/// Routes of signed-in users.
 const SESSION_ROUTES: [(Method, &str); 2] =
     [(Method::GET, "/v1/me"), (Method::GET, "/api/clerk/syncUsers")];
 

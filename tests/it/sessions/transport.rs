@@ -1,4 +1,4 @@
-//! How a session token is carried: in `Authorization`, or in a cookie where nothing is changed.
+//! How a session token is sent: in `Authorization`, or in a cookie where nothing is changed.
 
 use super::{COOKIE_SUFFIX, by_pem, own};
 use crate::both_engines;
@@ -6,7 +6,6 @@ use crate::support::{Answer, PARTY, Signer, TestApp, user_id};
 use reqwest::Method;
 use serde_json::Value;
 
-/// A request with these headers.
 async fn ask(app: &TestApp, method: Method, path: &str, headers: &[(&str, String)]) -> Answer {
     let mut request = app.http.request(method, format!("{}{path}", app.origin));
     for (name, value) in headers {
@@ -15,7 +14,6 @@ async fn ask(app: &TestApp, method: Method, path: &str, headers: &[(&str, String
     Answer::of(request.send().await.unwrap()).await
 }
 
-/// `GET /v1/me` with these cookies.
 async fn me(app: &TestApp, cookies: &str) -> Answer {
     ask(app, Method::GET, "/v1/me", &[("cookie", cookies.to_owned())]).await
 }

@@ -1,4 +1,4 @@
-//! Whoever follows every redirect comes to an end, whatever the application does.
+//! A browser that follows every redirect comes to an end, whatever the application does.
 
 use super::{PATH, Page, Visitor, proven};
 use crate::both_engines;
@@ -110,7 +110,7 @@ both_engines! {
         let (status, text) = second.html();
         assert_eq!(status, 401);
         assert!(text.contains("<a href=\"/sign-in?redirect_url="), "{text}");
-        // Whoever has signed in meanwhile goes on at once.
+        // A visitor who has signed in meanwhile goes on at once.
         let id = app.sign_up("Ada");
         let token = app.emulator.session_token(&id);
         let third = Visitor::browser(&app, &token).keeping(&first).asks_for("/dashboard").await;

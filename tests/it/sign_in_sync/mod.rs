@@ -1,9 +1,9 @@
-//! The sign-in sync: a browser whose token lacks our id is brought in step and sent on.
+//! The sign-in sync: a browser whose token lacks our id is brought in step and redirected.
 //!
-//! * [`arrival`]: what stands when the browser goes on, and what it costs;
+//! * [`arrival`]: what is there when the browser is redirected, and what it costs;
 //! * [`targets`]: where a browser may be sent, and where never;
-//! * [`loops`]: whoever follows every redirect comes to an end;
-//! * [`refusals`]: who is not sent on, and how each kind of caller is told.
+//! * [`loops`]: a browser that follows every redirect comes to an end;
+//! * [`refusals`]: who is not redirected, and how each kind of client is answered.
 
 mod arrival;
 mod loops;
@@ -16,15 +16,14 @@ use reqwest::redirect::Policy;
 use reqwest::{Client, Method};
 use serde_json::Value;
 
-/// The route.
 const PATH: &str = "/api/clerk/syncUsers";
 
 /// What a browser asks for.
 const HTML: &str = "text/html,application/xhtml+xml,application/xml;q=0.9,*/*;q=0.8";
 const JSON: &str = "application/json";
 
-/// A service that has proven its key already, by somebody else's session: from here on each call
-/// is for the sake of whoever visits. `calls` begins at nothing.
+/// A service that has verified its key already, by another user's session: from here on each call
+/// is caused by the visitor. `calls` begins at zero.
 async fn proven(engine: Engine, variables: &[(&str, &str)]) -> (TestApp, Calls) {
     let app = TestApp::builder(engine).manual_events().variables(variables).start().await;
     let token = app.emulator.session_token(&app.sign_up("Somebody"));
@@ -34,7 +33,7 @@ async fn proven(engine: Engine, variables: &[(&str, &str)]) -> (TestApp, Calls) 
     (app, Calls { before })
 }
 
-/// Looks at a user and writes of metadata.
+/// Fetches of a user and writes of metadata.
 #[derive(Default)]
 struct Calls {
     before: (u64, u64),
@@ -62,7 +61,6 @@ impl Page {
         self.headers.get(name).map(|value| value.to_str().unwrap())
     }
 
-    /// Where a redirect leads.
     fn location(&self) -> &str {
         assert_eq!(self.status, 303, "{self:?}");
         assert_eq!(self.header("cache-control"), Some("no-store"));
@@ -73,14 +71,12 @@ impl Page {
         serde_json::from_str(&self.text).unwrap_or_else(|_| panic!("no JSON: {self:?}"))
     }
 
-    /// The code of a problem.
     fn problem(&self) -> (u16, String) {
         assert_eq!(self.header("content-type"), Some("application/problem+json"), "{self:?}");
         assert_eq!(self.header("cache-control"), Some("no-store"));
         (self.status, self.json()["code"].as_str().unwrap().to_owned())
     }
 
-    /// The text of a page for people.
     fn html(&self) -> (u16, &str) {
         assert_eq!(self.header("content-type"), Some("text/html; charset=utf-8"), "{self:?}");
         assert_eq!(self.header("cache-control"), Some("no-store"));
@@ -96,24 +92,21 @@ impl Page {
     }
 }
 
-/// Somebody who asks the route: a session, and what is accepted.
+/// A client of the route: its session, and what it accepts.
 #[derive(Clone, Copy)]
 struct Visitor<'a> {
     app: &'a TestApp,
     token: Option<&'a str>,
     accept: Option<&'a str>,
     referer: Option<&'a str>,
-    /// A cookie of this route, besides.
     cookie: Option<&'a str>,
 }
 
 impl<'a> Visitor<'a> {
-    /// A browser with a session in its cookie.
     fn browser(app: &'a TestApp, token: &'a str) -> Self {
         Self { app, token: Some(token), accept: Some(HTML), referer: None, cookie: None }
     }
 
-    /// A browser without a session.
     fn stranger(app: &'a TestApp) -> Self {
         Self { app, token: None, accept: Some(HTML), referer: None, cookie: None }
     }
@@ -139,7 +132,6 @@ impl<'a> Visitor<'a> {
         self.visits(&format!("{PATH}{}", query.finish())).await
     }
 
-    /// Goes to a path of the service.
     async fn visits(self, path: &str) -> Page {
         self.sends(Method::GET, path).await
     }

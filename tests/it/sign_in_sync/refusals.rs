@@ -1,4 +1,4 @@
-//! Who is not sent on, and how each kind of caller is told.
+//! Who is not redirected, and how each kind of client is answered.
 
 use super::{HTML, JSON, PATH, Visitor};
 use crate::both_engines;
@@ -113,7 +113,7 @@ both_engines! {
         app.emulator.ban(&id, false);
         let token = app.emulator.session_token(&id);
         let browser = Visitor::browser(&app, &token);
-        // Until the provider can be asked, the table's word counts.
+        // Until the provider can be asked, the row counts.
         app.emulator.set_outage(Outage::Unauthorized);
         let (status, code) = browser.accepting(Some(JSON)).visits(PATH).await.problem();
         assert_eq!((status, code.as_str()), (403, "user_banned"));
@@ -144,12 +144,12 @@ both_engines! {
         assert!(started.elapsed() < HELD_AT_MOST, "{:?}", started.elapsed());
         assert_eq!(app.user(&id).await["email"], "ada@example.org");
         assert_eq!(app.metadata(&id), json!({}));
-        // It stays due: somebody tells the provider later.
+        // It stays due: a worker writes it back later.
         assert_eq!(app.database.count("write_backs WHERE state = 'due'"), 1);
     }
 }
 
-/// Everybody who comes with the token is refused for this reason: a browser by a page.
+/// Every client with the token is refused for this reason, a browser by a page.
 async fn refused(app: &TestApp, token: &str, code: &str) {
     let browser = Visitor::browser(app, token);
     for accept in [Some(JSON), None, Some("*/*")] {

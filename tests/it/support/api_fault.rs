@@ -14,13 +14,11 @@ pub enum ApiFault {
     LimitedFor(u64),
     /// 429 without `Retry-After`.
     Limited,
-    /// A 5xx of the provider.
     Failed(u16),
     /// A proxy's HTML page instead of the provider's JSON.
     Html,
     /// The connection breaks in the middle of the answer.
     Cut,
-    /// The answer comes late.
     Slow(Duration),
 }
 

@@ -78,12 +78,10 @@ impl TestApp {
         (database, emulator)
     }
 
-    /// Waits for a service that ends by itself.
     pub async fn ended(mut self) -> Result<(), AppError> {
         self.task.take().unwrap().await.unwrap()
     }
 
-    /// The metrics' text.
     pub async fn metrics(&self) -> String {
         let origin = self.metrics_origin.as_ref().unwrap_or(&self.origin);
         self.http.get(format!("{origin}/metrics")).send().await.unwrap().text().await.unwrap()

@@ -37,7 +37,6 @@ impl TestApp {
         tokio::spawn(async move { client.send_bytes(&id, body).await })
     }
 
-    /// How many batches the writer has begun.
     pub async fn batches(&self) -> i64 {
         self.metric("usersync_batch_size_count").await
     }

@@ -28,7 +28,6 @@ impl TestAppBuilder {
         self
     }
 
-    /// With a new emulator as its provider.
     pub fn emulated(self) -> Self {
         self.emulator(&TestEmulator::start())
     }
@@ -56,12 +55,10 @@ impl TestAppBuilder {
         self.variables(&[NO_WRITE_BACK])
     }
 
-    /// With this proxy between the service and its emulator.
     pub fn behind(self, proxy: &Proxy) -> Self {
         self.variables(&[("CLERK_API_URL", &proxy.url)])
     }
 
-    /// Starts the service in this process, ready.
     pub async fn start(self) -> TestApp {
         let app = self.launch();
         app.until_ready().await;
@@ -121,7 +118,6 @@ impl TestAppBuilder {
 /// Nothing is written back: the provider stays as a test left it.
 pub const NO_WRITE_BACK: (&str, &str) = ("USERSYNC_WRITE_BACK", "off");
 
-/// The configuration of a test's service.
 pub fn configuration(database: &TestDatabase, variables: &[(&str, &str)]) -> Config {
     let mut source = ConfigSource::default();
     source.set("DATABASE_URL", database.url());

@@ -7,7 +7,6 @@ use serde_json::{Value, json};
 use std::time::{SystemTime, UNIX_EPOCH};
 use uuid::Uuid;
 
-/// The signing secret of every test's service.
 pub const SECRET: &str = "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw";
 
 /// A client of the service at `origin`, with connections that it keeps.
@@ -15,7 +14,6 @@ pub const SECRET: &str = "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw";
 pub struct TestClient {
     pub http: reqwest::Client,
     pub origin: String,
-    /// Where deliveries are posted.
     pub url: String,
 }
 
@@ -39,7 +37,6 @@ impl Answer {
         self.body["code"].as_str().unwrap_or_else(|| panic!("no problem: {self:?}"))
     }
 
-    /// The rows of a list.
     #[track_caller]
     pub fn data(&self) -> &[Value] {
         assert_eq!(self.status, 200, "{self:?}");
@@ -64,7 +61,6 @@ impl Answer {
     }
 }
 
-/// Seconds since 1970.
 pub fn now_seconds() -> i64 {
     i64::try_from(SystemTime::now().duration_since(UNIX_EPOCH).unwrap().as_secs()).unwrap()
 }
@@ -79,17 +75,14 @@ impl TestClient {
         Self { http: reqwest::Client::new(), url: format!("{origin}/webhooks/clerk"), origin }
     }
 
-    /// Posts an event as a new message.
     pub async fn send(&self, event: &Value) -> Answer {
         self.send_as(&message_id(), event).await
     }
 
-    /// Posts an event as the given message.
     pub async fn send_as(&self, id: &str, event: &Value) -> Answer {
         self.send_bytes(id, event.to_string().into_bytes()).await
     }
 
-    /// Posts bytes as the given message.
     pub async fn send_bytes(&self, id: &str, body: Vec<u8>) -> Answer {
         self.try_send(id, body).await.expect("the service answers")
     }
@@ -132,17 +125,14 @@ impl TestClient {
         Answer::of(request.send().await.unwrap()).await
     }
 
-    /// A request of an operator.
     pub async fn ask(&self, method: Method, path: &str, body: Option<Value>) -> Answer {
         self.ask_as(Some(ADMIN_TOKEN), method, path, body.map(|body| body.to_string())).await
     }
 
-    /// `GET` without a token.
     pub async fn get(&self, path: &str) -> Answer {
         self.ask_as(None, Method::GET, path, None).await
     }
 
-    /// `GET` with a bearer token.
     pub async fn get_as(&self, token: &str, path: &str) -> Answer {
         self.ask_as(Some(token), Method::GET, path, None).await
     }
@@ -166,7 +156,6 @@ impl TestClient {
         self.ask(Method::POST, "/v1/reconcile", Some(json!({ "user_ids": ids }))).await
     }
 
-    /// The outcome of a resync of one user, and its reason.
     pub async fn resync_one(&self, id: &str) -> (String, Option<String>) {
         let answer = self.resync(&[id]).await;
         let one = &answer.data()[0];
@@ -174,7 +163,6 @@ impl TestClient {
         (text("outcome").unwrap(), text("reason"))
     }
 
-    /// Starts a job; returns its id.
     pub async fn start_job(&self, body: Value) -> String {
         let answer = self.ask(Method::POST, "/v1/jobs", Some(body)).await;
         assert_eq!(answer.status, 202, "{answer:?}");
@@ -185,7 +173,6 @@ impl TestClient {
         self.start_job(json!({"kind": "backfill"})).await
     }
 
-    /// The job as it is shown now.
     pub async fn job(&self, id: &str) -> Value {
         let answer = self.get_as(ADMIN_TOKEN, &format!("/v1/jobs/{id}")).await;
         assert_eq!(answer.status, 200, "{answer:?}");
@@ -223,7 +210,6 @@ impl TestClient {
         self.job_in_state(&id, "succeeded").await
     }
 
-    /// Has an operator cancel a job.
     pub async fn cancel_job(&self, id: &str) -> Answer {
         self.ask(Method::POST, &format!("/v1/jobs/{id}/cancel"), None).await
     }

@@ -16,7 +16,6 @@ impl Cluster {
         Self { url, directory }
     }
 
-    /// Stops the server: sessions are cut.
     pub fn stop(&self) {
         script("stop", &self.directory, None);
     }
@@ -38,7 +37,6 @@ impl Drop for Cluster {
     }
 }
 
-/// Runs `scripts/postgres` and returns what it printed.
 fn script(verb: &str, directory: &TempDir, mode: Option<&str>) -> String {
     let output = Command::new("bash")
         .arg(concat!(env!("CARGO_MANIFEST_DIR"), "/scripts/postgres"))

@@ -10,7 +10,6 @@ use std::sync::Arc;
 use tempfile::TempDir;
 use uuid::Uuid;
 
-/// Which database a test runs on.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Engine {
     Postgres,
@@ -38,7 +37,6 @@ struct Row {
 }
 
 impl TestDatabase {
-    /// A new, empty database.
     pub fn new(engine: Engine) -> Self {
         let url = (engine == Engine::Postgres).then(|| {
             std::env::var("USERSYNC_TEST_POSTGRES_URL").expect(
@@ -49,7 +47,6 @@ impl TestDatabase {
         Self::at(engine, url)
     }
 
-    /// A new schema on the given server.
     pub fn on_server(url: &str) -> Self {
         Self::at(Engine::Postgres, Some(url.to_owned()))
     }
@@ -69,12 +66,10 @@ impl TestDatabase {
         }
     }
 
-    /// Where the SQLite file is.
     pub fn sqlite_path(&self) -> PathBuf {
         self.directory.path().join("usersync.db")
     }
 
-    /// Runs statements.
     pub fn execute(&self, sql: &str) {
         match &self.postgres {
             Some(schema) => schema.connect().batch_execute(sql).unwrap(),
@@ -137,7 +132,6 @@ impl Drop for Schema {
 }
 
 impl TestDatabase {
-    /// The names of our tables.
     pub fn tables(&self) -> Vec<String> {
         let names = self.query(match self.engine {
             Engine::Postgres => {

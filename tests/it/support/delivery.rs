@@ -17,7 +17,6 @@ impl Delivery {
         Self::bytes(event.to_string())
     }
 
-    /// Bytes, signed now as a new message.
     pub fn bytes(body: impl Into<Vec<u8>>) -> Self {
         Self::by(SECRET, now_seconds(), body)
     }

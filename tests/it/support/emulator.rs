@@ -61,14 +61,12 @@ impl TestEmulator {
         .to_vec()
     }
 
-    /// Signs up a user of this first name; returns the id.
     pub fn sign_up(&self, name: &str) -> String {
         let address = format!("{}@example.org", name.to_lowercase());
         let user = self.create_user(json!({"first_name": name, "email_address": [address]}));
         user["id"].as_str().unwrap_or_else(|| panic!("refused: {user}")).to_owned()
     }
 
-    /// Signs up this many users; returns their ids.
     pub fn sign_up_many(&self, count: usize) -> Vec<String> {
         let issued = self.issued_ids().len();
         (issued..issued + count).map(|number| self.sign_up(&format!("User{number}"))).collect()
@@ -76,7 +74,6 @@ impl TestEmulator {
 }
 
 impl TestApp {
-    /// Signs up a user at the provider; returns the id.
     pub fn sign_up(&self, name: &str) -> String {
         self.emulator.sign_up(name)
     }
@@ -112,7 +109,6 @@ impl TestApp {
         self.column(user_id, &columns).unwrap()
     }
 
-    /// The one value of a column of a user, as text.
     pub fn column(&self, id: &str, column: &str) -> Option<String> {
         let sql =
             format!("SELECT CAST({column} AS text) AS value FROM users WHERE external_id = '{id}'");
@@ -127,12 +123,10 @@ impl TestApp {
         (counts.requests_of("metadata_patch"), counts.requests_of("get") - proofs)
     }
 
-    /// `GET /v1/me` of a user.
     pub async fn me(&self, user_id: &str) -> super::Answer {
         self.get_as(&self.emulator.session_token(user_id), "/v1/me").await
     }
 
-    /// The public metadata that the provider holds of a user.
     pub fn metadata(&self, user_id: &str) -> Value {
         self.emulator.user(user_id).unwrap()["public_metadata"].clone()
     }
@@ -149,7 +143,6 @@ impl TestDatabase {
         self.until_count(from, 0).await;
     }
 
-    /// The values of a query that are not null.
     pub fn texts(&self, sql: &str) -> Vec<String> {
         self.query(sql).into_iter().flatten().collect()
     }

@@ -43,7 +43,6 @@ pub fn event_of(user: &Value) -> Value {
     })
 }
 
-/// The `user.deleted` event of a user.
 pub fn deleted(id: &str) -> Value {
     json!({
         "type": "user.deleted",

@@ -60,7 +60,6 @@ impl<'de> Visitor<'de> for NamesVisitor {
     }
 }
 
-/// What a job counts.
 pub const JOB_COUNTERS: [&str; 9] = [
     "seen",
     "created",

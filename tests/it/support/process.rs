@@ -96,7 +96,6 @@ impl AppProcess {
         kill_process(Pid::from_child(&self.child), signal).unwrap();
     }
 
-    /// How the process ended, once it has.
     pub async fn ended(&mut self) -> ExitStatus {
         until("the service has ended", async || self.child.try_wait().unwrap()).await
     }
@@ -109,13 +108,11 @@ impl AppProcess {
         self.log()
     }
 
-    /// The whole part of a metric that has no labels.
     pub async fn metric(&self, name: &str) -> i64 {
         let answer = self.http.get(format!("{}/metrics", self.origin)).send().await.unwrap();
         sample_of(&answer.text().await.unwrap(), name)
     }
 
-    /// Everything that the process has logged.
     pub fn log(&self) -> String {
         std::fs::read_to_string(self.directory.path().join("log")).unwrap()
     }
@@ -136,7 +133,6 @@ impl AppProcess {
         line.unwrap().trim().trim_end_matches(" kB").parse().unwrap()
     }
 
-    /// How many files and sockets the process has open.
     pub fn open_files(&self) -> usize {
         let entries = std::fs::read_dir(format!("/proc/{}/fd", self.child.id()));
         entries.unwrap().count()

@@ -41,7 +41,6 @@ pub struct Program {
     variables: Vec<(String, String)>,
 }
 
-/// What a finished run came to.
 #[derive(Debug)]
 pub struct RunOutput {
     pub status: Option<i32>,
@@ -76,13 +75,11 @@ impl Program {
         tokio::task::spawn_blocking(move || self.run(&arguments)).await.unwrap()
     }
 
-    /// Runs to the end.
     pub fn run(&self, arguments: &[&str]) -> RunOutput {
         let output = self.command(arguments).output().unwrap();
         RunOutput::of(&output)
     }
 
-    /// Starts, and goes on at once.
     pub fn start(&self, arguments: &[&str]) -> Running {
         let mut command = self.command(arguments);
         let mut child = command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();

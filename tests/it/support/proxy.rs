@@ -25,7 +25,6 @@ pub enum Blocked {
     Fetches,
     /// Answers that hold a page of users.
     Pages,
-    /// Requests for pages behind the first.
     LaterPages,
     /// The same, which are refused at once and not held.
     LaterPagesRefused,
@@ -43,7 +42,6 @@ struct ProxyState {
     upstream: Upstream,
     /// What is blocked, and how often those that were held have been released.
     blocked: watch::Sender<(Blocked, usize)>,
-    /// How many requests are held now.
     held: watch::Sender<usize>,
     arrivals: Mutex<Vec<Instant>>,
     /// What `GET` requests about users meet, one after the other.
@@ -188,7 +186,6 @@ impl Drop for Server {
     }
 }
 
-/// The emulator behind a proxy.
 pub struct Upstream {
     url: String,
     http: reqwest::Client,

@@ -34,7 +34,6 @@ fn read_answer(stream: &mut TcpStream) -> (u16, Value) {
     }
 }
 
-/// Status and body, once both are there.
 fn parse(text: &str) -> Option<(u16, Value)> {
     let (head, body) = text.split_once("\r\n\r\n")?;
     let status = head.split(' ').nth(1)?.parse().ok()?;

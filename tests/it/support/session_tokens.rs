@@ -43,7 +43,6 @@ impl<'a> SessionTokens<'a> {
         json!({"alg": "RS256", "cat": "cl_B7d4PD111AAA", "kid": self.key_id, "typ": "JWT"})
     }
 
-    /// The usual claims, as of now.
     pub fn claims(&self) -> Value {
         let now = now_seconds();
         json!({
@@ -52,7 +51,6 @@ impl<'a> SessionTokens<'a> {
         })
     }
 
-    /// One that passes.
     pub fn good(&self) -> String {
         self.sign(&self.header(), &self.claims())
     }

@@ -52,7 +52,7 @@ both_engines! {
         until_live(&app.database, 1_200).await;
         turns_later(&app.database, 1).await;
         assert_idle(&app).await;
-        // So many that they fill three pages, of which none was told.
+        // So many that they fill three pages, without events.
         let ids = app.emulator.issued_ids();
         change(&app.emulator, &ids, -1);
         let newest = app.emulator.user(&ids[1_199]).unwrap()["updated_at"].as_i64();
@@ -71,7 +71,7 @@ both_engines! {
         let app = watching(engine, &emulator, &[]).start().await;
         until_live(&app.database, 600).await;
         turns_later(&app.database, 1).await;
-        // More than a page, of which nobody was told.
+        // More than a page, without events.
         let before = now_seconds() * 1_000 - 1;
         change(&app.emulator, &ids[1..], 0);
         let changed = format!("users WHERE version_updated_at > {before}");
@@ -119,7 +119,7 @@ both_engines! {
         proxy.block(Blocked::LaterPages);
         let app = watching(engine, &emulator, &[]).behind(&proxy).start().await;
         until_live(&app.database, 500).await;
-        // More than the mass-delete limit lets pass.
+        // More than the mass-delete limit allows.
         import_strangers(&app.database, 120);
         proxy.block(Blocked::Nothing);
         let done = async || (reconciles(&app.database, "'blocked'") > 0).then_some(());

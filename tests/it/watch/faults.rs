@@ -1,4 +1,4 @@
-//! What goes wrong harms nothing, and is said.
+//! Faults of the provider harm nothing, and are logged.
 
 use super::{
     listed_and_counted, reconciles, service, table, turns, turns_later, until_live, until_logged,
@@ -9,7 +9,7 @@ use crate::support::{Engine, TestDatabase, TestEmulator, until};
 use clerk_emulator::Outage;
 use serde_json::json;
 
-/// How every line of the log begins that tells of a watch which came to nothing.
+/// How a line of the log begins about a watch that failed.
 const FAILED: &str = "the watch could not look at the provider";
 
 both_engines! {

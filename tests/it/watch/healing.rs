@@ -7,7 +7,7 @@ use crate::support::{
 };
 use serde_json::json;
 
-/// Has the database record during which turn each row of a user is written.
+/// Makes the database record during which turn each row of a user is written.
 fn record_turns(database: &TestDatabase) {
     let insert = "INSERT INTO healed (turn) SELECT fence FROM leases WHERE name = 'watch'";
     database.execute(&match database.engine {
@@ -78,7 +78,7 @@ both_engines! {
         let app = watching(engine, &TestEmulator::start(), &[]).start().await;
         let ids = app.emulator.sign_up_many(3);
         until_live(&app.database, 3).await;
-        // Deleted here for good, and there all the same.
+        // Deleted here, and still at the provider.
         assert_eq!(app.send(&deleted(&ids[0])).await.outcome(), "applied");
         let one_done = async || (reconciles(&app.database, "'succeeded'") == 1).then_some(());
         until("the counts are noticed", one_done).await;

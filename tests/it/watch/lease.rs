@@ -113,7 +113,7 @@ both_engines! {
     }
 }
 
-/// A replica that does not work leaves the watch to others.
+/// A replica without workers leaves the watch to others.
 #[tokio::test]
 async fn a_replica_without_workers_watches_nothing() {
     let variables = [NO_WRITE_BACK, EVERY_SECOND, ("USERSYNC_WORKERS", "off")];

@@ -29,7 +29,6 @@ fn watching(
     builder.variables(&[EVERY_SECOND]).variables(variables)
 }
 
-/// How many turns of this name were begun.
 fn turns_of(database: &TestDatabase, name: &str) -> usize {
     let sql = format!("SELECT CAST(fence AS text) AS value FROM leases WHERE name = '{name}'");
     let fence = database.query(&sql).pop().flatten();
@@ -69,7 +68,6 @@ async fn until_live(database: &TestDatabase, count: usize) {
     database.until_count("users_live", count).await;
 }
 
-/// How many reconciles there are in one of these states.
 fn reconciles(database: &TestDatabase, states: &str) -> usize {
     database.count(&format!("jobs WHERE kind = 'reconcile' AND state IN ({states})"))
 }
@@ -84,13 +82,11 @@ fn listed_and_counted(emulator: &TestEmulator) -> (u64, u64) {
     (counts.requests_of("list"), counts.requests_of("count"))
 }
 
-/// What every row holds.
 fn table(database: &TestDatabase) -> Vec<String> {
     let dump = database.dump();
     dump.lines().filter(|line| line.starts_with("users:")).map(str::to_owned).collect()
 }
 
-/// The service as a process of its own, which watches every second and writes nothing back.
 async fn service(
     database: &TestDatabase,
     emulator: &TestEmulator,

@@ -77,7 +77,7 @@ both_engines! {
     }
 
     async fn a_time_of_the_day_comes_once_a_day(engine) {
-        // Not within this test, whenever that runs.
+        // Not within this test.
         let hour = (now_seconds() / 3_600 + 12) % 24;
         let schedule = format!("{hour:02}:30");
         let app = scheduled(engine, &TestEmulator::start(), ("USERSYNC_RECONCILE_SCHEDULE", &schedule)).start().await;

@@ -1,4 +1,4 @@
-//! No more requests than may be, over all replicas.
+//! No more requests than allowed, over all replicas.
 
 use crate::both_engines;
 use crate::support::{Engine, Proxy, TestApp, TestDatabase, TestEmulator, configuration, event_of};
@@ -32,7 +32,7 @@ both_engines! {
     }
 }
 
-/// Workers may spend four fifths; the rest is for people, who come at once.
+/// Workers may spend four fifths; the rest is for sign-ins.
 #[tokio::test]
 async fn trap_37_two_replicas_never_exceed_the_budget_and_people_go_first() {
     const USERS: usize = 22;
@@ -50,7 +50,7 @@ async fn trap_37_two_replicas_never_exceed_the_budget_and_people_go_first() {
     let person = emulator.create_user(json!({"first_name": "Ada"}));
     let token = emulator.session_token(person["id"].as_str().unwrap());
     assert_eq!(replicas[0].get_as(&token, "/v1/me").await.status, 200);
-    // Within the window of the first call nobody but that person got through.
+    // Within the window of the first call only that sign-in got through.
     let arrivals = proxy.arrivals();
     let first_window = arrivals.iter().filter(|at| **at < arrivals[0] + WINDOW);
     assert_eq!(first_window.count(), BUDGET * 4 / 5 + 1);

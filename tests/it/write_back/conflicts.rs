@@ -1,4 +1,4 @@
-//! Values at the provider that are not ours are left alone, and said to be there.
+//! Values at the provider that are not ours are left alone, and listed.
 
 use crate::both_engines;
 use crate::support::{ADMIN_TOKEN, TestApp, TestDatabase, event_of};
@@ -96,7 +96,7 @@ both_engines! {
         assert_eq!((&row["role"], &row["plan"]), (&json!("user"), &json!("pro")));
     }
 
-    /// At most two calls a user: each service sends once what it has not seen, and whoever sees the
+    /// At most two calls a user: each service sends once what it has not seen, and the one that sees the
     /// other's id afterwards leaves it alone.
     async fn two_services_on_one_instance_end_in_a_conflict_and_not_in_a_fight(engine) {
         const USERS: u64 = 20;

@@ -1,4 +1,4 @@
-//! Users who are deleted meanwhile: nothing is tried for ever.
+//! Users who are deleted meanwhile: no write-back is tried for ever.
 
 use crate::both_engines;
 use crate::support::{Blocked, TestApp, configuration, event_of, until, user};

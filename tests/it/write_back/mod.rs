@@ -1,13 +1,13 @@
-//! Write-back: the provider is told our id and role, once, whatever goes wrong meanwhile.
+//! Write-back: our id and role are written to the provider, once, whatever goes wrong meanwhile.
 //!
 //! * [`no_op`]: users that agree, echoes, and services that write nothing back;
-//! * [`overrides`]: what an operator sets survives older events, and the latest choice wins;
+//! * [`overrides`]: an override survives older events, and the latest one wins;
 //! * [`conflicts`]: values that are not ours are left alone;
 //! * [`deletion`]: users who are deleted meanwhile;
 //! * [`outages`]: the API is away, or refuses the key;
-//! * [`prefetch`]: users who wait after a backfill are looked at together;
-//! * [`budget`]: no more requests than may be;
-//! * [`replicas`]: replicas at work together, and killed.
+//! * [`prefetch`]: users who are due after a backfill are fetched together;
+//! * [`budget`]: no more requests than allowed;
+//! * [`replicas`]: replicas together, and killed.
 
 mod budget;
 mod conflicts;

@@ -95,7 +95,7 @@ both_engines! {
         assert_eq!(database.count("users WHERE status = 'active'"), 2);
     }
 
-    /// A call whose answer is lost is followed by a look, so that nothing is sent twice.
+    /// A call whose answer is lost is followed by a `GET`, so that nothing is sent twice.
     async fn heavy_faults_cost_no_surplus_call(engine) {
         let app = TestApp::builder(engine).emulated().start().await;
         app.emulator.set_faults(Faults::Heavy);
@@ -115,7 +115,7 @@ both_engines! {
     }
 }
 
-/// Stopping does not wait for a proof that cannot be had.
+/// Stopping does not wait until the key is verified.
 #[tokio::test]
 async fn a_service_stops_while_the_key_cannot_be_proven() {
     let (app, proxy) = TestApp::builder(Engine::Sqlite).emulated().start_behind_proxy().await;

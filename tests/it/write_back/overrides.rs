@@ -1,4 +1,4 @@
-//! What an operator sets here survives older events, and the latest choice wins.
+//! An override survives older events, and the latest one wins.
 
 use crate::both_engines;
 use crate::support::{Blocked, Engine, Proxy, TestApp, event_of, until};
@@ -6,7 +6,7 @@ use serde_json::{Value, json};
 
 const ROLES: [(&str, &str); 1] = [("USERSYNC_ROLES", "user,editor,admin")];
 
-/// A settled user whose further events a test sends itself, and the user object of now.
+/// A user to whom all is written back and whose further events are the test's; and the user object.
 async fn settled(engine: Engine) -> (TestApp, Proxy, String, Value) {
     let (app, proxy) =
         TestApp::builder(engine).emulated().variables(&ROLES).start_behind_proxy().await;
@@ -19,7 +19,6 @@ async fn settled(engine: Engine) -> (TestApp, Proxy, String, Value) {
 }
 
 impl TestApp {
-    /// Waits until a write-back met the limit of one user.
     async fn until_limited(&self) {
         let sample = "usersync_write_backs_total{outcome=\"rate_limited\"}";
         let limited = async || (self.metric(sample).await > 0).then_some(());
@@ -124,7 +123,7 @@ both_engines! {
         assert_eq!(app.calls(), (2, 2), "the look is repeated, and shows what is to be replaced");
     }
 
-    /// The provider takes ten changes of one user in ten seconds, of which a choice costs two.
+    /// The provider takes ten changes of one user in ten seconds, of which an override costs two.
     async fn a_user_chosen_for_too_often_keeps_nobody_else_waiting(engine) {
         let (app, _relay, id, _) = settled(engine).await;
         for number in 0..8 {

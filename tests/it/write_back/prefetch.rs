@@ -1,5 +1,5 @@
-//! After a backfill many wait to be told: they are looked at together, and whoever is right costs
-//! nothing.
+//! After a backfill many users are due: they are fetched together, and those that agree cost
+//! no call.
 
 use crate::both_engines;
 use crate::support::{Engine, TestApp, TestDatabase, TestEmulator};
@@ -8,8 +8,8 @@ use serde_json::json;
 /// More than are looked at in one call.
 const USERS: usize = 120;
 
-/// A table that was filled while nothing was written back, whose snapshots are an hour old by now;
-/// then a reconcile, with write-back on, notes everybody.
+/// A table filled without write-back, whose snapshots are an hour old by now; then a reconcile,
+/// with write-back on, that makes every user due.
 async fn backfilled(engine: Engine) -> (TestDatabase, TestEmulator, Vec<String>) {
     let (database, emulator) = (TestDatabase::new(engine), TestEmulator::start());
     let ids = emulator.sign_up_many(USERS);

@@ -1,4 +1,4 @@
-//! Replicas at work together, and killed.
+//! Replicas together, and killed.
 
 use crate::support::{
     Blocked, Cluster, Engine, Proxy, Rng, TestApp, TestDatabase, TestEmulator, event_of,
@@ -7,14 +7,13 @@ use serde_json::{Value, json};
 use std::sync::Arc;
 use tokio::task::JoinSet;
 
-/// How many calls one replica has under way.
 const AT_ONCE: usize = 8;
 
 fn sign_up(emulator: &TestEmulator, number: usize) -> Value {
     emulator.create_user(json!({"first_name": format!("User{number}")}))
 }
 
-/// Every user holds the id of its row, and a role; returns how many calls it took.
+/// Checks that every user holds the id of its row, and a role; returns how many calls it took.
 fn told(emulator: &TestEmulator, database: &TestDatabase) -> usize {
     let rows = database.query("SELECT external_id || ' ' || id AS value FROM users ORDER BY 1");
     let rows: Vec<String> = rows.into_iter().flatten().collect();
@@ -30,7 +29,7 @@ fn told(emulator: &TestEmulator, database: &TestDatabase) -> usize {
     emulator.issued_ids().iter().map(|id| emulator.metadata_writes(id)).sum()
 }
 
-/// On both engines at once: most of the time is spent waiting for the leases of the dead.
+/// On both engines at once: most of the time is spent waiting for leases to end.
 #[tokio::test]
 async fn every_user_is_told_though_the_process_is_killed() {
     tokio::join!(told_though_killed(Engine::Postgres), told_though_killed(Engine::Sqlite));
@@ -81,8 +80,8 @@ async fn three_replicas_make_exactly_one_call_a_user() {
     assert_eq!(told(&emulator, &database), USERS);
 }
 
-/// Events, choices, resyncs and write-backs of few users through three replicas at once: all
-/// lock users first and write-backs second, so nobody waits for anybody in a circle.
+/// Events, overrides, resyncs and write-backs of few users through three replicas at once: all
+/// lock users first and write-backs second, so there is no deadlock.
 #[tokio::test]
 async fn hot_users_cause_no_deadlock_and_end_right() {
     const USERS: usize = 12;

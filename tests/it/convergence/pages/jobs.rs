@@ -1,4 +1,4 @@
-//! Replicas at work, as far as they write: events, pages of a job and of the watch, absences.
+//! How replicas write: events, pages of a job and of the watch, absences.
 
 use super::USERS;
 use super::sight::{Look, Sight};
@@ -15,13 +15,11 @@ use usersync::store::leases::ScheduledRun;
 use usersync::store::write_backs::WriteBackPolicy;
 use usersync::store::{Moment, Store, StoredUser};
 
-/// What is on its way into the table.
 pub struct Pending {
     pub way: Way,
     pub things: Vec<Value>,
 }
 
-/// Who writes it.
 #[derive(Clone, Copy, PartialEq)]
 pub enum Way {
     Job,
@@ -29,7 +27,6 @@ pub enum Way {
     Alone,
 }
 
-/// Replicas at work, as far as they write.
 pub struct Jobs {
     fetching: Fetching,
     policy: WriteBackPolicy,
@@ -49,7 +46,7 @@ impl Jobs {
         Self { fetching: Fetching { store, config }, policy, lease, shift }
     }
 
-    /// What is on its way once this is seen. Of a user without a live row nobody finds that it is gone.
+    /// What is to be committed once this is seen. Only a live row can be found absent.
     pub async fn see(&self, sight: &Sight, ids: &[String; USERS], instant: i64) -> Pending {
         let shown = |page: &[Option<Look>; USERS]| {
             let looks = page.iter().zip(ids);
@@ -80,7 +77,6 @@ impl Jobs {
         Pending { way, things }
     }
 
-    /// Writes what is on its way.
     pub async fn commit(&self, way: Way, things: &[Value]) {
         let now = Moment::from_timestamp(jiff::Timestamp::now());
         let id = |thing: &Value| thing["data"]["id"].as_str().unwrap().to_owned();
@@ -96,7 +92,7 @@ impl Jobs {
                 page.progress.cursor = "null".into();
                 let page = Arc::new(page);
                 let mut lease = self.lease.lock().await;
-                // On a machine that stood still the lease may be lost.
+                // On a busy machine the lease may be lost.
                 while store
                     .commit_page(lease.clone(), policy(), now, page.clone())
                     .await

@@ -1,9 +1,9 @@
 //! Pages of jobs and of the watch, absences and events, each seen at one instant and committed at
-//! another: whatever the order of commits, rows are what the set of things seen comes to.
+//! another: whatever the order of commits, the set of things seen decides the rows.
 //!
-//! A page leaves a row alone that a fetch brought and that shows the same: this is no news, so the
-//! set does not lock it. Where the provider is of one mind, rows are compared too with the set that
-//! holds everything: nothing but when the user was seen last may differ.
+//! A page leaves a row alone that was fetched and shows the same: that is not new, so the set does
+//! not hold it. Where the provider never contradicts itself, rows are also compared with the set that
+//! holds everything: only the times when the user was seen last may differ.
 
 mod jobs;
 mod sight;
@@ -77,9 +77,9 @@ fn check(engine: Engine) {
     result.unwrap();
 }
 
-/// Whether the provider, when it is asked, neither says of anybody that they are gone nor shows the
-/// user in two ways as of one `updated_at`. Else it matters when it last said which, and that is just
-/// what a page that is no news does not note.
+/// Whether the provider neither reported a user as gone nor showed the
+/// user in two ways as of one `updated_at`. Else it matters when it did so last, and that is what
+/// a page that is no news does not record.
 fn is_of_one_mind(all: &[Value]) -> bool {
     let fetched: Vec<&Value> = all.iter().filter(|thing| thing["type"] == "fetched").collect();
     let agree = |one: &Value, other: &Value| {
@@ -96,16 +96,15 @@ fn without_instants(mut row: Value) -> Value {
     row
 }
 
-/// What was seen of a user.
 #[derive(Default)]
 struct Seen {
-    /// What was news when it was committed.
+    /// What was new when it was committed.
     news: Vec<Value>,
     all: Vec<Value>,
 }
 
 impl Seen {
-    /// Takes in what a page, or anything else, brings.
+    /// Adds an observation.
     fn add(&mut self, id: &str, thing: &Value, way: Way) {
         self.all.push(thing.clone());
         if way == Way::Alone || !self.shows(id, thing) {
@@ -113,7 +112,7 @@ impl Seen {
         }
     }
 
-    /// Whether the row is live, a fetch brought it, and the page adds nothing to what it shows.
+    /// Whether the row is live, was fetched, and the page adds nothing to it.
     fn shows(&self, id: &str, thing: &Value) -> bool {
         if self.news.is_empty() {
             return false;
@@ -130,7 +129,7 @@ impl Seen {
 }
 
 impl Case {
-    /// Has everything seen and committed, each at its time; returns what was seen of each user.
+    /// Observes and commits everything at its time; returns what was seen of each user.
     async fn happen(&self, ids: &[String; USERS], jobs: &Arc<Jobs>) -> [Seen; USERS] {
         let mut seen: [Seen; USERS] = Default::default();
         let mut pending: Vec<(usize, Pending)> = Vec::new();

@@ -5,15 +5,12 @@ use crate::convergence::fetches::START;
 use proptest::prelude::*;
 use serde_json::{Value, json};
 
-/// What is seen at one instant.
 #[derive(Clone, Debug)]
 pub enum Sight {
-    /// Events about one user.
     Event(usize, Look),
     Deletion(usize),
-    /// A page of a job; users who are not there are in none.
+    /// A page of a job; absent users are `None`.
     Page([Option<Look>; USERS]),
-    /// A page of the watch.
     Watch([Option<Look>; USERS]),
     /// A user is looked for and not found.
     Absence(usize),
