@@ -1,6 +1,5 @@
 //! Deliveries that are committed as one batch are answered as if they had come one by one.
 
-use crate::both_engines;
 use crate::support::{Answer, TestApp, WriterLock, deleted, message_id, user, user_id};
 use serde_json::{Value, json};
 

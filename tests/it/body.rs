@@ -1,6 +1,5 @@
 //! Bodies that are too large, too slow or never needed: refused early, and nothing is stored.
 
-use crate::both_engines;
 use crate::support::{Delivery, Engine, TestApp, exchange, message_id, user, user_id};
 
 const MIB: usize = 1024 * 1024;

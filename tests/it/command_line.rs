@@ -1,7 +1,6 @@
 //! The program: with what it refuses to start and how it says so, what it documents, and how it
 //! stops.
 
-use crate::both_engines;
 use crate::support::{Engine, Program, SECRET, TestDatabase};
 use usersync::config::VARIABLES;
 

@@ -1,6 +1,5 @@
 //! What becomes of a delivery: outcomes, order, repetition.
 
-use crate::both_engines;
 use crate::support::{TestApp, deleted, message_id, user, user_id};
 
 both_engines! {

@@ -1,6 +1,5 @@
 //! `usersync dev` and `usersync send`: two commands try the service out, and touch nothing real.
 
-use crate::both_engines;
 use crate::support::{Answer, Program, Running, SECRET, TestApp, shell, until, user, user_id};
 use serde_json::Value;
 use std::fs::{self, Permissions};

@@ -1,7 +1,6 @@
 //! Every fixture, posted as it is to a service that does not know its user, becomes exactly
 //! what its expected file says. The directory is walked, so a case is added by adding a pair.
 
-use crate::both_engines;
 use crate::support::{Answer, Engine, READ_TOKEN, TestApp, USER_FIELDS, field_names, message_id};
 use serde_json::Value;
 use std::collections::BTreeSet;

@@ -1,6 +1,5 @@
 //! Which row an event belongs to, and what remains of a deleted user, in whatever order events come.
 
-use crate::both_engines;
 use crate::support::{TestApp, TestDatabase, deleted, message_id, user, user_id};
 use serde_json::{Value, json};
 

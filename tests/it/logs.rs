@@ -1,6 +1,5 @@
 //! Logs hold ids and closed words only, at any level.
 
-use crate::both_engines;
 use crate::support::{
     READ_TOKEN, SECRET, TestApp, TestClient, TestDatabase, deleted, message_id, user, user_id,
 };

@@ -13,6 +13,7 @@
     reason = "a test fails by panicking, is an edge where time and environment enter, and is nobody's library"
 )]
 
+#[macro_use]
 mod support;
 
 mod absence;

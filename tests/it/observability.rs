@@ -1,6 +1,5 @@
 //! Probes and metrics: where they answer, and what they show.
 
-use crate::both_engines;
 use crate::support::{Answer, Delivery, Engine, TestApp, TestDatabase, until, user, user_id};
 use diesel::connection::SimpleConnection as _;
 use serde_json::json;

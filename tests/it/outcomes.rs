@@ -1,6 +1,5 @@
 //! How a delivery is answered: each outcome and its reason, also as recorded.
 
-use crate::both_engines;
 use crate::support::{Answer, TestApp, deleted, message_id, user, user_id};
 use serde_json::{Value, json};
 

@@ -1,7 +1,6 @@
 //! A payload becomes a profile: which address, name and status count, however loosely the
 //! provider writes them down.
 
-use crate::both_engines;
 use crate::support::{TestApp, user, user_id};
 use serde_json::{Value, json};
 

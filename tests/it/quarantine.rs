@@ -1,7 +1,6 @@
 //! The quarantine: what cannot be understood is kept, applied by a later delivery or a replay,
 //! erased with its subject, and never pushed out.
 
-use crate::both_engines;
 use crate::support::{Answer, Engine, TestApp, deleted, message_id, user, user_id};
 use serde_json::{Value, json};
 

@@ -1,7 +1,6 @@
 //! A delivery that the database refuses is quarantined alone, and applied once the cause is gone, by
 //! another delivery or by a replay.
 
-use crate::both_engines;
 use crate::support::{
     Answer, Engine, Program, TestApp, TestDatabase, configuration, deleted, message_id, user,
     user_id,

@@ -1,7 +1,6 @@
 //! Every response is a proper one: problems have their shape, requests their id, and unknown routes
 //! and methods their codes.
 
-use crate::both_engines;
 use crate::support::{ADMIN_TOKEN, Answer, Delivery, TestApp, user, user_id};
 use reqwest::Method;
 use std::collections::BTreeSet;

@@ -1,7 +1,6 @@
 //! One schema on two engines: the same tables and columns, as the code believes them to be,
 //! and a view that applications can rely on.
 
-use crate::both_engines;
 use crate::support::{
     Engine, TestApp, TestDatabase, USER_FIELDS, configuration, deleted, user, user_id,
 };

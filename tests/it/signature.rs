@@ -1,7 +1,6 @@
 //! Which signatures, headers and times of a delivery pass, how the others are answered, and that
 //! nothing is stored of them.
 
-use crate::both_engines;
 use crate::support::{
     Answer, Delivery, SECRET, TestApp, TestDatabase, message_id, now_seconds, user, user_id,
 };

@@ -1,7 +1,6 @@
 //! `GET /v1/users` and `GET /v1/users/{id}`: who may ask, what is found, and how pages follow
 //! each other.
 
-use crate::both_engines;
 use crate::support::{ADMIN_TOKEN, Answer, READ_TOKEN, TestApp, deleted, user, user_id};
 use serde_json::Value;
 

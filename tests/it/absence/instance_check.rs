@@ -1,7 +1,6 @@
 //! No row is emptied while the key may be a wrong one, or the provider fails.
 
-use super::{emptied, known, lose, recorded};
-use crate::both_engines;
+use super::{known, recorded};
 use crate::support::{NO_WRITE_BACK, TestApp, TestEmulator, outcomes};
 use clerk_emulator::{INSTANCE, Outage};
 
@@ -17,7 +16,7 @@ async fn held_back(app: &TestApp, ids: &[String], reason: &str) {
     for one in answer.body["data"].as_array().unwrap() {
         assert_eq!(one["reason"], reason);
     }
-    assert_eq!((table(app), emptied(app)), (before, 0));
+    assert_eq!((table(app), app.emptied()), (before, 0));
     assert_eq!((recorded(app, "held_back"), recorded(app, "emptied")), (ids.len(), 0));
 }
 
@@ -47,18 +46,18 @@ both_engines! {
         let ids = known(&app, 4).await;
         app.emulator.set_outage(Outage::EmptyLists);
         assert_eq!(outcomes(&app.resync(&ids).await), vec!["unchanged"; 4]);
-        assert_eq!((emptied(&app), app.database.count("absences")), (0, 0));
+        assert_eq!((app.emptied(), app.database.count("absences")), (0, 0));
     }
 
     async fn trap_36_a_key_that_is_refused_empties_nobody(engine) {
         let app = TestApp::builder(engine).manual_events().no_write_back().start().await;
         let ids = known(&app, 4).await;
-        lose(&app, &ids[..1]);
+        app.lose(&ids[..1]);
         for outage in [Outage::Unauthorized, Outage::Unavailable] {
             app.emulator.set_outage(outage);
             assert_eq!(outcomes(&app.resync(&ids).await), vec!["failed"; 4]);
         }
-        assert_eq!((emptied(&app), app.database.count("absences")), (0, 0));
+        assert_eq!((app.emptied(), app.database.count("absences")), (0, 0));
     }
 
     async fn trap_24_a_key_of_another_instance_empties_nobody_and_pins_nothing(engine) {
@@ -87,7 +86,7 @@ both_engines! {
         let configured = ("CLERK_INSTANCE_ID", "ins_configured, ins_as_well");
         let app = TestApp::builder(engine).manual_events().variables(&[NO_WRITE_BACK, configured]).start().await;
         let ids = known(&app, 4).await;
-        lose(&app, &ids[..1]);
+        app.lose(&ids[..1]);
         held_back(&app, &ids[..1], "wrong_instance").await;
         assert_eq!(pinned(&app), []);
     }
@@ -115,12 +114,12 @@ both_engines! {
             let app = TestApp::builder(engine).manual_events().no_write_back().start().await;
             let ids = known(&app, if is_pinned { 2 } else { 1 }).await;
             if is_pinned {
-                lose(&app, &ids[1..]);
+                app.lose(&ids[1..]);
                 assert_eq!(app.resync_one(&ids[1]).await.0, "absent");
                 app.database.execute("DELETE FROM users WHERE deletion_kind = 'absent'");
                 app.database.execute("DELETE FROM absences");
             }
-            lose(&app, &ids[..1]);
+            app.lose(&ids[..1]);
             let reason = if is_pinned { "nobody_known" } else { "wrong_instance" };
             held_back(&app, &ids[..1], reason).await;
         }
@@ -129,7 +128,7 @@ both_engines! {
     async fn the_first_key_that_knows_a_user_pins_its_instance(engine) {
         let app = TestApp::builder(engine).manual_events().variables(&[NO_WRITE_BACK, ("CLERK_INSTANCE_ID", INSTANCE)]).start().await;
         let ids = known(&app, 2).await;
-        lose(&app, &ids[..1]);
+        app.lose(&ids[..1]);
         assert_eq!(app.resync_one(&ids[0]).await.0, "absent");
         assert_eq!(pinned(&app), [Some(INSTANCE.to_owned())]);
     }
@@ -138,7 +137,7 @@ both_engines! {
 /// Has the key verified: by a user who is really absent, whose trace is then removed.
 async fn prove(app: &TestApp) {
     let extra = known(app, 1).await;
-    lose(app, &extra);
+    app.lose(&extra);
     assert_eq!(app.resync_one(&extra[0]).await.0, "absent");
     app.database.execute("DELETE FROM users WHERE deletion_kind = 'absent'");
     app.database.execute("DELETE FROM absences");
@@ -153,5 +152,5 @@ async fn moved(app: TestApp, emulator: TestEmulator) -> TestApp {
 /// Asking again does not help: the same absences are recorded once.
 async fn held_back_once_more(app: &TestApp, ids: &[String]) {
     assert_eq!(outcomes(&app.resync(ids).await), vec!["held_back"; ids.len()]);
-    assert_eq!((recorded(app, "held_back"), emptied(app)), (ids.len(), 0));
+    assert_eq!((recorded(app, "held_back"), app.emptied()), (ids.len(), 0));
 }

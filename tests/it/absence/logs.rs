@@ -1,7 +1,6 @@
 //! The log says what is wrong, without personal data.
 
 use super::SAMPLES;
-use crate::both_engines;
 use crate::support::{ADMIN_TOKEN, TestApp, TestDatabase, TestEmulator, outcomes};
 use clerk_emulator::Outage;
 use serde_json::json;

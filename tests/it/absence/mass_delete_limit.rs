@@ -1,7 +1,6 @@
 //! No more than a few a day, over all requests and replicas.
 
-use super::{SAMPLES, emptied, known_among_others, lose, recorded};
-use crate::both_engines;
+use super::{SAMPLES, known_among_others, recorded};
 use crate::support::{NO_WRITE_BACK, TestApp, TestEmulator, outcomes};
 use tokio::task::JoinSet;
 
@@ -21,12 +20,12 @@ both_engines! {
     async fn ten_are_acted_on_and_of_eleven_not_one(engine) {
         let app = TestApp::builder(engine).manual_events().no_write_back().start().await;
         let ids = known_among_others(&app, ALWAYS + 4).await;
-        lose(&app, &ids[..=ALWAYS]);
+        app.lose(&ids[..=ALWAYS]);
         held_back(&app, &ids[..=ALWAYS]).await;
-        assert_eq!((emptied(&app), recorded(&app, "held_back")), (0, ALWAYS + 1));
+        assert_eq!((app.emptied(), recorded(&app, "held_back")), (0, ALWAYS + 1));
         // What is held back does not count; ten of the same are few enough.
         acted_on(&app, &ids[..ALWAYS]).await;
-        assert_eq!((emptied(&app), recorded(&app, "emptied"), recorded(&app, "held_back")), (ALWAYS, ALWAYS, 1));
+        assert_eq!((app.emptied(), recorded(&app, "emptied"), recorded(&app, "held_back")), (ALWAYS, ALWAYS, 1));
         held_back(&app, &ids[ALWAYS..=ALWAYS]).await;
         assert_eq!(app.database.count("users_live"), SAMPLES + 4);
     }
@@ -34,27 +33,27 @@ both_engines! {
     async fn a_day_is_counted_over_several_requests(engine) {
         let app = TestApp::builder(engine).manual_events().no_write_back().start().await;
         let ids = known_among_others(&app, 16).await;
-        lose(&app, &ids[..14]);
+        app.lose(&ids[..14]);
         acted_on(&app, &ids[..6]).await;
         held_back(&app, &ids[6..11]).await;
         acted_on(&app, &ids[6..10]).await;
         held_back(&app, &ids[10..11]).await;
-        assert_eq!(emptied(&app), ALWAYS);
+        assert_eq!(app.emptied(), ALWAYS);
         // A day and more later.
         app.database.execute("UPDATE absences SET found_at = '2020-01-01T00:00:00.000Z'");
         acted_on(&app, &ids[10..14]).await;
-        assert_eq!(emptied(&app), 14);
+        assert_eq!(app.emptied(), 14);
     }
 
     async fn asking_for_an_absent_user_again_does_not_use_the_day_up(engine) {
         let app = TestApp::builder(engine).manual_events().no_write_back().start().await;
         let ids = known_among_others(&app, 12).await;
-        lose(&app, &ids[..ALWAYS]);
+        app.lose(&ids[..ALWAYS]);
         for _ in 0..3 {
             acted_on(&app, &ids[..5]).await;
         }
         acted_on(&app, &ids[5..ALWAYS]).await;
-        assert_eq!(emptied(&app), ALWAYS);
+        assert_eq!(app.emptied(), ALWAYS);
     }
 
     async fn of_many_rows_one_in_a_hundred_may_be_absent(engine) {
@@ -65,17 +64,17 @@ both_engines! {
             assert_eq!(app.resync(some).await.status, 200);
         }
         assert_eq!(app.database.count("users_live"), 1_200);
-        lose(&app, &ids[..13]);
+        app.lose(&ids[..13]);
         held_back(&app, &ids[..13]).await;
         acted_on(&app, &ids[..12]).await;
-        assert_eq!((emptied(&app), recorded(&app, "held_back")), (12, 1));
+        assert_eq!((app.emptied(), recorded(&app, "held_back")), (12, 1));
     }
 
     async fn requests_at_the_same_moment_on_two_replicas_do_not_exceed_it(engine) {
         let app = TestApp::builder(engine).manual_events().no_write_back().start().await;
         let other = app.replica(&[NO_WRITE_BACK]).await;
         let ids = known_among_others(&app, 34).await;
-        lose(&app, &ids[..32]);
+        app.lose(&ids[..32]);
         let mut asked = JoinSet::new();
         for (place, group) in ids[..32].chunks(4).enumerate() {
             let replica = if place.is_multiple_of(2) { &app } else { &other };
@@ -84,7 +83,7 @@ both_engines! {
         }
         let answers = asked.join_all().await;
         let absent = answers.iter().flat_map(outcomes).filter(|outcome| outcome == "absent");
-        assert_eq!((absent.count(), emptied(&app)), (8, 8), "two of the groups fit into a day");
+        assert_eq!((absent.count(), app.emptied()), (8, 8), "two of the groups fit into a day");
         assert_eq!((recorded(&app, "emptied"), recorded(&app, "held_back")), (8, 24));
     }
 }

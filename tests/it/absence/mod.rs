@@ -31,17 +31,6 @@ async fn known_among_others(app: &TestApp, count: usize) -> Vec<String> {
     ids
 }
 
-/// Deletes users at the provider, without an event.
-fn lose(app: &TestApp, ids: &[String]) {
-    for id in ids {
-        assert!(app.emulator.delete_user(id));
-    }
-}
-
-fn emptied(app: &TestApp) -> usize {
-    app.database.count("users WHERE deletion_kind = 'absent'")
-}
-
 fn recorded(app: &TestApp, state: &str) -> usize {
     app.database.count(&format!("absences WHERE state = '{state}'"))
 }

@@ -1,9 +1,8 @@
 //! What is left of an absent user, and what restores it.
 
 use super::known;
-use crate::both_engines;
 use crate::erasure::traces;
-use crate::support::{TestApp, TestDatabase, configuration, deleted, until};
+use crate::support::{SNAPSHOT_COLUMNS, TestApp, TestDatabase, configuration, deleted, until};
 use reqwest::Method;
 use serde_json::{Value, json};
 use usersync::domain::AbsenceBaseline;
@@ -11,26 +10,6 @@ use usersync::store::absences::{Absence, AbsenceVerdict};
 use usersync::store::{Moment, Store};
 
 const MARK: &str = "Personalword";
-
-/// All that a snapshot brings, besides the status.
-const SNAPSHOTS_OWN: [&str; 16] = [
-    "source_external_id",
-    "email",
-    "email_lower",
-    "phone",
-    "username",
-    "first_name",
-    "last_name",
-    "name",
-    "image_url",
-    "role",
-    "source_role",
-    "plan",
-    "source_plan",
-    "locked_until",
-    "source_created_at",
-    "deletion_kind",
-];
 
 /// A user with everything and a role set by an operator; and another one.
 async fn somebody(app: &TestApp) -> String {
@@ -88,7 +67,7 @@ both_engines! {
         assert!(everything(&app.database).contains(MARK));
         app.emulator.delete_user(&id);
         assert_eq!(app.resync_one(&id).await, ("absent".to_owned(), None));
-        for column in SNAPSHOTS_OWN.into_iter().filter(|column| *column != "deletion_kind") {
+        for column in SNAPSHOT_COLUMNS.into_iter().chain(["locked_until"]) {
             assert_eq!(app.column(&id, column), None, "{column}");
         }
         assert_eq!(app.column(&id, "deletion_kind").as_deref(), Some("absent"));

@@ -1,7 +1,6 @@
 //! Every order of six deliveries, one after the other and split into batches.
 
 use super::{Post, model, post_together, table};
-use crate::both_engines;
 use crate::support::{Engine, TestApp, TestClient, deleted, user, user_id};
 use serde_json::{Value, json};
 use std::sync::{Arc, Mutex};

@@ -2,7 +2,6 @@
 //! the same moment: the service applies the events, another replica's store the rest.
 
 use super::{Post, model, post_together, table};
-use crate::both_engines;
 use crate::support::{Engine, TestApp, TestClient, configuration, user_id};
 use serde_json::{Value, json};
 use std::sync::{Arc, Mutex};

@@ -6,7 +6,6 @@
 mod plan;
 mod senders;
 
-use crate::both_engines;
 use crate::support::{Cluster, Engine, Rng, TestApp, TestDatabase, user_id};
 use plan::Plan;
 use senders::{Senders, Tolerance};

@@ -1,7 +1,6 @@
 //! What is young, or was healed meanwhile, does not count.
 
 use super::{assert_found, assert_reported, change, drift, in_step, job, named, reported, sign_up};
-use crate::both_engines;
 use crate::support::{Blocked, TestApp, deleted, until};
 use serde_json::json;
 

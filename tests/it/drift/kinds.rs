@@ -1,7 +1,6 @@
 //! Every kind of difference, and the ids of its users.
 
 use super::{assert_found, assert_reported, change, drift, in_step, named, reported, sign_up};
-use crate::both_engines;
 use crate::support::{Engine, TestApp, deleted};
 use clerk_emulator::Outage;
 use serde_json::json;

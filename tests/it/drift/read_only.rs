@@ -1,7 +1,6 @@
 //! A search changes nothing.
 
 use super::{change, drift, in_step, job, named, sign_up};
-use crate::both_engines;
 use crate::support::{ADMIN_TOKEN, TestApp, TestEmulator, deleted};
 use serde_json::json;
 

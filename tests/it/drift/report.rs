@@ -1,7 +1,6 @@
 //! Who may read the report, and what it holds.
 
 use super::{assert_found, assert_reported, change, drift, in_step, job, named, reported, sign_up};
-use crate::both_engines;
 use crate::support::{ADMIN_TOKEN, Blocked, READ_TOKEN, TestApp};
 use serde_json::{Value, json};
 

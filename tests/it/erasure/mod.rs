@@ -6,7 +6,6 @@
 mod person;
 pub mod traces;
 
-use crate::both_engines;
 use crate::support::{AppProcess, Engine, TestApp, TestDatabase, deleted, message_id, until};
 use diesel::connection::SimpleConnection as _;
 use person::Person;

@@ -1,7 +1,6 @@
 //! What may be wrong with a file, and how it is reported.
 
 use super::{assert_without, import, import_plainly, migrated, pairs, rows};
-use crate::both_engines;
 use crate::support::{Engine, Program, RunOutput, TestDatabase, user_id};
 use serde_json::json;
 

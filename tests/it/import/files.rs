@@ -1,7 +1,6 @@
 //! The formats, and what of them is never kept.
 
 use super::{assert_without, import, import_plainly, migrated, pairs, rows};
-use crate::both_engines;
 use crate::support::{Engine, Program, TestDatabase, shell, user_id};
 use serde_json::json;
 

@@ -1,7 +1,6 @@
 //! Which id a row gets, and conflicts of ids.
 
 use super::{import, import_by, migrated, pairs, rows};
-use crate::both_engines;
 use crate::support::{Program, user_id};
 use serde_json::json;
 

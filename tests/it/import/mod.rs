@@ -10,19 +10,13 @@ mod files;
 mod ids;
 mod races;
 
-use crate::both_engines;
-use crate::support::{Engine, Program, READ_TOKEN, TestApp, TestDatabase, deleted, user, user_id};
+use crate::support::{
+    Engine, Program, READ_TOKEN, RunOutput, TestApp, TestDatabase, deleted, user, user_id,
+};
 use serde_json::{Value, json};
 use std::fmt::Write as _;
 
-#[derive(Debug)]
-struct Run {
-    status: Option<i32>,
-    stdout: String,
-    stderr: String,
-}
-
-impl Run {
+impl RunOutput {
     /// Lines read, imported, known and bad, by the object at the end.
     fn counts(&self) -> [u64; 4] {
         let sum: Value = serde_json::from_str(self.stdout.lines().last().unwrap()).unwrap();
@@ -45,18 +39,17 @@ fn migrated(engine: Engine) -> TestDatabase {
 }
 
 /// Imports a file of this content, with these arguments besides.
-fn import_plainly(program: &Program, content: impl AsRef<[u8]>, arguments: &[&str]) -> Run {
+fn import_plainly(program: &Program, content: impl AsRef<[u8]>, arguments: &[&str]) -> RunOutput {
     std::fs::write(program.directory().join("users"), content).unwrap();
-    let run = program.run(&[&["import", "users"], arguments].concat());
-    Run { status: run.status, stdout: run.stdout, stderr: run.stderr }
+    program.run(&[&["import", "users"], arguments].concat())
 }
 
-fn import_by(program: &Program, content: impl AsRef<[u8]>, arguments: &[&str]) -> Run {
+fn import_by(program: &Program, content: impl AsRef<[u8]>, arguments: &[&str]) -> RunOutput {
     import_plainly(program, content, &[&["--json"], arguments].concat())
 }
 
 /// Likewise, with `--json` and the default configuration.
-fn import(database: &TestDatabase, content: impl AsRef<[u8]>, arguments: &[&str]) -> Run {
+fn import(database: &TestDatabase, content: impl AsRef<[u8]>, arguments: &[&str]) -> RunOutput {
     import_by(&Program::on(database), content, arguments)
 }
 
@@ -82,7 +75,7 @@ fn bytes_on_disk(database: &TestDatabase) -> String {
 }
 
 /// Neither the output nor the database, tables and files, holds this.
-fn assert_without(mark: &str, database: &TestDatabase, run: &Run) {
+fn assert_without(mark: &str, database: &TestDatabase, run: &RunOutput) {
     let told = format!("{}{}", run.stdout, run.stderr);
     for (place, text) in
         [("output", told), ("tables", database.dump()), ("files", bytes_on_disk(database))]

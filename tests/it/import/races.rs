@@ -1,8 +1,9 @@
 //! The service, or another session, writes the same users during an import.
 
-use super::{Run, import, migrated, pairs, rows};
-use crate::both_engines;
-use crate::support::{Engine, Program, TestApp, TestDatabase, WriterLock, until, user, user_id};
+use super::{import, migrated, pairs, rows};
+use crate::support::{
+    Engine, Program, RunOutput, TestApp, TestDatabase, WriterLock, until, user, user_id,
+};
 use diesel::connection::SimpleConnection as _;
 use diesel::{Connection as _, PgConnection};
 use serde_json::json;
@@ -14,7 +15,7 @@ const USERS: usize = 2_000;
 const SENDERS: usize = 4;
 
 /// An import on a thread of its own.
-fn importing(database: &TestDatabase, content: String) -> JoinHandle<Run> {
+fn importing(database: &TestDatabase, content: String) -> JoinHandle<RunOutput> {
     let database = database.clone();
     tokio::task::spawn_blocking(move || import(&database, content, &[]))
 }
@@ -113,7 +114,6 @@ both_engines! {
             sender.await.unwrap();
         }
         let run = run.await.unwrap();
-        let run = Run { status: run.status, stdout: run.stdout, stderr: run.stderr };
         let [lines, imported, known, bad] = run.counts();
         assert_eq!((lines, known, imported + bad), (2_000, 0, 2_000), "{run:?}");
         assert_eq!(run.status, Some(i32::from(bad > 0)));

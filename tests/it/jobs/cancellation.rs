@@ -1,7 +1,6 @@
 //! Cancelling: a job that has not ended ends, and one that has stays as it is.
 
 use super::fixture::{JobFixture, PAGE, USERS, all_new, counted};
-use crate::both_engines;
 use crate::support::until;
 use serde_json::{Value, json};
 
@@ -30,8 +29,7 @@ both_engines! {
         fixture.pages.open(1);
         let app = fixture.replica(&[]).await;
         let id = app.start_backfill().await;
-        fixture.until_seen(PAGE).await;
-        fixture.pages.until_asked(2).await;
+        fixture.until_second_page().await;
         let cancelled = app.cancel_job(&id).await.body;
         assert_eq!((&cancelled["state"], &counted(&cancelled)), (&json!("cancelled"), &all_new(PAGE)));
         let rows = fixture.rows();
@@ -57,8 +55,7 @@ both_engines! {
     }
 
     async fn a_job_that_ended_stays_what_it_is(engine) {
-        let fixture = JobFixture::of(engine, 2);
-        let app = fixture.replica(&[]).await;
+        let (fixture, app) = JobFixture::with_replica(engine, 2).await;
         let succeeded = app.finish_job(json!({"kind": "backfill"})).await;
         let id = succeeded["id"].as_str().unwrap();
         for _ in 0..2 {

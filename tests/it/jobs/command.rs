@@ -1,7 +1,6 @@
 //! The command line: a job is asked for and done there, and what it came to is printed.
 
 use super::fixture::{JobFixture, all_new, counted};
-use crate::both_engines;
 use crate::support::{RunOutput, TestApp, field_names};
 use clerk_emulator::Settings;
 use serde_json::{Value, json};

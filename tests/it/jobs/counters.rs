@@ -1,7 +1,6 @@
 //! What a job that ended well has counted: exactly what there was to do.
 
 use super::fixture::{JobFixture, all_new, counted};
-use crate::both_engines;
 use crate::support::{TestApp, TestClient, deleted};
 use serde_json::json;
 
@@ -15,8 +14,7 @@ async fn backfill(app: &TestApp, dry_run: bool) -> serde_json::Value {
 
 both_engines! {
     async fn a_backfill_creates_every_user_once_and_then_finds_all_right(engine) {
-        let fixture = JobFixture::of(engine, 37);
-        let app = fixture.replica(&[]).await;
+        let (fixture, app) = JobFixture::with_replica(engine, 37).await;
         assert_eq!(backfill(&app, true).await, all_new(37));
         assert_eq!(fixture.database.count("users"), 0);
         assert_eq!(backfill(&app, false).await, all_new(37));
@@ -29,16 +27,14 @@ both_engines! {
     }
 
     async fn nobody_at_the_provider_is_nobody_here(engine) {
-        let fixture = JobFixture::of(engine, 0);
-        let app = fixture.replica(&[]).await;
+        let (_fixture, app) = JobFixture::with_replica(engine, 0).await;
         let job = app.finish_job(json!({"kind": "backfill"})).await;
         assert_eq!((counted(&job), &job["expected"]), (json!({}), &json!(0)));
     }
 
     /// The dry run says beforehand what the run does then.
     async fn what_was_missed_is_made_good_and_counted_by_what_it_was(engine) {
-        let fixture = JobFixture::of(engine, 40);
-        let app = fixture.replica(&[]).await;
+        let (fixture, app) = JobFixture::with_replica(engine, 40).await;
         backfill(&app, false).await;
         let ids = fixture.ids();
         let [dead, gone, banned, renamed, lost] = [0, 1, 2, 3, 4].map(|number| &ids[number]);
@@ -72,8 +68,7 @@ both_engines! {
 
     /// A row that was emptied as absent, whose user is there again.
     async fn a_user_who_was_absent_comes_back(engine) {
-        let fixture = JobFixture::of(engine, 3);
-        let app = fixture.replica(&[]).await;
+        let (fixture, app) = JobFixture::with_replica(engine, 3).await;
         backfill(&app, false).await;
         let id = &fixture.ids()[0];
         // As an absence leaves it.
@@ -91,8 +86,7 @@ both_engines! {
     }
 
     async fn a_reconcile_counts_likewise_where_nobody_is_gone(engine) {
-        let fixture = JobFixture::of(engine, 20);
-        let app = fixture.replica(&[]).await;
+        let (fixture, app) = JobFixture::with_replica(engine, 20).await;
         let reconcile = json!({"kind": "reconcile"});
         assert_eq!(counted(&app.finish_job(reconcile.clone()).await), all_new(20));
         assert_eq!(counted(&app.finish_job(reconcile).await), json!({"seen": 20, "unchanged": 20}));

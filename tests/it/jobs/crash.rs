@@ -1,7 +1,6 @@
 //! A job whose process died: the next replica, or the command line, goes on where it stood.
 
 use super::fixture::{JobFixture, PAGE, USERS, all_new, counted};
-use crate::both_engines;
 use crate::support::{AppProcess, WriterLock};
 use serde_json::Value;
 
@@ -46,8 +45,7 @@ both_engines! {
         let heir = fixture.service().await;
         // Without a lease the idle replica would take the job up at once.
         let id = dying.start_backfill().await;
-        fixture.until_seen(PAGE).await;
-        fixture.pages.until_asked(2).await;
+        fixture.until_second_page().await;
         let runs_here = |service: &AppProcess| service.log().contains("the job runs here");
         assert!(runs_here(&dying) != runs_here(&heir), "one of the two");
         let heir = if runs_here(&dying) { heir } else { std::mem::replace(&mut dying, heir) };

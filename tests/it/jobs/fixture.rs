@@ -36,6 +36,19 @@ impl JobFixture {
         users.iter().map(|user| user["id"].as_str().unwrap().to_owned()).collect()
     }
 
+    /// Likewise, and a replica in this process.
+    pub(super) async fn with_replica(engine: Engine, users: usize) -> (Self, TestApp) {
+        let fixture = Self::of(engine, users);
+        let app = fixture.replica(&[]).await;
+        (fixture, app)
+    }
+
+    /// Waits until the first page is committed and the second one waits at the gate.
+    pub(super) async fn until_second_page(&self) {
+        self.until_seen(PAGE).await;
+        self.pages.until_asked(2).await;
+    }
+
     /// Starts services and commands that reach the provider through the gate.
     pub(super) fn builder(&self) -> TestAppBuilder {
         let builder = TestApp::builder(&self.database).emulator(&self.emulator).no_write_back();

@@ -2,7 +2,6 @@
 //! it with or without the job.
 
 use super::fixture::{JobFixture, PAGE, USERS, all_new, counted};
-use crate::both_engines;
 use crate::support::{AppProcess, Program, Running};
 use serde_json::Value;
 
@@ -11,8 +10,7 @@ async fn under_way(fixture: &JobFixture) -> (Program, Running, String) {
     fixture.pages.open(1);
     let (program, mut running) = fixture.start(&["backfill"]);
     running.line_with("the job runs here");
-    fixture.until_seen(PAGE).await;
-    fixture.pages.until_asked(2).await;
+    fixture.until_second_page().await;
     (program, running, fixture.job("id").unwrap())
 }
 
@@ -24,8 +22,7 @@ async fn followed(
     fixture.pages.open(1);
     let replica = fixture.service().await;
     let id = replica.start_backfill().await;
-    fixture.until_seen(PAGE).await;
-    fixture.pages.until_asked(2).await;
+    fixture.until_second_page().await;
     let (program, running) = fixture.start(arguments);
     (replica, program, running, id)
 }

@@ -1,7 +1,6 @@
 //! A job waits for a provider, or a database, that is away, and goes on when it is back.
 
 use super::fixture::{JobFixture, PAGE, USERS, all_new, counted};
-use crate::both_engines;
 use crate::support::{Cluster, TestDatabase, TestEmulator, until};
 use clerk_emulator::{Faults, Outage};
 use serde_json::Value;
@@ -18,7 +17,7 @@ both_engines! {
         fixture.pages.open(1);
         let replica = fixture.service().await;
         let id = replica.start_backfill().await;
-        fixture.until_asked_and_seen().await;
+        fixture.until_second_page().await;
         fixture.emulator.set_outage(Outage::Unavailable);
         fixture.pages.open_all();
         // The client's own patience comes first.
@@ -52,7 +51,7 @@ both_engines! {
         let fixture = JobFixture::of(engine, USERS);
         fixture.pages.open(1);
         let (_program, running) = fixture.start(&["backfill", "--json"]);
-        fixture.until_asked_and_seen().await;
+        fixture.until_second_page().await;
         fixture.emulator.set_outage(Outage::Unauthorized);
         fixture.pages.open_all();
         let (status, said) = running.ended();
@@ -72,13 +71,6 @@ both_engines! {
     }
 }
 
-impl JobFixture {
-    async fn until_asked_and_seen(&self) {
-        self.pages.until_asked(2).await;
-        self.until_seen(PAGE).await;
-    }
-}
-
 #[tokio::test]
 async fn a_database_that_restarts_is_waited_for() {
     let cluster = Cluster::start();
@@ -87,7 +79,7 @@ async fn a_database_that_restarts_is_waited_for() {
     let fixture = JobFixture { database: TestDatabase::on_server(&cluster.url), emulator, pages };
     fixture.pages.open(1);
     let (_program, running) = fixture.start(&["backfill", "--json"]);
-    fixture.until_asked_and_seen().await;
+    fixture.until_second_page().await;
     cluster.stop();
     fixture.pages.open(2);
     fixture.pages.until_asked(3).await;

@@ -1,7 +1,6 @@
 //! The command line says what is in the way of a job, and writes nothing.
 
 use super::fixture::{JobFixture, counted};
-use crate::both_engines;
 use crate::support::{Program, TestDatabase, TestEmulator};
 use serde_json::{Value, json};
 

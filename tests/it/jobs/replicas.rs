@@ -1,7 +1,6 @@
 //! Several replicas: a job is handed over, runs in one place only, and waits where none has workers.
 
 use super::fixture::{JobFixture, PAGE, USERS, all_new, counted};
-use crate::both_engines;
 use crate::support::until_within;
 use reqwest::Method;
 use serde_json::{Value, json};

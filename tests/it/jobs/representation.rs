@@ -1,7 +1,6 @@
 //! How jobs are shown: each as it stands, and all in a list.
 
 use super::fixture::{JobFixture, PAGE, USERS, counted};
-use crate::both_engines;
 use crate::support::{ADMIN_TOKEN, JOB_COUNTERS, TestApp};
 use reqwest::Method;
 use serde_json::{Value, json};
@@ -92,8 +91,7 @@ both_engines! {
     }
 
     async fn jobs_are_listed_newest_first_page_by_page(engine) {
-        let fixture = JobFixture::of(engine, 2);
-        let app = fixture.replica(&[]).await;
+        let (_fixture, app) = JobFixture::with_replica(engine, 2).await;
         let mut ids = Vec::new();
         for kind in ["backfill", "reconcile", "backfill", "backfill", "reconcile"] {
             let job = app.finish_job(json!({"kind": kind, "dry_run": true})).await;

@@ -1,7 +1,6 @@
 //! Who may start a job, and which.
 
 use super::fixture::{JobFixture, PAGE};
-use crate::both_engines;
 use crate::support::{ADMIN_TOKEN, READ_TOKEN, TestApp, user_id};
 use reqwest::Method;
 use serde_json::json;
@@ -91,8 +90,7 @@ both_engines! {
     }
 
     async fn a_body_of_another_shape_is_refused_and_says_what_to_send(engine) {
-        let fixture = JobFixture::of(engine, 1);
-        let app = fixture.replica(&[]).await;
+        let (fixture, app) = JobFixture::with_replica(engine, 1).await;
         let shapes = [
             json!({}),
             json!([]),
@@ -121,8 +119,7 @@ both_engines! {
     }
 
     async fn an_id_that_no_job_has_is_not_found_however_it_is_spelt(engine) {
-        let fixture = JobFixture::of(engine, 1);
-        let app = fixture.replica(&[]).await;
+        let (_fixture, app) = JobFixture::with_replica(engine, 1).await;
         let longest = "x".repeat(PAGE);
         for id in [UNKNOWN, "%00", "a%00b", "%27%20OR%201=1", "%C3%A9", "..%2Fusers", &user_id(1), &longest] {
             let (shown, cancelled) = (app.get_as(ADMIN_TOKEN, &format!("/v1/jobs/{id}")).await, app.cancel_job(id).await);

@@ -2,7 +2,6 @@
 
 use super::fixture::JobFixture;
 use super::page_gate::SPOILT;
-use crate::both_engines;
 use crate::support::{ADMIN_TOKEN, Engine, RunOutput};
 use clerk_emulator::{Outage, Settings};
 use reqwest::Method;

@@ -1,7 +1,6 @@
 //! A replica that was suspended for longer than its lease, and resumed.
 
 use super::fixture::{JobFixture, PAGE, USERS, all_new, counted};
-use crate::both_engines;
 use crate::support::{AppProcess, Engine, WriterLock, until};
 
 const LOST: &str = "its lease was lost";
@@ -12,8 +11,7 @@ async fn paused_while_writing(fixture: &JobFixture) -> (AppProcess, String) {
     fixture.pages.open(1);
     let replica = fixture.service().await;
     let id = replica.start_backfill().await;
-    fixture.until_seen(PAGE).await;
-    fixture.pages.until_asked(2).await;
+    fixture.until_second_page().await;
     note_steps(fixture);
     let lock = WriterLock::on(&fixture.database);
     fixture.pages.open(2);

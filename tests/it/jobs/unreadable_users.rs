@@ -2,7 +2,6 @@
 
 use super::fixture::{JobFixture, PAGE, counted};
 use super::page_gate::SPOILT;
-use crate::both_engines;
 use crate::support::Engine;
 use serde_json::json;
 
@@ -36,8 +35,7 @@ both_engines! {
     }
 
     async fn everybody_may_be_unreadable(engine) {
-        let fixture = JobFixture::of(engine, 3);
-        let app = fixture.replica(&[]).await;
+        let (fixture, app) = JobFixture::with_replica(engine, 3).await;
         for id in fixture.ids() {
             fixture.pages.spoil(&id);
         }

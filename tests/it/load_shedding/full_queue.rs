@@ -1,7 +1,6 @@
 //! The queue is bounded by bytes: beyond, a client gets 503 at once.
 
 use super::assert_turned_away;
-use crate::both_engines;
 use crate::support::{
     Answer, AppProcess, TestApp, TestDatabase, WriterLock, message_id, until, user, user_id,
 };

@@ -1,6 +1,5 @@
 //! A stop finishes what waits; a client that goes away loses nothing.
 
-use crate::both_engines;
 use crate::support::{
     Answer, AppProcess, SECRET, TestApp, TestDatabase, WriterLock, message_id, now_seconds, until,
     user, user_id,

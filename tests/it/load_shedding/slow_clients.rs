@@ -1,6 +1,5 @@
 //! Slow and silent clients cost little, leave others served, and are disconnected.
 
-use crate::both_engines;
 use crate::support::{
     AppProcess, SlowClients, TestApp, TestDatabase, deleted, until, user, user_id,
 };

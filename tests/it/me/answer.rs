@@ -1,7 +1,6 @@
 //! What the answer holds, and what it is made of: the row, and nothing of the token but the ids.
 
 use super::without_write_back;
-use crate::both_engines;
 use crate::support::{SessionTokens, TestApp, now_seconds};
 use serde_json::{Value, json};
 

@@ -1,7 +1,6 @@
 //! The provider's API does not answer, or there is no key to it.
 
 use super::{assert_not_synced, assert_refused, without_write_back};
-use crate::both_engines;
 use crate::support::{TestApp, TestEmulator, user_id};
 use clerk_emulator::Outage;
 use serde_json::json;

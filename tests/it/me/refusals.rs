@@ -1,7 +1,6 @@
 //! Valid sessions of users who are refused.
 
 use super::{assert_refused, without_write_back};
-use crate::both_engines;
 use crate::support::{TestApp, until, user_id};
 use clerk_emulator::Outage;
 use futures_util::future::join_all;

@@ -1,7 +1,6 @@
 //! A row that is missing is made by the first request of its user, with one call.
 
 use super::{assert_refused, without_write_back};
-use crate::both_engines;
 use crate::support::{Answer, Engine, NO_WRITE_BACK, TestApp, now_seconds};
 use futures_util::future::join_all;
 use serde_json::json;

@@ -1,7 +1,6 @@
 //! An override stands until the provider has acknowledged it: no snapshot undoes it.
 
 use super::words;
-use crate::both_engines;
 use crate::support::{TestApp, user, user_id};
 use serde_json::{Value, json};
 

@@ -1,7 +1,6 @@
 //! Which overrides are accepted, from whom, and how everything else is answered.
 
 use super::words;
-use crate::both_engines;
 use crate::support::{
     ADMIN_TOKEN, READ_TOKEN, SECRET, TestApp, TestDatabase, USER_FIELDS, deleted, user, user_id,
 };

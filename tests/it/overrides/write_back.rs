@@ -1,7 +1,6 @@
 //! An override is written back, and changes nothing else at the provider.
 
 use super::words;
-use crate::both_engines;
 use crate::support::{Delivery, TestApp, now_seconds};
 use clerk_emulator::Outage;
 use serde_json::{Value, json};

@@ -1,10 +1,6 @@
 //! Users change while a page of them is under way (traps 33 and 35).
 
-use super::{
-    assert_agreed, assert_counted, backfill, bring_back, crowded, emptied, live, lose, reconcile,
-    there,
-};
-use crate::both_engines;
+use super::{assert_agreed, assert_counted, backfill, bring_back, crowded, live, reconcile, there};
 use crate::support::{Blocked, TestApp, deleted};
 use serde_json::{Value, json};
 
@@ -40,7 +36,7 @@ both_engines! {
                 assert_eq!(app.column(id, "deletion_kind").as_deref(), Some("signed"));
                 assert_eq!(app.column(id, "email"), None);
             }
-            assert_eq!(emptied(&app), 0);
+            assert_eq!(app.emptied(), 0);
         }
     }
 
@@ -56,8 +52,8 @@ both_engines! {
             let unseen: Vec<String> = [500, 501, 700].map(|place| ids[place].clone()).to_vec();
             let mut expected = there(&app.emulator);
             expected.retain(|user| !unseen.iter().any(|id| user.starts_with(id.as_str())));
-            lose(&app, &seen);
-            lose(&app, &unseen);
+            app.lose(&seen);
+            app.lose(&unseen);
             proxy.block(Blocked::Nothing);
             let job = app.ended_job(&job).await;
             let users = 1_200 - unseen.len();
@@ -75,7 +71,7 @@ both_engines! {
         let (app, proxy) = crowded(engine, 30).start_behind_proxy().await;
         backfill(&app).await;
         let ids = app.emulator.issued_ids();
-        let gone = lose(&app, &ids[3..6]);
+        let gone = app.lose(&ids[3..6]);
         proxy.block(Blocked::Fetches);
         let job = app.start_job(json!({"kind": "reconcile"})).await;
         // All pages are read, and these three were in none.
@@ -92,7 +88,7 @@ both_engines! {
         let (app, proxy) = crowded(engine, 30).start_behind_proxy().await;
         backfill(&app).await;
         let ids = app.emulator.issued_ids();
-        let gone = lose(&app, &ids[3..5]);
+        let gone = app.lose(&ids[3..5]);
         proxy.block(Blocked::Fetches);
         let job = app.start_job(json!({"kind": "reconcile"})).await;
         proxy.until_held(1).await;

@@ -2,7 +2,6 @@
 
 use super::healing::{found, in_step, plant};
 use super::{assert_agreed, assert_counted, backfill, forgotten, reconcile, rows};
-use crate::both_engines;
 use crate::support::{Engine, NO_WRITE_BACK, TestApp, TestDatabase, TestEmulator, deleted};
 use serde_json::{Value, json};
 

@@ -1,7 +1,6 @@
 //! Differences are counted exactly and healed, whatever goes wrong meanwhile; and once is enough.
 
-use super::{assert_agreed, assert_counted, backfill, lose, many, reconcile, rows};
-use crate::both_engines;
+use super::{assert_agreed, assert_counted, backfill, many, reconcile, rows};
 use crate::support::{ApiFault, Engine, Proxy, TestApp, TestDatabase, TestEmulator};
 use clerk_emulator::Faults;
 use serde_json::{Value, json};
@@ -65,7 +64,7 @@ pub(super) fn plant(app: &TestApp) -> Planted {
     let few = 10.max(app.database.count("users_live") / 200);
     let seam = [499, 500].map(|place| ids[place].clone());
     let gone: Vec<String> = seam.into_iter().chain(of(11)).take(few).collect();
-    lose(app, &gone);
+    app.lose(&gone);
     Planted { missing: dropped.len() + 7, stale: stale.len(), extra: gone.len() }
 }
 
@@ -107,7 +106,7 @@ both_engines! {
         let job = reconcile(&app).await;
         assert_counted(&job, &found(&app, &planted));
         assert_eq!(proxy.faults_left(), 0, "every trouble was met");
-        assert_eq!(app.database.count("users WHERE deletion_kind = 'absent'"), planted.extra);
+        assert_eq!(app.emptied(), planted.extra);
         assert_agreed(&app);
         assert_silent(&app);
         for kind in ["reconcile", "backfill"] {

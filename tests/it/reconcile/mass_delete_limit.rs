@@ -2,9 +2,8 @@
 
 use super::{
     assert_agreed, assert_blocked, assert_counted, assert_counters, backfill, bring_back, crowded,
-    emptied, fill, forgotten, lose, reconcile, reconcile_at_any_price,
+    fill, forgotten, reconcile, reconcile_at_any_price,
 };
-use crate::both_engines;
 use crate::support::outcomes;
 
 /// Times of the last fetch by which a row counts as orphan, or not.
@@ -15,16 +14,16 @@ both_engines! {
     async fn of_eleven_extra_rows_none_is_emptied_until_an_operator_allows_it(engine) {
         let app = crowded(engine, 50).start().await;
         backfill(&app).await;
-        lose(&app, &app.emulator.issued_ids()[20..31]);
+        app.lose(&app.emulator.issued_ids()[20..31]);
         for _ in 0..2 {
             let job = reconcile(&app).await;
             assert_blocked(&job, &["11 of 50 live rows", "allow_mass_delete", "dashboard"]);
             assert_counters(&job, &[("seen", 39), ("unchanged", 39), ("extra", 11)]);
-            assert_eq!((emptied(&app), app.database.count("users_live")), (0, 50));
+            assert_eq!((app.emptied(), app.database.count("users_live")), (0, 50));
         }
         let job = reconcile_at_any_price(&app).await;
         assert_counted(&job, &[("seen", 39), ("updated", 11), ("unchanged", 39), ("extra", 11)]);
-        assert_eq!(emptied(&app), 11);
+        assert_eq!(app.emptied(), 11);
         assert_agreed(&app);
         forgotten(&app).await;
     }
@@ -33,20 +32,20 @@ both_engines! {
         let app = crowded(engine, 50).start().await;
         backfill(&app).await;
         let ids = app.emulator.issued_ids();
-        lose(&app, &ids[..6]);
+        app.lose(&ids[..6]);
         assert_eq!(outcomes(&app.resync(&ids[..6]).await), ["absent"; 6]);
-        let gone = lose(&app, &ids[6..11]);
+        let gone = app.lose(&ids[6..11]);
         let job = reconcile(&app).await;
         assert_blocked(&job, &["5 of 44 live rows"]);
         assert_counters(&job, &[("seen", 39), ("unchanged", 39), ("extra", 5)]);
-        assert_eq!(emptied(&app), 6);
+        assert_eq!(app.emptied(), 6);
         bring_back(&app, &gone[..1]);
         let job = reconcile(&app).await;
         assert_counted(&job, &[("seen", 40), ("updated", 4), ("unchanged", 40), ("extra", 4)]);
         // What jobs emptied counts for other requests too.
-        lose(&app, &ids[6..7]);
+        app.lose(&ids[6..7]);
         assert_eq!(outcomes(&app.resync(&ids[6..7]).await), ["held_back"]);
-        assert_eq!(emptied(&app), 10);
+        assert_eq!(app.emptied(), 10);
         // A day and more later.
         app.database.execute("UPDATE absences SET found_at = '2020-01-01T00:00:00.000Z'");
         let job = reconcile(&app).await;
@@ -58,7 +57,7 @@ both_engines! {
         let app = crowded(engine, 40).start().await;
         backfill(&app).await;
         let ids = app.emulator.issued_ids();
-        lose(&app, &ids[..11]);
+        app.lose(&ids[..11]);
         assert_eq!(outcomes(&app.resync(&ids[..11]).await), ["held_back"; 11]);
         assert_counters(&reconcile(&app).await, &[("seen", 29), ("unchanged", 29), ("extra", 11)]);
         let job = reconcile_at_any_price(&app).await;
@@ -74,11 +73,11 @@ both_engines! {
         fill(&app.database, "gone", 13, NEVER_ASKED_FOR);
         let job = reconcile(&app).await;
         assert_blocked(&job, &["13 of 1200 live rows"]);
-        assert_eq!(emptied(&app), 0);
+        assert_eq!(app.emptied(), 0);
         app.database.execute("UPDATE users SET last_fetched_at = '2099-01-01T00:00:00.000Z' WHERE external_id = 'user_gone_1'");
         let job = reconcile(&app).await;
         assert_counted(&job, &[("seen", 10), ("updated", 12), ("unchanged", 10), ("extra", 12)]);
-        assert_eq!(emptied(&app), 12);
+        assert_eq!(app.emptied(), 12);
     }
 
     /// Rows are emptied in parts, and those that are emptied already do not count as a smaller table.
@@ -89,7 +88,7 @@ both_engines! {
         fill(&app.database, "gone", 600, NEVER_ASKED_FOR);
         let job = reconcile(&app).await;
         assert_counted(&job, &[("seen", 5), ("updated", 600), ("unchanged", 5), ("extra", 600)]);
-        assert_eq!(emptied(&app), 600);
+        assert_eq!(app.emptied(), 600);
         assert_eq!(app.database.count("users_live"), 59_400);
     }
 }

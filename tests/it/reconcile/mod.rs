@@ -114,15 +114,6 @@ fn there(emulator: &TestEmulator) -> Vec<String> {
     users
 }
 
-/// Deletes users at the provider, without an event; returns them as they were.
-fn lose(app: &TestApp, ids: &[String]) -> Vec<Value> {
-    let users = ids.iter().map(|id| app.emulator.user(id).unwrap()).collect();
-    for id in ids {
-        assert!(app.emulator.delete_user(id));
-    }
-    users
-}
-
 /// Restores users at the provider as they were, without an event.
 fn bring_back(app: &TestApp, users: &[Value]) {
     for user in users {
@@ -146,8 +137,4 @@ fn fill(database: &TestDatabase, name: &str, count: usize, last_fetched_at: &str
          SELECT 'x-{name}-' || n, 'clerk', 'user_{name}_' || n, 'active', 'User', 'user', 'free', 1, \
          1, 2, 1, {digest}, {last_fetched_at}, {then}, {then}, {then}, {then} FROM numbers"
     ));
-}
-
-fn emptied(app: &TestApp) -> usize {
-    app.database.count("users WHERE deletion_kind = 'absent'")
 }

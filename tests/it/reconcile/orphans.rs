@@ -1,28 +1,8 @@
 //! Rows whose user is gone, and rows that only look so.
 
-use super::{
-    assert_agreed, assert_counted, backfill, bring_back, crowded, emptied, lose, reconcile, rows,
-};
-use crate::both_engines;
-use crate::support::{Blocked, Program, deleted};
+use super::{assert_agreed, assert_counted, backfill, bring_back, crowded, reconcile, rows};
+use crate::support::{Blocked, Program, SNAPSHOT_COLUMNS, deleted};
 use serde_json::{Value, json};
-
-const SNAPSHOTS_OWN: [&str; 14] = [
-    "source_external_id",
-    "email",
-    "email_lower",
-    "phone",
-    "username",
-    "first_name",
-    "last_name",
-    "name",
-    "image_url",
-    "role",
-    "source_role",
-    "plan",
-    "source_plan",
-    "source_created_at",
-];
 
 both_engines! {
     async fn a_row_whose_user_is_gone_is_emptied_as_an_absence_empties_it_and_comes_back(engine) {
@@ -35,10 +15,10 @@ both_engines! {
         let before = app.user(&id).await;
         let kept = || ["set_role", "set_plan", "last_sign_in_at"].map(|column| app.column(&id, column));
         let chosen = kept();
-        let gone = lose(&app, std::slice::from_ref(&id));
+        let gone = app.lose(std::slice::from_ref(&id));
         let job = reconcile(&app).await;
         assert_counted(&job, &[("seen", 19), ("updated", 1), ("unchanged", 19), ("extra", 1)]);
-        for column in SNAPSHOTS_OWN {
+        for column in SNAPSHOT_COLUMNS {
             assert_eq!(app.column(&id, column), None, "{column}");
         }
         assert_eq!(app.column(&id, "public_metadata").as_deref(), Some("{}"));
@@ -68,7 +48,7 @@ both_engines! {
         let app = crowded(engine, 12).start().await;
         backfill(&app).await;
         let ids = app.emulator.issued_ids();
-        lose(&app, &ids[..2]);
+        app.lose(&ids[..2]);
         assert_eq!(reconcile(&app).await["counters"]["extra"], 2);
         for id in &ids[..3] {
             assert_eq!(app.send(&deleted(id)).await.outcome(), "applied");
@@ -83,7 +63,7 @@ both_engines! {
         let (app, proxy) = crowded(engine, 30).start_behind_proxy().await;
         backfill(&app).await;
         let ids = app.emulator.issued_ids();
-        lose(&app, &ids[4..6]);
+        app.lose(&ids[4..6]);
         // All pages are read: what is asked is whether the last user is still there.
         proxy.block(Blocked::Fetches);
         let job = app.start_job(json!({"kind": "reconcile"})).await;
@@ -95,7 +75,7 @@ both_engines! {
         proxy.block(Blocked::Nothing);
         let job = app.ended_job(&job).await;
         assert_counted(&job, &[("seen", 28), ("updated", 2), ("unchanged", 28), ("extra", 2)]);
-        assert_eq!(emptied(&app), 2);
+        assert_eq!(app.emptied(), 2);
         assert_agreed(&app);
     }
 

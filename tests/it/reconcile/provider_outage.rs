@@ -1,10 +1,9 @@
 //! No row is emptied while the provider fails, or is another one (traps 24 and 36).
 
 use super::{
-    assert_agreed, assert_blocked, assert_counted, assert_counters, backfill, crowded, emptied,
-    many, reconcile, reconcile_at_any_price, rows,
+    assert_agreed, assert_blocked, assert_counted, assert_counters, backfill, crowded, many,
+    reconcile, reconcile_at_any_price, rows,
 };
-use crate::both_engines;
 use crate::support::{Engine, TestApp, TestEmulator};
 use clerk_emulator::{Outage, Settings};
 use serde_json::Value;
@@ -27,7 +26,7 @@ async fn moved(app: TestApp, settings: Settings) -> TestApp {
 }
 
 fn assert_whole(app: &TestApp, users: usize) {
-    assert_eq!((emptied(app), app.database.count("absences")), (0, 0));
+    assert_eq!((app.emptied(), app.database.count("absences")), (0, 0));
     assert_eq!(app.database.count("users_live"), users);
 }
 
@@ -128,7 +127,7 @@ both_engines! {
         app.emulator.set_outage(Outage::Nobody);
         let job = reconcile_at_any_price(&app).await;
         assert_counted(&job, &[("updated", 50), ("extra", 50)]);
-        assert_eq!((emptied(&app), app.database.count("users_live")), (50, 0));
+        assert_eq!((app.emptied(), app.database.count("users_live")), (50, 0));
         app.emulator.set_outage(Outage::None);
         let job = reconcile(&app).await;
         assert_counted(&job, &[("seen", 50), ("updated", 50), ("missing", 50)]);

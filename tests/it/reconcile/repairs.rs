@@ -1,7 +1,6 @@
 //! Rows that an older release or another configuration made, and users who are back.
 
 use super::{assert_agreed, assert_counted, backfill, crowded, reconcile, rows};
-use crate::both_engines;
 use crate::support::{NO_WRITE_BACK, TestApp, configuration};
 use serde_json::json;
 use usersync::domain::AbsenceBaseline;

@@ -1,6 +1,5 @@
 //! Lost webhooks, and values on which the two sides disagree.
 
-use crate::both_engines;
 use crate::support::{ADMIN_TOKEN, TestApp, outcomes};
 use reqwest::Method;
 use serde_json::json;

@@ -1,6 +1,5 @@
 //! Every outcome there is, and the order of the answer.
 
-use crate::both_engines;
 use crate::support::{TestApp, deleted, outcomes, user_id};
 use clerk_emulator::Outage;
 use serde_json::{Value, json};

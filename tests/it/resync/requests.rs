@@ -1,6 +1,5 @@
 //! Who may ask for a resync, and for what.
 
-use crate::both_engines;
 use crate::support::{ADMIN_TOKEN, Answer, READ_TOKEN, TestApp, outcomes, user_id};
 use serde_json::{Value, json};
 

@@ -1,6 +1,5 @@
 //! What was fetched never undoes what is newer, and goes before an event of the same moment.
 
-use crate::both_engines;
 use crate::support::{TestApp, deleted};
 use serde_json::{Value, json};
 

@@ -1,13 +1,12 @@
 //! Claims that the right key signed, and that are refused all the same.
 
-use super::{Case, assert_refused_both_ways, by_pem, me, own};
-use crate::both_engines;
+use super::{Case, assert_refused_both_ways, by_pem, by_signer, me, own};
 use crate::support::{PARTY, SessionTokens, Signer, now_seconds};
 use serde_json::{Value, json};
 
 /// Tokens with one claim changed, all refused for the same reason.
 fn changed(
-    tokens: &SessionTokens<'_>,
+    tokens: &SessionTokens,
     name: &'static str,
     values: &[Value],
     code: &'static str,
@@ -18,7 +17,7 @@ fn changed(
     cases
 }
 
-fn times(tokens: &SessionTokens<'_>) -> Vec<Case> {
+fn times(tokens: &SessionTokens) -> Vec<Case> {
     let now = now_seconds();
     vec![
         ("expired", tokens.with("exp", now - 3600), "token_expired"),
@@ -43,13 +42,12 @@ both_engines! {
     }
 
     async fn trap_39_the_leeway_is_five_seconds_and_no_minute(engine) {
-        let signer = Signer::new();
-        let app = by_pem(engine, &signer, PARTY).await;
+        let (app, tokens) = by_pem(engine, PARTY).await;
         let now = now_seconds();
         for (what, token) in [
-            ("expired a second ago", own(&signer).with("exp", now - 1)),
-            ("valid in four seconds", own(&signer).with("nbf", now + 4)),
-            ("issued in four seconds", own(&signer).with("iat", now + 4)),
+            ("expired a second ago", tokens.with("exp", now - 1)),
+            ("valid in four seconds", tokens.with("nbf", now + 4)),
+            ("issued in four seconds", tokens.with("iat", now + 4)),
         ] {
             let answer = me(&app, &token).await;
             assert_eq!(answer.status, 200, "{what}: {answer:?}");
@@ -81,14 +79,14 @@ both_engines! {
     async fn trap_40_any_of_several_parties_passes_and_without_configured_ones_all_do(engine) {
         let signer = Signer::new();
         let other = "http://localhost:3000";
-        let several = by_pem(engine, &signer, &format!("{PARTY}, {other}")).await;
+        let several = by_signer(engine, &signer, &format!("{PARTY}, {other}")).await;
         for party in [PARTY, other] {
             assert_eq!(me(&several, &own(&signer).with("azp", party)).await.status, 200, "{party}");
         }
         let third = me(&several, &own(&signer).with("azp", "http://localhost:3001")).await;
         third.assert_problem(401, "token_party");
         several.stop().await;
-        let any = by_pem(engine, &signer, "").await;
+        let any = by_signer(engine, &signer, "").await;
         let tokens = own(&signer);
         for token in [tokens.with("azp", "https://evil.example"), tokens.without("azp"), tokens.with("azp", Value::Null)] {
             assert_eq!(me(&any, &token).await.status, 200);
@@ -139,9 +137,7 @@ both_engines! {
     }
 
     async fn optional_claims_may_be_null_or_missing(engine) {
-        let signer = Signer::new();
-        let app = by_pem(engine, &signer, PARTY).await;
-        let tokens = own(&signer);
+        let (app, tokens) = by_pem(engine, PARTY).await;
         for name in ["nbf", "iat", "sts", "act", "pla", "v"] {
             for token in [tokens.with(name, Value::Null), tokens.without(name)] {
                 let answer = me(&app, &token).await;

@@ -1,7 +1,6 @@
 //! Keys of others, and credentials for something else.
 
-use super::{assert_refused, by_key_set, by_pem, me, own};
-use crate::both_engines;
+use super::{assert_refused, by_key_set, by_pem, me};
 use crate::support::{ADMIN_TOKEN, PARTY, READ_TOKEN, SessionTokens, Signer};
 use serde_json::json;
 use std::io::ErrorKind;
@@ -9,13 +8,12 @@ use std::net::{TcpListener, TcpStream};
 
 both_engines! {
     async fn a_foreign_key_under_the_right_name_signs_nothing_here(engine) {
-        let (foreign, signer) = (Signer::new(), Signer::new());
+        let foreign = Signer::new();
         let (app, id) = by_key_set(engine, PARTY).await;
         let tokens = SessionTokens::of(&app.emulator, &id);
         let forged = foreign.sign(&tokens.header(), &tokens.claims());
         assert_refused(&app, vec![("forged", forged, "token_signature")], &tokens.good()).await;
-        let app = by_pem(engine, &signer, PARTY).await;
-        let tokens = own(&signer);
+        let (app, tokens) = by_pem(engine, PARTY).await;
         let forged = foreign.sign(&tokens.header(), &tokens.claims());
         assert_refused(&app, vec![("forged", forged, "token_signature")], &tokens.good()).await;
     }
@@ -57,9 +55,8 @@ both_engines! {
     }
 
     async fn tokens_of_operators_are_no_sessions_and_sessions_no_operators(engine) {
-        let signer = Signer::new();
-        let app = by_pem(engine, &signer, PARTY).await;
-        let session = own(&signer).good();
+        let (app, tokens) = by_pem(engine, PARTY).await;
+        let session = tokens.good();
         for token in [ADMIN_TOKEN, READ_TOKEN] {
             let answer = me(&app, token).await;
             answer.assert_problem(401, "token_malformed");

@@ -1,7 +1,6 @@
 //! What is no session token of this instance: by its header, its signature, or altogether.
 
-use super::{Case, assert_refused, assert_refused_both_ways, by_key_set, by_pem, own};
-use crate::both_engines;
+use super::{Case, assert_refused, assert_refused_both_ways, by_key_set, by_pem, by_signer, own};
 use crate::support::{Answer, PARTY, SessionTokens, Signer};
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
@@ -17,7 +16,7 @@ fn parts(token: &str) -> [String; 3] {
     token.split('.').map(str::to_owned).collect::<Vec<_>>().try_into().unwrap()
 }
 
-fn tampered(tokens: &SessionTokens<'_>) -> Vec<Case> {
+fn tampered(tokens: &SessionTokens) -> Vec<Case> {
     let [header, payload, signature] = parts(&tokens.good());
     let mut claims = tokens.claims();
     claims["sub"] = "user_somebody_else".into();
@@ -37,7 +36,7 @@ fn tampered(tokens: &SessionTokens<'_>) -> Vec<Case> {
     ]
 }
 
-fn garbage(tokens: &SessionTokens<'_>) -> Vec<Case> {
+fn garbage(tokens: &SessionTokens) -> Vec<Case> {
     let good = tokens.good();
     let [header, payload, signature] = parts(&good);
     let list = part(&json!(["RS256"]));
@@ -85,7 +84,7 @@ both_engines! {
 
     async fn trap_39_the_public_key_is_no_secret_and_a_longer_digest_no_rs256(engine) {
         let signer = Signer::new();
-        let app = by_pem(engine, &signer, PARTY).await;
+        let app = by_signer(engine, &signer, PARTY).await;
         let (tokens, pem) = (own(&signer), signer.public_pem());
         let claims = tokens.claims();
         let header = |alg: &str| json!({"alg": alg, "typ": "JWT", "kid": "ins_own"});
@@ -141,9 +140,8 @@ both_engines! {
     }
 
     async fn what_no_header_should_hold_is_refused(engine) {
-        let signer = Signer::new();
-        let app = by_pem(engine, &signer, PARTY).await;
-        let good = own(&signer).good();
+        let (app, tokens) = by_pem(engine, PARTY).await;
+        let good = tokens.good();
         let ask = async |values: &[&[u8]]| {
             let mut request = app.http.get(format!("{}/v1/me", app.origin));
             for value in values {

@@ -1,7 +1,6 @@
 //! By which keys tokens are checked, and how seldom the provider is asked for them.
 
 use super::{by_key_set, by_pem, me, own};
-use crate::both_engines;
 use crate::support::{PARTY, SessionTokens, Signer, TestApp, TestEmulator, user_id};
 use clerk_emulator::Outage;
 use futures_util::future::join_all;
@@ -13,9 +12,7 @@ fn fetches(app: &TestApp) -> u64 {
 
 both_engines! {
     async fn a_key_that_is_set_checks_tokens_without_asking_anybody(engine) {
-        let signer = Signer::new();
-        let app = by_pem(engine, &signer, PARTY).await;
-        let tokens = own(&signer);
+        let (app, tokens) = by_pem(engine, PARTY).await;
         let mut header = tokens.header();
         header.as_object_mut().unwrap().remove("kid");
         for token in [tokens.good(), tokens.sign(&header, &tokens.claims()), tokens.headed("kid", "any")] {

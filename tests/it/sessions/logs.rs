@@ -1,6 +1,5 @@
 //! No token, cookie or key is logged, whatever is asked for.
 
-use crate::both_engines;
 use crate::support::{ADMIN_TOKEN, SessionTokens, TestApp, TestDatabase, TestEmulator};
 use clerk_emulator::Outage;
 use serde_json::{Value, json};

@@ -16,8 +16,13 @@ const PUBLISHABLE_KEY: &str = "pk_live_Y2xlcmsuY2xlcmsuZGV2JA";
 const ISSUER: &str = "https://clerk.clerk.dev";
 const COOKIE_SUFFIX: &str = "1Z8AzTQD";
 
-/// A service that checks by the signer's key, and knows the user of [`own`] tokens.
-async fn by_pem(engine: Engine, signer: &Signer, parties: &str) -> TestApp {
+/// A service that checks by a configured key, and tokens that pass there.
+async fn by_pem(engine: Engine, parties: &str) -> (TestApp, SessionTokens) {
+    let signer = Signer::new();
+    (by_signer(engine, &signer, parties).await, own(&signer))
+}
+
+async fn by_signer(engine: Engine, signer: &Signer, parties: &str) -> TestApp {
     let pem = signer.public_pem();
     let variables = [
         ("CLERK_JWT_KEY", pem.as_str()),
@@ -29,8 +34,7 @@ async fn by_pem(engine: Engine, signer: &Signer, parties: &str) -> TestApp {
     app
 }
 
-/// Tokens that pass where the key is the signer's.
-fn own(signer: &Signer) -> SessionTokens<'_> {
+fn own(signer: &Signer) -> SessionTokens {
     SessionTokens::own(signer, ISSUER, &user_id(1))
 }
 
@@ -65,12 +69,9 @@ async fn assert_refused(app: &TestApp, cases: Vec<Case>, good: &str) {
 }
 
 /// Likewise where the key is a setting, and where it is fetched.
-async fn assert_refused_both_ways(engine: Engine, cases: impl Fn(&SessionTokens<'_>) -> Vec<Case>) {
-    let signer = Signer::new();
-    let app = by_pem(engine, &signer, PARTY).await;
-    let tokens = own(&signer);
+async fn assert_refused_both_ways(engine: Engine, cases: impl Fn(&SessionTokens) -> Vec<Case>) {
+    let (app, tokens) = by_pem(engine, PARTY).await;
     assert_refused(&app, cases(&tokens), &tokens.good()).await;
-    app.stop().await;
     let (app, id) = by_key_set(engine, PARTY).await;
     let tokens = SessionTokens::of(&app.emulator, &id);
     assert_refused(&app, cases(&tokens), &tokens.good()).await;

@@ -1,7 +1,6 @@
 //! No route answers without credentials, and a read token reads users only.
 
 use super::by_key_set;
-use crate::both_engines;
 use crate::support::{ADMIN_TOKEN, Answer, READ_TOKEN, TestApp, user_id};
 use reqwest::Method;
 

@@ -1,8 +1,7 @@
 //! How a session token is sent: in `Authorization`, or in a cookie where nothing is changed.
 
-use super::{COOKIE_SUFFIX, by_pem, own};
-use crate::both_engines;
-use crate::support::{Answer, PARTY, Signer, TestApp, user_id};
+use super::{COOKIE_SUFFIX, by_pem};
+use crate::support::{Answer, PARTY, TestApp, user_id};
 use reqwest::Method;
 use serde_json::Value;
 
@@ -20,9 +19,8 @@ async fn me(app: &TestApp, cookies: &str) -> Answer {
 
 both_engines! {
     async fn either_cookie_is_taken_on_get_and_head(engine) {
-        let signer = Signer::new();
-        let app = by_pem(engine, &signer, PARTY).await;
-        let token = own(&signer).good();
+        let (app, tokens) = by_pem(engine, PARTY).await;
+        let token = tokens.good();
         for name in ["__session".to_owned(), format!("__session_{COOKIE_SUFFIX}")] {
             let cookie = format!("theme=dark; {name}={token}; x=y");
             let shown = me(&app, &cookie).await;
@@ -35,9 +33,8 @@ both_engines! {
     }
 
     async fn this_instances_cookie_goes_before_the_shared_one_and_the_header_before_both(engine) {
-        let signer = Signer::new();
-        let app = by_pem(engine, &signer, PARTY).await;
-        let (good, bad) = (own(&signer).good(), own(&signer).with("sts", "pending"));
+        let (app, tokens) = by_pem(engine, PARTY).await;
+        let (good, bad) = (tokens.good(), tokens.with("sts", "pending"));
         let own_name = format!("__session_{COOKIE_SUFFIX}");
         assert_eq!(me(&app, &format!("__session={bad}; {own_name}={good}")).await.status, 200);
         let refused = me(&app, &format!("__session={good}; {own_name}={bad}")).await;
@@ -51,9 +48,8 @@ both_engines! {
     }
 
     async fn cookies_of_other_names_are_passed_over(engine) {
-        let signer = Signer::new();
-        let app = by_pem(engine, &signer, PARTY).await;
-        let token = own(&signer).good();
+        let (app, tokens) = by_pem(engine, PARTY).await;
+        let token = tokens.good();
         for name in ["__session_QvfNY2dr", "__SESSION", "session", "__clerk_db_jwt", "__client_uat"] {
             let answer = me(&app, &format!("{name}={token}")).await;
             assert_eq!((answer.status.as_u16(), answer.code()), (401, "session_missing"), "{name}");
@@ -64,9 +60,8 @@ both_engines! {
     }
 
     async fn a_cookie_never_changes_anything(engine) {
-        let signer = Signer::new();
-        let app = by_pem(engine, &signer, PARTY).await;
-        let cookie = format!("__session={}", own(&signer).good());
+        let (app, tokens) = by_pem(engine, PARTY).await;
+        let cookie = format!("__session={}", tokens.good());
         let user = format!("/v1/users/{}", user_id(1));
         let before = app.user(&user_id(1)).await;
         for (method, path) in [

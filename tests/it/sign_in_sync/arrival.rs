@@ -1,7 +1,6 @@
 //! What stands when the browser goes on, and what it costs.
 
-use super::{JSON, PATH, Visitor, proven};
-use crate::both_engines;
+use super::{JSON, PATH, Visitor, proven, signed_in};
 use crate::support::{TestApp, until};
 use reqwest::Method;
 use serde_json::json;
@@ -96,9 +95,7 @@ both_engines! {
     }
 
     async fn head_is_answered_like_get_and_nothing_else_is_taken(engine) {
-        let app = TestApp::builder(engine).manual_events().start().await;
-        let id = app.sign_up("Ada");
-        let token = app.emulator.session_token(&id);
+        let (app, _, token) = signed_in(engine, &[]).await;
         let browser = Visitor::browser(&app, &token);
         for method in [Method::POST, Method::PUT, Method::PATCH, Method::DELETE] {
             assert_eq!(browser.sends(method, PATH).await.status, 405);

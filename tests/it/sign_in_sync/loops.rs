@@ -1,7 +1,6 @@
 //! A browser that follows every redirect comes to an end, whatever the application does.
 
-use super::{PATH, Page, Visitor, proven};
-use crate::both_engines;
+use super::{PATH, Page, Visitor, proven, signed_in};
 use crate::support::TestApp;
 use url::Url;
 
@@ -50,9 +49,7 @@ both_engines! {
     }
 
     async fn the_page_that_waits_goes_on_to_where_was_asked_for_and_nothing_breaks_out_of_it(engine) {
-        let app = TestApp::builder(engine).manual_events().start().await;
-        let id = app.sign_up("Ada");
-        let token = app.emulator.session_token(&id);
+        let (app, _, token) = signed_in(engine, &[]).await;
         let asked = "/a?q='\"><script>alert(1)</script>&usersync=1#'\"><script>";
         let page = Visitor::browser(&app, &token).asks_for(asked).await;
         let (status, text) = page.html();
@@ -66,9 +63,7 @@ both_engines! {
     }
 
     async fn the_page_waits_until_the_token_is_over(engine) {
-        let app = TestApp::builder(engine).manual_events().start().await;
-        let id = app.sign_up("Ada");
-        let token = app.emulator.session_token(&id);
+        let (app, _, token) = signed_in(engine, &[]).await;
         let page = Visitor::browser(&app, &token).asks_for("/a?usersync=1").await;
         let (seconds, location) = page.goes_on().expect("a page that goes on");
         // The token was made a moment ago, and lives a minute.
@@ -88,9 +83,7 @@ both_engines! {
     }
 
     async fn an_application_that_drops_the_mark_ends_in_a_page_that_waits_too(engine) {
-        let app = TestApp::builder(engine).manual_events().start().await;
-        let id = app.sign_up("Ada");
-        let token = app.emulator.session_token(&id);
+        let (app, _, token) = signed_in(engine, &[]).await;
         let browser = Visitor::browser(&app, &token);
         let first = browser.asks_for("/dashboard").await;
         assert_eq!(first.location(), "/dashboard?usersync=1");

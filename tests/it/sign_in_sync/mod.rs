@@ -33,6 +33,14 @@ async fn proven(engine: Engine, variables: &[(&str, &str)]) -> (TestApp, Calls) 
     (app, Calls { before })
 }
 
+/// A service, a user whom it does not know yet, and that user's session token.
+async fn signed_in(engine: Engine, variables: &[(&str, &str)]) -> (TestApp, String, String) {
+    let app = TestApp::builder(engine).manual_events().variables(variables).start().await;
+    let id = app.sign_up("Ada");
+    let token = app.emulator.session_token(&id);
+    (app, id, token)
+}
+
 /// Fetches of a user and writes of metadata.
 #[derive(Default)]
 struct Calls {

@@ -1,7 +1,6 @@
 //! Who is not redirected, and how each kind of client is answered.
 
-use super::{HTML, JSON, PATH, Visitor};
-use crate::both_engines;
+use super::{HTML, JSON, PATH, Visitor, signed_in};
 use crate::support::{AnswerDropper, TestApp, TestEmulator, deleted, until};
 use clerk_emulator::{ISSUER, Outage};
 use serde_json::json;
@@ -86,9 +85,7 @@ both_engines! {
     }
 
     async fn a_deleted_user_is_refused_without_a_call(engine) {
-        let app = TestApp::builder(engine).manual_events().start().await;
-        let id = app.sign_up("Ada");
-        let token = app.emulator.session_token(&id);
+        let (app, id, token) = signed_in(engine, &[]).await;
         app.send(&deleted(&id)).await;
         refused(&app, &token, "user_deleted").await;
         assert_eq!(app.emulator.counts().all_requests(), 0);

@@ -1,7 +1,6 @@
 //! Where a browser may be sent, and where never.
 
-use super::{PATH, Visitor};
-use crate::both_engines;
+use super::{PATH, Visitor, signed_in};
 use crate::support::{Engine, TestApp};
 use url::Url;
 
@@ -58,9 +57,7 @@ const TRICKS: [&str; 44] = [
 
 async fn started(engine: Engine) -> (TestApp, String) {
     let origins = [("USERSYNC_PUBLIC_URL", PUBLIC), ("USERSYNC_REDIRECT_ORIGINS", ALLOWED)];
-    let app = TestApp::builder(engine).manual_events().variables(&origins).start().await;
-    let id = app.sign_up("Ada");
-    let token = app.emulator.session_token(&id);
+    let (app, _, token) = signed_in(engine, &origins).await;
     (app, token)
 }
 
@@ -124,9 +121,7 @@ both_engines! {
     }
 
     async fn our_origin_is_never_taken_from_the_host_header(engine) {
-        let app = TestApp::builder(engine).manual_events().start().await;
-        let id = app.sign_up("Ada");
-        let token = app.emulator.session_token(&id);
+        let (app, _, token) = signed_in(engine, &[]).await;
         let own_host = format!("{}/notes", app.origin);
         let browser = Visitor::browser(&app, &token);
         assert_eq!(browser.asks_for(&own_host).await.location(), "/?usersync=1");

@@ -78,6 +78,20 @@ impl TestApp {
         self.emulator.sign_up(name)
     }
 
+    /// Deletes users at the provider, without an event; returns them as they were.
+    pub fn lose(&self, ids: &[String]) -> Vec<Value> {
+        let users = ids.iter().map(|id| self.emulator.user(id).unwrap()).collect();
+        for id in ids {
+            assert!(self.emulator.delete_user(id));
+        }
+        users
+    }
+
+    /// How many rows are emptied because their user is absent.
+    pub fn emptied(&self) -> usize {
+        self.database.count("users WHERE deletion_kind = 'absent'")
+    }
+
     /// Waits until every event is delivered and nothing is due to be written back.
     pub async fn quiet(&self) {
         self.emulator.settled().await;

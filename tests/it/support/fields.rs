@@ -1,7 +1,7 @@
 //! The fields that the API documents, in their order.
 
-use serde::de::{Deserialize, Deserializer, IgnoredAny, MapAccess, Visitor};
-use std::fmt;
+use serde_json::value::RawValue;
+use std::collections::BTreeMap;
 
 pub const USER_FIELDS: [&str; 23] = [
     "id",
@@ -31,34 +31,29 @@ pub const USER_FIELDS: [&str; 23] = [
 
 /// The names of a JSON object's fields, in the order of its text.
 pub fn field_names(json: &str) -> Vec<String> {
-    serde_json::from_str::<FieldNames>(json).unwrap().0
+    let fields: BTreeMap<String, &RawValue> = serde_json::from_str(json).unwrap();
+    let mut fields: Vec<(String, &RawValue)> = fields.into_iter().collect();
+    fields.sort_by_key(|(_, value)| value.get().as_ptr());
+    fields.into_iter().map(|(name, _)| name).collect()
 }
 
-struct FieldNames(Vec<String>);
-
-impl<'de> Deserialize<'de> for FieldNames {
-    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        deserializer.deserialize_map(NamesVisitor)
-    }
-}
-
-struct NamesVisitor;
-
-impl<'de> Visitor<'de> for NamesVisitor {
-    type Value = FieldNames;
-
-    fn expecting(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-        formatter.write_str("an object")
-    }
-
-    fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<FieldNames, A::Error> {
-        let mut names = Vec::new();
-        while let Some((name, IgnoredAny)) = map.next_entry()? {
-            names.push(name);
-        }
-        Ok(FieldNames(names))
-    }
-}
+/// What a snapshot brings, besides status and metadata.
+pub const SNAPSHOT_COLUMNS: [&str; 14] = [
+    "source_external_id",
+    "email",
+    "email_lower",
+    "phone",
+    "username",
+    "first_name",
+    "last_name",
+    "name",
+    "image_url",
+    "role",
+    "source_role",
+    "plan",
+    "source_plan",
+    "source_created_at",
+];
 
 pub const JOB_COUNTERS: [&str; 9] = [
     "seen",

@@ -32,7 +32,7 @@ pub use database::{Engine, TestDatabase};
 pub use delivery::Delivery;
 pub use emulator::TestEmulator;
 pub use event::{deleted, event_of, user, user_id};
-pub use fields::{JOB_COUNTERS, USER_FIELDS, field_names};
+pub use fields::{JOB_COUNTERS, SNAPSHOT_COLUMNS, USER_FIELDS, field_names};
 pub use process::AppProcess;
 pub use program::{Program, RunOutput, Running, shell};
 pub use proxy::{Blocked, Proxy, Server, Upstream};
@@ -45,7 +45,6 @@ pub use writer_lock::WriterLock;
 
 /// Writes a test once and runs it on both engines:
 /// `both_engines! { async fn name(engine) { … } }`.
-#[macro_export]
 macro_rules! both_engines {
     ($($(#[$meta:meta])* async fn $name:ident($engine:ident) $body:block)+) => {
         $(

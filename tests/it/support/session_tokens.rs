@@ -9,31 +9,34 @@ use base64::Engine as _;
 use base64::engine::general_purpose::{STANDARD, URL_SAFE_NO_PAD};
 use jsonwebtoken::{Algorithm, EncodingKey};
 use serde_json::{Value, json};
+use std::sync::Arc;
 
 /// The origin for which tokens are made.
 pub const PARTY: &str = "https://app.example.com";
 
-type Sign<'a> = Box<dyn Fn(&Value, &Value) -> String + 'a>;
+type Sign = Box<dyn Fn(&Value, &Value) -> String>;
 
-pub struct SessionTokens<'a> {
+pub struct SessionTokens {
     issuer: String,
     key_id: String,
     pub subject: String,
-    sign: Sign<'a>,
+    sign: Sign,
 }
 
-impl<'a> SessionTokens<'a> {
+impl SessionTokens {
     /// Tokens of an issuer that a test's own key signs.
-    pub fn own(signer: &'a Signer, issuer: &str, subject: &str) -> Self {
-        let sign = Box::new(|header: &Value, claims: &Value| signer.sign(header, claims));
+    pub fn own(signer: &Signer, issuer: &str, subject: &str) -> Self {
+        let signer = signer.clone();
+        let sign = Box::new(move |header: &Value, claims: &Value| signer.sign(header, claims));
         Self { issuer: issuer.into(), key_id: "ins_own".into(), subject: subject.into(), sign }
     }
 
     /// Tokens that the emulator's key signs.
-    pub fn of(emulator: &'a TestEmulator, subject: &str) -> Self {
+    pub fn of(emulator: &TestEmulator, subject: &str) -> Self {
         let credentials = emulator.credentials();
         let (issuer, key_id) = (credentials.issuer.clone(), credentials.instance_id.clone());
-        let sign = Box::new(|header: &Value, claims: &Value| {
+        let emulator = emulator.clone();
+        let sign = Box::new(move |header: &Value, claims: &Value| {
             emulator.sign_token(header.clone(), claims.clone())
         });
         Self { issuer, key_id, subject: subject.into(), sign }
@@ -82,8 +85,9 @@ impl<'a> SessionTokens<'a> {
 }
 
 /// A key pair that signs tokens by any algorithm.
+#[derive(Clone)]
 pub struct Signer {
-    pair: KeyPair,
+    pair: Arc<KeyPair>,
     encoding: EncodingKey,
 }
 
@@ -92,7 +96,8 @@ impl Signer {
         let pair = KeyPair::generate(KeySize::Rsa2048).unwrap();
         let der: Pkcs8V1Der<'_> = pair.as_der().unwrap();
         let pem = armoured("PRIVATE KEY", der.as_ref());
-        Self { pair, encoding: EncodingKey::from_rsa_pem(pem.as_bytes()).unwrap() }
+        let encoding = EncodingKey::from_rsa_pem(pem.as_bytes()).unwrap();
+        Self { pair: Arc::new(pair), encoding }
     }
 
     /// The public key as settings hold it.

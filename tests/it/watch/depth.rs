@@ -3,7 +3,6 @@
 use super::{
     asked_for, change, cost_so_far, reconciles, table, turns_later, until_live, watching, watermark,
 };
-use crate::both_engines;
 use crate::support::{
     Blocked, Engine, Program, Proxy, TestApp, TestDatabase, TestEmulator, now_seconds, until,
     user_id,

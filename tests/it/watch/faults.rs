@@ -4,7 +4,6 @@ use super::{
     listed_and_counted, reconciles, service, table, turns, turns_later, until_live, until_logged,
     watching, watermark,
 };
-use crate::both_engines;
 use crate::support::{Engine, TestDatabase, TestEmulator, until};
 use clerk_emulator::Outage;
 use serde_json::json;

@@ -1,7 +1,6 @@
 //! Lost creates and updates heal by the watch, lost deletes by a reconcile.
 
 use super::{EVERY_SECOND, asked_for, reconciles, turns, turns_later, until_live, watching};
-use crate::both_engines;
 use crate::support::{
     Blocked, Engine, Proxy, TestApp, TestDatabase, TestEmulator, deleted, event_of, until,
 };

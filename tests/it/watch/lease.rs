@@ -4,7 +4,6 @@ use super::{
     EVERY_SECOND, asked_for, listed_and_counted, service, turns, turns_later, turns_of, until_live,
     watching,
 };
-use crate::both_engines;
 use crate::support::{
     Blocked, Engine, NO_WRITE_BACK, Proxy, TestApp, TestDatabase, TestEmulator, until,
 };

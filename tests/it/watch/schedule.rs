@@ -1,7 +1,6 @@
 //! A reconcile when one is due.
 
 use super::{asked_for, reconciles, turns_of, until_live};
-use crate::both_engines;
 use crate::support::{
     Blocked, Proxy, TestApp, TestAppBuilder, TestDatabase, TestEmulator, now_seconds, until,
 };

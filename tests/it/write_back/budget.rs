@@ -1,6 +1,5 @@
 //! No more requests than allowed, over all replicas.
 
-use crate::both_engines;
 use crate::support::{Engine, Proxy, TestApp, TestDatabase, TestEmulator, configuration, event_of};
 use serde_json::json;
 use std::time::{Duration, Instant};

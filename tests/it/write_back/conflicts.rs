@@ -1,6 +1,5 @@
 //! Values at the provider that are not ours are left alone, and listed.
 
-use crate::both_engines;
 use crate::support::{ADMIN_TOKEN, TestApp, TestDatabase, event_of};
 use serde_json::{Value, json};
 

@@ -1,6 +1,5 @@
 //! Users who are deleted meanwhile: no write-back is tried for ever.
 
-use crate::both_engines;
 use crate::support::{Blocked, TestApp, configuration, event_of, until, user};
 use serde_json::json;
 use usersync::store::{Moment, Store};

@@ -18,7 +18,6 @@ mod overrides;
 mod prefetch;
 mod replicas;
 
-use crate::both_engines;
 use crate::support::TestApp;
 use serde_json::json;
 

@@ -1,6 +1,5 @@
 //! Users that agree cost nothing, and some services write nothing back at all.
 
-use crate::both_engines;
 use crate::support::{TestApp, event_of};
 use serde_json::json;
 

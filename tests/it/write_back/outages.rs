@@ -1,6 +1,5 @@
 //! The provider's API is away, refuses the key, or belongs to another instance.
 
-use crate::both_engines;
 use crate::support::{
     AppProcess, Blocked, Engine, TestApp, TestDatabase, TestEmulator, event_of, until, user,
 };

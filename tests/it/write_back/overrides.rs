@@ -1,6 +1,5 @@
 //! An override survives older events, and the latest one wins.
 
-use crate::both_engines;
 use crate::support::{Blocked, Engine, Proxy, TestApp, event_of, until};
 use serde_json::{Value, json};
 

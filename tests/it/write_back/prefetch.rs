@@ -1,7 +1,6 @@
 //! After a backfill many users are due: they are fetched together, and those that agree cost
 //! no call.
 
-use crate::both_engines;
 use crate::support::{Engine, TestApp, TestDatabase, TestEmulator};
 use serde_json::json;
 
