@@ -2,11 +2,9 @@
 //!
 //! * [`row_state`]: what is left of an absent user, and what restores it;
 //! * [`instance_check`]: no row is emptied while the key may be a wrong one, or the provider fails;
-//! * [`mass_delete_limit`]: no more than a few a day, over all requests and replicas;
-//! * [`logs`]: the log says what is wrong, without personal data.
+//! * [`mass_delete_limit`]: no more than a few a day, over all requests and replicas.
 
 mod instance_check;
-mod logs;
 mod mass_delete_limit;
 mod row_state;
 

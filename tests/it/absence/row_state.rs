@@ -1,7 +1,7 @@
 //! What is left of an absent user, and what restores it.
 
 use super::known;
-use crate::erasure::traces;
+use crate::erasure::person;
 use crate::support::{SNAPSHOT_COLUMNS, TestApp, TestDatabase, configuration, deleted, until};
 use reqwest::Method;
 use serde_json::{Value, json};
@@ -54,7 +54,7 @@ fn kept(app: &TestApp, id: &str) -> [Option<String>; 3] {
 fn everything(database: &TestDatabase) -> String {
     match database.engine {
         crate::support::Engine::Postgres => database.dump(),
-        crate::support::Engine::Sqlite => database.dump() + &traces::files(database),
+        crate::support::Engine::Sqlite => database.dump() + &person::files(database),
     }
 }
 

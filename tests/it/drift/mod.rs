@@ -1,13 +1,11 @@
 //! Drift: differences between table and provider are reported, and left as they are.
 //!
 //! * [`kinds`]: every kind of difference;
-//! * [`grace`]: what is young, or was healed meanwhile, does not count;
-//! * [`read_only`]: a search changes nothing;
+//! * [`grace`]: what is young, or was healed meanwhile, is not reported, and nothing is changed;
 //! * [`report`]: who may read the report, and what it holds.
 
 mod grace;
 mod kinds;
-mod read_only;
 mod report;
 
 use crate::support::{ADMIN_TOKEN, Engine, RunOutput, TestApp, now_seconds};

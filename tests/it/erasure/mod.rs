@@ -1,10 +1,8 @@
 //! After a deletion nothing of the person is left in any place that the service writes.
 //!
-//! * [`person`]: payloads with one mark in every personal field;
-//! * [`traces`]: where the mark can be found.
+//! [`person`] makes payloads with one mark in every personal field, and looks for it.
 
-mod person;
-pub mod traces;
+pub mod person;
 
 use crate::support::{AppProcess, Engine, TestApp, TestDatabase, deleted, message_id, until};
 use diesel::connection::SimpleConnection as _;
@@ -23,19 +21,19 @@ both_engines! {
         for person in &people {
             arrive(&service, person).await;
         }
-        traces::refresh_statistics(&database);
-        for kind in traces::everywhere(&database) {
+        person::refresh_statistics(&database);
+        for kind in person::everywhere(&database) {
             assert!(kind.holds_mark(), "the mark was never in {}", kind.place);
         }
         for person in &people {
             depart(&service, person).await;
         }
         until("no trace is left", async || {
-            traces::everywhere(&database).iter().all(|kind| !kind.holds_mark()).then_some(())
+            person::everywhere(&database).iter().all(|kind| !kind.holds_mark()).then_some(())
         })
         .await;
-        traces::refresh_statistics(&database);
-        assert!(!traces::statistics(&database).contains(person::MARK));
+        person::refresh_statistics(&database);
+        assert!(!person::statistics(&database).contains(person::MARK));
         check_log(&service);
         assert_eq!(database.count("quarantine"), 0);
         assert_eq!(database.count("users WHERE status = 'deleted'"), PEOPLE);
@@ -52,7 +50,7 @@ async fn a_reader_of_the_sqlite_file_keeps_deleted_bytes_only_while_it_reads() {
     reader.batch_execute("BEGIN; SELECT count(*) FROM users").unwrap();
     assert_eq!(service.send(&deleted(&person.id)).await.outcome(), "applied");
     assert!(!database.dump().contains(person::MARK));
-    let in_files = || traces::files(&database).contains(person::MARK);
+    let in_files = || person::files(&database).contains(person::MARK);
     assert!(in_files(), "the reader holds nothing back, so this proves nothing");
     reader.batch_execute("COMMIT").unwrap();
     until("the bytes are gone", async || (!in_files()).then_some(())).await;

@@ -1,13 +1,11 @@
 //! Import: rows keep the ids that the application's foreign keys hold, and rows that are there are not
 //! changed.
 //!
-//! * [`ids`]: which id a row gets, and conflicts of ids;
-//! * [`files`]: the formats; [`errors`]: what may be wrong with a file;
+//! * [`files`]: the formats; [`errors`]: what may be wrong with a file, and conflicts of ids;
 //! * [`races`]: the service writes the same users meanwhile.
 
 mod errors;
 mod files;
-mod ids;
 mod races;
 
 use crate::support::{

@@ -1,15 +1,13 @@
 //! Overload, slow clients, stopping and outages: a client that is refused hears it at once and may
 //! come again, and what was accepted is committed.
 //!
-//! * [`slow_clients`]: slow and silent clients leave others served;
-//! * [`full_queue`]: the queue is bounded;
+//! * [`full_queue`]: the queue is bounded, and slow clients leave others served;
 //! * [`shutdown`]: a stop finishes what waits, and a client that goes away loses nothing;
 //! * [`outage`]: the database is away, and comes back.
 
 mod full_queue;
 mod outage;
 mod shutdown;
-mod slow_clients;
 
 use crate::support::Answer;
 

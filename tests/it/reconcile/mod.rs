@@ -2,8 +2,7 @@
 //!
 //! * [`healing`]: differences are counted and healed whatever goes wrong, and once is enough;
 //! * [`dry_run`]: a dry run counts the same and changes nothing;
-//! * [`repairs`]: rows of an older release or another configuration, and users who are back;
-//! * [`orphans`]: rows whose user is gone, and those that only look so;
+//! * [`orphans`]: rows whose user is gone, or only seems so, and rows of an older release;
 //! * [`mass_delete_limit`]: no more of them than a few a day;
 //! * [`provider_outage`]: none while the provider fails;
 //! * [`concurrent_changes`]: users change while a page of them is under way;
@@ -17,7 +16,6 @@ mod healing;
 mod mass_delete_limit;
 mod orphans;
 mod provider_outage;
-mod repairs;
 
 use crate::support::{Engine, JOB_COUNTERS, TestApp, TestAppBuilder, TestDatabase, TestEmulator};
 use serde_json::{Value, json};

@@ -2,10 +2,8 @@
 //!
 //! * [`outcomes`]: every outcome there is, and the order of the response;
 //! * [`requests`]: who may ask, and for what;
-//! * [`versions`]: what was fetched never undoes what is newer;
-//! * [`healing`]: lost webhooks, and conflicts.
+//! * [`healing`]: lost webhooks and conflicts, and versions.
 
 mod healing;
 mod outcomes;
 mod requests;
-mod versions;

@@ -5,7 +5,6 @@ mod claims;
 mod foreign_credentials;
 mod header_and_signature;
 mod keys;
-mod logs;
 mod routes;
 mod transport;
 

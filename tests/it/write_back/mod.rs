@@ -1,17 +1,13 @@
 //! Write-back: our id and role are written to the provider, once, whatever goes wrong meanwhile.
 //!
-//! * [`no_op`]: users that agree, echoes, and services that write nothing back;
+//! * [`no_op`]: users that agree, or are deleted meanwhile, and services that write nothing back;
 //! * [`overrides`]: an override survives older events, and the latest one wins;
 //! * [`conflicts`]: values that are not ours are left alone;
-//! * [`deletion`]: users who are deleted meanwhile;
 //! * [`outages`]: the API is away, or refuses the key;
-//! * [`prefetch`]: users who are due after a backfill are fetched together;
-//! * [`budget`]: no more requests than allowed;
+//! * [`prefetch`]: users who are due after a backfill are fetched together, within the budget;
 //! * [`replicas`]: replicas together, and killed.
 
-mod budget;
 mod conflicts;
-mod deletion;
 mod no_op;
 mod outages;
 mod overrides;
