@@ -10,7 +10,7 @@ use std::collections::BTreeMap;
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
 pub struct Counts {
     /// Requests that came, by kind: `list`, `count`, `get`, `create`, `update`, `delete`,
-    /// `metadata_patch`, `metadata_put`, `standing`, `jwks`, `session`, `token`, `other`.
+    /// `metadata_patch`, `metadata_put`, `status`, `jwks`, `session`, `token`, `other`.
     /// Also those that were refused.
     pub requests: BTreeMap<&'static str, u64>,
     /// What became of the events.

@@ -3,8 +3,8 @@
 //! Every one of them says what it is, so that a service refuses it in earnest: the keys hold
 //! `usersync_emulator`, the webhook secret holds it in its decoded bytes.
 
-use super::chance::Chance;
 use super::key::Key;
+use super::rng::SeededRng;
 use super::settings::{Credentials, ISSUER, MARK};
 use super::signing::SigningSecret;
 use super::{EmulatorError, Settings};
@@ -21,16 +21,16 @@ pub(super) fn credentials(
     address: SocketAddr,
     key: &Key,
 ) -> Result<(Credentials, SigningSecret), EmulatorError> {
-    let chance = Chance::new(settings.seed, &settings.instance_id);
+    let rng = SeededRng::new(settings.seed, &settings.instance_id);
     let kept = settings.credentials.as_ref();
     // What does not say what it is, is not taken over.
     let held = kept.map(|kept| kept.secret_key.clone()).filter(|key| key.contains(MARK));
-    let secret_key = held.unwrap_or_else(|| secret_key(&chance));
+    let secret_key = held.unwrap_or_else(|| secret_key(&rng));
     let marked = |secret: &String| {
         SigningSecret::parse(secret).is_some_and(|secret| secret.holds(MARK.as_bytes()))
     };
     let held = kept.map(|kept| kept.webhook_secret.clone()).filter(marked);
-    let webhook_secret = held.unwrap_or_else(|| webhook_secret(&chance));
+    let webhook_secret = held.unwrap_or_else(|| webhook_secret(&rng));
     let signing = SigningSecret::parse(&webhook_secret)
         .ok_or_else(|| EmulatorError::Keys("the webhook secret is none".to_owned()))?;
     let credentials = Credentials {
@@ -51,12 +51,12 @@ pub(super) fn instance_id(settings: &Settings) -> &str {
     kept.filter(|id| !id.is_empty()).unwrap_or(&settings.instance_id)
 }
 
-fn secret_key(chance: &Chance) -> String {
-    format!("sk_test_{MARK}_{}", chance.draw("secret key", 0).letters(24))
+fn secret_key(rng: &SeededRng) -> String {
+    format!("sk_test_{MARK}_{}", rng.draw("secret key", 0).letters(24))
 }
 
-fn webhook_secret(chance: &Chance) -> String {
-    let derived = chance.draw("webhook secret", 0).bytes().into_iter().take(DERIVED_BYTES);
+fn webhook_secret(rng: &SeededRng) -> String {
+    let derived = rng.draw("webhook secret", 0).bytes().into_iter().take(DERIVED_BYTES);
     let bytes: Vec<u8> = MARK.bytes().chain(derived).collect();
     format!("whsec_{}", STANDARD.encode(bytes))
 }

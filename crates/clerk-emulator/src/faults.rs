@@ -1,9 +1,9 @@
 //! What goes wrong, and when: seeded, so that a run can be repeated.
 //!
-//! Asked by the API's gate for each request about users, and by `world` for each event.
+//! TokenOptions by the API's gate for each request about users, and by `instance` for each event.
 //! Decides from seed, purpose and number; never from the time.
 
-use super::chance::{Chance, Draw};
+use super::rng::{Draw, SeededRng};
 use super::settings::Faults;
 use std::time::Duration;
 
@@ -59,7 +59,7 @@ impl Faults {
 
 /// What becomes of an event.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub(super) struct Fate {
+pub(super) struct EventFaults {
     /// It is never delivered.
     pub dropped: bool,
     /// It is delivered twice.
@@ -70,18 +70,18 @@ pub(super) struct Fate {
     pub delay: Option<Duration>,
 }
 
-/// The fate of the event of a number.
-pub(super) fn fate(faults: Faults, chance: &Chance, number: u64) -> Fate {
+/// The event_faults of the event of a number.
+pub(super) fn event_faults(faults: Faults, rng: &SeededRng, number: u64) -> EventFaults {
     let Some(odds) = faults.odds() else {
-        return Fate::default();
+        return EventFaults::default();
     };
-    let draw = |purpose: &str| chance.draw(purpose, number);
+    let draw = |purpose: &str| rng.draw(purpose, number);
     if draw("event dropped").happens(odds.dropped) {
-        return Fate { dropped: true, ..Fate::default() };
+        return EventFaults { dropped: true, ..EventFaults::default() };
     }
     let reordered = draw("event reordered").happens(odds.reordered);
     let delayed = draw("event delayed").happens(odds.delayed);
-    Fate {
+    EventFaults {
         dropped: false,
         duplicated: draw("event duplicated").happens(odds.duplicated),
         behind: reordered.then(|| 1 + draw("overtaken by").below(MOST_OVERTAKING)),
@@ -91,31 +91,36 @@ pub(super) fn fate(faults: Faults, chance: &Chance, number: u64) -> Fate {
 
 /// What happens to a request.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Mishap {
+pub(super) enum RequestFault {
     /// 429 that says when to come again.
     Limited { retry_after: u64 },
     /// 429 that does not.
     LimitedSilently,
     /// A 5xx, and nothing was done.
-    Failed(Failure),
+    Fault(ServerFault),
     /// A 5xx, though it was done.
-    AnswerLost(Failure),
+    AnswerLost(ServerFault),
     /// The right answer, late.
     Slow(Duration),
 }
 
 /// A 5xx.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) struct Failure {
+pub(super) struct ServerFault {
     pub status: u16,
     /// A page of some proxy instead of the provider's JSON.
     pub page: bool,
 }
 
-/// The mishap of the request of a number, where there is one.
-pub(super) fn mishap(faults: Faults, chance: &Chance, number: u64, writes: bool) -> Option<Mishap> {
+/// The request_fault of the request of a number, where there is one.
+pub(super) fn request_fault(
+    faults: Faults,
+    rng: &SeededRng,
+    number: u64,
+    writes: bool,
+) -> Option<RequestFault> {
     let odds = faults.odds()?;
-    let draw = |purpose: &str| chance.draw(purpose, number);
+    let draw = |purpose: &str| rng.draw(purpose, number);
     let mut bar = 0;
     let dice = draw("request").below(1_000);
     let mut falls = |odds: u64| {
@@ -125,39 +130,43 @@ pub(super) fn mishap(faults: Faults, chance: &Chance, number: u64, writes: bool)
     if falls(odds.limited) {
         // Most are for the way that a wait is taken, few for the waiting.
         let waits = draw("retry after").happens(250);
-        return Some(Mishap::Limited { retry_after: u64::from(waits) });
+        return Some(RequestFault::Limited { retry_after: u64::from(waits) });
     }
     if falls(odds.limited_silently) {
-        return Some(Mishap::LimitedSilently);
+        return Some(RequestFault::LimitedSilently);
     }
     if falls(odds.failed) {
         let failure = failure(draw("failure"), draw("page"));
         let lost = writes && draw("answer lost").happens(500);
-        return Some(if lost { Mishap::AnswerLost(failure) } else { Mishap::Failed(failure) });
+        return Some(if lost {
+            RequestFault::AnswerLost(failure)
+        } else {
+            RequestFault::Fault(failure)
+        });
     }
-    falls(odds.slow).then(|| Mishap::Slow(upto(draw("slow by"), odds.slowest)))
+    falls(odds.slow).then(|| RequestFault::Slow(upto(draw("slow by"), odds.slowest)))
 }
 
-impl Mishap {
+impl RequestFault {
     /// The name under which it is counted.
     pub(super) fn kind(self) -> &'static str {
         match self {
             Self::Limited { .. } => "limited",
             Self::LimitedSilently => "limited_silently",
-            Self::Failed(_) => "failed",
+            Self::Fault(_) => "failed",
             Self::AnswerLost(_) => "answer_lost",
             Self::Slow(_) => "slow",
         }
     }
 }
 
-fn failure(status: Draw, page: Draw) -> Failure {
+fn failure(status: Draw, page: Draw) -> ServerFault {
     let status = match status.below(3) {
         0 => 500,
         1 => 502,
         _ => 503,
     };
-    Failure { status, page: page.happens(333) }
+    ServerFault { status, page: page.happens(333) }
 }
 
 fn upto(draw: Draw, milliseconds: u64) -> Duration {
@@ -166,14 +175,15 @@ fn upto(draw: Draw, milliseconds: u64) -> Duration {
 
 #[cfg(test)]
 mod tests {
-    use super::{Fate, fate, mishap};
+    use super::{EventFaults, event_faults, request_fault};
     use crate::Faults;
-    use crate::chance::Chance;
+    use crate::rng::SeededRng;
 
     fn run(seed: u64, faults: Faults) -> Vec<String> {
-        let chance = Chance::new(seed, "ins_1");
-        let fates = (0..500).map(|number| format!("{:?}", fate(faults, &chance, number)));
-        let mishaps = (0..500).map(|number| format!("{:?}", mishap(faults, &chance, number, true)));
+        let rng = SeededRng::new(seed, "ins_1");
+        let fates = (0..500).map(|number| format!("{:?}", event_faults(faults, &rng, number)));
+        let mishaps =
+            (0..500).map(|number| format!("{:?}", request_fault(faults, &rng, number, true)));
         fates.chain(mishaps).collect()
     }
 
@@ -194,17 +204,17 @@ mod tests {
             "Limited { retry_after: 0 }",
             "Limited { retry_after: 1 }",
             "LimitedSilently",
-            "Failed(",
+            "Fault(",
             "AnswerLost(",
             "page: true",
             "Slow(",
         ] {
             assert!(text.contains(kind), "{kind}");
         }
-        let chance = Chance::new(3, "ins_1");
+        let rng = SeededRng::new(3, "ins_1");
         let quiet = |number| {
-            fate(Faults::None, &chance, number) == Fate::default()
-                && mishap(Faults::None, &chance, number, true).is_none()
+            event_faults(Faults::None, &rng, number) == EventFaults::default()
+                && request_fault(Faults::None, &rng, number, true).is_none()
         };
         assert!((0..500).all(quiet));
     }

@@ -1,13 +1,13 @@
 //! Puts an emulator together and lets it listen.
 
-use super::chance::Chance;
 use super::credentials::{credentials, instance_id};
-use super::deliveries::PostOffice;
+use super::deliveries::Outbox;
+use super::instance::{Instance, State};
 use super::key::Key;
-use super::rates::Rates;
-use super::saved::{self, Saver};
-use super::world::{State, World};
-use super::{Emulator, EmulatorError, Settings, gate, routes};
+use super::rate_limits::RateLimits;
+use super::rng::SeededRng;
+use super::state_file::{self, StateWriter};
+use super::{Emulator, EmulatorError, Settings, middleware, routes};
 use actix_web::dev::ServerHandle;
 use actix_web::middleware::from_fn;
 use actix_web::web::Data;
@@ -25,29 +25,29 @@ const SHUTDOWN_SECONDS: u64 = 1;
 /// Starts an emulator on the current runtime.
 pub(super) fn start(settings: Settings) -> Result<Emulator, EmulatorError> {
     check(&settings)?;
-    let kept = settings.state_file.as_deref().map(saved::read).transpose()?.flatten();
+    let kept = settings.state_file.as_deref().map(state_file::read).transpose()?.flatten();
     let key = match &kept {
         Some(kept) => Key::from_text(&kept.private_key)?,
         None => Key::generate()?,
     };
     let (listener, address) = listen(settings.bind)?;
     let (credentials, secret) = credentials(&settings, address, &key)?;
-    let office = PostOffice::open(secret, settings.deliver_to.clone(), settings.retries.clone())
+    let outbox = Outbox::open(secret, settings.deliver_to.clone(), settings.retries.clone())
         .map_err(|error| EmulatorError::Keys(error.to_string()))?;
-    let chance = Chance::new(settings.seed, instance_id(&settings));
+    let rng = SeededRng::new(settings.seed, instance_id(&settings));
     let mut state = State::restored(kept);
     state.faults = settings.faults;
-    state.rates = settings.rate_limits.then(Rates::default);
+    state.rate_limits = settings.rate_limits.then(RateLimits::default);
     let fresh = state.directory.issued().next().is_none();
-    let world = Arc::new(World::new(credentials, chance, key, office, state));
+    let instance = Arc::new(Instance::new(credentials, rng, key, outbox, state));
     if fresh {
-        world.seed(settings.users);
+        instance.seed(settings.users);
     }
-    let saver = settings.state_file.map(|path| Saver::start(path, Arc::clone(&world)));
+    let saver = settings.state_file.map(|path| StateWriter::start(path, Arc::clone(&instance)));
     let saver = saver.transpose()?;
-    let world = Data::from(world);
-    let server = serve(listener, address, &world)?;
-    Ok(Emulator { address, world, server, saver, seed: settings.seed })
+    let instance = Data::from(instance);
+    let server = serve(listener, address, &instance)?;
+    Ok(Emulator { address, instance, server, saver, seed: settings.seed })
 }
 
 fn check(settings: &Settings) -> Result<(), EmulatorError> {
@@ -72,11 +72,14 @@ fn listen(bind: SocketAddr) -> Result<(TcpListener, SocketAddr), EmulatorError> 
 fn serve(
     listener: TcpListener,
     address: SocketAddr,
-    world: &Data<World>,
+    instance: &Data<Instance>,
 ) -> Result<ServerHandle, EmulatorError> {
-    let world = world.clone();
+    let instance = instance.clone();
     let server = HttpServer::new(move || {
-        App::new().app_data(world.clone()).wrap(from_fn(gate::gate)).configure(routes::routes)
+        App::new()
+            .app_data(instance.clone())
+            .wrap(from_fn(middleware::intercept))
+            .configure(routes::routes)
     })
     .workers(WORKERS)
     .disable_signals()

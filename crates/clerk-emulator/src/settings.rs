@@ -102,11 +102,11 @@ pub enum Outage {
     NotFound,
     /// Lists are empty, and the count is 0.
     EmptyLists,
-    /// Nobody is known: both of these at once.
-    Nobody,
+    /// NoUsers is known: both of these at once.
+    NoUsers,
 }
 
-/// What is needed to talk to an emulator, and to believe it.
+/// What is needed to talk to an emulator, and to adopt it.
 #[derive(Clone, Default)]
 pub struct Credentials {
     /// The Backend API, without `/v1`.

@@ -214,7 +214,7 @@ async fn metadata_is_merged_and_an_unchanged_merge_changes_nothing() {
         (&json!({}), &json!(1))
     );
 
-    emulator.settled().await;
+    emulator.wait_until_idle().await;
     let events = bodies(&arrived);
     assert_eq!(events.len(), 2, "the unchanged one is no event");
     assert_eq!(emulator.metadata_writes(id), 2);
@@ -227,10 +227,10 @@ async fn deliveries_are_signed_and_retried_with_the_same_id() {
     let emulator = start(|settings| settings.deliver_to = Some(url));
     let user =
         emulator.create_user(json!({"email_address": ["ada@example.org"], "external_id": "e"}));
-    emulator.settled().await;
+    emulator.wait_until_idle().await;
     let id = user["id"].as_str().unwrap();
     assert!(emulator.delete_user(id));
-    emulator.settled().await;
+    emulator.wait_until_idle().await;
 
     let webhook = svix::webhooks::Webhook::new(&emulator.credentials().webhook_secret).unwrap();
     let deliveries = arrived.lock().unwrap().clone();
@@ -264,7 +264,7 @@ async fn faults_repeat_duplicate_and_drop_and_spare_what_is_not_about_users() {
     for _ in 0..200 {
         assert!(emulator.create_user(json!({}))["id"].is_string());
     }
-    emulator.settled().await;
+    emulator.wait_until_idle().await;
     let events = bodies(&arrived);
     let seen: HashSet<&str> =
         events.iter().map(|event| event["data"]["id"].as_str().unwrap()).collect();
@@ -433,14 +433,14 @@ async fn what_was_dropped_is_delivered_on_request_and_only_once() {
     for _ in 0..100 {
         emulator.create_user(json!({}));
     }
-    emulator.settled().await;
+    emulator.wait_until_idle().await;
     let seen = |events: Vec<Value>| -> HashSet<String> {
         events.iter().map(|event| event["data"]["id"].as_str().unwrap().to_owned()).collect()
     };
     let dropped = usize::try_from(emulator.counts().faults_of("dropped")).unwrap();
     assert!(dropped > 0 && seen(bodies(&arrived)).len() == 100 - dropped);
     assert_eq!(emulator.redeliver_dropped(), dropped);
-    emulator.settled().await;
+    emulator.wait_until_idle().await;
     assert_eq!(seen(bodies(&arrived)).len(), 100);
     assert_eq!(emulator.redeliver_dropped(), 0);
 }
@@ -468,6 +468,6 @@ async fn what_somebody_else_tells_is_believed_and_not_told_again() {
     assert_eq!(call(&emulator, Method::POST, path, Some(gone)).await.0, 200);
     assert_eq!(emulator.user(id), None);
     assert_eq!(get(&emulator, "/v1/usersync/session_token?user_id=user_1").await.0, 404);
-    emulator.settled().await;
+    emulator.wait_until_idle().await;
     assert!(arrived.lock().unwrap().is_empty());
 }

@@ -89,7 +89,7 @@ impl Play {
         tokio::select! {
             () = put_off => {}
             // Everything that there was to deliver was dropped.
-            () = emulator.settled() => {}
+            () = emulator.wait_until_idle() => {}
         }
         Ok(())
     }

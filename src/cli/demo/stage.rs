@@ -85,7 +85,7 @@ impl Stage {
     pub(super) async fn quiet(&self, phase: &Phase) -> Result<(), Failure> {
         let (mut fewest, mut since, mut calm) = (usize::MAX, Instant::now(), false);
         loop {
-            let settled = tokio::time::timeout(PATIENCE, self.emulator.settled()).await;
+            let settled = tokio::time::timeout(PATIENCE, self.emulator.wait_until_idle()).await;
             settled.map_err(|_| Failure::Message("deliveries were still under way".into()))?;
             let due = self.caller.due_write_backs().await?;
             phase.left(due);

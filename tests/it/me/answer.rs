@@ -32,7 +32,7 @@ both_engines! {
     async fn what_a_user_does_not_have_is_null(engine) {
         let app = without_write_back(engine).await;
         let id = app.emulator.create_user(json!({"username": "ada"}))["id"].clone();
-        app.emulator.settled().await;
+        app.emulator.wait_until_idle().await;
         let person = app.me(id.as_str().unwrap()).await.body["user"].clone();
         assert_eq!((&person["email"], &person["name"]), (&Value::Null, &json!("ada")));
         assert_eq!(person.as_object().unwrap().len(), 6);
@@ -70,7 +70,7 @@ both_engines! {
         let app = without_write_back(engine).await;
         let id = app.sign_up_and_settle("Ada").await;
         app.emulator.update_user(&id, json!({"unsafe_metadata": {"role": "admin", "plan": "pro"}}));
-        app.emulator.settled().await;
+        app.emulator.wait_until_idle().await;
         let tokens = SessionTokens::of(&app.emulator, &id);
         let mut claims = tokens.claims();
         for (name, value) in [("role", "admin"), ("plan", "pro"), ("pla", "u:pro"), ("email", "x@example.net")] {
@@ -82,7 +82,7 @@ both_engines! {
         assert_eq!((&person["role"], &person["plan"]), (&json!("user"), &json!("free")));
         assert_eq!(person["email"], "ada@example.org");
         app.emulator.merge_public_metadata(&id, json!({"role": "admin", "plan": "pro"}));
-        app.emulator.settled().await;
+        app.emulator.wait_until_idle().await;
         let person = app.me(&id).await.body["user"].clone();
         assert_eq!((&person["role"], &person["plan"]), (&json!("admin"), &json!("pro")));
     }
@@ -93,7 +93,7 @@ both_engines! {
         let token = app.emulator.session_token(&id);
         assert_eq!(app.get_as(&token, "/v1/me").await.body["user"]["name"], "Ada");
         app.emulator.update_user(&id, json!({"last_name": "Lovelace"}));
-        app.emulator.settled().await;
+        app.emulator.wait_until_idle().await;
         assert_eq!(app.get_as(&token, "/v1/me").await.body["user"]["name"], "Ada Lovelace");
     }
 

@@ -23,7 +23,7 @@ impl TestApp {
 
     async fn sign_up_and_settle(&self, name: &str) -> String {
         let id = self.sign_up(name);
-        self.emulator.settled().await;
+        self.emulator.wait_until_idle().await;
         assert_eq!(self.user(&id).await["status"], "active");
         id
     }

@@ -22,7 +22,7 @@ both_engines! {
         for (id, name) in [(&known, "Lovelace"), (&unknown, "Hopper")] {
             app.emulator.update_user(id, json!({"last_name": name}));
         }
-        app.emulator.settled().await;
+        app.emulator.wait_until_idle().await;
         let answer = app.get_as(&known_token, "/v1/me").await;
         assert_eq!(answer.body["user"]["name"], "Ada Lovelace");
         let answer = app.get_as(&unknown_token, "/v1/me").await;

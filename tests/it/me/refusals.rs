@@ -21,7 +21,7 @@ both_engines! {
         let token = app.emulator.session_token(&id);
         assert_eq!(app.get_as(&token, "/v1/me").await.status, 200);
         assert!(app.emulator.delete_user(&id));
-        app.emulator.settled().await;
+        app.emulator.wait_until_idle().await;
         let late = app.emulator.session_token(&id);
         for token in [&token, &late, &token] {
             assert_refused(&app.get_as(token, "/v1/me").await, "user_deleted");
@@ -35,7 +35,7 @@ both_engines! {
         let id = app.sign_up_silently("Ada");
         let token = app.emulator.session_token(&id);
         assert!(app.emulator.delete_user(&id));
-        app.emulator.settled().await;
+        app.emulator.wait_until_idle().await;
         assert_refused(&app.get_as(&token, "/v1/me").await, "user_deleted");
         assert_eq!(app.looks(), 0);
     }
@@ -46,10 +46,10 @@ both_engines! {
         let token = app.emulator.session_token(&id);
         assert_eq!(app.get_as(&token, "/v1/me").await.status, 200);
         app.emulator.ban(&id, true);
-        app.emulator.settled().await;
+        app.emulator.wait_until_idle().await;
         assert_refused(&app.get_as(&token, "/v1/me").await, "user_banned");
         app.emulator.ban(&id, false);
-        app.emulator.settled().await;
+        app.emulator.wait_until_idle().await;
         assert_eq!(app.get_as(&token, "/v1/me").await.status, 200);
         assert_eq!(app.looks(), 0);
     }
@@ -71,7 +71,7 @@ both_engines! {
         let id = app.sign_up_and_settle("Ada").await;
         let token = app.emulator.session_token(&id);
         app.emulator.update_user(&id, json!({"deprovisioned": true}));
-        app.emulator.settled().await;
+        app.emulator.wait_until_idle().await;
         assert_refused(&app.get_as(&token, "/v1/me").await, "user_banned");
     }
 
@@ -80,7 +80,7 @@ both_engines! {
         let id = app.sign_up_and_settle("Ada").await;
         let token = app.emulator.session_token(&id);
         lock(&app, &id).await;
-        app.emulator.settled().await;
+        app.emulator.wait_until_idle().await;
         assert_eq!(app.user(&id).await["status"], "locked");
         assert_eq!(app.get_as(&token, "/v1/me").await.status, 200);
     }

@@ -75,7 +75,7 @@ both_engines! {
         let id = app.sign_up("Ada");
         let token = app.emulator.session_token(&id);
         let answers = join_all((0..50).map(|_| app.get_as(&token, "/v1/me"))).await;
-        app.emulator.settled().await;
+        app.emulator.wait_until_idle().await;
         assert!(answers.iter().all(|answer| answer.status == 200), "{answers:?}");
         assert!(answers.iter().filter(|answer| answer.body["created"] == true).count() <= 1);
         assert!(app.looks() <= 1);

@@ -75,7 +75,7 @@ both_engines! {
         app.emulator.set_outage(Outage::Unavailable);
         app.choose(&id, json!({"role": "admin"})).await;
         app.emulator.update_user(&id, json!({"last_name": "Lovelace"}));
-        app.emulator.settled().await;
+        app.emulator.wait_until_idle().await;
         let row = app.user(&id).await;
         assert_eq!((&row["role"], &row["name"]), (&json!("admin"), &json!("Ada Lovelace")));
         app.emulator.set_outage(Outage::None);

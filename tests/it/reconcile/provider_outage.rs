@@ -44,7 +44,7 @@ both_engines! {
         for users in sizes() {
             let app = in_step(engine, users).await;
             let before = rows(&app.database);
-            app.emulator.set_outage(Outage::Nobody);
+            app.emulator.set_outage(Outage::NoUsers);
             let job = reconcile(&app).await;
             let said = format!("{users} live rows have no user at the provider");
             assert_blocked(&job, &[&said, "CLERK_SECRET_KEY", "allow_mass_delete"]);
@@ -124,7 +124,7 @@ both_engines! {
 
     async fn an_operator_may_have_everybody_emptied_by_the_right_instance(engine) {
         let app = in_step(engine, 50).await;
-        app.emulator.set_outage(Outage::Nobody);
+        app.emulator.set_outage(Outage::NoUsers);
         let job = reconcile_at_any_price(&app).await;
         assert_counted(&job, &[("updated", 50), ("extra", 50)]);
         assert_eq!((app.emptied(), app.database.count("users_live")), (50, 0));

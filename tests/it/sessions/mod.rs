@@ -42,7 +42,7 @@ async fn by_key_set(engine: Engine, parties: &str) -> (TestApp, String) {
     let variables = [("CLERK_AUTHORIZED_PARTIES", parties), ("USERSYNC_WRITE_BACK", "off")];
     let app = TestApp::builder(engine).emulated().variables(&variables).start().await;
     let id = app.sign_up("Ada");
-    app.emulator.settled().await;
+    app.emulator.wait_until_idle().await;
     (app, id)
 }
 

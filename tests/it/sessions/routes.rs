@@ -109,7 +109,7 @@ both_engines! {
     async fn an_address_never_holds_a_token(engine) {
         let app = TestApp::builder(engine).emulated().start().await;
         let id = app.sign_up("Ada");
-        app.emulator.settled().await;
+        app.emulator.wait_until_idle().await;
         let token = app.emulator.session_token(&id);
         for query in ["token", "__session", "access_token", "__clerk_db_jwt", "jwt"] {
             let answer = app.get(&format!("/v1/me?{query}={token}")).await;

@@ -94,9 +94,9 @@ impl TestApp {
 
     /// Waits until every event is delivered and nothing is due to be written back.
     pub async fn quiet(&self) {
-        self.emulator.settled().await;
+        self.emulator.wait_until_idle().await;
         self.database.until_none("write_backs WHERE state = 'due'").await;
-        self.emulator.settled().await;
+        self.emulator.wait_until_idle().await;
     }
 
     /// The event of a user as it is at the provider now.

@@ -25,7 +25,7 @@ both_engines! {
         app.quiet().await;
         app.emulator.merge_public_metadata(&id, json!({"theme": "dark"})).unwrap();
         app.emulator.update_user(&id, json!({"last_name": "Lovelace"})).unwrap();
-        app.emulator.settled().await;
+        app.emulator.wait_until_idle().await;
         assert_eq!(app.user(&id).await["name"], "Ada Lovelace");
         assert_eq!((app.outbox(), app.calls()), (vec![], (1, 0)));
     }
@@ -43,7 +43,7 @@ both_engines! {
     async fn a_service_that_writes_nothing_back_notes_nothing(engine) {
         let app = TestApp::builder(engine).emulated().variables(&[("USERSYNC_WRITE_BACK", "off")]).start().await;
         let id = app.sign_up("Ada");
-        app.emulator.settled().await;
+        app.emulator.wait_until_idle().await;
         assert_eq!(app.resync_or_take_over(std::slice::from_ref(&id), false).await[0]["outcome"], "unchanged");
         assert_eq!((app.outbox(), app.calls()), (vec![], (0, 1)));
         assert_eq!(app.metadata(&id), json!({}));
@@ -65,7 +65,7 @@ both_engines! {
 }
 
 async fn id_when_there(app: &TestApp, id: &str) -> String {
-    app.emulator.settled().await;
+    app.emulator.wait_until_idle().await;
     app.user(id).await["id"].as_str().unwrap().to_owned()
 }
 
@@ -76,7 +76,7 @@ both_engines! {
         let id = app.sign_up("Ada");
         proxy.until_held(1).await;
         app.emulator.delete_user(&id);
-        app.emulator.settled().await;
+        app.emulator.wait_until_idle().await;
         assert_eq!((app.outbox(), app.user(&id).await["status"].clone()), (vec![], json!("deleted")));
         proxy.block(Blocked::Nothing);
         let lost = async || (app.metric("usersync_write_backs_total{outcome=\"lost\"}").await == 1).then_some(());

@@ -47,7 +47,7 @@ both_engines! {
         assert_eq!(app.me(&known).await.status, 200);
         app.emulator.set_outage(Outage::Unavailable);
         let ids = app.emulator.sign_up_many(30);
-        app.emulator.settled().await;
+        app.emulator.wait_until_idle().await;
         for id in &ids {
             assert_eq!(app.me(id).await.body["user"]["role"], "user");
         }
@@ -66,11 +66,11 @@ both_engines! {
         let service = service(&database, &emulator).await;
         emulator.deliver_to(Some(service.url.clone()));
         emulator.sign_up_many(3);
-        emulator.settled().await;
+        emulator.wait_until_idle().await;
         database.until_none("write_backs").await;
         emulator.set_outage(Outage::Unauthorized);
         emulator.sign_up_many(10);
-        emulator.settled().await;
+        emulator.wait_until_idle().await;
         service.logged("write-backs wait: the provider refuses the API key (401)").await;
         assert_eq!(database.count("users WHERE status = 'active'"), 13);
         emulator.set_outage(Outage::None);
@@ -99,7 +99,7 @@ both_engines! {
         let app = TestApp::builder(engine).emulated().start().await;
         app.emulator.set_faults(Faults::Heavy);
         let ids = app.emulator.sign_up_many(12);
-        app.emulator.settled().await;
+        app.emulator.wait_until_idle().await;
         app.emulator.set_faults(Faults::None);
         app.resync_or_take_over(&ids, false).await;
         app.emulator.set_faults(Faults::Heavy);
@@ -120,7 +120,7 @@ async fn a_service_stops_while_the_key_cannot_be_proven() {
     let (app, proxy) = TestApp::builder(Engine::Sqlite).emulated().start_behind_proxy().await;
     proxy.block(Blocked::Everything);
     app.sign_up("Ada");
-    app.emulator.settled().await;
+    app.emulator.wait_until_idle().await;
     proxy.until_held(1).await;
     let began = Instant::now();
     app.stop().await;

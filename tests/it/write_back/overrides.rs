@@ -133,7 +133,7 @@ both_engines! {
         app.emulator.deliver_to(Some(app.client.url.clone()));
         app.until_limited().await;
         let other = app.sign_up("Grace");
-        app.emulator.settled().await;
+        app.emulator.wait_until_idle().await;
         let told = async || (app.outbox() == [format!("{id} due")]).then_some(());
         until("another user is told", told).await;
         assert_eq!(app.metadata(&other)["role"], "user");

@@ -49,14 +49,14 @@ async fn told_though_killed(engine: Engine) {
         }
         // Once before the calls have their effect, and twice behind it.
         proxy.block(if kill == 1 { Blocked::Writes } else { Blocked::WriteAnswers });
-        emulator.settled().await;
+        emulator.wait_until_idle().await;
         proxy.until_held(AT_ONCE / 2).await;
         service.kill();
         proxy.block(Blocked::Nothing);
         service.start_again();
         service.until_ready().await;
     }
-    emulator.settled().await;
+    emulator.wait_until_idle().await;
     database.until_none("write_backs").await;
     let calls = told(&emulator, &database);
     assert!((USERS..=USERS + KILLS * AT_ONCE).contains(&calls), "{calls}");
@@ -74,9 +74,9 @@ async fn three_replicas_make_exactly_one_call_a_user() {
         let user = sign_up(&emulator, number);
         replicas[number % 3].client.send(&event_of(&user)).await;
     }
-    emulator.settled().await;
+    emulator.wait_until_idle().await;
     database.until_none("write_backs").await;
-    emulator.settled().await;
+    emulator.wait_until_idle().await;
     assert_eq!(told(&emulator, &database), USERS);
 }
 
@@ -95,7 +95,7 @@ async fn hot_users_cause_no_deadlock_and_end_right() {
             .map(|number| sign_up(&emulator, number)["id"].as_str().unwrap().to_owned())
             .collect(),
     );
-    emulator.settled().await;
+    emulator.wait_until_idle().await;
     let mut load = JoinSet::new();
     for seed in 0..8 {
         let (replicas, ids, emulator) = (Arc::clone(&replicas), Arc::clone(&ids), emulator.clone());
@@ -118,9 +118,9 @@ async fn hot_users_cause_no_deadlock_and_end_right() {
         });
     }
     load.join_all().await;
-    emulator.settled().await;
+    emulator.wait_until_idle().await;
     database.until_none("write_backs").await;
-    emulator.settled().await;
+    emulator.wait_until_idle().await;
     told(&emulator, &database);
     for id in ids.iter() {
         let user = emulator.user(id).unwrap();

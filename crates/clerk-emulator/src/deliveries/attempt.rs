@@ -1,6 +1,6 @@
 //! One attempt: a signed request, and how it was answered.
 
-use super::{Desk, Parcel};
+use super::{Endpoint, Message};
 use crate::clock;
 use reqwest::header::{CONTENT_TYPE, RETRY_AFTER, USER_AGENT};
 use std::time::Duration;
@@ -9,7 +9,7 @@ use std::time::Duration;
 const TIMEOUT: Duration = Duration::from_secs(15);
 
 /// How an attempt ended.
-pub(super) enum Outcome {
+pub(super) enum AttemptResult {
     /// With a 2xx.
     Acknowledged,
     /// Otherwise; the receiver may have said when to come again.
@@ -24,29 +24,33 @@ pub(super) fn client() -> Result<reqwest::Client, reqwest::Error> {
     client.redirect(reqwest::redirect::Policy::none()).build()
 }
 
-/// Posts a parcel, signed anew: the id stays, the timestamp does not.
-pub(super) async fn attempt(client: &reqwest::Client, desk: &Desk, parcel: &Parcel) -> Outcome {
-    let Some(address) = desk.address() else {
-        return Outcome::NoAddress;
+/// Posts a message, signed anew: the id stays, the timestamp does not.
+pub(super) async fn attempt(
+    client: &reqwest::Client,
+    endpoint: &Endpoint,
+    message: &Message,
+) -> AttemptResult {
+    let Some(address) = endpoint.address() else {
+        return AttemptResult::NoAddress;
     };
     let timestamp = (clock::now() / 1_000).to_string();
-    let signature = desk.secret.signature(&parcel.id, &timestamp, &parcel.body);
+    let signature = endpoint.secret.signature(&message.id, &timestamp, &message.body);
     let request = client
         .post(address)
         .header(CONTENT_TYPE, "application/json")
         .header(USER_AGENT, "Svix-Webhooks/1.0 (usersync-emulator)")
-        .header("svix-id", &parcel.id)
+        .header("svix-id", &message.id)
         .header("svix-timestamp", timestamp)
         .header("svix-signature", signature)
-        .body(parcel.body.clone());
-    desk.count(|counts| counts.sent += 1);
+        .body(message.body.clone());
+    endpoint.count(|counts| counts.sent += 1);
     match request.send().await {
-        Err(_) => Outcome::Failed(None),
-        Ok(answer) if answer.status().is_success() => Outcome::Acknowledged,
+        Err(_) => AttemptResult::Failed(None),
+        Ok(answer) if answer.status().is_success() => AttemptResult::Acknowledged,
         Ok(answer) => {
             let asked = answer.headers().get(RETRY_AFTER).and_then(|value| value.to_str().ok());
             let seconds = asked.and_then(|text| text.trim().parse().ok());
-            Outcome::Failed(seconds.map(Duration::from_secs))
+            AttemptResult::Failed(seconds.map(Duration::from_secs))
         }
     }
 }

@@ -1,10 +1,10 @@
-//! The post office: takes events in, and sees to it that each is delivered or given up.
+//! The post outbox: takes events in, and sees to it that each is delivered or given up.
 //!
-//! `world` hands over what it wrote, while it still holds its lock, so that the order of
-//! events is the order of changes; [`postman`] carries them. Nothing here knows users.
+//! `instance` hands over what it wrote, while it still holds its lock, so that the order of
+//! events is the order of changes; [`dispatcher`] carries them. Nothing here knows users.
 
 mod attempt;
-mod postman;
+mod dispatcher;
 mod retries;
 
 pub use retries::Retries;
@@ -23,7 +23,7 @@ const MOST_OUTSTANDING: usize = 100_000;
 
 /// One delivery of an event: a message, and how far it got.
 #[derive(Clone, Debug)]
-pub(super) struct Parcel {
+pub(super) struct Message {
     /// The number of its event.
     pub number: u64,
     /// The message's id, the same for every attempt.
@@ -39,21 +39,21 @@ pub(super) struct Parcel {
 }
 
 /// Where events are posted.
-pub(super) struct PostOffice {
-    parcels: mpsc::UnboundedSender<Parcel>,
-    desk: Arc<Desk>,
-    postman: JoinHandle<()>,
+pub(super) struct Outbox {
+    messages: mpsc::UnboundedSender<Message>,
+    endpoint: Arc<Endpoint>,
+    dispatcher: JoinHandle<()>,
 }
 
-/// What the office and its postman share.
-struct Desk {
+/// What the outbox and its dispatcher share.
+struct Endpoint {
     secret: SigningSecret,
     address: Mutex<Option<String>>,
     counts: Mutex<DeliveryCounts>,
     outstanding: watch::Sender<usize>,
 }
 
-impl Desk {
+impl Endpoint {
     fn count(&self, change: impl FnOnce(&mut DeliveryCounts)) {
         change(&mut self.counts.lock().unwrap_or_else(PoisonError::into_inner));
     }
@@ -67,64 +67,64 @@ impl Desk {
     }
 }
 
-impl PostOffice {
-    /// Opens the office on the current runtime.
+impl Outbox {
+    /// Opens the outbox on the current runtime.
     pub(super) fn open(
         secret: SigningSecret,
         address: Option<String>,
         retries: Retries,
     ) -> Result<Self, reqwest::Error> {
-        let desk = Arc::new(Desk {
+        let endpoint = Arc::new(Endpoint {
             secret,
             address: Mutex::new(address),
             counts: Mutex::default(),
             outstanding: watch::Sender::new(0),
         });
-        let (parcels, incoming) = mpsc::unbounded_channel();
-        let postman = postman::Postman::new(Arc::clone(&desk), retries)?;
-        let postman = tokio::spawn(postman.work(incoming));
-        Ok(Self { parcels, desk, postman })
+        let (messages, incoming) = mpsc::unbounded_channel();
+        let dispatcher = dispatcher::Dispatcher::new(Arc::clone(&endpoint), retries)?;
+        let dispatcher = tokio::spawn(dispatcher.run(incoming));
+        Ok(Self { messages, endpoint, dispatcher })
     }
 
     /// Whether there is anybody to tell.
     pub(super) fn has_address(&self) -> bool {
-        self.desk.address().is_some()
+        self.endpoint.address().is_some()
     }
 
     /// Changes where everything goes from now on, what was put off too.
     pub(super) fn set_address(&self, address: Option<String>) {
-        *self.desk.address.lock().unwrap_or_else(PoisonError::into_inner) = address;
+        *self.endpoint.address.lock().unwrap_or_else(PoisonError::into_inner) = address;
     }
 
     /// Counts an event.
     pub(super) fn count_event(&self) {
-        self.desk.count(|counts| counts.events += 1);
+        self.endpoint.count(|counts| counts.events += 1);
     }
 
-    /// Takes a parcel in.
-    pub(super) fn post(&self, parcel: Parcel) {
-        let full = *self.desk.outstanding.borrow() >= MOST_OUTSTANDING;
-        self.desk.outstanding.send_modify(|count| *count += 1);
-        if full || self.parcels.send(parcel).is_err() {
-            self.desk.count(|counts| counts.abandoned += 1);
-            self.desk.done();
+    /// Takes a message in.
+    pub(super) fn post(&self, message: Message) {
+        let full = *self.endpoint.outstanding.borrow() >= MOST_OUTSTANDING;
+        self.endpoint.outstanding.send_modify(|count| *count += 1);
+        if full || self.messages.send(message).is_err() {
+            self.endpoint.count(|counts| counts.abandoned += 1);
+            self.endpoint.done();
         }
     }
 
     /// What became of everything so far.
     pub(super) fn counts(&self) -> DeliveryCounts {
-        *self.desk.counts.lock().unwrap_or_else(PoisonError::into_inner)
+        *self.endpoint.counts.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// Completes when nothing is queued, held back, put off or under way.
-    pub(super) async fn settled(&self) {
-        let mut outstanding = self.desk.outstanding.subscribe();
-        // The sender lives as long as this office.
+    pub(super) async fn wait_until_idle(&self) {
+        let mut outstanding = self.endpoint.outstanding.subscribe();
+        // The sender lives as long as this outbox.
         outstanding.wait_for(|count| *count == 0).await.ok();
     }
 
     /// Drops what is not delivered yet.
     pub(super) fn close(&self) {
-        self.postman.abort();
+        self.dispatcher.abort();
     }
 }

@@ -2,7 +2,7 @@
 //!
 //! Read from the query by the list and count routes; pure.
 
-use crate::errors::Refusal;
+use crate::error::ApiError;
 use crate::user::User;
 
 /// How many values of one kind a query may hold.
@@ -15,15 +15,15 @@ const NOT_OFFERED: [&str; 5] =
 /// A condition on every user of a list.
 #[derive(Debug, Default)]
 pub(crate) struct Filter {
-    identifiers: Vec<Identifiers>,
+    identifiers: Vec<IdentifierFilter>,
     partial: Vec<(Search, String)>,
     banned: Option<bool>,
-    times: Vec<(TimeOf, Side, i64)>,
+    times: Vec<(TimeOf, Bound, i64)>,
 }
 
 /// The values of one repeated key: one of these, and none of those.
 #[derive(Debug)]
-struct Identifiers {
+struct IdentifierFilter {
     key: &'static str,
     wanted: Vec<String>,
     unwanted: Vec<String>,
@@ -33,16 +33,16 @@ type Search = fn(&User) -> Vec<&str>;
 type TimeOf = fn(&User) -> Option<i64>;
 
 #[derive(Clone, Copy, Debug)]
-enum Side {
+enum Bound {
     Before,
     After,
 }
 
 impl Filter {
     /// Reads one pair of the query. Keys that are no filter are none of its business.
-    pub(crate) fn read(&mut self, key: &str, value: &str) -> Result<(), Refusal> {
+    pub(crate) fn read(&mut self, key: &str, value: &str) -> Result<(), ApiError> {
         if NOT_OFFERED.contains(&key) {
-            return Err(Refusal::unknown(key));
+            return Err(ApiError::unknown(key));
         }
         if let Some(key) = identifier(key) {
             return self.add_identifier(key, value);
@@ -50,10 +50,10 @@ impl Filter {
         if let Some(search) = search(key) {
             self.partial.push((search, value.to_lowercase()));
         } else if let Some((time, side)) = time(key) {
-            let wrong = |_| Refusal::invalid(key, "must be a Unix timestamp in milliseconds.");
+            let wrong = |_| ApiError::invalid(key, "must be a Unix timestamp in milliseconds.");
             self.times.push((time, side, value.parse().map_err(wrong)?));
         } else if key == "banned" {
-            let wrong = |_| Refusal::invalid(key, "must be a boolean.");
+            let wrong = |_| ApiError::invalid(key, "must be a boolean.");
             self.banned = Some(value.parse().map_err(wrong)?);
         }
         Ok(())
@@ -65,17 +65,17 @@ impl Filter {
             && self.banned.is_none_or(|banned| banned == user.banned)
             && self.times.iter().all(|(time, side, bound)| match (time(user), side) {
                 (None, _) => false,
-                (Some(time), Side::Before) => time < *bound,
-                (Some(time), Side::After) => time > *bound,
+                (Some(time), Bound::Before) => time < *bound,
+                (Some(time), Bound::After) => time > *bound,
             })
             && self.partial.iter().all(|(search, part)| {
                 search(user).iter().any(|text| text.to_lowercase().contains(part))
             })
     }
 
-    fn add_identifier(&mut self, key: &'static str, value: &str) -> Result<(), Refusal> {
+    fn add_identifier(&mut self, key: &'static str, value: &str) -> Result<(), ApiError> {
         if !self.identifiers.iter().any(|known| known.key == key) {
-            self.identifiers.push(Identifiers { key, wanted: vec![], unwanted: vec![] });
+            self.identifiers.push(IdentifierFilter { key, wanted: vec![], unwanted: vec![] });
         }
         let Some(values) = self.identifiers.iter_mut().find(|known| known.key == key) else {
             return Ok(());
@@ -89,13 +89,13 @@ impl Filter {
         }
         if values.wanted.len() + values.unwanted.len() > MOST_VALUES {
             let message = "holds more than 100 values.";
-            return Err(Refusal::parameter("form_param_array_size_exceeded", message, key));
+            return Err(ApiError::parameter("form_param_array_size_exceeded", message, key));
         }
         Ok(())
     }
 }
 
-impl Identifiers {
+impl IdentifierFilter {
     fn admit(&self, user: &User) -> bool {
         let held = held(user, self.key);
         let any = |values: &[String]| {
@@ -153,10 +153,10 @@ fn everything(user: &User) -> Vec<&str> {
     ids.chain(emails(user)).chain(phones(user)).chain(usernames(user)).chain(names(user)).collect()
 }
 
-fn time(key: &str) -> Option<(TimeOf, Side)> {
+fn time(key: &str) -> Option<(TimeOf, Bound)> {
     let (name, side) = match (key.strip_suffix("_before"), key.strip_suffix("_after")) {
-        (Some(name), _) => (name, Side::Before),
-        (_, Some(name)) => (name, Side::After),
+        (Some(name), _) => (name, Bound::Before),
+        (_, Some(name)) => (name, Bound::After),
         _ => return None,
     };
     let time: TimeOf = match name {

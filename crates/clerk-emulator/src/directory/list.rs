@@ -4,7 +4,7 @@
 
 use super::Directory;
 use super::filter::Filter;
-use crate::errors::Refusal;
+use crate::error::ApiError;
 use crate::user::User;
 use std::cmp::Ordering;
 use std::sync::Arc;
@@ -33,7 +33,7 @@ struct Order {
 
 impl Query {
     /// Reads a query string.
-    pub(crate) fn read(query: &str) -> Result<Self, Refusal> {
+    pub(crate) fn read(query: &str) -> Result<Self, ApiError> {
         let order = Order { by: "created_at", descending: true };
         let filter = Filter::default();
         let mut read =
@@ -53,14 +53,14 @@ impl Query {
         read.check()
     }
 
-    fn check(self) -> Result<Self, Refusal> {
+    fn check(self) -> Result<Self, ApiError> {
         if self.starting_after.is_some() && self.order.by != "created_at" {
             let message = "can only be used when ordering by created_at.";
-            return Err(Refusal::invalid("starting_after", message));
+            return Err(ApiError::invalid("starting_after", message));
         }
         if self.starting_after.is_some() && self.offset > 0 {
             let message = "cannot be used together with offset.";
-            return Err(Refusal::invalid("starting_after", message));
+            return Err(ApiError::invalid("starting_after", message));
         }
         Ok(self)
     }
@@ -116,19 +116,19 @@ fn phone(user: &User) -> Option<&String> {
     user.phone_numbers.first().map(|phone| &phone.phone_number)
 }
 
-fn limit(value: &str) -> Result<usize, Refusal> {
+fn limit(value: &str) -> Result<usize, ApiError> {
     match number("limit", value)? {
-        0 => Err(Refusal::invalid("limit", "must be between 1 and 500.")),
+        0 => Err(ApiError::invalid("limit", "must be between 1 and 500.")),
         limit if limit > LARGEST_LIMIT => Ok(DEFAULT_LIMIT),
         limit => Ok(limit),
     }
 }
 
-fn number(key: &str, value: &str) -> Result<usize, Refusal> {
-    value.parse().map_err(|_| Refusal::invalid(key, "must be a non-negative integer."))
+fn number(key: &str, value: &str) -> Result<usize, ApiError> {
+    value.parse().map_err(|_| ApiError::invalid(key, "must be a non-negative integer."))
 }
 
-fn order_by(value: &str) -> Result<Order, Refusal> {
+fn order_by(value: &str) -> Result<Order, ApiError> {
     const COLUMNS: [&str; 10] = [
         "created_at",
         "updated_at",
@@ -145,7 +145,7 @@ fn order_by(value: &str) -> Result<Order, Refusal> {
     // An unescaped plus arrives as a space, and is no plus (trap 34).
     let name = value.strip_prefix(['-', '+']).unwrap_or(value);
     let by = COLUMNS.into_iter().find(|column| *column == name);
-    let by = by.ok_or_else(|| Refusal::invalid("order_by", "is not a column to order by."))?;
+    let by = by.ok_or_else(|| ApiError::invalid("order_by", "is not a column to order by."))?;
     Ok(Order { by, descending })
 }
 

@@ -1,11 +1,11 @@
 //! All users of the instance, in the order in which they were created.
 //!
-//! Kept by `world`, which alone changes it; [`list`] reads it. Knows what must be unique.
+//! SavedState by `instance`, which alone changes it; [`list`] reads it. Knows what must be unique.
 
 pub(super) mod filter;
 pub(super) mod list;
 
-use super::errors::Refusal;
+use super::error::ApiError;
 use super::user::User;
 use std::collections::{BTreeMap, HashMap, HashSet, VecDeque};
 use std::sync::Arc;
@@ -14,13 +14,13 @@ use std::sync::Arc;
 const MOST_ISSUED: usize = 1_000_000;
 
 /// Where a user stands: by its time of creation, then in the order of arrival.
-type Place = (i64, u64);
+type Position = (i64, u64);
 
 /// The users.
 #[derive(Debug, Default)]
 pub(super) struct Directory {
-    by_creation: BTreeMap<Place, Arc<User>>,
-    places: HashMap<String, Place>,
+    by_creation: BTreeMap<Position, Arc<User>>,
+    places: HashMap<String, Position>,
     identifiers: HashMap<Identifier, String>,
     issued: VecDeque<String>,
     arrivals: u64,
@@ -31,7 +31,7 @@ type Identifier = (&'static str, String);
 
 impl Directory {
     /// Adds a user, or says which of its identifiers is taken.
-    pub(super) fn insert(&mut self, user: User) -> Result<Arc<User>, Refusal> {
+    pub(super) fn insert(&mut self, user: User) -> Result<Arc<User>, ApiError> {
         self.check_identifiers(&user)?;
         self.issued.push_back(user.id.clone());
         if self.issued.len() > MOST_ISSUED {
@@ -43,10 +43,10 @@ impl Directory {
     }
 
     /// Puts a changed user into the place of the old one, likewise.
-    pub(super) fn replace(&mut self, user: User) -> Result<Arc<User>, Refusal> {
+    pub(super) fn replace(&mut self, user: User) -> Result<Arc<User>, ApiError> {
         self.check_identifiers(&user)?;
         let Some((_, arrival)) = self.take(&user.id).map(|(place, _)| place) else {
-            return Err(Refusal::no_user(&user.id));
+            return Err(ApiError::no_user(&user.id));
         };
         let place = (user.created_at, arrival);
         Ok(self.put(place, user))
@@ -94,7 +94,7 @@ impl Directory {
         self.issued = issued.into();
     }
 
-    fn put(&mut self, place: Place, user: User) -> Arc<User> {
+    fn put(&mut self, place: Position, user: User) -> Arc<User> {
         let user = Arc::new(user);
         for identifier in identifiers(&user) {
             self.identifiers.insert(identifier, user.id.clone());
@@ -104,7 +104,7 @@ impl Directory {
         user
     }
 
-    fn take(&mut self, id: &str) -> Option<(Place, Arc<User>)> {
+    fn take(&mut self, id: &str) -> Option<(Position, Arc<User>)> {
         let place = self.places.remove(id)?;
         let user = self.by_creation.remove(&place)?;
         for identifier in identifiers(&user) {
@@ -113,13 +113,13 @@ impl Directory {
         Some((place, user))
     }
 
-    fn check_identifiers(&self, user: &User) -> Result<(), Refusal> {
+    fn check_identifiers(&self, user: &User) -> Result<(), ApiError> {
         let mut own = HashSet::new();
         for identifier in identifiers(user) {
             let other = self.identifiers.get(&identifier).is_some_and(|owner| *owner != user.id);
             let name = identifier.0;
             if other || !own.insert(identifier) {
-                return Err(Refusal::taken(name));
+                return Err(ApiError::taken(name));
             }
         }
         Ok(())

@@ -1,11 +1,11 @@
 //! Users over the Backend API.
 
-use super::{Answer, answer, fields};
+use super::{RouteResult, json_response, parse_body};
 use crate::directory::list::Query;
-use crate::errors::Refusal;
+use crate::error::ApiError;
 use crate::event;
+use crate::instance::Instance;
 use crate::user::{self, User, metadata};
-use crate::world::World;
 use actix_web::HttpRequest;
 use actix_web::web::{self, Bytes, Data, Path, ServiceConfig};
 use serde_json::json;
@@ -20,69 +20,69 @@ pub(super) fn routes(config: &mut ServiceConfig) {
         .service(web::resource("/users/count").get(count))
         .service(user)
         .service(metadata)
-        .route("/users/{id}/{standing}", web::post().to(set_standing));
+        .route("/users/{id}/{status}", web::post().to(set_status));
 }
 
-async fn list(request: HttpRequest, world: Data<World>) -> Answer {
+async fn list(request: HttpRequest, instance: Data<Instance>) -> RouteResult {
     let query = Query::read(request.query_string())?;
-    let page = query.page(&world.lock().directory);
+    let page = query.page(&instance.lock().directory);
     let users: Vec<&User> = page.iter().map(AsRef::as_ref).collect();
-    Ok(answer(&users))
+    Ok(json_response(&users))
 }
 
-async fn count(request: HttpRequest, world: Data<World>) -> Answer {
+async fn count(request: HttpRequest, instance: Data<Instance>) -> RouteResult {
     let query = Query::read(request.query_string())?;
-    let count = query.count(&world.lock().directory);
-    Ok(answer(&json!({"object": "total_count", "total_count": count})))
+    let count = query.count(&instance.lock().directory);
+    Ok(json_response(&json!({"object": "total_count", "total_count": count})))
 }
 
-async fn get(id: Path<String>, world: Data<World>) -> Answer {
-    let user = world.lock().directory.get(&id).cloned();
-    user.map(|user| answer(user.as_ref())).ok_or_else(|| Refusal::no_user(&id))
+async fn get(id: Path<String>, instance: Data<Instance>) -> RouteResult {
+    let user = instance.lock().directory.get(&id).cloned();
+    user.map(|user| json_response(user.as_ref())).ok_or_else(|| ApiError::no_user(&id))
 }
 
-async fn create(world: Data<World>, body: Bytes) -> Answer {
-    let fields = fields(&body)?;
-    let user = world.create(|user, ids| user::fields::fill(user, &fields, ids))?;
-    Ok(answer(user.as_ref()))
+async fn create(instance: Data<Instance>, body: Bytes) -> RouteResult {
+    let fields = parse_body(&body)?;
+    let user = instance.create(|user, ids| user::fields::fill(user, &fields, ids))?;
+    Ok(json_response(user.as_ref()))
 }
 
-async fn update(id: Path<String>, world: Data<World>, body: Bytes) -> Answer {
-    let fields = fields(&body)?;
-    let user = world.change(&id, |user, _| user::fields::update(user, &fields))?;
-    Ok(answer(user.as_ref()))
+async fn update(id: Path<String>, instance: Data<Instance>, body: Bytes) -> RouteResult {
+    let fields = parse_body(&body)?;
+    let user = instance.change(&id, |user, _| user::fields::update(user, &fields))?;
+    Ok(json_response(user.as_ref()))
 }
 
-async fn delete(id: Path<String>, world: Data<World>) -> Answer {
-    let user = world.delete(&id).ok_or_else(|| Refusal::no_user(&id))?;
-    Ok(answer(&event::deleted(&user)))
+async fn delete(id: Path<String>, instance: Data<Instance>) -> RouteResult {
+    let user = instance.delete(&id).ok_or_else(|| ApiError::no_user(&id))?;
+    Ok(json_response(&event::deleted(&user)))
 }
 
-async fn merge_metadata(id: Path<String>, world: Data<World>, body: Bytes) -> Answer {
-    let fields = fields(&body)?;
-    world.count_metadata_write(&id);
-    let user = world.change(&id, |user, _| metadata::merge(user, &fields))?;
-    Ok(answer(user.as_ref()))
+async fn merge_metadata(id: Path<String>, instance: Data<Instance>, body: Bytes) -> RouteResult {
+    let fields = parse_body(&body)?;
+    instance.count_metadata_write(&id);
+    let user = instance.change(&id, |user, _| metadata::merge(user, &fields))?;
+    Ok(json_response(user.as_ref()))
 }
 
-async fn replace_metadata(id: Path<String>, world: Data<World>, body: Bytes) -> Answer {
-    let fields = fields(&body)?;
-    let user = world.change(&id, |user, _| metadata::replace(user, &fields))?;
-    Ok(answer(user.as_ref()))
+async fn replace_metadata(id: Path<String>, instance: Data<Instance>, body: Bytes) -> RouteResult {
+    let fields = parse_body(&body)?;
+    let user = instance.change(&id, |user, _| metadata::replace(user, &fields))?;
+    Ok(json_response(user.as_ref()))
 }
 
-async fn set_standing(path: Path<(String, String)>, world: Data<World>) -> Answer {
-    let (id, standing) = path.into_inner();
-    let apply: fn(&mut User) = match standing.as_str() {
+async fn set_status(path: Path<(String, String)>, instance: Data<Instance>) -> RouteResult {
+    let (id, status) = path.into_inner();
+    let apply: fn(&mut User) = match status.as_str() {
         "ban" => |user| user.banned = true,
         "unban" => |user| user.banned = false,
         "lock" => |user| user.lock(true),
         "unlock" => |user| user.lock(false),
-        _ => return Err(Refusal::not_found(format!("There is no {standing} of a user"))),
+        _ => return Err(ApiError::not_found(format!("There is no {status} of a user"))),
     };
-    let user = world.change(&id, |user, _| {
+    let user = instance.change(&id, |user, _| {
         apply(user);
         Ok(())
     })?;
-    Ok(answer(user.as_ref()))
+    Ok(json_response(user.as_ref()))
 }

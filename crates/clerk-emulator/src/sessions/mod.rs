@@ -1,6 +1,6 @@
 //! Sessions: who is signed in, as the Backend API sees it.
 //!
-//! Kept by `world`; [`tokens`] says what a token of one holds.
+//! SavedState by `instance`; [`tokens`] says what a token of one holds.
 
 pub(super) mod tokens;
 

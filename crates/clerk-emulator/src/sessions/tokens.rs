@@ -1,6 +1,6 @@
 //! What a token says: the claims of a session token of version 2, and of a template token.
 //!
-//! Called by `world`. Pure: the key signs elsewhere.
+//! Called by `instance`. Pure: the key signs elsewhere.
 
 use super::Session;
 use crate::user::User;
@@ -20,7 +20,7 @@ const TEMPLATE: &str = "cl_B7d4PD222AAA";
 
 /// What is asked for with a token.
 #[derive(Clone, Debug, Default)]
-pub(crate) struct Asked {
+pub(crate) struct TokenOptions {
     /// The template, where it is to be a template token.
     pub template: Option<String>,
     /// The lifetime in seconds.
@@ -35,7 +35,7 @@ pub(crate) fn token(
     (instance, issuer): (&str, &str),
     session: &Session,
     user: Option<&User>,
-    asked: &Asked,
+    asked: &TokenOptions,
     (now, id): (i64, String),
 ) -> (Value, Value) {
     let mut claims = json!({

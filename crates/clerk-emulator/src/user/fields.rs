@@ -6,7 +6,7 @@
 use super::contact::{EmailAddress, PhoneNumber};
 use super::metadata::{self, KINDS};
 use super::{Ids, User};
-use crate::errors::Refusal;
+use crate::error::ApiError;
 use jiff::Timestamp;
 use serde_json::{Map, Value};
 
@@ -27,7 +27,7 @@ const WITHOUT_TRACE: [&str; 12] = [
 ];
 
 /// What a request may say when it creates a user.
-pub(crate) fn fill(user: &mut User, fields: &Value, ids: &mut Ids<'_>) -> Result<(), Refusal> {
+pub(crate) fn fill(user: &mut User, fields: &Value, ids: &mut Ids<'_>) -> Result<(), ApiError> {
     for (key, value) in object(fields)? {
         match key.as_str() {
             "email_address" => set_emails(user, texts(key, value)?, ids),
@@ -40,7 +40,7 @@ pub(crate) fn fill(user: &mut User, fields: &Value, ids: &mut Ids<'_>) -> Result
 }
 
 /// What a request may say when it updates a user: no metadata, which has routes of its own.
-pub(crate) fn update(user: &mut User, fields: &Value) -> Result<(), Refusal> {
+pub(crate) fn update(user: &mut User, fields: &Value) -> Result<(), ApiError> {
     for (key, value) in object(fields)? {
         match key.as_str() {
             "primary_email_address_id" => {
@@ -61,7 +61,7 @@ pub(crate) fn update(user: &mut User, fields: &Value) -> Result<(), Refusal> {
 }
 
 /// What the library may say: all of the above, and any field of the object as it is.
-pub(crate) fn overlay(user: &mut User, fields: &Value, ids: &mut Ids<'_>) -> Result<(), Refusal> {
+pub(crate) fn overlay(user: &mut User, fields: &Value, ids: &mut Ids<'_>) -> Result<(), ApiError> {
     let mut shape = user.to_value();
     for (key, value) in object(fields)? {
         match (key.as_str(), shape.get_mut(key)) {
@@ -71,7 +71,7 @@ pub(crate) fn overlay(user: &mut User, fields: &Value, ids: &mut Ids<'_>) -> Res
     }
     let id = user.id.clone();
     *user = serde_json::from_value(shape).map_err(|_| {
-        Refusal::invalid("body", "holds a field of another kind than it should be.")
+        ApiError::invalid("body", "holds a field of another kind than it should be.")
     })?;
     user.id = id;
     let known = user.to_value();
@@ -82,15 +82,15 @@ pub(crate) fn overlay(user: &mut User, fields: &Value, ids: &mut Ids<'_>) -> Res
     fill(user, &rest.map(|(key, value)| (key.clone(), value.clone())).collect(), ids)
 }
 
-fn set(user: &mut User, key: &str, value: &Value) -> Result<(), Refusal> {
+fn set(user: &mut User, key: &str, value: &Value) -> Result<(), ApiError> {
     let known = set_text(user, key, value)?
         || set_switch(user, key, value)?
         || set_other(user, key, value)?
         || WITHOUT_TRACE.contains(&key);
-    if known { Ok(()) } else { Err(Refusal::unknown(key)) }
+    if known { Ok(()) } else { Err(ApiError::unknown(key)) }
 }
 
-fn set_text(user: &mut User, key: &str, value: &Value) -> Result<bool, Refusal> {
+fn set_text(user: &mut User, key: &str, value: &Value) -> Result<bool, ApiError> {
     let place = match key {
         "external_id" => &mut user.external_id,
         "username" => &mut user.username,
@@ -103,12 +103,12 @@ fn set_text(user: &mut User, key: &str, value: &Value) -> Result<bool, Refusal> 
         Value::Null => None,
         // An emptied field of a form is no value.
         Value::String(text) => Some(text.clone()).filter(|text| !text.is_empty()),
-        _ => return Err(Refusal::invalid(key, "must be a string.")),
+        _ => return Err(ApiError::invalid(key, "must be a string.")),
     };
     Ok(true)
 }
 
-fn set_switch(user: &mut User, key: &str, value: &Value) -> Result<bool, Refusal> {
+fn set_switch(user: &mut User, key: &str, value: &Value) -> Result<bool, ApiError> {
     let place = match key {
         "delete_self_enabled" => &mut user.delete_self_enabled,
         "create_organization_enabled" => &mut user.create_organization_enabled,
@@ -116,12 +116,12 @@ fn set_switch(user: &mut User, key: &str, value: &Value) -> Result<bool, Refusal
         _ => return Ok(false),
     };
     if !value.is_null() {
-        *place = value.as_bool().ok_or_else(|| Refusal::invalid(key, "must be a boolean."))?;
+        *place = value.as_bool().ok_or_else(|| ApiError::invalid(key, "must be a boolean."))?;
     }
     Ok(true)
 }
 
-fn set_other(user: &mut User, key: &str, value: &Value) -> Result<bool, Refusal> {
+fn set_other(user: &mut User, key: &str, value: &Value) -> Result<bool, ApiError> {
     match key {
         "created_at" if value.is_null() => {}
         "created_at" => user.created_at = time(key, value)?,
@@ -135,11 +135,11 @@ fn set_other(user: &mut User, key: &str, value: &Value) -> Result<bool, Refusal>
 }
 
 /// RFC 3339, as the provider wants it; milliseconds are taken too.
-fn time(key: &str, value: &Value) -> Result<i64, Refusal> {
+fn time(key: &str, value: &Value) -> Result<i64, ApiError> {
     let text = value.as_str().and_then(|text| text.parse::<Timestamp>().ok());
     text.map(Timestamp::as_millisecond).or_else(|| value.as_i64()).ok_or_else(|| {
         let message = "must be a valid RFC 3339 timestamp.";
-        Refusal::parameter("form_param_format_invalid", message, key)
+        ApiError::parameter("form_param_format_invalid", message, key)
     })
 }
 
@@ -157,24 +157,24 @@ fn set_phones(user: &mut User, phones: Vec<String>, ids: &mut Ids<'_>) {
     user.primary_phone_number_id = user.phone_numbers.first().map(|phone| phone.id.clone());
 }
 
-fn set_metadata(user: &mut User, kind: &str, value: &Value) -> Result<(), Refusal> {
+fn set_metadata(user: &mut User, kind: &str, value: &Value) -> Result<(), ApiError> {
     let Some(place) = metadata::of_kind(user, kind) else {
-        return Err(Refusal::unknown(kind));
+        return Err(ApiError::unknown(kind));
     };
     match value {
         Value::Null => {}
         Value::Object(_) => *place = value.clone(),
-        _ => return Err(Refusal::invalid(kind, "must be an object.")),
+        _ => return Err(ApiError::invalid(kind, "must be an object.")),
     }
     Ok(())
 }
 
-fn object(fields: &Value) -> Result<&Map<String, Value>, Refusal> {
-    fields.as_object().ok_or_else(|| Refusal::invalid("body", "must be an object."))
+fn object(fields: &Value) -> Result<&Map<String, Value>, ApiError> {
+    fields.as_object().ok_or_else(|| ApiError::invalid("body", "must be an object."))
 }
 
-fn texts(key: &str, value: &Value) -> Result<Vec<String>, Refusal> {
-    let wrong = || Refusal::invalid(key, "must be an array of strings.");
+fn texts(key: &str, value: &Value) -> Result<Vec<String>, ApiError> {
+    let wrong = || ApiError::invalid(key, "must be an array of strings.");
     let text = |value: &Value| value.as_str().map(str::to_owned).ok_or_else(wrong);
     match value {
         Value::Null => Ok(Vec::new()),
@@ -184,7 +184,7 @@ fn texts(key: &str, value: &Value) -> Result<Vec<String>, Refusal> {
     }
 }
 
-fn one_of(key: &str, value: &Value, known: impl Fn(&str) -> bool) -> Result<String, Refusal> {
+fn one_of(key: &str, value: &Value, known: impl Fn(&str) -> bool) -> Result<String, ApiError> {
     let id = value.as_str().filter(|id| known(id));
-    id.map(str::to_owned).ok_or_else(|| Refusal::invalid(key, "does not match an identification."))
+    id.map(str::to_owned).ok_or_else(|| ApiError::invalid(key, "does not match an identification."))
 }

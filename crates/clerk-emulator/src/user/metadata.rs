@@ -3,7 +3,7 @@
 //! Called by the metadata routes and by the library's own methods. Pure.
 
 use super::User;
-use crate::errors::Refusal;
+use crate::error::ApiError;
 use serde_json::{Map, Value};
 
 /// The most bytes of metadata that a user may have.
@@ -13,7 +13,7 @@ const MOST_BYTES: usize = 8 * 1024;
 pub(super) const KINDS: [&str; 3] = ["public_metadata", "private_metadata", "unsafe_metadata"];
 
 /// Merges what is given into what is there; a null at any level removes the key.
-pub(crate) fn merge(user: &mut User, fields: &Value) -> Result<(), Refusal> {
+pub(crate) fn merge(user: &mut User, fields: &Value) -> Result<(), ApiError> {
     change(user, fields, |old, new| match new {
         Value::Object(new) => merge_into(old, new),
         _ => *old = new.clone(),
@@ -21,7 +21,7 @@ pub(crate) fn merge(user: &mut User, fields: &Value) -> Result<(), Refusal> {
 }
 
 /// Replaces each kind that is given, whole.
-pub(crate) fn replace(user: &mut User, fields: &Value) -> Result<(), Refusal> {
+pub(crate) fn replace(user: &mut User, fields: &Value) -> Result<(), ApiError> {
     change(user, fields, |old, new| *old = new.clone())
 }
 
@@ -29,16 +29,16 @@ fn change(
     user: &mut User,
     fields: &Value,
     apply: impl Fn(&mut Value, &Value),
-) -> Result<(), Refusal> {
+) -> Result<(), ApiError> {
     let Value::Object(fields) = fields else {
-        return Err(Refusal::invalid("body", "must be an object."));
+        return Err(ApiError::invalid("body", "must be an object."));
     };
     for (key, value) in fields {
         let Some(kind) = of_kind(user, key) else {
-            return Err(Refusal::unknown(key));
+            return Err(ApiError::unknown(key));
         };
         if !value.is_object() && !value.is_null() {
-            return Err(Refusal::invalid(key, "must be an object."));
+            return Err(ApiError::invalid(key, "must be an object."));
         }
         apply(kind, value);
     }
@@ -56,14 +56,14 @@ pub(super) fn of_kind<'a>(user: &'a mut User, kind: &str) -> Option<&'a mut Valu
 }
 
 /// Refuses more metadata than a user may have.
-pub(super) fn check_size(user: &User) -> Result<(), Refusal> {
+pub(super) fn check_size(user: &User) -> Result<(), ApiError> {
     let kinds = [&user.public_metadata, &user.private_metadata, &user.unsafe_metadata];
     let bytes: usize = kinds.iter().map(|kind| kind.to_string().len()).sum();
     if bytes <= MOST_BYTES {
         return Ok(());
     }
     let message = "exceeds the maximum allowed size of 8 KB.";
-    Err(Refusal::parameter("form_param_exceeds_allowed_size", message, "metadata"))
+    Err(ApiError::parameter("form_param_exceeds_allowed_size", message, "metadata"))
 }
 
 fn merge_into(old: &mut Value, new: &Map<String, Value>) {

@@ -7,7 +7,7 @@ pub(super) mod contact;
 pub(super) mod fields;
 pub(super) mod metadata;
 
-use super::chance::Chance;
+use super::rng::SeededRng;
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD_NO_PAD;
 use contact::{EmailAddress, PhoneNumber};
@@ -147,7 +147,7 @@ impl User {
 
 /// Ids of identifications: those of a user's addresses.
 pub(super) struct Ids<'a> {
-    pub chance: &'a Chance,
+    pub rng: &'a SeededRng,
     pub next: &'a mut u64,
 }
 
@@ -155,7 +155,7 @@ impl Ids<'_> {
     /// A new id with the given prefix, never issued before.
     pub(super) fn issue(&mut self, prefix: &str) -> String {
         *self.next += 1;
-        format!("{prefix}_{}", self.chance.draw(prefix, *self.next).letters(27))
+        format!("{prefix}_{}", self.rng.draw(prefix, *self.next).letters(27))
     }
 }
 

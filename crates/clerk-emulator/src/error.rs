@@ -13,7 +13,7 @@ use uuid::Uuid;
 /// A request that is not served.
 #[derive(Clone, Debug, PartialEq, thiserror::Error)]
 #[error("{code}: {long_message}")]
-pub(super) struct Refusal {
+pub(super) struct ApiError {
     status: StatusCode,
     code: &'static str,
     message: &'static str,
@@ -23,20 +23,20 @@ pub(super) struct Refusal {
 }
 
 #[derive(Serialize)]
-struct Document<'a> {
-    errors: [Entry<'a>; 1],
+struct ErrorBody<'a> {
+    errors: [ErrorEntry<'a>; 1],
     clerk_trace_id: String,
 }
 
 #[derive(Serialize)]
-struct Entry<'a> {
+struct ErrorEntry<'a> {
     message: &'a str,
     long_message: &'a str,
     code: &'a str,
     meta: Map<String, Value>,
 }
 
-impl Refusal {
+impl ApiError {
     pub(super) fn new(
         status: StatusCode,
         code: &'static str,
@@ -114,11 +114,11 @@ impl Refusal {
         serde_json::to_value(self.document()).unwrap_or_else(|_| json!({"errors": []}))
     }
 
-    fn document(&self) -> Document<'_> {
+    fn document(&self) -> ErrorBody<'_> {
         let parameter = self.parameter.iter();
         let meta = parameter.map(|name| ("param_name".to_owned(), name.as_str().into())).collect();
-        Document {
-            errors: [Entry {
+        ErrorBody {
+            errors: [ErrorEntry {
                 message: self.message,
                 long_message: &self.long_message,
                 code: self.code,
@@ -129,7 +129,7 @@ impl Refusal {
     }
 }
 
-impl ResponseError for Refusal {
+impl ResponseError for ApiError {
     fn status_code(&self) -> StatusCode {
         self.status
     }

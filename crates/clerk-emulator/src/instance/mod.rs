@@ -3,21 +3,21 @@
 //! Every change goes through here, from the routes and from the library's own methods alike,
 //! behind one lock that is never held across an await. A change that changes nothing is none.
 
-mod hearsay;
+mod events;
+mod foreign_events;
 mod sign_in;
-mod telling;
 
-use crate::chance::Chance;
 use crate::clock;
 use crate::counts::Counts;
-use crate::deliveries::{Parcel, PostOffice};
+use crate::deliveries::{Message, Outbox};
 use crate::directory::Directory;
-use crate::errors::Refusal;
+use crate::error::ApiError;
 use crate::key::Key;
-use crate::rates::Rates;
-use crate::saved::Kept;
+use crate::rate_limits::RateLimits;
+use crate::rng::SeededRng;
 use crate::sessions::Sessions;
 use crate::settings::{Credentials, Faults, Outage};
+use crate::state_file::SavedState;
 use crate::user::{Ids, User, fields};
 use crate::{event, sample};
 use std::collections::{HashMap, VecDeque};
@@ -28,11 +28,11 @@ use tokio::sync::Notify;
 const MOST_WRITERS: usize = 1_000_000;
 
 /// The instance.
-pub(crate) struct World {
+pub(crate) struct Instance {
     credentials: Credentials,
-    chance: Chance,
+    rng: SeededRng,
     key: Key,
-    office: PostOffice,
+    outbox: Outbox,
     changed: Notify,
     state: Mutex<State>,
 }
@@ -46,11 +46,11 @@ pub(crate) struct State {
     pub faults: Faults,
     pub outage: Outage,
     /// Present where the provider's limits hold.
-    pub rates: Option<Rates>,
+    pub rate_limits: Option<RateLimits>,
     /// The number of the last request about users.
     pub requests: u64,
     /// The messages that were dropped, oldest first.
-    dropped: VecDeque<Parcel>,
+    dropped: VecDeque<Message>,
     metadata_writes: HashMap<String, usize>,
     ids: u64,
     events: u64,
@@ -64,16 +64,16 @@ pub(crate) struct Snapshot {
     pub events: u64,
 }
 
-impl World {
+impl Instance {
     pub(crate) fn new(
         credentials: Credentials,
-        chance: Chance,
+        rng: SeededRng,
         key: Key,
-        office: PostOffice,
+        outbox: Outbox,
         state: State,
     ) -> Self {
         let (changed, state) = (Notify::new(), Mutex::new(state));
-        Self { credentials, chance, key, office, changed, state }
+        Self { credentials, rng, key, outbox, changed, state }
     }
 
     pub(crate) fn lock(&self) -> MutexGuard<'_, State> {
@@ -84,16 +84,16 @@ impl World {
         &self.credentials
     }
 
-    pub(crate) fn chance(&self) -> &Chance {
-        &self.chance
+    pub(crate) fn rng(&self) -> &SeededRng {
+        &self.rng
     }
 
     pub(crate) fn key(&self) -> &Key {
         &self.key
     }
 
-    pub(crate) fn office(&self) -> &PostOffice {
-        &self.office
+    pub(crate) fn outbox(&self) -> &Outbox {
+        &self.outbox
     }
 
     /// Completes once something changed that should be saved.
@@ -104,8 +104,8 @@ impl World {
     /// Signs up a user, whom `fill` describes.
     pub(crate) fn create(
         &self,
-        fill: impl FnOnce(&mut User, &mut Ids<'_>) -> Result<(), Refusal>,
-    ) -> Result<Arc<User>, Refusal> {
+        fill: impl FnOnce(&mut User, &mut Ids<'_>) -> Result<(), ApiError>,
+    ) -> Result<Arc<User>, ApiError> {
         let now = clock::now();
         let mut state = self.lock();
         let user = self.new_user(&mut state, now, fill)?;
@@ -130,14 +130,14 @@ impl World {
         &self,
         state: &mut State,
         now: i64,
-        fill: impl FnOnce(&mut User, &mut Ids<'_>) -> Result<(), Refusal>,
-    ) -> Result<Arc<User>, Refusal> {
-        let mut ids = Ids { chance: &self.chance, next: &mut state.ids };
+        fill: impl FnOnce(&mut User, &mut Ids<'_>) -> Result<(), ApiError>,
+    ) -> Result<Arc<User>, ApiError> {
+        let mut ids = Ids { rng: &self.rng, next: &mut state.ids };
         let id = ids.issue("user");
         let mut user = User::new(id, &self.credentials.instance_id, now);
         fill(&mut user, &mut ids)?;
         // As with the real one, the two times of a new user are never equal.
-        let later = self.chance.draw("first update", *ids.next).below(60);
+        let later = self.rng.draw("first update", *ids.next).below(60);
         user.updated_at = now + 18 + i64::try_from(later).unwrap_or(0);
         self.changed.notify_one();
         state.directory.insert(user)
@@ -147,13 +147,13 @@ impl World {
     pub(crate) fn change(
         &self,
         id: &str,
-        apply: impl FnOnce(&mut User, &mut Ids<'_>) -> Result<(), Refusal>,
-    ) -> Result<Arc<User>, Refusal> {
+        apply: impl FnOnce(&mut User, &mut Ids<'_>) -> Result<(), ApiError>,
+    ) -> Result<Arc<User>, ApiError> {
         let now = clock::now();
         let mut state = self.lock();
-        let old = state.directory.get(id).cloned().ok_or_else(|| Refusal::no_user(id))?;
+        let old = state.directory.get(id).cloned().ok_or_else(|| ApiError::no_user(id))?;
         let mut user = User::clone(&old);
-        apply(&mut user, &mut Ids { chance: &self.chance, next: &mut state.ids })?;
+        apply(&mut user, &mut Ids { rng: &self.rng, next: &mut state.ids })?;
         user.updated_at = old.updated_at;
         if user == *old {
             return Ok(old);
@@ -205,7 +205,7 @@ impl World {
 
 impl State {
     /// The state that an earlier run left, or an empty one.
-    pub(crate) fn restored(kept: Option<Kept>) -> Self {
+    pub(crate) fn restored(kept: Option<SavedState>) -> Self {
         let mut state = Self::default();
         if let Some(kept) = kept {
             state.directory.restore(kept.users, kept.issued);

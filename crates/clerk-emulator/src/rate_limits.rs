@@ -1,6 +1,6 @@
 //! The provider's rate limits, for who wants to be held to them.
 //!
-//! Asked by the gate before anything else is done for a request. Takes the time as an argument.
+//! TokenOptions by the gate before anything else is done for a request. Takes the time as an argument.
 
 use std::collections::{HashMap, VecDeque};
 
@@ -15,12 +15,12 @@ const USER: usize = 10;
 
 /// The requests of the last window.
 #[derive(Debug, Default)]
-pub(super) struct Rates {
+pub(super) struct RateLimits {
     instance: VecDeque<i64>,
     users: HashMap<String, VecDeque<i64>>,
 }
 
-impl Rates {
+impl RateLimits {
     /// Lets a request pass, or says after how many seconds to come again. `changed` is the
     /// user whom it would change.
     pub(super) fn pass(&mut self, changed: Option<&str>, now: i64) -> Result<(), u64> {
@@ -47,25 +47,25 @@ impl Rates {
 
 #[cfg(test)]
 mod tests {
-    use super::Rates;
+    use super::RateLimits;
 
     #[test]
     fn an_eleventh_change_of_a_user_waits_for_the_first_to_leave_the_window() {
-        let mut rates = Rates::default();
+        let mut rate_limits = RateLimits::default();
         for now in 0..10 {
-            assert_eq!(rates.pass(Some("u1"), now * 100), Ok(()));
+            assert_eq!(rate_limits.pass(Some("u1"), now * 100), Ok(()));
         }
-        assert_eq!(rates.pass(Some("u1"), 1_000), Err(9));
-        assert_eq!(rates.pass(Some("u2"), 1_000), Ok(()));
-        assert_eq!(rates.pass(None, 1_000), Ok(()));
-        assert_eq!(rates.pass(Some("u1"), 10_000), Ok(()));
+        assert_eq!(rate_limits.pass(Some("u1"), 1_000), Err(9));
+        assert_eq!(rate_limits.pass(Some("u2"), 1_000), Ok(()));
+        assert_eq!(rate_limits.pass(None, 1_000), Ok(()));
+        assert_eq!(rate_limits.pass(Some("u1"), 10_000), Ok(()));
     }
 
     #[test]
     fn the_hundred_and_first_request_waits() {
-        let mut rates = Rates::default();
-        assert!((0..100).all(|_| rates.pass(None, 0).is_ok()));
-        assert_eq!(rates.pass(None, 9_500), Err(1));
-        assert_eq!(rates.pass(None, 10_000), Ok(()));
+        let mut rate_limits = RateLimits::default();
+        assert!((0..100).all(|_| rate_limits.pass(None, 0).is_ok()));
+        assert_eq!(rate_limits.pass(None, 9_500), Err(1));
+        assert_eq!(rate_limits.pass(None, 10_000), Ok(()));
     }
 }

@@ -1,4 +1,4 @@
-//! Chance that can be repeated: a draw is a function of seed, purpose and number.
+//! SeededRng that can be repeated: a draw is a function of seed, purpose and number.
 //!
 //! Called by whatever in this room makes something up: ids, secrets, faults. Holds no state
 //! and knows no clock, so two runs with one seed that ask in the same order get the same.
@@ -10,7 +10,7 @@ const BASE62: &[u8; 62] = b"0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnop
 
 /// Where draws come from.
 #[derive(Clone, Debug)]
-pub(super) struct Chance {
+pub(super) struct SeededRng {
     seed: u64,
     instance: String,
 }
@@ -19,7 +19,7 @@ pub(super) struct Chance {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct Draw([u8; 32]);
 
-impl Chance {
+impl SeededRng {
     /// Draws of two instances differ, also where they have one seed.
     pub(super) fn new(seed: u64, instance: &str) -> Self {
         Self { seed, instance: instance.to_owned() }
@@ -64,18 +64,18 @@ impl Draw {
 
 #[cfg(test)]
 mod tests {
-    use super::Chance;
+    use super::SeededRng;
 
     #[test]
     fn a_draw_depends_on_seed_instance_purpose_and_number_alone() {
-        let chance = Chance::new(7, "ins_1");
-        let same = Chance::new(7, "ins_1").draw("a", 1);
-        assert_eq!(chance.draw("a", 1), same);
+        let rng = SeededRng::new(7, "ins_1");
+        let same = SeededRng::new(7, "ins_1").draw("a", 1);
+        assert_eq!(rng.draw("a", 1), same);
         for other in [
-            chance.draw("a", 2),
-            chance.draw("b", 1),
-            Chance::new(8, "ins_1").draw("a", 1),
-            Chance::new(7, "ins_2").draw("a", 1),
+            rng.draw("a", 2),
+            rng.draw("b", 1),
+            SeededRng::new(8, "ins_1").draw("a", 1),
+            SeededRng::new(7, "ins_2").draw("a", 1),
         ] {
             assert_ne!(other, same);
         }
@@ -84,8 +84,8 @@ mod tests {
 
     #[test]
     fn what_should_happen_now_and_then_does() {
-        let chance = Chance::new(1, "ins_1");
-        let happened = (0..10_000).filter(|number| chance.draw("x", *number).happens(100)).count();
+        let rng = SeededRng::new(1, "ins_1");
+        let happened = (0..10_000).filter(|number| rng.draw("x", *number).happens(100)).count();
         assert!((800..1_200).contains(&happened), "{happened}");
     }
 }

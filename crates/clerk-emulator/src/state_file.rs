@@ -4,8 +4,8 @@
 //! whole: beside the old one, then in its place. Only its owner may read it.
 
 use super::EmulatorError;
+use super::instance::Instance;
 use super::user::User;
-use super::world::World;
 use serde::{Deserialize, Serialize};
 use std::fs::{self, OpenOptions};
 use std::io::{self, Write as _};
@@ -20,7 +20,7 @@ const GATHERED_FOR: Duration = Duration::from_millis(200);
 
 /// What an earlier run kept.
 #[derive(Deserialize)]
-pub(super) struct Kept {
+pub(super) struct SavedState {
     pub users: Vec<User>,
     pub issued: Vec<String>,
     pub ids: u64,
@@ -30,7 +30,7 @@ pub(super) struct Kept {
 
 /// The same on its way into the file.
 #[derive(Serialize)]
-pub(super) struct Writing<'a> {
+pub(super) struct SavedStateRef<'a> {
     pub users: Vec<&'a User>,
     pub issued: &'a [String],
     pub ids: u64,
@@ -39,7 +39,7 @@ pub(super) struct Writing<'a> {
 }
 
 /// Reads the file, where there is one.
-pub(super) fn read(path: &Path) -> Result<Option<Kept>, EmulatorError> {
+pub(super) fn read(path: &Path) -> Result<Option<SavedState>, EmulatorError> {
     let text = match fs::read(path) {
         Ok(text) => text,
         Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
@@ -52,26 +52,26 @@ fn unusable(path: &Path, error: &dyn std::fmt::Display) -> EmulatorError {
     EmulatorError::State(path.to_owned(), error.to_string())
 }
 
-/// Writes the state of a world again and again.
-pub(super) struct Saver {
+/// Writes the state of a instance again and again.
+pub(super) struct StateWriter {
     file: Arc<File>,
     task: JoinHandle<()>,
 }
 
 struct File {
     path: PathBuf,
-    world: Arc<World>,
+    instance: Arc<Instance>,
     private_key: String,
-    /// Whoever writes holds this, and looks at the world only then: so the last one to write
+    /// Whoever writes holds this, and looks at the instance only then: so the last one to write
     /// writes the newest.
     writing: Mutex<()>,
 }
 
-impl Saver {
+impl StateWriter {
     /// Writes for the first time, to find out whether that works, and then after changes.
-    pub(super) fn start(path: PathBuf, world: Arc<World>) -> Result<Self, EmulatorError> {
-        let private_key = world.key().to_text()?;
-        let file = Arc::new(File { path, world, private_key, writing: Mutex::new(()) });
+    pub(super) fn start(path: PathBuf, instance: Arc<Instance>) -> Result<Self, EmulatorError> {
+        let private_key = instance.key().to_text()?;
+        let file = Arc::new(File { path, instance, private_key, writing: Mutex::new(()) });
         file.save().map_err(|error| unusable(&file.path, &error))?;
         let task = tokio::spawn(keep_saving(Arc::clone(&file)));
         Ok(Self { file, task })
@@ -84,7 +84,7 @@ impl Saver {
     }
 }
 
-impl Drop for Saver {
+impl Drop for StateWriter {
     fn drop(&mut self) {
         self.task.abort();
     }
@@ -92,7 +92,7 @@ impl Drop for Saver {
 
 async fn keep_saving(file: Arc<File>) {
     loop {
-        file.world.changed().await;
+        file.instance.changed().await;
         tokio::time::sleep(GATHERED_FOR).await;
         save(&file).await;
     }
@@ -109,8 +109,8 @@ async fn save(file: &Arc<File>) {
 impl File {
     fn save(&self) -> io::Result<()> {
         let _writing = self.writing.lock().unwrap_or_else(PoisonError::into_inner);
-        let snapshot = self.world.snapshot();
-        let writing = Writing {
+        let snapshot = self.instance.snapshot();
+        let writing = SavedStateRef {
             users: snapshot.users.iter().map(AsRef::as_ref).collect(),
             issued: &snapshot.issued,
             ids: snapshot.ids,

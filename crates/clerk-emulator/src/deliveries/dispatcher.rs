@@ -1,0 +1,144 @@
+//! The dispatcher: one task that alone decides what goes out next.
+//!
+//! Up to eight messages are under way at once. What a fault holds back goes behind so many
+//! later ones, or after a moment; what failed is put off and comes again.
+
+use super::attempt::{self, AttemptResult};
+use super::{Endpoint, Message, Retries};
+use std::collections::{BTreeMap, VecDeque};
+use std::sync::Arc;
+use std::time::Duration;
+use tokio::sync::mpsc::UnboundedReceiver;
+use tokio::task::JoinSet;
+use tokio::time::Instant;
+
+/// How many deliveries run at once.
+const AT_ONCE: usize = 8;
+
+/// How long a message is held back at most, where too few later ones come.
+const HELD_AT_MOST: Duration = Duration::from_millis(500);
+
+pub(super) struct Dispatcher {
+    endpoint: Arc<Endpoint>,
+    client: reqwest::Client,
+    retries: Retries,
+    ready: VecDeque<Message>,
+    held_back: Vec<HeldMessage>,
+    delayed: BTreeMap<(Instant, u64), Message>,
+    delay_count: u64,
+    in_flight: JoinSet<(Message, AttemptResult)>,
+}
+
+struct HeldMessage {
+    message: Message,
+    /// The number of the event behind which it goes.
+    behind: u64,
+    until: Instant,
+}
+
+impl Dispatcher {
+    pub(super) fn new(endpoint: Arc<Endpoint>, retries: Retries) -> Result<Self, reqwest::Error> {
+        Ok(Self {
+            endpoint,
+            client: attempt::client()?,
+            retries,
+            ready: VecDeque::new(),
+            held_back: Vec::new(),
+            delayed: BTreeMap::new(),
+            delay_count: 0,
+            in_flight: JoinSet::new(),
+        })
+    }
+
+    /// Works until the outbox is closed.
+    pub(super) async fn run(mut self, mut incoming: UnboundedReceiver<Message>) {
+        loop {
+            self.wake(Instant::now());
+            self.send_out();
+            let next = self.next_wake();
+            let sleep = tokio::time::sleep_until(next.unwrap_or_else(Instant::now));
+            tokio::select! {
+                message = incoming.recv() => match message {
+                    Some(message) => self.accept(message),
+                    None => return,
+                },
+                Some(done) = self.in_flight.join_next() => match done {
+                    Ok((message, outcome)) => self.finish(message, &outcome),
+                    Err(_) => self.abandon(),
+                },
+                () = sleep, if next.is_some() => {}
+            }
+        }
+    }
+
+    fn accept(&mut self, mut message: Message) {
+        let (number, now) = (message.number, Instant::now());
+        match (message.behind.take(), message.delay.take()) {
+            (Some(overtaking), _) => {
+                let behind = number.saturating_add(overtaking);
+                self.held_back.push(HeldMessage { message, behind, until: now + HELD_AT_MOST });
+            }
+            (None, Some(delay)) => self.delay(message, delay),
+            (None, None) => self.ready.push_back(message),
+        }
+        let released = self.held_back.extract_if(.., |held_back| held_back.behind <= number);
+        self.ready.extend(released.map(|held_back| held_back.message));
+    }
+
+    /// Makes ready what has waited long enough.
+    fn wake(&mut self, now: Instant) {
+        let released = self.held_back.extract_if(.., |held_back| held_back.until <= now);
+        self.ready.extend(released.map(|held_back| held_back.message));
+        while let Some(first) = self.delayed.first_entry().filter(|first| first.key().0 <= now) {
+            self.ready.push_back(first.remove());
+        }
+    }
+
+    fn next_wake(&self) -> Option<Instant> {
+        let held_back = self.held_back.iter().map(|held_back| held_back.until).min();
+        let delayed = self.delayed.first_key_value().map(|((time, _), _)| *time);
+        held_back.into_iter().chain(delayed).min()
+    }
+
+    fn send_out(&mut self) {
+        while self.in_flight.len() < AT_ONCE {
+            let Some(message) = self.ready.pop_front() else {
+                return;
+            };
+            let (client, endpoint) = (self.client.clone(), Arc::clone(&self.endpoint));
+            self.in_flight.spawn(async move {
+                let outcome = attempt::attempt(&client, &endpoint, &message).await;
+                (message, outcome)
+            });
+        }
+    }
+
+    fn finish(&mut self, mut message: Message, outcome: &AttemptResult) {
+        let asked = match outcome {
+            AttemptResult::Acknowledged => {
+                self.endpoint.count(|counts| counts.acknowledged += 1);
+                return self.endpoint.done();
+            }
+            AttemptResult::NoAddress => return self.abandon(),
+            AttemptResult::Failed(asked) => *asked,
+        };
+        message.failures += 1;
+        match self.retries.delay(message.failures, asked) {
+            Some(delay) => {
+                self.endpoint.count(|counts| counts.retried += 1);
+                self.delay(message, delay);
+            }
+            None => self.abandon(),
+        }
+    }
+
+    fn abandon(&self) {
+        self.endpoint.count(|counts| counts.abandoned += 1);
+        self.endpoint.done();
+    }
+
+    fn delay(&mut self, message: Message, delay: Duration) {
+        self.delay_count += 1;
+        self.delayed.insert((Instant::now() + delay, self.delay_count), message);
+    }
+}
