@@ -1,61 +1,133 @@
-//! What happened so far, in numbers.
+//! Counters of requests, deliveries, faults and listed users.
 //!
-//! Counted by the gate of the API, by the deliveries and by the faults; read by tests and by
-//! whoever shows the outcome of a run.
+//! Counted by `middleware`, `deliveries`, `instance` and the list route; read by tests and
+//! measurements through `Emulator::counts` and `GET /v1/usersync/counts`.
 
 use serde::Serialize;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashSet};
 
-/// Everything that is counted.
+/// How many different list queries are remembered, which bounds the memory.
+const MOST_QUERIES: usize = 100_000;
+
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
 pub struct Counts {
-    /// Requests that came, by kind: `list`, `count`, `get`, `create`, `update`, `delete`,
+    /// Requests by kind, refused ones too: `list`, `count`, `get`, `create`, `update`, `delete`,
     /// `metadata_patch`, `metadata_put`, `status`, `jwks`, `session`, `token`, `other`.
-    /// Also those that were refused.
     pub requests: BTreeMap<&'static str, u64>,
-    /// What became of the events.
     pub deliveries: DeliveryCounts,
-    /// Faults that were injected, by kind: `duplicated`, `reordered`, `delayed`, `dropped` on
-    /// deliveries; `limited`, `limited_silently`, `failed`, `answer_lost`, `slow` on the API.
+    pub lists: ListCounts,
+    /// Injected faults by kind: `duplicated`, `reordered`, `delayed`, `dropped` of deliveries;
+    /// `limited`, `limited_silently`, `failed`, `answer_lost`, `slow` of the API.
     pub faults: BTreeMap<&'static str, u64>,
 }
 
-/// What became of the events.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
 pub struct DeliveryCounts {
-    /// Events there were to tell of, while there was somebody to tell.
+    /// Changes of users while there was an address to deliver to.
     pub events: u64,
-    /// Attempts that were made.
+    /// Attempts.
     pub sent: u64,
     /// Attempts that were answered with a 2xx.
     pub acknowledged: u64,
-    /// Attempts that failed and were put off.
+    /// Failed attempts that another one follows.
     pub retried: u64,
-    /// Deliveries that were given up.
     pub abandoned: u64,
 }
 
+/// What `GET /v1/users` answered: it shows whether a client lists anything twice.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
+pub struct ListCounts {
+    pub pages: u64,
+    /// Pages whose query string had been asked before.
+    pub repeated_pages: u64,
+    pub users: u64,
+    pub different_users: u64,
+    /// Users that an earlier page had contained.
+    pub repeated_users: u64,
+}
+
 impl Counts {
-    /// How many requests of a kind came.
     pub fn requests_of(&self, kind: &str) -> u64 {
         self.requests.get(kind).copied().unwrap_or(0)
     }
 
-    /// How many faults of a kind were injected.
     pub fn faults_of(&self, kind: &str) -> u64 {
         self.faults.get(kind).copied().unwrap_or(0)
     }
 
-    /// All requests, whatever they asked.
     pub fn all_requests(&self) -> u64 {
         self.requests.values().sum()
     }
 
-    pub(super) fn request(&mut self, kind: &'static str) {
+    pub(crate) fn request(&mut self, kind: &'static str) {
         *self.requests.entry(kind).or_default() += 1;
     }
 
-    pub(super) fn fault(&mut self, kind: &'static str) {
+    pub(crate) fn fault(&mut self, kind: &'static str) {
         *self.faults.entry(kind).or_default() += 1;
+    }
+}
+
+/// Which queries and users were listed before.
+#[derive(Debug, Default)]
+pub(crate) struct ListHistory {
+    queries: HashSet<String>,
+    /// One bit a user, by its arrival number.
+    users: Vec<u64>,
+}
+
+impl ListHistory {
+    pub(crate) fn record(
+        &mut self,
+        counts: &mut ListCounts,
+        query: &str,
+        arrivals: impl Iterator<Item = u64>,
+    ) {
+        if self.queries.len() >= MOST_QUERIES {
+            self.queries.clear();
+        }
+        counts.pages += 1;
+        counts.repeated_pages += u64::from(!self.queries.insert(query.to_owned()));
+        for arrival in arrivals {
+            let is_new = self.add_user(arrival);
+            counts.users += 1;
+            counts.different_users += u64::from(is_new);
+            counts.repeated_users += u64::from(!is_new);
+        }
+    }
+
+    fn add_user(&mut self, arrival: u64) -> bool {
+        let word = usize::try_from(arrival / 64).unwrap_or(0);
+        if word >= self.users.len() {
+            self.users.resize(word + 1, 0);
+        }
+        let Some(bits) = self.users.get_mut(word) else {
+            return false;
+        };
+        let bit = 1 << (arrival % 64);
+        let is_new = *bits & bit == 0;
+        *bits |= bit;
+        is_new
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{ListCounts, ListHistory};
+
+    #[test]
+    fn repeated_pages_and_users_are_counted() {
+        let (mut history, mut counts) = (ListHistory::default(), ListCounts::default());
+        history.record(&mut counts, "offset=0", [0, 1, 64].into_iter());
+        history.record(&mut counts, "offset=2", [64, 700].into_iter());
+        history.record(&mut counts, "offset=2", [64, 700].into_iter());
+        let expected = ListCounts {
+            pages: 3,
+            repeated_pages: 1,
+            users: 7,
+            different_users: 4,
+            repeated_users: 3,
+        };
+        assert_eq!(counts, expected);
     }
 }

@@ -1,6 +1,6 @@
-//! How the Backend API refuses: the provider's error bodies, letter for letter.
+//! Errors of the Backend API, with the provider's bodies letter for letter.
 //!
-//! Made by every route of this room and by its gate; only this file knows their shape.
+//! Returned by every route and by `middleware`; no other file knows their shape.
 
 use actix_web::http::StatusCode;
 use actix_web::http::header::{CONTENT_TYPE, RETRY_AFTER};
@@ -10,10 +10,9 @@ use serde_json::{Map, Value, json};
 use std::borrow::Cow;
 use uuid::Uuid;
 
-/// A request that is not served.
 #[derive(Clone, Debug, PartialEq, thiserror::Error)]
 #[error("{code}: {long_message}")]
-pub(super) struct ApiError {
+pub(crate) struct ApiError {
     status: StatusCode,
     code: &'static str,
     message: &'static str,
@@ -37,7 +36,7 @@ struct ErrorEntry<'a> {
 }
 
 impl ApiError {
-    pub(super) fn new(
+    pub(crate) fn new(
         status: StatusCode,
         code: &'static str,
         message: &'static str,
@@ -47,70 +46,60 @@ impl ApiError {
         Self { status, code, message, long_message, parameter: None, retry_after: None }
     }
 
-    /// No such user.
-    pub(super) fn no_user(id: &str) -> Self {
+    pub(crate) fn no_user(id: &str) -> Self {
         Self::not_found(format!("No user was found with id {id}"))
     }
 
-    /// No such thing.
-    pub(super) fn not_found(what: impl Into<Cow<'static, str>>) -> Self {
+    pub(crate) fn not_found(what: impl Into<Cow<'static, str>>) -> Self {
         Self::new(StatusCode::NOT_FOUND, "resource_not_found", "not found", what)
     }
 
-    /// A parameter that cannot be taken.
-    pub(super) fn parameter(code: &'static str, message: &'static str, name: &str) -> Self {
+    pub(crate) fn parameter(code: &'static str, message: &'static str, name: &str) -> Self {
         let long = format!("{name} {message}");
-        let refusal = Self::new(StatusCode::UNPROCESSABLE_ENTITY, code, message, long);
-        Self { parameter: Some(name.to_owned()), ..refusal }
+        let error = Self::new(StatusCode::UNPROCESSABLE_ENTITY, code, message, long);
+        Self { parameter: Some(name.to_owned()), ..error }
     }
 
-    /// A parameter that there is not.
-    pub(super) fn unknown(name: &str) -> Self {
+    pub(crate) fn unknown(name: &str) -> Self {
         let message = "is not a valid parameter for this request.";
         Self::parameter("form_param_unknown", message, name)
     }
 
-    /// A parameter of another kind than it should be.
-    pub(super) fn invalid(name: &str, message: &'static str) -> Self {
+    pub(crate) fn invalid(name: &str, message: &'static str) -> Self {
         Self::parameter("form_param_value_invalid", message, name)
     }
 
-    /// An identifier that another user has.
-    pub(super) fn taken(name: &str) -> Self {
+    pub(crate) fn taken(name: &str) -> Self {
         let message = "is taken. Please try another.";
         Self::parameter("form_identifier_exists", message, name)
     }
 
-    /// Too many requests; come again after so many seconds, where that is told.
-    pub(super) fn too_many(retry_after: Option<u64>) -> Self {
+    /// 429; `retry_after` is in seconds.
+    pub(crate) fn too_many(retry_after: Option<u64>) -> Self {
         let status = StatusCode::TOO_MANY_REQUESTS;
         let long = "Too many requests, please try again later.";
-        let refusal = Self::new(status, "too_many_requests", "too many requests", long);
-        Self { retry_after, ..refusal }
+        let error = Self::new(status, "too_many_requests", "too many requests", long);
+        Self { retry_after, ..error }
     }
 
-    /// The provider is not there.
-    pub(super) fn unavailable() -> Self {
+    pub(crate) fn unavailable() -> Self {
         let long = "The service is temporarily unavailable. Please try again later.";
         let status = StatusCode::SERVICE_UNAVAILABLE;
         Self::new(status, "service_unavailable", "service unavailable", long)
     }
 
-    /// The secret key is not ours.
-    pub(super) fn wrong_key() -> Self {
+    pub(crate) fn wrong_key() -> Self {
         let long = "The provided Clerk Secret Key is invalid. Make sure that your Clerk Secret Key is correct.";
         Self::new(StatusCode::UNAUTHORIZED, "clerk_key_invalid", long, long)
     }
 
-    /// There is no secret key.
-    pub(super) fn no_key() -> Self {
+    pub(crate) fn no_key() -> Self {
         let long = "A valid secret key must be given as a bearer token.";
         let status = StatusCode::UNAUTHORIZED;
         Self::new(status, "authentication_invalid", "Invalid authentication", long)
     }
 
-    /// The body that goes with the status.
-    pub(super) fn body(&self) -> Value {
+    pub(crate) fn body(&self) -> Value {
         serde_json::to_value(self.document()).unwrap_or_else(|_| json!({"errors": []}))
     }
 
@@ -140,7 +129,7 @@ impl ResponseError for ApiError {
             response.insert_header((RETRY_AFTER, seconds.to_string()));
         }
         let body = serde_json::to_vec(&self.document()).unwrap_or_default();
-        // Exactly this: the official client compares it, and parses nothing else.
+        // The official client parses the body only if the content type is exactly this.
         response.insert_header((CONTENT_TYPE, "application/json")).body(body)
     }
 }

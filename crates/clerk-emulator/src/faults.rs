@@ -1,13 +1,13 @@
-//! What goes wrong, and when: seeded, so that a run can be repeated.
+//! Which faults are injected, and where: seeded, so that a run can be repeated.
 //!
-//! TokenOptions by the API's gate for each request about users, and by `instance` for each event.
-//! Decides from seed, purpose and number; never from the time.
+//! `middleware` asks for each request about users, `instance::events` for each event. Decides from
+//! seed, purpose and number, never from the time.
 
-use super::rng::{Draw, SeededRng};
-use super::settings::Faults;
+use crate::Faults;
+use crate::rng::SeededRng;
 use std::time::Duration;
 
-/// How often what happens, in a thousand cases.
+/// How often each fault happens, in a thousand cases.
 struct Odds {
     duplicated: u64,
     reordered: u64,
@@ -17,7 +17,7 @@ struct Odds {
     limited_silently: u64,
     failed: u64,
     slow: u64,
-    slowest: u64,
+    longest_delay_ms: u64,
 }
 
 const LIGHT: Odds = Odds {
@@ -29,7 +29,7 @@ const LIGHT: Odds = Odds {
     limited_silently: 5,
     failed: 20,
     slow: 30,
-    slowest: 200,
+    longest_delay_ms: 200,
 };
 
 const HEAVY: Odds = Odds {
@@ -41,7 +41,7 @@ const HEAVY: Odds = Odds {
     limited_silently: 30,
     failed: 50,
     slow: 100,
-    slowest: 800,
+    longest_delay_ms: 800,
 };
 
 /// How many later events may overtake one that is held back.
@@ -57,48 +57,58 @@ impl Faults {
     }
 }
 
-/// What becomes of an event.
+/// The faults of one event.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub(super) struct EventFaults {
-    /// It is never delivered.
+pub(crate) struct EventFaults {
     pub dropped: bool,
-    /// It is delivered twice.
     pub duplicated: bool,
-    /// So many later ones go first.
+    /// So many later events are delivered first.
     pub behind: Option<u64>,
-    /// It sets out late.
     pub delay: Option<Duration>,
 }
 
-/// The event_faults of the event of a number.
-pub(super) fn event_faults(faults: Faults, rng: &SeededRng, number: u64) -> EventFaults {
-    let Some(odds) = faults.odds() else {
-        return EventFaults::default();
-    };
-    let draw = |purpose: &str| rng.draw(purpose, number);
-    if draw("event dropped").happens(odds.dropped) {
-        return EventFaults { dropped: true, ..EventFaults::default() };
-    }
-    let reordered = draw("event reordered").happens(odds.reordered);
-    let delayed = draw("event delayed").happens(odds.delayed);
-    EventFaults {
-        dropped: false,
-        duplicated: draw("event duplicated").happens(odds.duplicated),
-        behind: reordered.then(|| 1 + draw("overtaken by").below(MOST_OVERTAKING)),
-        delay: delayed.then(|| upto(draw("event late by"), odds.slowest)),
+impl EventFaults {
+    /// Each fault that happened, by the name under which it is counted.
+    pub(crate) fn kinds(self) -> impl Iterator<Item = &'static str> {
+        let delayed = self.behind.is_none() && self.delay.is_some();
+        [
+            ("dropped", self.dropped),
+            ("duplicated", self.duplicated),
+            ("reordered", self.behind.is_some()),
+            ("delayed", delayed),
+        ]
+        .into_iter()
+        .filter_map(|(kind, happened)| happened.then_some(kind))
     }
 }
 
-/// What happens to a request.
+pub(crate) fn event_faults(faults: Faults, rng: &SeededRng, number: u64) -> EventFaults {
+    let Some(odds) = faults.odds() else {
+        return EventFaults::default();
+    };
+    if rng.happens("event dropped", number, odds.dropped) {
+        return EventFaults { dropped: true, ..EventFaults::default() };
+    }
+    let reordered = rng.happens("event reordered", number, odds.reordered);
+    let delayed = rng.happens("event delayed", number, odds.delayed);
+    EventFaults {
+        dropped: false,
+        duplicated: rng.happens("event duplicated", number, odds.duplicated),
+        behind: reordered.then(|| 1 + rng.below("overtaken by", number, MOST_OVERTAKING)),
+        delay: delayed.then(|| delay(rng, "event late by", number, odds)),
+    }
+}
+
+/// The fault of one API request.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum RequestFault {
-    /// 429 that says when to come again.
+pub(crate) enum RequestFault {
+    /// 429 with `Retry-After`, in seconds.
     Limited { retry_after: u64 },
-    /// 429 that does not.
+    /// 429 without.
     LimitedSilently,
     /// A 5xx, and nothing was done.
-    Fault(ServerFault),
-    /// A 5xx, though it was done.
+    Failed(ServerFault),
+    /// A 5xx although the request was carried out.
     AnswerLost(ServerFault),
     /// The right answer, late.
     Slow(Duration),
@@ -106,71 +116,69 @@ pub(super) enum RequestFault {
 
 /// A 5xx.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) struct ServerFault {
+pub(crate) struct ServerFault {
     pub status: u16,
-    /// A page of some proxy instead of the provider's JSON.
+    /// An HTML page, as a proxy sends it, instead of the provider's JSON.
     pub page: bool,
 }
 
-/// The request_fault of the request of a number, where there is one.
-pub(super) fn request_fault(
+pub(crate) fn request_fault(
     faults: Faults,
     rng: &SeededRng,
     number: u64,
     writes: bool,
 ) -> Option<RequestFault> {
     let odds = faults.odds()?;
-    let draw = |purpose: &str| rng.draw(purpose, number);
-    let mut bar = 0;
-    let dice = draw("request").below(1_000);
-    let mut falls = |odds: u64| {
-        bar += odds;
-        dice < bar
+    let draw = rng.below("request", number, 1_000);
+    let mut bound = 0;
+    let mut falls = |permille: u64| {
+        bound += permille;
+        draw < bound
     };
     if falls(odds.limited) {
-        // Most are for the way that a wait is taken, few for the waiting.
-        let waits = draw("retry after").happens(250);
+        // A quarter waits a second; the rest only tests that the header is read.
+        let waits = rng.happens("retry after", number, 250);
         return Some(RequestFault::Limited { retry_after: u64::from(waits) });
     }
     if falls(odds.limited_silently) {
         return Some(RequestFault::LimitedSilently);
     }
     if falls(odds.failed) {
-        let failure = failure(draw("failure"), draw("page"));
-        let lost = writes && draw("answer lost").happens(500);
+        let fault = server_fault(rng, number);
+        let lost = writes && rng.happens("answer lost", number, 500);
         return Some(if lost {
-            RequestFault::AnswerLost(failure)
+            RequestFault::AnswerLost(fault)
         } else {
-            RequestFault::Fault(failure)
+            RequestFault::Failed(fault)
         });
     }
-    falls(odds.slow).then(|| RequestFault::Slow(upto(draw("slow by"), odds.slowest)))
+    falls(odds.slow).then(|| RequestFault::Slow(delay(rng, "slow by", number, odds)))
 }
 
 impl RequestFault {
     /// The name under which it is counted.
-    pub(super) fn kind(self) -> &'static str {
+    pub(crate) fn kind(self) -> &'static str {
         match self {
             Self::Limited { .. } => "limited",
             Self::LimitedSilently => "limited_silently",
-            Self::Fault(_) => "failed",
+            Self::Failed(_) => "failed",
             Self::AnswerLost(_) => "answer_lost",
             Self::Slow(_) => "slow",
         }
     }
 }
 
-fn failure(status: Draw, page: Draw) -> ServerFault {
-    let status = match status.below(3) {
+fn server_fault(rng: &SeededRng, number: u64) -> ServerFault {
+    let status = match rng.below("failure", number, 3) {
         0 => 500,
         1 => 502,
         _ => 503,
     };
-    ServerFault { status, page: page.happens(333) }
+    ServerFault { status, page: rng.happens("page", number, 333) }
 }
 
-fn upto(draw: Draw, milliseconds: u64) -> Duration {
-    Duration::from_millis(10 + draw.below(milliseconds))
+fn delay(rng: &SeededRng, purpose: &str, number: u64, odds: &Odds) -> Duration {
+    Duration::from_millis(10 + rng.below(purpose, number, odds.longest_delay_ms))
 }
 
 #[cfg(test)]
@@ -181,10 +189,10 @@ mod tests {
 
     fn run(seed: u64, faults: Faults) -> Vec<String> {
         let rng = SeededRng::new(seed, "ins_1");
-        let fates = (0..500).map(|number| format!("{:?}", event_faults(faults, &rng, number)));
-        let mishaps =
+        let events = (0..500).map(|number| format!("{:?}", event_faults(faults, &rng, number)));
+        let requests =
             (0..500).map(|number| format!("{:?}", request_fault(faults, &rng, number, true)));
-        fates.chain(mishaps).collect()
+        events.chain(requests).collect()
     }
 
     #[test]
@@ -204,7 +212,7 @@ mod tests {
             "Limited { retry_after: 0 }",
             "Limited { retry_after: 1 }",
             "LimitedSilently",
-            "Fault(",
+            "Failed(",
             "AnswerLost(",
             "page: true",
             "Slow(",

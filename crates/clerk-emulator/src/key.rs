@@ -1,9 +1,9 @@
-//! The instance's key pair: it signs session tokens, and shows its public half.
+//! The instance's RSA key pair, which signs session tokens.
 //!
-//! Made at the start or read from the state file; called by `sessions::tokens`, the JWKS route
-//! and `saved`. Does not know what it signs.
+//! Made at the start or read from the state file; called by `sessions`, the JWKS route and
+//! `state_file`.
 
-use super::EmulatorError;
+use crate::EmulatorError;
 use aws_lc_rs::encoding::{AsDer as _, Pkcs8V1Der, PublicKeyX509Der};
 use aws_lc_rs::rand::SystemRandom;
 use aws_lc_rs::rsa::{KeyPair, KeySize};
@@ -12,23 +12,22 @@ use base64::Engine as _;
 use base64::engine::general_purpose::{STANDARD, URL_SAFE_NO_PAD};
 use serde_json::{Value, json};
 
-/// How many characters a line of PEM has.
-const PEM_LINE: usize = 64;
+const PEM_LINE_CHARACTERS: usize = 64;
 
-/// An RSA key pair of 2048 bits.
-pub(super) struct Key {
+/// 2048 bits.
+pub(crate) struct Key {
     pair: KeyPair,
     public_pem: String,
 }
 
 impl Key {
-    /// A new one: random, whatever the seed is.
-    pub(super) fn generate() -> Result<Self, EmulatorError> {
+    /// A random one, which does not depend on the seed.
+    pub(crate) fn generate() -> Result<Self, EmulatorError> {
         KeyPair::generate(KeySize::Rsa2048).map_err(unusable).and_then(Self::of)
     }
 
-    /// The one that [`Self::to_text`] wrote.
-    pub(super) fn from_text(text: &str) -> Result<Self, EmulatorError> {
+    /// Reads what [`Self::to_text`] wrote.
+    pub(crate) fn from_text(text: &str) -> Result<Self, EmulatorError> {
         let der = STANDARD.decode(text).map_err(unusable)?;
         KeyPair::from_pkcs8(&der).map_err(unusable).and_then(Self::of)
     }
@@ -40,18 +39,17 @@ impl Key {
     }
 
     /// The private key, as base64 of PKCS #8.
-    pub(super) fn to_text(&self) -> Result<String, EmulatorError> {
+    pub(crate) fn to_text(&self) -> Result<String, EmulatorError> {
         let der: Pkcs8V1Der<'_> = self.pair.as_der().map_err(unusable)?;
         Ok(STANDARD.encode(der.as_ref()))
     }
 
-    /// The public key, as PEM.
-    pub(super) fn public_pem(&self) -> &str {
+    pub(crate) fn public_pem(&self) -> &str {
         &self.public_pem
     }
 
-    /// The public key, as the one key of a set.
-    pub(super) fn key_set(&self, id: &str) -> Value {
+    /// The JWKS document with the public key.
+    pub(crate) fn key_set(&self, id: &str) -> Value {
         let public = self.pair.public_key();
         let text = |number: &[u8]| URL_SAFE_NO_PAD.encode(number);
         json!({"keys": [{
@@ -62,14 +60,14 @@ impl Key {
     }
 
     /// A token of any header and claims, signed as RS256 whatever the header says.
-    pub(super) fn sign(&self, header: &Value, claims: &Value) -> String {
+    pub(crate) fn sign(&self, header: &Value, claims: &Value) -> String {
         let part = |value: &Value| URL_SAFE_NO_PAD.encode(value.to_string());
         let signed = format!("{}.{}", part(header), part(claims));
         let mut signature = vec![0; self.pair.public_modulus_len()];
         let random = SystemRandom::new();
         let result = self.pair.sign(&RSA_PKCS1_SHA256, &random, signed.as_bytes(), &mut signature);
         if result.is_err() {
-            // It signed or it did not: an empty signature is refused by whoever checks it.
+            // Every verifier refuses an empty signature.
             signature.clear();
         }
         format!("{signed}.{}", URL_SAFE_NO_PAD.encode(signature))
@@ -83,7 +81,7 @@ fn unusable(error: impl std::fmt::Display) -> EmulatorError {
 fn pem(der: &[u8]) -> String {
     let mut text = String::from("-----BEGIN PUBLIC KEY-----\n");
     for (count, letter) in STANDARD.encode(der).chars().enumerate() {
-        if count > 0 && count % PEM_LINE == 0 {
+        if count > 0 && count % PEM_LINE_CHARACTERS == 0 {
             text.push('\n');
         }
         text.push(letter);

@@ -1,26 +1,18 @@
-//! The model: a Clerk in a box, for demo, development and tests.
-//!
-//! Started by `cli::emulate`, by `dev`, by `demo` and by tests; listens on loopback only, and
-//! its keys say what they are. A request passes [`gate`] and then [`routes`]; every change
-//! goes through [`instance`], which keeps the users in [`directory`] and hands events to
-//! [`deliveries`]. The rest of the service does not know this room: it talks to it over HTTP,
-//! as it would to the real one.
+#![doc = include_str!("../README.md")]
 
-mod clock;
 mod counts;
 mod credentials;
 mod deliveries;
 mod directory;
 mod error;
-mod event;
 mod faults;
+mod generated;
 mod instance;
 mod key;
 mod middleware;
 mod rate_limits;
 mod rng;
 mod routes;
-mod sample;
 mod server;
 mod sessions;
 mod settings;
@@ -31,81 +23,82 @@ mod user;
 #[cfg(test)]
 mod tests;
 
-pub use counts::{Counts, DeliveryCounts};
+pub use counts::{Counts, DeliveryCounts, ListCounts};
 pub use deliveries::Retries;
+pub use generated::GeneratedUsers;
+pub use instance::events::event_body;
 pub use settings::{Credentials, EmulatorError, Faults, INSTANCE, ISSUER, MARK, Outage, Settings};
+pub use signing::SigningSecret;
 
 use actix_web::dev::ServerHandle;
 use actix_web::web::Data;
 use instance::Instance;
+use jiff::Timestamp;
 use serde_json::{Value, json};
 use state_file::StateWriter;
 use std::net::SocketAddr;
 use user::{fields, metadata};
 
-/// A running emulator. What is done through its methods meets no API faults, limits or
-/// outages; the events that it causes are delivered like all others, faults included.
+/// A running emulator. Its methods meet no faults, limits or outages of the API; the events that
+/// they cause are delivered like all others, faults included.
 pub struct Emulator {
     address: SocketAddr,
     instance: Data<Instance>,
     server: ServerHandle,
-    saver: Option<StateWriter>,
+    writer: Option<StateWriter>,
     seed: u64,
 }
 
 impl Emulator {
-    /// Binds, and serves on the current runtime.
+    /// Binds and serves on the current tokio runtime.
     pub fn start(settings: Settings) -> Result<Self, EmulatorError> {
         server::start(settings)
     }
 
-    /// The address that is listened on; it tells the port where 0 was asked for.
+    /// The address that it listens on, with the port that port 0 picked.
     pub fn address(&self) -> SocketAddr {
         self.address
     }
 
-    /// What is needed to talk to it.
     pub fn credentials(&self) -> &Credentials {
-        self.instance.credentials()
+        &self.instance.credentials
     }
 
-    /// What ids and faults are derived from, for who wants the same run again.
+    /// The seed, with which the run can be repeated.
     pub fn seed(&self) -> u64 {
         self.seed
     }
 
-    /// Changes where events are posted to, those that wait for another attempt too.
+    /// Changes where events are posted to, waiting ones too.
     pub fn deliver_to(&self, url: Option<String>) {
-        self.instance.outbox().set_address(url);
+        self.instance.outbox.set_address(url);
     }
 
-    /// Changes what goes wrong from now on.
     pub fn set_faults(&self, faults: Faults) {
         self.instance.lock().faults = faults;
     }
 
-    /// Changes what the API answers from now on.
     pub fn set_outage(&self, outage: Outage) {
         self.instance.lock().outage = outage;
     }
 
-    /// Signs up a user: the parameters of the API's own route, and any field of the user
-    /// object as it is. Gives the user object, or the API's error body where that is refused.
+    /// Signs up a user. Takes the parameters of `POST /v1/users` and any field of the user object.
+    /// Returns the user object, or the API's error body.
     #[expect(clippy::needless_pass_by_value, reason = "callers write the fields in place")]
     pub fn create_user(&self, fields: Value) -> Value {
         let created = self.instance.create(|user, ids| fields::overlay(user, &fields, ids));
-        created.map_or_else(|refusal| refusal.body(), |user| user.to_value())
+        created.map_or_else(|error| error.body(), |user| user.to_value())
     }
 
-    /// Changes a user likewise. `None` where there is no such user, or it is refused.
+    /// Changes a user likewise. `None` if there is no such user or the change is refused.
     #[expect(clippy::needless_pass_by_value, reason = "callers write the fields in place")]
     pub fn update_user(&self, id: &str, fields: Value) -> Option<Value> {
         let changed = self.instance.change(id, |user, ids| fields::overlay(user, &fields, ids));
         changed.ok().map(|user| user.to_value())
     }
 
-    /// Lets a user be as this object says, new or known, its times too, and tells nobody. Says
-    /// whether it can be so.
+    /// Makes a user equal to this object, its times included, and emits no event. Returns whether
+    /// the object was accepted.
     pub fn put_user(&self, user: &Value) -> bool {
         self.instance.adopt(&json!({"type": "user.updated", "data": user})).is_ok()
     }
@@ -118,7 +111,7 @@ impl Emulator {
         changed.ok().map(|user| user.to_value())
     }
 
-    /// Bans a user, or lets it in again.
+    /// Bans or unbans a user.
     pub fn ban(&self, id: &str, banned: bool) -> Option<Value> {
         let changed = self.instance.change(id, |user, _| {
             user.banned = banned;
@@ -127,29 +120,28 @@ impl Emulator {
         changed.ok().map(|user| user.to_value())
     }
 
-    /// Deletes a user; says whether there was one.
+    /// Deletes a user; returns whether there was one.
     pub fn delete_user(&self, id: &str) -> bool {
         self.instance.delete(id).is_some()
     }
 
     /// A user object.
     pub fn user(&self, id: &str) -> Option<Value> {
-        let user = self.instance.lock().directory.get(id).cloned();
-        user.map(|user| user.to_value())
+        self.instance.lock().directory.get(id).map(|user| user.to_value())
     }
 
     /// Every user object, oldest first.
     pub fn users(&self) -> Vec<Value> {
-        self.instance.snapshot().users.iter().map(|user| user.to_value()).collect()
+        self.instance.lock().directory.all().map(|user| user.to_value()).collect()
     }
 
-    /// The id of every user that ever was, deleted ones too, oldest first.
+    /// The id of every user, those of deleted ones too, oldest first.
     pub fn issued_ids(&self) -> Vec<String> {
-        self.instance.snapshot().issued
+        self.instance.lock().directory.issued().collect()
     }
 
-    /// A fresh session token of a user, as its browser would have it. Works for a user that
-    /// is deleted, banned or invented too: whether a token is enough is for others to say.
+    /// A fresh session token of a user. It is also made for users that are deleted, banned or
+    /// unknown, as a browser may still have one.
     pub fn session_token(&self, user_id: &str) -> String {
         self.instance.token_of(user_id)
     }
@@ -157,46 +149,50 @@ impl Emulator {
     /// A token of any header and claims, signed with the instance's key as RS256.
     #[expect(clippy::needless_pass_by_value, reason = "callers write the claims in place")]
     pub fn sign_token(&self, header: Value, claims: Value) -> String {
-        self.instance.key().sign(&header, &claims)
+        self.instance.key.sign(&header, &claims)
     }
 
-    /// What happened so far.
     pub fn counts(&self) -> Counts {
-        let counts = self.instance.lock().counts.clone();
-        Counts { deliveries: self.instance.outbox().counts(), ..counts }
+        self.instance.counts()
     }
 
-    /// How many `PATCH …/metadata` of a user came through to it, refused ones and those that
-    /// changed nothing too; ones that a fault or limit answered are not among them.
+    /// How many `PATCH …/metadata` of a user reached the route, refused and ineffective ones too.
+    /// Requests that a fault or a limit answered are not counted.
     pub fn metadata_writes(&self, id: &str) -> usize {
         self.instance.metadata_writes(id)
     }
 
-    /// Delivers every event that a fault dropped, as it was written then and signed now: the
-    /// "replay all missing" of the provider's dashboard. Says how many those are.
+    /// Delivers every event that a fault dropped, as "replay all missing" in the provider's
+    /// dashboard does: the body is the old one, the signature new. Returns how many those are.
     pub fn redeliver_dropped(&self) -> usize {
         self.instance.redeliver_dropped()
     }
 
-    /// Completes when no event is queued, held back, put off or under way.
+    /// Completes when no event is queued, held back, delayed or in flight.
     pub async fn wait_until_idle(&self) {
-        self.instance.outbox().wait_until_idle().await;
+        self.instance.outbox.wait_until_idle().await;
     }
 
-    /// Stops listening, drops what is not delivered, and saves what is to be kept.
+    /// Stops listening, drops undelivered events and writes the state file.
     pub async fn stop(self) {
         self.server.stop(false).await;
-        self.instance.outbox().close();
-        if let Some(saver) = &self.saver {
-            saver.stop().await;
+        self.instance.outbox.close();
+        if let Some(writer) = &self.writer {
+            writer.stop().await;
         }
     }
 }
 
 impl Drop for Emulator {
     fn drop(&mut self) {
-        // The command is sent at once; nobody waits for its end.
+        // The command is sent at once; only its completion would have to be awaited.
         drop(self.server.stop(false));
-        self.instance.outbox().close();
+        self.instance.outbox.close();
     }
+}
+
+/// The provider's clock, in milliseconds since 1970.
+#[expect(clippy::disallowed_methods, reason = "the one place that reads the calendar clock")]
+fn now() -> i64 {
+    Timestamp::now().as_millisecond()
 }

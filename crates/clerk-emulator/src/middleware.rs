@@ -1,13 +1,13 @@
-//! The gate of the Backend API: counts every request, and decides which of them go through.
+//! Middleware around every route: counts each request and decides which of them reach the route.
 //!
-//! Middleware around every route. An outage goes before the key, the key before the version,
-//! the limits before the faults; and only requests about users meet faults.
+//! An outage is answered before the key is checked, the key before the version, rate limits before
+//! faults. Faults and the limit of one user concern requests about users only.
 
-use super::clock;
-use super::error::ApiError;
-use super::faults::{self, RequestFault, ServerFault};
-use super::instance::{Instance, State};
-use super::settings::Outage;
+use crate::error::ApiError;
+use crate::faults::{RequestFault, ServerFault, request_fault};
+use crate::instance::{Instance, State};
+use crate::now;
+use crate::settings::Outage;
 use actix_web::body::{EitherBody, MessageBody};
 use actix_web::dev::{ServiceRequest, ServiceResponse};
 use actix_web::http::header::{AUTHORIZATION, CONTENT_TYPE, HeaderMap};
@@ -16,42 +16,40 @@ use actix_web::middleware::Next;
 use actix_web::web::Data;
 use actix_web::{Error, HttpResponse, ResponseError as _};
 
-/// The versions of the API that there are.
+/// The API versions that exist.
 const VERSIONS: [&str; 5] = ["2021-02-05", "2024-10-01", "2025-04-10", "2025-11-10", "2026-05-12"];
 
-/// What a request is about.
 struct RequestInfo {
     kind: &'static str,
     user: Option<String>,
-    /// Whether it is about users: what faults and limits are for.
     about_users: bool,
     writes: bool,
 }
 
-/// Why a request does not go through.
+/// What is answered instead of the route's response.
 enum EarlyResponse {
     Error(ApiError),
     Fault(ServerFault),
-    /// An untruth, told as an outage wants it.
+    /// 200 with a wrong body, as an outage has it.
     Body(&'static str),
 }
 
 impl From<ApiError> for EarlyResponse {
-    fn from(refusal: ApiError) -> Self {
-        Self::Error(refusal)
+    fn from(error: ApiError) -> Self {
+        Self::Error(error)
     }
 }
 
-/// Lets a request through, or answers it.
-pub(super) async fn intercept<B: MessageBody>(
+pub(crate) async fn intercept<B: MessageBody>(
     request: ServiceRequest,
     next: Next<B>,
 ) -> Result<ServiceResponse<EitherBody<B>>, Error> {
     let Some(instance) = request.app_data::<Data<Instance>>().cloned() else {
         return Ok(next.call(request).await?.map_into_left_body());
     };
-    match admit(&instance, &request) {
-        Err(stop) => return Ok(request.into_response(stop.response()).map_into_right_body()),
+    tokio::time::sleep(instance.latency).await;
+    match check(&instance, &request) {
+        Err(early) => return Ok(request.into_response(early.response()).map_into_right_body()),
         Ok(Some(RequestFault::Slow(delay))) => tokio::time::sleep(delay).await,
         Ok(Some(RequestFault::AnswerLost(fault))) => {
             let done = next.call(request).await?;
@@ -63,26 +61,25 @@ pub(super) async fn intercept<B: MessageBody>(
     Ok(next.call(request).await?.map_into_left_body())
 }
 
-/// Decides about a request: what ends it, or what else happens to it.
-fn admit(
+/// An early response, or the fault that the route's response meets.
+fn check(
     instance: &Instance,
     request: &ServiceRequest,
 ) -> Result<Option<RequestFault>, EarlyResponse> {
     let info = RequestInfo::read(request.method(), request.path());
     let mut state = instance.lock();
     state.counts.request(info.kind);
-    during(state.outage, &info)?;
-    // Everything but this one address: what a path comes to once it is decoded is the router's.
+    check_outage(state.outage, &info)?;
+    // Compared before percent-decoding, so that no spelling of another path gets past the key.
     if request.path() != "/.well-known/jwks.json" {
-        check_key(request.headers(), &instance.credentials().secret_key)?;
+        check_key(request.headers(), &instance.credentials.secret_key)?;
         check_version(request)?;
     }
-    limit(&mut state, &info)?;
+    check_rate_limits(&mut state, &info)?;
     if info.about_users { inject_fault(&mut state, instance, &info) } else { Ok(None) }
 }
 
-/// What an outage answers to a request.
-fn during(outage: Outage, info: &RequestInfo) -> Result<(), EarlyResponse> {
+fn check_outage(outage: Outage, info: &RequestInfo) -> Result<(), EarlyResponse> {
     match (outage, info.kind, &info.user) {
         (Outage::Unavailable, ..) => Err(ApiError::unavailable().into()),
         (Outage::Unauthorized, ..) => Err(ApiError::wrong_key().into()),
@@ -95,13 +92,13 @@ fn during(outage: Outage, info: &RequestInfo) -> Result<(), EarlyResponse> {
     }
 }
 
-fn limit(state: &mut State, info: &RequestInfo) -> Result<(), ApiError> {
+fn check_rate_limits(state: &mut State, info: &RequestInfo) -> Result<(), ApiError> {
     let Some(rate_limits) = state.rate_limits.as_mut().filter(|_| info.kind != "jwks") else {
         return Ok(());
     };
     let limited = ["update", "metadata_patch", "metadata_put"].contains(&info.kind);
     let changed = info.user.as_deref().filter(|_| limited);
-    let passed = rate_limits.pass(changed, clock::now());
+    let passed = rate_limits.pass(changed, now());
     passed.map_err(|seconds| ApiError::too_many(Some(seconds)))
 }
 
@@ -111,18 +108,17 @@ fn inject_fault(
     info: &RequestInfo,
 ) -> Result<Option<RequestFault>, EarlyResponse> {
     state.requests += 1;
-    let request_fault =
-        faults::request_fault(state.faults, instance.rng(), state.requests, info.writes);
-    if let Some(request_fault) = request_fault {
-        state.counts.fault(request_fault.kind());
+    let fault = request_fault(state.faults, &instance.rng, state.requests, info.writes);
+    if let Some(fault) = fault {
+        state.counts.fault(fault.kind());
     }
-    match request_fault {
+    match fault {
         Some(RequestFault::Limited { retry_after }) => {
             Err(ApiError::too_many(Some(retry_after)).into())
         }
         Some(RequestFault::LimitedSilently) => Err(ApiError::too_many(None).into()),
-        Some(RequestFault::Fault(failure)) => Err(EarlyResponse::Fault(failure)),
-        request_fault => Ok(request_fault),
+        Some(RequestFault::Failed(fault)) => Err(EarlyResponse::Fault(fault)),
+        fault => Ok(fault),
     }
 }
 
@@ -135,7 +131,7 @@ fn check_key(headers: &HeaderMap, secret_key: &str) -> Result<(), ApiError> {
     }
 }
 
-/// A version may be named in a header or in the query, not in both, and has to be one.
+/// The version stands in a header or in the query, not in both, and must exist.
 fn check_version(request: &ServiceRequest) -> Result<(), ApiError> {
     let header = request.headers().get("clerk-api-version").map(|value| value.to_str());
     let header = header.map(|value| value.unwrap_or_default().to_owned());
@@ -157,8 +153,8 @@ fn check_version(request: &ServiceRequest) -> Result<(), ApiError> {
 impl EarlyResponse {
     fn response(&self) -> HttpResponse {
         match self {
-            Self::Error(refusal) => refusal.error_response(),
-            Self::Fault(failure) => failed(*failure),
+            Self::Error(error) => error.error_response(),
+            Self::Fault(fault) => server_error(*fault),
             Self::Body(body) => {
                 HttpResponse::Ok().insert_header((CONTENT_TYPE, "application/json")).body(*body)
             }
@@ -166,10 +162,9 @@ impl EarlyResponse {
     }
 }
 
-/// A 5xx: the provider's own, or a page of something in front of it.
-fn failed(failure: ServerFault) -> HttpResponse {
-    let status = StatusCode::from_u16(failure.status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
-    if failure.page {
+fn server_error(fault: ServerFault) -> HttpResponse {
+    let status = StatusCode::from_u16(fault.status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
+    if fault.page {
         let page = "<html><head><title>Bad gateway</title></head><body>Bad gateway</body></html>";
         return HttpResponse::build(status).content_type("text/html").body(page);
     }
@@ -181,14 +176,17 @@ fn failed(failure: ServerFault) -> HttpResponse {
 impl RequestInfo {
     fn read(method: &Method, path: &str) -> Self {
         let path: Vec<&str> = path.split('/').filter(|part| !part.is_empty()).collect();
-        let kind = kind(method, &path);
-        let about_users = matches!(path.as_slice(), ["v1", "users", ..]);
         let user = match path.as_slice() {
             ["v1", "users", "count"] => None,
             ["v1", "users", id, ..] => Some((*id).to_owned()),
             _ => None,
         };
-        Self { kind, user, about_users, writes: *method != Method::GET }
+        Self {
+            kind: kind(method, &path),
+            user,
+            about_users: matches!(path.as_slice(), ["v1", "users", ..]),
+            writes: *method != Method::GET,
+        }
     }
 }
 

@@ -1,40 +1,39 @@
-//! The provider's rate limits, for who wants to be held to them.
+//! The provider's rate limits, enforced if the settings say so.
 //!
-//! TokenOptions by the gate before anything else is done for a request. Takes the time as an argument.
+//! Called by `middleware` for each request. Takes the time as an argument.
 
 use std::collections::{HashMap, VecDeque};
 
-/// The window, in milliseconds.
-const WINDOW: i64 = 10_000;
+const WINDOW_MS: i64 = 10_000;
 
-/// How many requests a development instance answers in a window.
+/// Requests per window of a development instance.
 const INSTANCE: usize = 100;
 
-/// How many times one user is changed in a window.
+/// Changes of one user per window.
 const USER: usize = 10;
 
-/// The requests of the last window.
+/// The times of the requests of the last window.
 #[derive(Debug, Default)]
-pub(super) struct RateLimits {
+pub(crate) struct RateLimits {
     instance: VecDeque<i64>,
     users: HashMap<String, VecDeque<i64>>,
 }
 
 impl RateLimits {
-    /// Lets a request pass, or says after how many seconds to come again. `changed` is the
-    /// user whom it would change.
-    pub(super) fn pass(&mut self, changed: Option<&str>, now: i64) -> Result<(), u64> {
-        self.users.retain(|_, times| times.back().is_some_and(|last| now - last < WINDOW));
+    /// Records a request, or returns the seconds until it would pass. `changed` is the user that it
+    /// would change.
+    pub(crate) fn pass(&mut self, changed: Option<&str>, now: i64) -> Result<(), u64> {
+        self.users.retain(|_, times| times.back().is_some_and(|last| now - last < WINDOW_MS));
         let user = changed.map(|id| self.users.entry(id.to_owned()).or_default());
         let limits = [(Some(&mut self.instance), INSTANCE), (user, USER)];
         let mut limits: Vec<_> =
             limits.into_iter().filter_map(|(times, most)| Some((times?, most))).collect();
         for (times, most) in &mut limits {
-            while times.front().is_some_and(|first| now - first >= WINDOW) {
+            while times.front().is_some_and(|first| now - first >= WINDOW_MS) {
                 times.pop_front();
             }
             if let Some(first) = times.front().filter(|_| times.len() >= *most) {
-                let left = u64::try_from(first + WINDOW - now).unwrap_or(0);
+                let left = u64::try_from(first + WINDOW_MS - now).unwrap_or(0);
                 return Err(left.div_ceil(1_000));
             }
         }

@@ -1,47 +1,46 @@
-//! What an emulator is started with, and what it tells about itself.
+//! The settings that an emulator starts with, and the credentials that it gives out.
 //!
-//! Filled in by `cli::emulate`, by `dev`, by `demo` and by tests; read once at the start.
+//! Filled in by programs and tests; read once at the start.
 
-use super::deliveries::Retries;
+use crate::deliveries::Retries;
 use std::fmt;
 use std::net::{Ipv4Addr, SocketAddr};
 use std::path::PathBuf;
+use std::time::Duration;
 use uuid::Uuid;
 
-/// The instance that an emulator is unless told otherwise.
+/// The default instance id.
 pub const INSTANCE: &str = "ins_usersyncEmulator000000000000";
 
-/// What every key of an emulator holds, so that none is ever taken for a real one.
+/// Every key of an emulator contains this, so that none can be taken for a real one.
 pub const MARK: &str = "usersync_emulator";
 
-/// Who issues an emulator's session tokens.
+/// The issuer of an emulator's session tokens.
 pub const ISSUER: &str = "https://usersync-emulator.localhost";
 
-/// How an emulator is to be.
 #[derive(Clone, Debug)]
 pub struct Settings {
-    /// Where the Backend API listens: loopback only; port 0 picks a free one.
+    /// Loopback only; port 0 picks a free one.
     pub bind: SocketAddr,
-    /// Where events are posted to; they are not even written where this is unset.
+    /// Where events are posted to. Without it no events are written.
     pub deliver_to: Option<String>,
-    /// How many users there are at the start, unless a state file brings some. No events tell
-    /// of them.
+    /// How many users there are at the start, unless a state file has some. They are computed and
+    /// cost no memory until they change; no events are emitted for them.
     pub users: usize,
-    /// What ids, faults and new secrets are derived from. A random one unless given.
+    /// Ids, faults and new secrets derive from it. Random by default.
     pub seed: u64,
-    /// What goes wrong.
     pub faults: Faults,
-    /// The instance that this is.
     pub instance_id: String,
-    /// When a delivery that failed is tried again.
     pub retries: Retries,
-    /// Where users, issued ids and the private key survive a restart.
+    /// A file in which users, issued ids and the private key survive a restart.
     pub state_file: Option<PathBuf>,
-    /// Keys kept from an earlier run: secret key, webhook secret and instance id are taken
-    /// over, each where it is not empty. The key pair is not among them, it is in the state file.
+    /// Credentials of an earlier run: secret key, webhook secret and instance id are taken over
+    /// if they are not empty. The key pair is in the state file.
     pub credentials: Option<Credentials>,
-    /// Whether the provider's rate limits hold.
+    /// Whether the provider's rate limits are enforced.
     pub rate_limits: bool,
+    /// How long the API waits before each answer.
+    pub latency: Duration,
 }
 
 impl Default for Settings {
@@ -50,36 +49,31 @@ impl Default for Settings {
             bind: SocketAddr::from((Ipv4Addr::LOCALHOST, 0)),
             deliver_to: None,
             users: 0,
-            seed: random_seed(),
+            seed: Uuid::new_v4().as_u64_pair().1,
             faults: Faults::None,
             instance_id: INSTANCE.to_owned(),
             retries: Retries::standard(),
             state_file: None,
             credentials: None,
             rate_limits: false,
+            latency: Duration::ZERO,
         }
     }
 }
 
-fn random_seed() -> u64 {
-    Uuid::new_v4().as_u64_pair().1
-}
-
-/// What goes wrong on purpose.
+/// How often deliveries and API requests go wrong.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum Faults {
-    /// Nothing.
     #[default]
     None,
-    /// What a bad week brings.
+    /// As in a bad week: about 1 event in 100 is dropped, 1 request in 20 fails.
     Light,
-    /// What no provider would survive.
+    /// Far worse than any provider: 1 event in 20 is dropped, 1 request in 7 fails.
     Heavy,
 }
 
 impl Faults {
-    /// The schedule of deliveries that goes with them: where things go wrong on purpose,
-    /// nobody waits five minutes to see the outcome.
+    /// The retries that fit: short ones with faults, so that a run ends within minutes.
     pub fn retries(self) -> Retries {
         match self {
             Self::None => Retries::standard(),
@@ -88,38 +82,35 @@ impl Faults {
     }
 }
 
-/// What the Backend API answers instead of the truth.
+/// Wrong answers of the whole Backend API.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum Outage {
-    /// The truth.
     #[default]
     None,
     /// 503 to every request.
     Unavailable,
     /// 401 to every request.
     Unauthorized,
-    /// 404 to every question about one user.
+    /// 404 to every request about one user.
     NotFound,
-    /// Lists are empty, and the count is 0.
+    /// Lists are empty and the count is 0.
     EmptyLists,
-    /// NoUsers is known: both of these at once.
+    /// Both `NotFound` and `EmptyLists`.
     NoUsers,
 }
 
-/// What is needed to talk to an emulator, and to adopt it.
+/// What a client of the emulator needs.
 #[derive(Clone, Default)]
 pub struct Credentials {
     /// The Backend API, without `/v1`.
     pub api_url: String,
-    /// The Backend API's bearer key.
+    /// The bearer key of the Backend API.
     pub secret_key: String,
-    /// The key that a browser would have.
     pub publishable_key: String,
     /// The public key of session tokens, as PEM.
     pub jwt_key: String,
-    /// What deliveries are signed with.
+    /// Deliveries are signed with it.
     pub webhook_secret: String,
-    /// The instance.
     pub instance_id: String,
     /// The issuer of session tokens.
     pub issuer: String,
@@ -137,25 +128,20 @@ impl fmt::Debug for Credentials {
     }
 }
 
-/// Why no emulator could be started.
+/// Why an emulator cannot start.
 #[derive(Debug, thiserror::Error)]
 pub enum EmulatorError {
-    /// Another bind than loopback: its keys are no secrets.
+    /// Its keys are no secrets, so that it must not be reachable from elsewhere.
     #[error("the emulator listens on loopback only; {0} is not; use 127.0.0.1 or [::1]")]
     NotLoopback(SocketAddr),
-    /// The address is taken, or not ours.
     #[error("the emulator cannot listen on {0}: {1}")]
     Bind(SocketAddr, std::io::Error),
-    /// The address of deliveries is none.
     #[error("{0:?} is no address to deliver to; it should be an http or https URL")]
     DeliverTo(String),
-    /// The state file can be neither read nor understood.
     #[error("the emulator's state file {0} cannot be used: {1}")]
     State(PathBuf, String),
-    /// A key could not be made or read.
     #[error("the emulator's keys cannot be used: {0}")]
     Keys(String),
-    /// There is nothing to run on.
     #[error("the emulator needs a tokio runtime")]
     NoRuntime,
 }

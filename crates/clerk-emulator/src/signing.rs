@@ -1,21 +1,23 @@
-//! The secret that deliveries are signed with, after the Standard Webhooks specification.
+//! The signature of deliveries, after the Standard Webhooks specification.
 //!
-//! Made by `credentials`, used by `deliveries`.
+//! Called by `credentials` and `deliveries`, and by load generators that sign events of their own.
 
 use aws_lc_rs::hmac::{self, HMAC_SHA256};
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 
-pub(crate) struct SigningSecret(Vec<u8>);
+/// A key that webhooks are signed with.
+#[derive(Clone)]
+pub struct SigningSecret(Vec<u8>);
 
 impl SigningSecret {
     /// Reads `whsec_` and standard base64 with padding.
-    pub(crate) fn parse(text: &str) -> Option<Self> {
+    pub fn parse(text: &str) -> Option<Self> {
         STANDARD.decode(text.strip_prefix("whsec_")?).ok().map(Self)
     }
 
-    /// The signature header: HMAC-SHA256 over `{id}.{timestamp}.{body}`.
-    pub(crate) fn signature(&self, id: &str, timestamp: &str, body: &[u8]) -> String {
+    /// The value of the signature header: HMAC-SHA256 over `{id}.{timestamp}.{body}`.
+    pub fn signature(&self, id: &str, timestamp: &str, body: &[u8]) -> String {
         let mut context = hmac::Context::with_key(&hmac::Key::new(HMAC_SHA256, &self.0));
         for part in [id.as_bytes(), b".", timestamp.as_bytes(), b".", body] {
             context.update(part);
@@ -23,8 +25,30 @@ impl SigningSecret {
         format!("v1,{}", STANDARD.encode(context.sign()))
     }
 
-    /// Whether the key's bytes hold these.
+    /// Whether the key's bytes contain these.
     pub(crate) fn holds(&self, bytes: &[u8]) -> bool {
         self.0.windows(bytes.len().max(1)).any(|window| window == bytes)
+    }
+}
+
+impl std::fmt::Debug for SigningSecret {
+    fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        formatter.write_str("SigningSecret([redacted])")
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::SigningSecret;
+
+    #[test]
+    fn the_vector_of_the_svix_libraries_is_reproduced() {
+        let secret = SigningSecret::parse("whsec_C2FVsBQIhrscChlQIMV+b5sSYspob7oD").unwrap();
+        let body = br#"{"email":"test@example.com","username":"test_user"}"#;
+        assert_eq!(
+            secret.signature("msg_27UH4WbU6Z5A5EzD8u03UvzRbpk", "1649367553", body),
+            "v1,tZ1I4/hDygAJgO5TYxiSd6Sd0kDW6hPenDe+bTa3Kkw="
+        );
+        assert!(SigningSecret::parse("whsec_not base64").is_none());
     }
 }

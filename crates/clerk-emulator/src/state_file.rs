@@ -1,11 +1,11 @@
-//! What survives a restart: users, issued ids and the private key, in one file.
+//! The state file: users, issued ids and the private key survive a restart in it.
 //!
-//! Read once at the start; written at the start, soon after changes and at the stop, always
-//! whole: beside the old one, then in its place. Only its owner may read it.
+//! `server` reads it at the start; a [`StateWriter`] replaces it at the start, soon after changes
+//! and at the stop. A new file is renamed over the old one, and only its owner may read it.
 
-use super::EmulatorError;
-use super::instance::Instance;
-use super::user::User;
+use crate::EmulatorError;
+use crate::instance::Instance;
+use crate::user::User;
 use serde::{Deserialize, Serialize};
 use std::fs::{self, OpenOptions};
 use std::io::{self, Write as _};
@@ -16,11 +16,10 @@ use std::time::Duration;
 use tokio::task::JoinHandle;
 
 /// How long changes are gathered before they are written.
-const GATHERED_FOR: Duration = Duration::from_millis(200);
+const WRITE_AFTER: Duration = Duration::from_millis(200);
 
-/// What an earlier run kept.
-#[derive(Deserialize)]
-pub(super) struct SavedState {
+#[derive(Serialize, Deserialize)]
+pub(crate) struct SavedState {
     pub users: Vec<User>,
     pub issued: Vec<String>,
     pub ids: u64,
@@ -28,18 +27,8 @@ pub(super) struct SavedState {
     pub private_key: String,
 }
 
-/// The same on its way into the file.
-#[derive(Serialize)]
-pub(super) struct SavedStateRef<'a> {
-    pub users: Vec<&'a User>,
-    pub issued: &'a [String],
-    pub ids: u64,
-    pub events: u64,
-    pub private_key: &'a str,
-}
-
-/// Reads the file, where there is one.
-pub(super) fn read(path: &Path) -> Result<Option<SavedState>, EmulatorError> {
+/// `None` if there is no file yet.
+pub(crate) fn read(path: &Path) -> Result<Option<SavedState>, EmulatorError> {
     let text = match fs::read(path) {
         Ok(text) => text,
         Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
@@ -52,35 +41,33 @@ fn unusable(path: &Path, error: &dyn std::fmt::Display) -> EmulatorError {
     EmulatorError::State(path.to_owned(), error.to_string())
 }
 
-/// Writes the state of a instance again and again.
-pub(super) struct StateWriter {
-    file: Arc<File>,
+/// Writes the file after each change.
+pub(crate) struct StateWriter {
+    file: Arc<StateFile>,
     task: JoinHandle<()>,
 }
 
-struct File {
+struct StateFile {
     path: PathBuf,
     instance: Arc<Instance>,
     private_key: String,
-    /// Whoever writes holds this, and looks at the instance only then: so the last one to write
-    /// writes the newest.
+    /// Held while the state is read and written, so that the last write has the newest state.
     writing: Mutex<()>,
 }
 
 impl StateWriter {
-    /// Writes for the first time, to find out whether that works, and then after changes.
-    pub(super) fn start(path: PathBuf, instance: Arc<Instance>) -> Result<Self, EmulatorError> {
-        let private_key = instance.key().to_text()?;
-        let file = Arc::new(File { path, instance, private_key, writing: Mutex::new(()) });
-        file.save().map_err(|error| unusable(&file.path, &error))?;
-        let task = tokio::spawn(keep_saving(Arc::clone(&file)));
+    /// Writes once, to find out whether the path can be written, and then after changes.
+    pub(crate) fn start(path: PathBuf, instance: Arc<Instance>) -> Result<Self, EmulatorError> {
+        let private_key = instance.key.to_text()?;
+        let file = Arc::new(StateFile { path, instance, private_key, writing: Mutex::new(()) });
+        file.write().map_err(|error| unusable(&file.path, &error))?;
+        let task = tokio::spawn(write_after_changes(Arc::clone(&file)));
         Ok(Self { file, task })
     }
 
-    /// Writes for the last time.
-    pub(super) async fn stop(&self) {
+    pub(crate) async fn stop(&self) {
         self.task.abort();
-        save(&self.file).await;
+        write(&self.file).await;
     }
 }
 
@@ -90,45 +77,47 @@ impl Drop for StateWriter {
     }
 }
 
-async fn keep_saving(file: Arc<File>) {
+async fn write_after_changes(file: Arc<StateFile>) {
     loop {
-        file.instance.changed().await;
-        tokio::time::sleep(GATHERED_FOR).await;
-        save(&file).await;
+        file.instance.changed.notified().await;
+        tokio::time::sleep(WRITE_AFTER).await;
+        write(&file).await;
     }
 }
 
-async fn save(file: &Arc<File>) {
+async fn write(file: &Arc<StateFile>) {
     let file = Arc::clone(file);
-    let saved = tokio::task::spawn_blocking(move || file.save()).await;
-    if let Err(error) = saved.unwrap_or_else(|error| Err(io::Error::other(error))) {
+    let written = tokio::task::spawn_blocking(move || file.write()).await;
+    if let Err(error) = written.unwrap_or_else(|error| Err(io::Error::other(error))) {
         tracing::error!("the emulator's state could not be saved: {error}");
     }
 }
 
-impl File {
-    fn save(&self) -> io::Result<()> {
+impl StateFile {
+    fn write(&self) -> io::Result<()> {
         let _writing = self.writing.lock().unwrap_or_else(PoisonError::into_inner);
-        let snapshot = self.instance.snapshot();
-        let writing = SavedStateRef {
-            users: snapshot.users.iter().map(AsRef::as_ref).collect(),
-            issued: &snapshot.issued,
-            ids: snapshot.ids,
-            events: snapshot.events,
-            private_key: &self.private_key,
+        let saved = {
+            let state = self.instance.lock();
+            SavedState {
+                users: state.directory.all().map(|user| User::clone(&user)).collect(),
+                issued: state.directory.issued().collect(),
+                ids: state.ids,
+                events: state.events,
+                private_key: self.private_key.clone(),
+            }
         };
-        replace(&self.path, &serde_json::to_vec(&writing)?)
+        replace(&self.path, &serde_json::to_vec(&saved)?)
     }
 }
 
 /// Replaces the file, or makes it, with mode 0600.
 fn replace(path: &Path, bytes: &[u8]) -> io::Result<()> {
-    let mut beside = path.to_owned().into_os_string();
-    beside.push(".new");
+    let mut temporary = path.to_owned().into_os_string();
+    temporary.push(".new");
     // One that a crash left behind may have another mode.
-    fs::remove_file(&beside).ok();
-    let mut file = OpenOptions::new().write(true).create_new(true).mode(0o600).open(&beside)?;
+    fs::remove_file(&temporary).ok();
+    let mut file = OpenOptions::new().write(true).create_new(true).mode(0o600).open(&temporary)?;
     file.write_all(bytes)?;
     file.sync_all()?;
-    fs::rename(&beside, path)
+    fs::rename(&temporary, path)
 }

@@ -1,30 +1,29 @@
-//! One attempt: a signed request, and how it was answered.
+//! One attempt of a delivery: a signed request and its result. Called by the dispatcher.
 
 use super::{Endpoint, Message};
-use crate::clock;
+use crate::now;
 use reqwest::header::{CONTENT_TYPE, RETRY_AFTER, USER_AGENT};
 use std::time::Duration;
 
-/// How long a receiver may take.
+/// How long a receiver may take to answer, as at Svix.
 const TIMEOUT: Duration = Duration::from_secs(15);
 
-/// How an attempt ended.
 pub(super) enum AttemptResult {
-    /// With a 2xx.
+    /// A 2xx.
     Acknowledged,
-    /// Otherwise; the receiver may have said when to come again.
+    /// Anything else, with the receiver's `Retry-After`.
     Failed(Option<Duration>),
-    /// There is nobody to tell any more.
+    /// The endpoint was removed.
     NoAddress,
 }
 
-/// A client that follows no redirects and heeds no proxy of the environment.
+/// A client that follows no redirects and ignores proxies of the environment.
 pub(super) fn client() -> Result<reqwest::Client, reqwest::Error> {
     let client = reqwest::Client::builder().timeout(TIMEOUT).no_proxy();
     client.redirect(reqwest::redirect::Policy::none()).build()
 }
 
-/// Posts a message, signed anew: the id stays, the timestamp does not.
+/// Posts a message. Each attempt has the same id and a signature of its own time.
 pub(super) async fn attempt(
     client: &reqwest::Client,
     endpoint: &Endpoint,
@@ -33,7 +32,7 @@ pub(super) async fn attempt(
     let Some(address) = endpoint.address() else {
         return AttemptResult::NoAddress;
     };
-    let timestamp = (clock::now() / 1_000).to_string();
+    let timestamp = (now() / 1_000).to_string();
     let signature = endpoint.secret.signature(&message.id, &timestamp, &message.body);
     let request = client
         .post(address)
@@ -46,10 +45,10 @@ pub(super) async fn attempt(
     endpoint.count(|counts| counts.sent += 1);
     match request.send().await {
         Err(_) => AttemptResult::Failed(None),
-        Ok(answer) if answer.status().is_success() => AttemptResult::Acknowledged,
-        Ok(answer) => {
-            let asked = answer.headers().get(RETRY_AFTER).and_then(|value| value.to_str().ok());
-            let seconds = asked.and_then(|text| text.trim().parse().ok());
+        Ok(response) if response.status().is_success() => AttemptResult::Acknowledged,
+        Ok(response) => {
+            let header = response.headers().get(RETRY_AFTER).and_then(|value| value.to_str().ok());
+            let seconds = header.and_then(|text| text.trim().parse().ok());
             AttemptResult::Failed(seconds.map(Duration::from_secs))
         }
     }

@@ -1,7 +1,7 @@
-//! The dispatcher: one task that alone decides what goes out next.
+//! The dispatcher: one task that decides which message is posted next.
 //!
-//! Up to eight messages are under way at once. What a fault holds back goes behind so many
-//! later ones, or after a moment; what failed is put off and comes again.
+//! Up to eight messages are in flight at once. A message that a fault reorders waits for so many
+//! later ones, or half a second; one that failed is delayed and posted again.
 
 use super::attempt::{self, AttemptResult};
 use super::{Endpoint, Message, Retries};
@@ -12,11 +12,10 @@ use tokio::sync::mpsc::UnboundedReceiver;
 use tokio::task::JoinSet;
 use tokio::time::Instant;
 
-/// How many deliveries run at once.
-const AT_ONCE: usize = 8;
+const MOST_IN_FLIGHT: usize = 8;
 
-/// How long a message is held back at most, where too few later ones come.
-const HELD_AT_MOST: Duration = Duration::from_millis(500);
+/// How long a message is held back if too few later ones come.
+const LONGEST_HOLD: Duration = Duration::from_millis(500);
 
 pub(super) struct Dispatcher {
     endpoint: Arc<Endpoint>,
@@ -31,7 +30,7 @@ pub(super) struct Dispatcher {
 
 struct HeldMessage {
     message: Message,
-    /// The number of the event behind which it goes.
+    /// The number of the last event that is posted before it.
     behind: u64,
     until: Instant,
 }
@@ -50,7 +49,7 @@ impl Dispatcher {
         })
     }
 
-    /// Works until the outbox is closed.
+    /// Runs until the outbox is dropped or aborts the task.
     pub(super) async fn run(mut self, mut incoming: UnboundedReceiver<Message>) {
         loop {
             self.wake(Instant::now());
@@ -76,7 +75,7 @@ impl Dispatcher {
         match (message.behind.take(), message.delay.take()) {
             (Some(overtaking), _) => {
                 let behind = number.saturating_add(overtaking);
-                self.held_back.push(HeldMessage { message, behind, until: now + HELD_AT_MOST });
+                self.held_back.push(HeldMessage { message, behind, until: now + LONGEST_HOLD });
             }
             (None, Some(delay)) => self.delay(message, delay),
             (None, None) => self.ready.push_back(message),
@@ -85,7 +84,7 @@ impl Dispatcher {
         self.ready.extend(released.map(|held_back| held_back.message));
     }
 
-    /// Makes ready what has waited long enough.
+    /// Makes messages ready whose time has come.
     fn wake(&mut self, now: Instant) {
         let released = self.held_back.extract_if(.., |held_back| held_back.until <= now);
         self.ready.extend(released.map(|held_back| held_back.message));
@@ -101,7 +100,7 @@ impl Dispatcher {
     }
 
     fn send_out(&mut self) {
-        while self.in_flight.len() < AT_ONCE {
+        while self.in_flight.len() < MOST_IN_FLIGHT {
             let Some(message) = self.ready.pop_front() else {
                 return;
             };

@@ -1,7 +1,7 @@
-//! The post outbox: takes events in, and sees to it that each is delivered or given up.
+//! Deliveries: takes events in and posts each until it is acknowledged or abandoned.
 //!
-//! `instance` hands over what it wrote, while it still holds its lock, so that the order of
-//! events is the order of changes; [`dispatcher`] carries them. Nothing here knows users.
+//! `instance` calls [`Outbox::post`] while it holds its lock, so that the order of events is the
+//! order of changes; one [`dispatcher`] task posts them. Knows nothing of users.
 
 mod attempt;
 mod dispatcher;
@@ -9,37 +9,33 @@ mod retries;
 
 pub use retries::Retries;
 
-use super::counts::DeliveryCounts;
-use super::signing::SigningSecret;
+use crate::counts::DeliveryCounts;
+use crate::signing::SigningSecret;
 use bytes::Bytes;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 use tokio::sync::{mpsc, watch};
 use tokio::task::JoinHandle;
 
-/// How many deliveries may be under way or put off. Beyond it new ones are given up: who is
-/// away that long has to reconcile anyway.
+/// How many deliveries may wait or be in flight; further ones are abandoned.
 const MOST_OUTSTANDING: usize = 100_000;
 
-/// One delivery of an event: a message, and how far it got.
+/// One delivery of an event.
 #[derive(Clone, Debug)]
-pub(super) struct Message {
+pub(crate) struct Message {
     /// The number of its event.
     pub number: u64,
-    /// The message's id, the same for every attempt.
+    /// The same for every attempt.
     pub id: String,
-    /// The bytes that are signed and posted.
     pub body: Bytes,
-    /// So many later ones go first.
+    /// So many later messages are posted first.
     pub behind: Option<u64>,
-    /// It sets out late.
     pub delay: Option<Duration>,
-    /// How often it failed.
+    /// How many attempts failed.
     pub failures: usize,
 }
 
-/// Where events are posted.
-pub(super) struct Outbox {
+pub(crate) struct Outbox {
     messages: mpsc::UnboundedSender<Message>,
     endpoint: Arc<Endpoint>,
     dispatcher: JoinHandle<()>,
@@ -62,14 +58,15 @@ impl Endpoint {
         self.address.lock().unwrap_or_else(PoisonError::into_inner).clone()
     }
 
+    /// One message fewer is outstanding.
     fn done(&self) {
         self.outstanding.send_modify(|count| *count = count.saturating_sub(1));
     }
 }
 
 impl Outbox {
-    /// Opens the outbox on the current runtime.
-    pub(super) fn open(
+    /// Starts the dispatcher on the current runtime.
+    pub(crate) fn open(
         secret: SigningSecret,
         address: Option<String>,
         retries: Retries,
@@ -86,23 +83,20 @@ impl Outbox {
         Ok(Self { messages, endpoint, dispatcher })
     }
 
-    /// Whether there is anybody to tell.
-    pub(super) fn has_address(&self) -> bool {
+    pub(crate) fn has_address(&self) -> bool {
         self.endpoint.address().is_some()
     }
 
-    /// Changes where everything goes from now on, what was put off too.
-    pub(super) fn set_address(&self, address: Option<String>) {
+    /// Changes where all messages go from now on, delayed ones too.
+    pub(crate) fn set_address(&self, address: Option<String>) {
         *self.endpoint.address.lock().unwrap_or_else(PoisonError::into_inner) = address;
     }
 
-    /// Counts an event.
-    pub(super) fn count_event(&self) {
+    pub(crate) fn count_event(&self) {
         self.endpoint.count(|counts| counts.events += 1);
     }
 
-    /// Takes a message in.
-    pub(super) fn post(&self, message: Message) {
+    pub(crate) fn post(&self, message: Message) {
         let full = *self.endpoint.outstanding.borrow() >= MOST_OUTSTANDING;
         self.endpoint.outstanding.send_modify(|count| *count += 1);
         if full || self.messages.send(message).is_err() {
@@ -111,20 +105,19 @@ impl Outbox {
         }
     }
 
-    /// What became of everything so far.
-    pub(super) fn counts(&self) -> DeliveryCounts {
+    pub(crate) fn counts(&self) -> DeliveryCounts {
         *self.endpoint.counts.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Completes when nothing is queued, held back, put off or under way.
-    pub(super) async fn wait_until_idle(&self) {
+    /// Completes when no message is queued, held back, delayed or in flight.
+    pub(crate) async fn wait_until_idle(&self) {
         let mut outstanding = self.endpoint.outstanding.subscribe();
-        // The sender lives as long as this outbox.
+        // Fails only without a sender, which lives as long as `self`.
         outstanding.wait_for(|count| *count == 0).await.ok();
     }
 
-    /// Drops what is not delivered yet.
-    pub(super) fn close(&self) {
+    /// Drops all messages that are not delivered yet.
+    pub(crate) fn close(&self) {
         self.dispatcher.abort();
     }
 }

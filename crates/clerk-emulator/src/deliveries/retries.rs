@@ -1,11 +1,11 @@
-//! When a delivery that failed is tried again.
+//! The schedule by which failed deliveries are tried again. Read by the dispatcher.
 
 use std::time::Duration;
 
-/// The shortest upper bound of what a receiver may ask for with `Retry-After`.
-const RETRY_AFTER: Duration = Duration::from_secs(1);
+/// A receiver's `Retry-After` is followed up to this or to twice the schedule's delay.
+const SHORTEST_LIMIT: Duration = Duration::from_secs(1);
 
-/// One delay behind each attempt that failed; after the last one a delivery is given up.
+/// One delay after each failed attempt; when they are used up the delivery is abandoned.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Retries(Vec<Duration>);
 
@@ -26,17 +26,16 @@ impl Retries {
         Self(Vec::new())
     }
 
-    /// A schedule of one's own.
     pub fn after(delays: Vec<Duration>) -> Self {
         Self(delays)
     }
 
-    /// How long to wait after so many failures, the last of which may have asked for a delay
-    /// of its own: that is heard within the bounds of once and twice the schedule's.
-    pub(super) fn delay(&self, failures: usize, asked: Option<Duration>) -> Option<Duration> {
+    /// How long to wait after so many failures. The receiver's `Retry-After` is followed between
+    /// once and twice the schedule's delay.
+    pub(super) fn delay(&self, failures: usize, retry_after: Option<Duration>) -> Option<Duration> {
         let delay = *self.0.get(failures.checked_sub(1)?)?;
-        let longest = RETRY_AFTER.max(delay * 2);
-        Some(asked.map_or(delay, |asked| asked.clamp(delay, longest)))
+        let longest = SHORTEST_LIMIT.max(delay * 2);
+        Some(retry_after.map_or(delay, |asked| asked.clamp(delay, longest)))
     }
 }
 
@@ -46,7 +45,7 @@ mod tests {
     use std::time::Duration;
 
     #[test]
-    fn the_short_schedule_ends_and_hears_a_receiver_within_a_second() {
+    fn the_short_schedule_ends_and_follows_a_receiver_within_a_second() {
         let short = Retries::short();
         let seconds = Duration::from_secs;
         assert_eq!(short.delay(1, None), Some(Duration::from_millis(50)));

@@ -1,27 +1,28 @@
-//! Which users a list is about.
-//!
-//! Read from the query by the list and count routes; pure.
+//! The filters of the user list. Called by `list`; pure.
 
+use super::Position;
 use crate::error::ApiError;
 use crate::user::User;
+use std::ops::Range;
 
 /// How many values of one kind a query may hold.
 const MOST_VALUES: usize = 100;
 
-/// What the provider can filter by and this room cannot: better refused than passed over.
+/// Filters of the provider that are not implemented; they are refused, not ignored.
 const NOT_OFFERED: [&str; 5] =
     ["organization_id", "web3_wallet", "provider", "provider_user_id", "last_active_at_since"];
 
-/// A condition on every user of a list.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub(crate) struct Filter {
+    /// By creation, which needs no user object.
+    pub created: Range<Position>,
     identifiers: Vec<IdentifierFilter>,
     partial: Vec<(Search, String)>,
     banned: Option<bool>,
     times: Vec<(TimeOf, Bound, i64)>,
 }
 
-/// The values of one repeated key: one of these, and none of those.
+/// The values of one repeated key: a user has one of `wanted` and none of `unwanted`.
 #[derive(Debug)]
 struct IdentifierFilter {
     key: &'static str,
@@ -38,8 +39,29 @@ enum Bound {
     After,
 }
 
+impl Default for Filter {
+    fn default() -> Self {
+        let created = (i64::MIN, 0)..(i64::MAX, u64::MAX);
+        Self { created, identifiers: vec![], partial: vec![], banned: None, times: vec![] }
+    }
+}
+
 impl Filter {
-    /// Reads one pair of the query. Keys that are no filter are none of its business.
+    /// Whether every user matches whose creation does.
+    pub(crate) fn is_empty(&self) -> bool {
+        self.identifiers.is_empty()
+            && self.partial.is_empty()
+            && self.banned.is_none()
+            && self.times.is_empty()
+    }
+
+    /// The only ids that can match, if the query names some.
+    pub(crate) fn wanted_ids(&self) -> Option<&[String]> {
+        let ids = self.identifiers.iter().find(|identifiers| identifiers.key == "user_id")?;
+        (!ids.wanted.is_empty()).then_some(&ids.wanted)
+    }
+
+    /// Reads one pair of the query. Ignores keys that are no filter.
     pub(crate) fn read(&mut self, key: &str, value: &str) -> Result<(), ApiError> {
         if NOT_OFFERED.contains(&key) {
             return Err(ApiError::unknown(key));
@@ -49,9 +71,9 @@ impl Filter {
         }
         if let Some(search) = search(key) {
             self.partial.push((search, value.to_lowercase()));
-        } else if let Some((time, side)) = time(key) {
+        } else if let Some((name, bound)) = bound(key) {
             let wrong = |_| ApiError::invalid(key, "must be a Unix timestamp in milliseconds.");
-            self.times.push((time, side, value.parse().map_err(wrong)?));
+            self.add_time(name, bound, value.parse().map_err(wrong)?);
         } else if key == "banned" {
             let wrong = |_| ApiError::invalid(key, "must be a boolean.");
             self.banned = Some(value.parse().map_err(wrong)?);
@@ -59,9 +81,8 @@ impl Filter {
         Ok(())
     }
 
-    /// Whether a user is meant.
-    pub(crate) fn admits(&self, user: &User) -> bool {
-        self.identifiers.iter().all(|identifiers| identifiers.admit(user))
+    pub(crate) fn matches(&self, user: &User) -> bool {
+        self.identifiers.iter().all(|identifiers| identifiers.matches(user))
             && self.banned.is_none_or(|banned| banned == user.banned)
             && self.times.iter().all(|(time, side, bound)| match (time(user), side) {
                 (None, _) => false,
@@ -71,6 +92,16 @@ impl Filter {
             && self.partial.iter().all(|(search, part)| {
                 search(user).iter().any(|text| text.to_lowercase().contains(part))
             })
+    }
+
+    fn add_time(&mut self, name: &str, bound: Bound, time: i64) {
+        let Range { start, end } = &mut self.created;
+        match (name, bound) {
+            ("created_at", Bound::After) => *start = (time.saturating_add(1), 0).max(*start),
+            ("created_at", Bound::Before) => *end = (time, 0).min(*end),
+            ("last_active_at", bound) => self.times.push((|user| user.last_active_at, bound, time)),
+            (_, bound) => self.times.push((|user| user.last_sign_in_at, bound, time)),
+        }
     }
 
     fn add_identifier(&mut self, key: &'static str, value: &str) -> Result<(), ApiError> {
@@ -96,8 +127,8 @@ impl Filter {
 }
 
 impl IdentifierFilter {
-    fn admit(&self, user: &User) -> bool {
-        let held = held(user, self.key);
+    fn matches(&self, user: &User) -> bool {
+        let held = values_of(user, self.key);
         let any = |values: &[String]| {
             values.iter().any(|value| held.iter().any(|held| held.eq_ignore_ascii_case(value)))
         };
@@ -110,7 +141,7 @@ fn identifier(key: &str) -> Option<&'static str> {
     KEYS.into_iter().find(|known| *known == key)
 }
 
-fn held<'a>(user: &'a User, key: &str) -> Vec<&'a str> {
+fn values_of<'a>(user: &'a User, key: &str) -> Vec<&'a str> {
     match key {
         "user_id" => vec![&user.id],
         "external_id" => user.external_id.as_deref().into_iter().collect(),
@@ -153,17 +184,11 @@ fn everything(user: &User) -> Vec<&str> {
     ids.chain(emails(user)).chain(phones(user)).chain(usernames(user)).chain(names(user)).collect()
 }
 
-fn time(key: &str) -> Option<(TimeOf, Bound)> {
-    let (name, side) = match (key.strip_suffix("_before"), key.strip_suffix("_after")) {
+fn bound(key: &str) -> Option<(&str, Bound)> {
+    let (name, bound) = match (key.strip_suffix("_before"), key.strip_suffix("_after")) {
         (Some(name), _) => (name, Bound::Before),
         (_, Some(name)) => (name, Bound::After),
         _ => return None,
     };
-    let time: TimeOf = match name {
-        "created_at" => |user| Some(user.created_at),
-        "last_active_at" => |user| user.last_active_at,
-        "last_sign_in_at" => |user| user.last_sign_in_at,
-        _ => return None,
-    };
-    Some((time, side))
+    ["created_at", "last_active_at", "last_sign_in_at"].contains(&name).then_some((name, bound))
 }

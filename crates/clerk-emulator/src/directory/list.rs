@@ -1,21 +1,19 @@
-//! One page of a list: paging and order, with the provider's traps.
+//! Pages of the user list: filter, order and paging, with the provider's peculiarities.
 //!
-//! Called by the list and count routes. Pure: a query and a directory come in.
+//! Called by the list and count routes. Changes nothing.
 
-use super::Directory;
 use super::filter::Filter;
+use super::{Directory, Entry, Position};
 use crate::error::ApiError;
 use crate::user::User;
 use std::cmp::Ordering;
-use std::sync::Arc;
+use std::ops::Range;
 
-/// The size of a page that did not ask for one.
 const DEFAULT_LIMIT: usize = 10;
 
-/// The largest page. Who asks for more gets the default, without a word.
+/// A larger limit silently means the default.
 const LARGEST_LIMIT: usize = 500;
 
-/// What was asked for.
 #[derive(Debug)]
 pub(crate) struct Query {
     filter: Filter,
@@ -32,7 +30,6 @@ struct Order {
 }
 
 impl Query {
-    /// Reads a query string.
     pub(crate) fn read(query: &str) -> Result<Self, ApiError> {
         let order = Order { by: "created_at", descending: true };
         let filter = Filter::default();
@@ -65,29 +62,67 @@ impl Query {
         Ok(self)
     }
 
-    /// The page. One that starts behind a user who is gone is empty.
-    pub(crate) fn page(&self, directory: &Directory) -> Vec<Arc<User>> {
-        let admitted = |user: &&Arc<User>| self.filter.admits(user);
-        let part = |users: &mut dyn Iterator<Item = &Arc<User>>| {
-            users.filter(admitted).skip(self.offset).take(self.limit).cloned().collect()
+    /// The users of the page. A page that starts after a deleted user is empty.
+    pub(crate) fn page(&self, directory: &Directory) -> Vec<Entry> {
+        let range = self.range(directory);
+        if self.order.by != "created_at" {
+            return self.sorted_page(directory, range);
+        }
+        if self.filter.is_empty() {
+            let entries = directory.entries(range, self.order.descending);
+            return entries.skip_users(self.offset).take(self.limit).collect();
+        }
+        self.matches(directory, range).skip(self.offset).take(self.limit).collect()
+    }
+
+    /// How many users all pages have.
+    pub(crate) fn count(&self, directory: &Directory) -> usize {
+        self.matches(directory, self.filter.created.clone()).count()
+    }
+
+    fn range(&self, directory: &Directory) -> Range<Position> {
+        let Range { start, end } = self.filter.created.clone();
+        let Some(id) = &self.starting_after else {
+            return start..end;
         };
-        match (&self.starting_after, self.order) {
-            (Some(id), Order { descending, .. }) => part(&mut directory.behind(id, !descending)),
-            (None, Order { by: "created_at", descending: true }) => {
-                part(&mut directory.all().rev())
-            }
-            (None, Order { by: "created_at", descending: false }) => part(&mut directory.all()),
-            (None, order) => {
-                let mut users: Vec<&Arc<User>> = directory.all().collect();
-                users.sort_by(|one, two| order.compare(one, two));
-                part(&mut users.into_iter())
-            }
+        match directory.position(id) {
+            None => start..start,
+            Some(position) if self.order.descending => start..end.min(position),
+            Some((time, arrival)) => start.max((time, arrival + 1))..end,
         }
     }
 
-    /// How many users there are in all pages.
-    pub(crate) fn count(&self, directory: &Directory) -> usize {
-        directory.all().filter(|user| self.filter.admits(user)).count()
+    fn matches<'a>(
+        &'a self,
+        directory: &'a Directory,
+        range: Range<Position>,
+    ) -> Box<dyn Iterator<Item = Entry> + 'a> {
+        let matches = move |entry: &Entry| {
+            self.filter.is_empty()
+                || directory.user(entry).is_some_and(|user| self.filter.matches(&user))
+        };
+        let Some(ids) = self.filter.wanted_ids() else {
+            return Box::new(directory.entries(range, self.order.descending).filter(matches));
+        };
+        let mut positions: Vec<Position> =
+            ids.iter().filter_map(|id| directory.position(id)).collect();
+        positions.retain(|position| range.contains(position));
+        positions.sort_unstable();
+        positions.dedup();
+        if self.order.descending {
+            positions.reverse();
+        }
+        let entries = positions.into_iter().filter_map(|position| directory.entry(position));
+        Box::new(entries.filter(matches))
+    }
+
+    fn sorted_page(&self, directory: &Directory, range: Range<Position>) -> Vec<Entry> {
+        let matches = self.matches(directory, range);
+        let mut users: Vec<_> =
+            matches.filter_map(|entry| Some((directory.user(&entry)?, entry))).collect();
+        users.sort_by(|(one, _), (two, _)| self.order.compare(one, two));
+        let page = users.into_iter().skip(self.offset).take(self.limit);
+        page.map(|(_, entry)| entry).collect()
     }
 }
 
@@ -152,6 +187,7 @@ fn order_by(value: &str) -> Result<Order, ApiError> {
 #[cfg(test)]
 mod tests {
     use super::{Directory, Query};
+    use crate::generated::GeneratedUsers;
     use crate::user::User;
     use serde_json::json;
 
@@ -171,7 +207,7 @@ mod tests {
 
     fn ids(directory: &Directory, query: &str) -> Vec<String> {
         let page = Query::read(query).unwrap().page(directory);
-        page.iter().map(|user| user.id.clone()).collect()
+        page.iter().map(|entry| directory.user(entry).unwrap().id.clone()).collect()
     }
 
     #[test]
@@ -187,7 +223,7 @@ mod tests {
     }
 
     #[test]
-    fn a_cursor_goes_on_behind_its_user_on_either_side() {
+    fn a_cursor_continues_after_its_user_in_either_order() {
         let mut directory = directory(20);
         let next = "order_by=created_at&limit=2&starting_after=";
         assert_eq!(ids(&directory, &format!("{next}u4")), ["u5", "u6"]);
@@ -198,7 +234,7 @@ mod tests {
     }
 
     #[test]
-    fn filters_say_who_is_meant() {
+    fn filters_select_users() {
         let directory = directory(20);
         assert_eq!(ids(&directory, "user_id=u3&user_id=%2Bu5&user_id=nobody"), ["u5", "u3"]);
         assert_eq!(ids(&directory, "limit=20&user_id=-u3").len(), 19);
@@ -210,7 +246,7 @@ mod tests {
     }
 
     #[test]
-    fn what_makes_no_sense_is_refused() {
+    fn contradictory_and_unknown_parameters_are_refused() {
         let many = "user_id=u&".repeat(101);
         for query in [
             "limit=0",
@@ -226,5 +262,48 @@ mod tests {
         ] {
             assert!(Query::read(query).is_err(), "{query}");
         }
+    }
+
+    #[test]
+    fn generated_and_stored_users_are_listed_together() {
+        let generated = GeneratedUsers::new(1, "ins_1", 1_000_000);
+        let all: Vec<String> = (0..200).map(|number| generated.id(number)).collect();
+        let mut directory = Directory::of_generated(generated, 200);
+        let mut changed =
+            directory.user(&directory.entry(directory.position(&all[7]).unwrap()).unwrap());
+        let mut user = User::clone(&changed.take().unwrap());
+        user.first_name = Some("Augusta".to_owned());
+        directory.replace(user).unwrap();
+        directory.remove(&all[100]).unwrap();
+        let new = User::new("u1".into(), "ins_1", 1_000_500);
+        directory.insert(new).unwrap();
+
+        let mut expected = all.clone();
+        expected.remove(100);
+        expected.insert(3, "u1".to_owned());
+        assert_eq!(ids(&directory, "limit=500&order_by=created_at"), expected);
+        let mut paged = Vec::new();
+        while paged.len() < 200 {
+            let after = paged.last().map(|id| format!("&starting_after={id}")).unwrap_or_default();
+            paged.extend(ids(&directory, &format!("limit=7&order_by=created_at{after}")));
+        }
+        assert_eq!(paged, expected);
+        expected.reverse();
+        assert_eq!(ids(&directory, "limit=500"), expected);
+        assert_eq!(ids(&directory, "limit=3&offset=150"), expected[150..153]);
+        assert_eq!(ids(&directory, "query=Augusta"), [all[7].as_str()]);
+        assert_eq!(
+            ids(&directory, &format!("user_id={}&user_id={}", all[7], all[100])),
+            [all[7].as_str()]
+        );
+        assert_eq!(
+            ids(&directory, "created_at_after=1000000&created_at_before=1003001&limit=9").len(),
+            2
+        );
+        assert_eq!(Query::read("").unwrap().count(&directory), 200);
+        assert_eq!(directory.issued().count(), 201);
+        let taken =
+            User { username: Some("user_5".to_owned()), ..User::new("u2".into(), "ins_1", 1) };
+        assert!(directory.insert(taken).is_err());
     }
 }

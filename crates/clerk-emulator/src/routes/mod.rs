@@ -1,14 +1,14 @@
-//! The route table of the Backend API, as far as it goes here.
+//! The routes of the Backend API.
 //!
-//! Behind `gate`, which has checked key and version already. Handlers are thin: they read the
-//! request, ask `instance`, and write the answer as the provider would.
+//! Called behind `middleware`, which has checked key and version. Handlers read the request, call
+//! `instance` and write the response as the provider does.
 
 mod extensions;
 mod sessions;
 mod users;
 
-use super::error::ApiError;
-use super::instance::Instance;
+use crate::error::ApiError;
+use crate::instance::Instance;
 use actix_web::http::StatusCode;
 use actix_web::http::header::CONTENT_TYPE;
 use actix_web::web::{self, Bytes, Data, PayloadConfig, ServiceConfig};
@@ -16,27 +16,26 @@ use actix_web::{HttpRequest, HttpResponse};
 use serde::Serialize;
 use serde_json::{Value, json};
 
-/// The largest body of a request.
-const LARGEST_BODY: usize = 1024 * 1024;
+const LARGEST_BODY_BYTES: usize = 1024 * 1024;
 
-/// What every handler gives.
 type RouteResult = Result<HttpResponse, ApiError>;
 
-/// Every route there is.
-pub(super) fn routes(config: &mut ServiceConfig) {
+pub(crate) fn routes(config: &mut ServiceConfig) {
     let api = web::scope("/v1")
         .configure(users::routes)
         .configure(sessions::routes)
-        .configure(extensions::routes);
+        .configure(extensions::routes)
+        .route("/jwks", web::get().to(jwks))
+        .default_service(web::to(no_such_route));
     config
-        .app_data(PayloadConfig::new(LARGEST_BODY))
-        .service(api.route("/jwks", web::get().to(jwks)).default_service(web::to(no_such_route)))
+        .app_data(PayloadConfig::new(LARGEST_BODY_BYTES))
+        .service(api)
         .route("/.well-known/jwks.json", web::get().to(jwks))
         .default_service(web::to(no_such_route));
 }
 
 async fn jwks(instance: Data<Instance>) -> RouteResult {
-    Ok(json_response(&instance.key().key_set(&instance.credentials().instance_id)))
+    Ok(json_response(&instance.key.key_set(&instance.credentials.instance_id)))
 }
 
 async fn no_such_route(request: HttpRequest) -> RouteResult {
@@ -44,13 +43,16 @@ async fn no_such_route(request: HttpRequest) -> RouteResult {
     Err(ApiError::not_found(format!("There is no {method} {path} here")))
 }
 
-/// An answer that the official client reads: it compares the type letter for letter.
 fn json_response(value: &impl Serialize) -> HttpResponse {
-    let body = serde_json::to_vec(value).unwrap_or_default();
+    json_body(serde_json::to_vec(value).unwrap_or_default())
+}
+
+/// The official client compares the content type letter for letter, so it has no charset.
+fn json_body(body: Vec<u8>) -> HttpResponse {
     HttpResponse::Ok().insert_header((CONTENT_TYPE, "application/json")).body(body)
 }
 
-/// The object that a body holds; none is an empty one.
+/// The object in a request's body; an empty body is an empty object.
 fn parse_body(body: &Bytes) -> Result<Value, ApiError> {
     if body.trim_ascii().is_empty() {
         return Ok(json!({}));

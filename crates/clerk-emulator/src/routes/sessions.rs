@@ -1,19 +1,18 @@
-//! Sessions and their tokens over the Backend API.
+//! The routes of sessions and their tokens.
 
 use super::{RouteResult, json_response, parse_body};
-use crate::clock;
 use crate::error::ApiError;
 use crate::instance::Instance;
+use crate::now;
 use crate::sessions::Session;
 use crate::sessions::tokens::TokenOptions;
 use actix_web::web::{self, Bytes, Data, Path, ServiceConfig};
 use serde::Serialize;
 use serde_json::Value;
 
-/// The longest lifetime that a token can be asked for, in seconds: ten years.
+/// Ten years, in seconds.
 const LONGEST_LIFETIME: i64 = 315_360_000;
 
-/// The answer with a token in it.
 #[derive(Serialize)]
 struct Token {
     object: &'static str,
@@ -46,7 +45,7 @@ async fn get(id: Path<String>, instance: Data<Instance>) -> RouteResult {
 }
 
 async fn revoke(id: Path<String>, instance: Data<Instance>) -> RouteResult {
-    let session = instance.lock().sessions.revoke(&id, clock::now());
+    let session = instance.lock().sessions.revoke(&id, now());
     session.map(|session| json_response(&session)).ok_or_else(|| no_session(&id))
 }
 

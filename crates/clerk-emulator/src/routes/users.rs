@@ -1,10 +1,11 @@
-//! Users over the Backend API.
+//! The routes of users: list, count, get, create, update, delete, metadata and status.
 
-use super::{RouteResult, json_response, parse_body};
+use super::{RouteResult, json_body, json_response, parse_body};
+use crate::directory::Entry;
 use crate::directory::list::Query;
 use crate::error::ApiError;
-use crate::event;
-use crate::instance::Instance;
+use crate::instance::events::deleted;
+use crate::instance::{Instance, State};
 use crate::user::{self, User, metadata};
 use actix_web::HttpRequest;
 use actix_web::web::{self, Bytes, Data, Path, ServiceConfig};
@@ -25,9 +26,22 @@ pub(super) fn routes(config: &mut ServiceConfig) {
 
 async fn list(request: HttpRequest, instance: Data<Instance>) -> RouteResult {
     let query = Query::read(request.query_string())?;
-    let page = query.page(&instance.lock().directory);
-    let users: Vec<&User> = page.iter().map(AsRef::as_ref).collect();
-    Ok(json_response(&users))
+    let (page, generated) = {
+        let State { directory, lists, counts, .. } = &mut *instance.lock();
+        let page = query.page(directory);
+        let arrivals = page.iter().map(Entry::arrival);
+        lists.record(&mut counts.lists, request.query_string(), arrivals);
+        (page, directory.generated())
+    };
+    let mut body = b"[".to_vec();
+    for (index, entry) in page.iter().enumerate() {
+        if index > 0 {
+            body.push(b',');
+        }
+        entry.write_json(&generated, &mut body)?;
+    }
+    body.push(b']');
+    Ok(json_body(body))
 }
 
 async fn count(request: HttpRequest, instance: Data<Instance>) -> RouteResult {
@@ -37,7 +51,7 @@ async fn count(request: HttpRequest, instance: Data<Instance>) -> RouteResult {
 }
 
 async fn get(id: Path<String>, instance: Data<Instance>) -> RouteResult {
-    let user = instance.lock().directory.get(&id).cloned();
+    let user = instance.lock().directory.get(&id);
     user.map(|user| json_response(user.as_ref())).ok_or_else(|| ApiError::no_user(&id))
 }
 
@@ -55,7 +69,7 @@ async fn update(id: Path<String>, instance: Data<Instance>, body: Bytes) -> Rout
 
 async fn delete(id: Path<String>, instance: Data<Instance>) -> RouteResult {
     let user = instance.delete(&id).ok_or_else(|| ApiError::no_user(&id))?;
-    Ok(json_response(&event::deleted(&user)))
+    Ok(json_response(&deleted(&user)))
 }
 
 async fn merge_metadata(id: Path<String>, instance: Data<Instance>, body: Bytes) -> RouteResult {

@@ -1,9 +1,8 @@
-//! A user's email addresses and phone numbers, as they hang on the user object.
+//! Email addresses and phone numbers in the user object.
 
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 
-/// An email address.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[expect(clippy::struct_field_names, reason = "the provider named them")]
 pub(crate) struct EmailAddress {
@@ -25,7 +24,6 @@ pub(crate) struct EmailAddress {
     pub updated_at: i64,
 }
 
-/// A phone number.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[expect(clippy::struct_field_names, reason = "the provider named them")]
 pub(crate) struct PhoneNumber {
@@ -60,8 +58,8 @@ fn phone_number() -> String {
 }
 
 impl EmailAddress {
-    /// One that a server vouched for.
-    pub(super) fn verified(id: String, email_address: String, now: i64) -> Self {
+    /// Verified because a server set it.
+    pub(crate) fn verified(id: String, email_address: String, now: i64) -> Self {
         Self {
             id,
             object: self::email_address(),
@@ -77,8 +75,8 @@ impl EmailAddress {
 }
 
 impl PhoneNumber {
-    /// One that a server vouched for.
-    pub(super) fn verified(id: String, phone_number: String, now: i64) -> Self {
+    /// Verified because a server set it.
+    pub(crate) fn verified(id: String, phone_number: String, now: i64) -> Self {
         Self {
             id,
             object: self::phone_number(),

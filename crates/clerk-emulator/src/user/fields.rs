@@ -1,7 +1,7 @@
-//! What a request may say of a user, and what it then is.
+//! Sets fields of a user from the parameters of a request.
 //!
-//! Called by the routes that create and update, and by the library's own methods. Refuses what
-//! the provider refuses: keys that it does not know, and values of another kind.
+//! Called by the routes that create and update, and by the methods of `Emulator`. Refuses what the
+//! provider refuses: unknown keys and values of the wrong type.
 
 use super::contact::{EmailAddress, PhoneNumber};
 use super::metadata::{self, KINDS};
@@ -10,8 +10,8 @@ use crate::error::ApiError;
 use jiff::Timestamp;
 use serde_json::{Map, Value};
 
-/// Accepted, and without a trace in the user object.
-const WITHOUT_TRACE: [&str; 12] = [
+/// Accepted without an effect on the user object.
+const WITHOUT_EFFECT: [&str; 12] = [
     "password_digest",
     "password_hasher",
     "skip_password_checks",
@@ -26,7 +26,7 @@ const WITHOUT_TRACE: [&str; 12] = [
     "profile_image_id",
 ];
 
-/// What a request may say when it creates a user.
+/// The parameters of creating a user.
 pub(crate) fn fill(user: &mut User, fields: &Value, ids: &mut Ids<'_>) -> Result<(), ApiError> {
     for (key, value) in object(fields)? {
         match key.as_str() {
@@ -39,7 +39,7 @@ pub(crate) fn fill(user: &mut User, fields: &Value, ids: &mut Ids<'_>) -> Result
     metadata::check_size(user)
 }
 
-/// What a request may say when it updates a user: no metadata, which has routes of its own.
+/// The parameters of updating a user: no metadata, which has routes of its own.
 pub(crate) fn update(user: &mut User, fields: &Value) -> Result<(), ApiError> {
     for (key, value) in object(fields)? {
         match key.as_str() {
@@ -60,7 +60,7 @@ pub(crate) fn update(user: &mut User, fields: &Value) -> Result<(), ApiError> {
     Ok(())
 }
 
-/// What the library may say: all of the above, and any field of the object as it is.
+/// The parameters of [`fill`], and any field of the user object as it is.
 pub(crate) fn overlay(user: &mut User, fields: &Value, ids: &mut Ids<'_>) -> Result<(), ApiError> {
     let mut shape = user.to_value();
     for (key, value) in object(fields)? {
@@ -84,9 +84,9 @@ pub(crate) fn overlay(user: &mut User, fields: &Value, ids: &mut Ids<'_>) -> Res
 
 fn set(user: &mut User, key: &str, value: &Value) -> Result<(), ApiError> {
     let known = set_text(user, key, value)?
-        || set_switch(user, key, value)?
+        || set_flag(user, key, value)?
         || set_other(user, key, value)?
-        || WITHOUT_TRACE.contains(&key);
+        || WITHOUT_EFFECT.contains(&key);
     if known { Ok(()) } else { Err(ApiError::unknown(key)) }
 }
 
@@ -101,14 +101,14 @@ fn set_text(user: &mut User, key: &str, value: &Value) -> Result<bool, ApiError>
     };
     *place = match value {
         Value::Null => None,
-        // An emptied field of a form is no value.
+        // An empty text means no value.
         Value::String(text) => Some(text.clone()).filter(|text| !text.is_empty()),
         _ => return Err(ApiError::invalid(key, "must be a string.")),
     };
     Ok(true)
 }
 
-fn set_switch(user: &mut User, key: &str, value: &Value) -> Result<bool, ApiError> {
+fn set_flag(user: &mut User, key: &str, value: &Value) -> Result<bool, ApiError> {
     let place = match key {
         "delete_self_enabled" => &mut user.delete_self_enabled,
         "create_organization_enabled" => &mut user.create_organization_enabled,
@@ -134,7 +134,7 @@ fn set_other(user: &mut User, key: &str, value: &Value) -> Result<bool, ApiError
     Ok(true)
 }
 
-/// RFC 3339, as the provider wants it; milliseconds are taken too.
+/// RFC 3339 as at the provider, or milliseconds.
 fn time(key: &str, value: &Value) -> Result<i64, ApiError> {
     let text = value.as_str().and_then(|text| text.parse::<Timestamp>().ok());
     text.map(Timestamp::as_millisecond).or_else(|| value.as_i64()).ok_or_else(|| {

@@ -1,18 +1,17 @@
-//! Metadata: merged deeply, or replaced.
+//! Metadata of a user: merged deeply or replaced.
 //!
-//! Called by the metadata routes and by the library's own methods. Pure.
+//! Called by the metadata routes and by the methods of `Emulator`. Pure.
 
 use super::User;
 use crate::error::ApiError;
 use serde_json::{Map, Value};
 
-/// The most bytes of metadata that a user may have.
+/// Of all three kinds together, as JSON.
 const MOST_BYTES: usize = 8 * 1024;
 
-/// The three kinds of metadata.
 pub(super) const KINDS: [&str; 3] = ["public_metadata", "private_metadata", "unsafe_metadata"];
 
-/// Merges what is given into what is there; a null at any level removes the key.
+/// Merges at every level; a null removes its key.
 pub(crate) fn merge(user: &mut User, fields: &Value) -> Result<(), ApiError> {
     change(user, fields, |old, new| match new {
         Value::Object(new) => merge_into(old, new),
@@ -20,7 +19,7 @@ pub(crate) fn merge(user: &mut User, fields: &Value) -> Result<(), ApiError> {
     })
 }
 
-/// Replaces each kind that is given, whole.
+/// Replaces each given kind as a whole.
 pub(crate) fn replace(user: &mut User, fields: &Value) -> Result<(), ApiError> {
     change(user, fields, |old, new| *old = new.clone())
 }
@@ -45,7 +44,6 @@ fn change(
     check_size(user)
 }
 
-/// The metadata of the named kind.
 pub(super) fn of_kind<'a>(user: &'a mut User, kind: &str) -> Option<&'a mut Value> {
     match kind {
         "public_metadata" => Some(&mut user.public_metadata),
@@ -55,7 +53,6 @@ pub(super) fn of_kind<'a>(user: &'a mut User, kind: &str) -> Option<&'a mut Valu
     }
 }
 
-/// Refuses more metadata than a user may have.
 pub(super) fn check_size(user: &User) -> Result<(), ApiError> {
     let kinds = [&user.public_metadata, &user.private_metadata, &user.unsafe_metadata];
     let bytes: usize = kinds.iter().map(|kind| kind.to_string().len()).sum();

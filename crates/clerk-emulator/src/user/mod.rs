@@ -1,23 +1,23 @@
 //! The user object, with all the fields that the provider sends, in its order.
 //!
-//! Made and changed by [`fields`] and [`metadata`], kept by `directory`, sent as it is by the
-//! routes and, with its keys sorted, in events. Knows neither time nor other users.
+//! Changed by [`fields`] and [`metadata`], stored by `directory`, sent as it is by the routes and
+//! with sorted keys in events. Knows neither time nor other users.
 
-pub(super) mod contact;
-pub(super) mod fields;
-pub(super) mod metadata;
+pub(crate) mod contact;
+pub(crate) mod fields;
+pub(crate) mod metadata;
 
-use super::rng::SeededRng;
+use crate::rng::SeededRng;
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD_NO_PAD;
 use contact::{EmailAddress, PhoneNumber};
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 
-/// A user as the provider shows it. All times are milliseconds since 1970.
+/// All times are milliseconds since 1970.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[expect(clippy::struct_excessive_bools, reason = "the provider's object has them")]
-pub(super) struct User {
+pub(crate) struct User {
     pub id: String,
     pub object: String,
     pub external_id: Option<String>,
@@ -69,16 +69,13 @@ pub(super) struct User {
     pub birthday: String,
 }
 
-/// How many wrong passwords a new user may still give.
 const VERIFICATION_ATTEMPTS: i64 = 100;
 
-/// How long a locked user stays so, in seconds.
 const LOCKOUT_SECONDS: i64 = 3_600;
 
 impl User {
-    /// A user of whom nothing is known yet.
-    pub(super) fn new(id: String, instance: &str, now: i64) -> Self {
-        let image_url = default_image(&id, instance);
+    pub(crate) fn new(id: String, instance_id: &str, now: i64) -> Self {
+        let image_url = image_url(&id, instance_id);
         let (none, object) = (|| json!({}), "user".to_owned());
         Self {
             id,
@@ -133,34 +130,32 @@ impl User {
         }
     }
 
-    /// The object, as a value.
-    pub(super) fn to_value(&self) -> Value {
+    pub(crate) fn to_value(&self) -> Value {
         serde_json::to_value(self).unwrap_or_default()
     }
 
-    /// Locks the user out, or lets it in again.
-    pub(super) fn lock(&mut self, locked: bool) {
+    /// Locks or unlocks the user.
+    pub(crate) fn lock(&mut self, locked: bool) {
         self.locked = locked;
         self.lockout_expires_in_seconds = locked.then_some(LOCKOUT_SECONDS);
     }
 }
 
-/// Ids of identifications: those of a user's addresses.
-pub(super) struct Ids<'a> {
+/// Issues ids of users and of everything that belongs to them.
+pub(crate) struct Ids<'a> {
     pub rng: &'a SeededRng,
     pub next: &'a mut u64,
 }
 
 impl Ids<'_> {
-    /// A new id with the given prefix, never issued before.
-    pub(super) fn issue(&mut self, prefix: &str) -> String {
+    pub(crate) fn issue(&mut self, prefix: &str) -> String {
         *self.next += 1;
-        format!("{prefix}_{}", self.rng.draw(prefix, *self.next).letters(27))
+        format!("{prefix}_{}", self.rng.letters(prefix, *self.next, 27))
     }
 }
 
-/// Every user has an image, also one that nobody uploaded.
-fn default_image(id: &str, instance: &str) -> String {
-    let told = json!({"type": "default", "iid": instance, "rid": id});
-    format!("https://img.clerk.com/{}", STANDARD_NO_PAD.encode(told.to_string()))
+/// Users without an upload have a default image, whose URL names instance and user in base64.
+pub(crate) fn image_url(id: &str, instance_id: &str) -> String {
+    let json = format!(r#"{{"iid":"{instance_id}","rid":"{id}","type":"default"}}"#);
+    format!("https://img.clerk.com/{}", STANDARD_NO_PAD.encode(json))
 }
