@@ -1,15 +1,15 @@
-//! `usersync emulate`: a provider on loopback, with keys of its own.
+//! `usersync emulate`: runs the emulator of the provider on loopback until it is stopped.
 //!
-//! Looks at no variable of the environment: neither real keys nor a real database are any of
-//! its business.
+//! Reads no variable of the environment, so that it never meets real keys or a real database.
 
 use super::{Failure, output, shutdown};
 use clap::{Arg, ArgAction, ArgMatches, Command, value_parser};
 use clerk_emulator::{Credentials, Emulator, EmulatorError, Faults, Settings};
 use serde::Serialize;
 use std::net::SocketAddr;
+use std::time::Duration;
 
-/// The keys, as a script reads them.
+/// The line that `--json` prints.
 #[derive(Serialize)]
 struct Ready<'a> {
     api_url: &'a str,
@@ -22,12 +22,15 @@ struct Ready<'a> {
 pub(super) fn command() -> Command {
     let bind = "Loopback address to listen on; port 0 picks a free one";
     let deliver_to = "Where signed events are posted to; none are sent unless given";
-    let users = "How many invented users there are at the start; no events tell of them";
+    let users = "How many invented users there are at the start; no events are sent for them";
     let seed = "Repeats a run: ids, keys and faults derive from it; random unless given";
     let faults = "What goes wrong: deliveries are doubled, reordered, late or lost, requests \
                   limited, failed or slow";
+    let latency = "How many milliseconds each answer of the API is late";
     Command::new("emulate")
-        .about("Plays the provider: Backend API, session tokens and signed webhooks, on loopback")
+        .about(
+            "Emulates the provider: Backend API, session tokens and signed webhooks, on loopback",
+        )
         .arg(value("bind", "ADDRESS", bind).default_value("127.0.0.1:8081"))
         .arg(value("deliver-to", "URL", deliver_to))
         .arg(value("users", "N", users).default_value("0").value_parser(value_parser!(u32)))
@@ -37,6 +40,7 @@ pub(super) fn command() -> Command {
                 .default_value("none")
                 .value_parser(["none", "light", "heavy"]),
         )
+        .arg(value("latency", "MS", latency).default_value("0").value_parser(value_parser!(u64)))
         .arg(
             Arg::new("json")
                 .long("json")
@@ -53,8 +57,8 @@ pub(super) fn run(matches: &ArgMatches) -> Result<(), Failure> {
     let settings = settings(matches)?;
     let delivers = settings.deliver_to.is_some();
     usersync::app::block_on(async {
-        let told = |error: EmulatorError| Failure::Message(error.to_string());
-        let emulator = Emulator::start(settings).map_err(told)?;
+        let failed = |error: EmulatorError| Failure::Message(error.to_string());
+        let emulator = Emulator::start(settings).map_err(failed)?;
         if matches.get_flag("json") {
             print_ready(emulator.credentials());
         } else {
@@ -83,6 +87,7 @@ fn settings(matches: &ArgMatches) -> Result<Settings, Failure> {
         deliver_to: matches.get_one::<String>("deliver-to").cloned(),
         users: usize::try_from(users).unwrap_or(0),
         seed: matches.get_one::<u64>("seed").copied().unwrap_or(defaults.seed),
+        latency: Duration::from_millis(matches.get_one::<u64>("latency").copied().unwrap_or(0)),
         retries: faults.retries(),
         faults,
         ..defaults
@@ -106,11 +111,11 @@ fn print_how_to_try(emulator: &Emulator, delivers: bool) {
     let missing = if delivers {
         ""
     } else {
-        "\nNobody is told of it: add --deliver-to http://127.0.0.1:8080/webhooks/clerk, the address\n\
+        "\nNo event is sent: add --deliver-to http://127.0.0.1:8080/webhooks/clerk, the address\n\
          of `usersync serve`.\n"
     };
     output::line(&format!(
-        "\nusersync emulate plays the provider on {api_url} (seed {seed}). For `usersync serve`:\n\n\
+        "\nusersync emulate runs the provider's emulator on {api_url} (seed {seed}). For `usersync serve`:\n\n\
          export CLERK_API_URL='{api_url}'\n\
          export CLERK_SECRET_KEY='{secret_key}'\n\
          export CLERK_PUBLISHABLE_KEY='{publishable_key}'\n\

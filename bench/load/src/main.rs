@@ -1,10 +1,9 @@
-//! `usersync-load`: a closed-loop load generator for signed Clerk webhooks, and a provider to be read (`provider`).
+//! `usersync-load`: a closed-loop load generator for signed Clerk webhooks.
 //!
 //! It shares the machine with the service that it loads and with the database, so it does as little as it can
 //! while the clock runs: every request is generated, signed and laid out in memory beforehand, and one thread
 //! writes those bytes to keep-alive connections and reads the answers. The path of an event through the files:
-//! `options` says what is wanted, `plan` which event comes when, `user` and `payload` what is in it, `request`
-//! signs it and lays it out, `run` sends it over a `connection`, `response` reads the answer, `report` adds up.
+//! `options` says what is wanted, `plan` which event comes when, `request` writes it, signs it and lays it out, `run` sends it over a `connection`, `response` reads the answer, `report` adds up.
 
 #![expect(clippy::print_stdout, reason = "it is a command-line program")]
 #![expect(
@@ -15,45 +14,32 @@
     clippy::indexing_slicing,
     reason = "sizes and offsets are this program's own; a mistake ends a measurement and nothing else"
 )]
-// The user object is one `json!` of some fifty keys.
-#![recursion_limit = "256"]
 
 mod connection;
-mod id;
 mod options;
-mod payload;
 mod plan;
-mod provider;
 mod report;
 mod request;
 mod response;
-mod rng;
 mod run;
-mod signature;
-mod user;
 
 use std::process::ExitCode;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
-use crate::options::{Command, Options};
+use clerk_emulator::SigningSecret;
+
+use crate::options::Options;
 use crate::report::Report;
 use crate::request::Requests;
-use crate::signature::Signer;
 
 const SECRET_VARIABLE: &str = "CLERK_WEBHOOK_SIGNING_SECRET";
 
 fn main() -> ExitCode {
     let options = match options::parse(std::env::args().skip(1)) {
-        Ok(Command::Load(options)) => options,
-        Ok(Command::Help(text)) => {
-            print!("{text}");
+        Ok(Some(options)) => options,
+        Ok(None) => {
+            print!("{}", options::HELP);
             return ExitCode::SUCCESS;
-        }
-        Ok(Command::Provider(options)) => {
-            return match provider::serve(&options) {
-                Ok(()) => ExitCode::SUCCESS,
-                Err(message) => refuse(&message),
-            };
         }
         Err(message) => return refuse(&message),
     };
@@ -65,13 +51,13 @@ fn main() -> ExitCode {
 
 /// Prepares every request, then runs the timed part on this one thread.
 fn load(options: &Options) -> Result<Report, String> {
-    let secret = secret()?;
-    let signer = Signer::new(&secret)?;
+    let secret = SigningSecret::parse(&secret()?)
+        .ok_or_else(|| format!("{SECRET_VARIABLE} is no signing secret (whsec_…)"))?;
     let runtime = tokio::runtime::Builder::new_current_thread()
         .enable_all()
         .build()
         .map_err(|error| format!("cannot start the runtime: {error}"))?;
-    let requests = Requests::build(options, &signer, now());
+    let requests = Requests::build(options, &secret, now());
     let mean_bytes = requests.mean_body_bytes();
     let measured = runtime.block_on(run::run(options, requests))?;
     Ok(Report::new(measured, mean_bytes))

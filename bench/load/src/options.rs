@@ -1,13 +1,10 @@
 //! The command line: a table of flags, parsed by hand, and the help text that describes them.
 
-use crate::provider;
-
 /// What `--help` prints.
-const HELP: &str = "\
+pub(crate) const HELP: &str = "\
 Closed-loop load generator for signed Clerk webhooks.
 
 Usage: usersync-load [OPTIONS]
-       usersync-load provider [OPTIONS]     answers as a provider's API; see provider --help
 
 The signing secret (whsec_...) is read from CLERK_WEBHOOK_SIGNING_SECRET.
 
@@ -29,14 +26,6 @@ The signing secret (whsec_...) is read from CLERK_WEBHOOK_SIGNING_SECRET.
 
 /// Signatures are valid for 300 s: long enough to prepare, warm up for so long and run for so long.
 const LONGEST_RUN_SECONDS: f64 = 120.0;
-
-/// What the command line asks for.
-pub(crate) enum Command {
-    /// Print this text.
-    Help(&'static str),
-    Load(Options),
-    Provider(provider::Options),
-}
 
 /// Which events are sent.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -118,17 +107,14 @@ impl Default for Options {
     }
 }
 
-/// Reads the arguments, without the program's own name.
-pub(crate) fn parse(arguments: impl Iterator<Item = String>) -> Result<Command, String> {
-    let mut arguments = arguments.peekable();
-    if arguments.next_if(|word| word == "provider").is_some() {
-        let options = provider::Options::parse(arguments)?;
-        return Ok(options.map_or(Command::Help(provider::HELP), Command::Provider));
-    }
+/// Reads the arguments, without the program's own name. `None`: help is asked for.
+pub(crate) fn parse(
+    mut arguments: impl Iterator<Item = String>,
+) -> Result<Option<Options>, String> {
     let mut options = Options::default();
     while let Some(flag) = arguments.next() {
         match flag.as_str() {
-            "--help" | "-h" => return Ok(Command::Help(HELP)),
+            "--help" | "-h" => return Ok(None),
             "--json" => options.json = true,
             "--allow-errors" => options.allow_errors = true,
             _ => {
@@ -139,7 +125,7 @@ pub(crate) fn parse(arguments: impl Iterator<Item = String>) -> Result<Command, 
         }
     }
     options.check()?;
-    Ok(Command::Load(options))
+    Ok(Some(options))
 }
 
 impl Options {
@@ -170,7 +156,7 @@ impl Options {
     }
 }
 
-pub(crate) fn number<T: std::str::FromStr>(flag: &str, value: &str) -> Result<T, String> {
+fn number<T: std::str::FromStr>(flag: &str, value: &str) -> Result<T, String> {
     value.parse().map_err(|_| format!("{flag} needs a number, not {value:?}"))
 }
 
@@ -179,10 +165,7 @@ mod tests {
     use super::*;
 
     fn load(line: &str) -> Result<Options, String> {
-        match parse(line.split_whitespace().map(str::to_owned))? {
-            Command::Load(options) => Ok(options),
-            Command::Help(_) | Command::Provider(_) => Err("no load".to_owned()),
-        }
+        parse(line.split_whitespace().map(str::to_owned))?.ok_or_else(|| "help".to_owned())
     }
 
     #[test]

@@ -4,9 +4,20 @@
 //! uniformly, and comes back to a user only after all others had their turn, so two events of one user are never
 //! in flight together and every update is newer than what the service holds.
 
+use fastrand::Rng;
+
 use crate::options::{Mix, Options};
-use crate::payload::Change;
-use crate::rng::Rng;
+
+/// What happened to a user.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(crate) enum Change {
+    Created,
+    /// `updated_at` of the newer snapshot, and how many updates of this run came before it.
+    Updated {
+        at_ms: u64,
+        round: u64,
+    },
+}
 
 pub(crate) struct Plan {
     mix: Mix,
@@ -23,7 +34,7 @@ impl Plan {
             mix: options.mix,
             first: options.first,
             users: options.users,
-            start: Rng::new(options.seed).below(options.users),
+            start: Rng::with_seed(options.seed).u64(..options.users),
             step: coprime_step(options.users),
             now_ms,
         }

@@ -97,7 +97,7 @@ fn applied(body: &[u8]) -> bool {
     }
 }
 
-pub(crate) fn find(bytes: &[u8], needle: &[u8]) -> Option<usize> {
+fn find(bytes: &[u8], needle: &[u8]) -> Option<usize> {
     bytes.windows(needle.len()).position(|window| window == needle)
 }
 
