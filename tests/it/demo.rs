@@ -57,10 +57,10 @@ fn for_a_machine_it_is_one_line_whatever_the_environment_says() {
     let run = program.run(&["demo", "--users", "20", "--seed", "7", "--json"]);
     assert_eq!((run.status, run.stderr.as_str()), (Some(0), ""), "{run:?}");
     assert_eq!(run.stdout.lines().count(), 1);
-    let told: Value = serde_json::from_str(&run.stdout).unwrap();
-    assert_eq!((&told["agrees"], &told["seed"]), (&true.into(), &7.into()), "{told}");
-    assert_eq!(told["users"]["signed_up"], 20);
-    assert!(told["events"]["retried"].as_u64().unwrap() > 0, "{told}");
+    let summary: Value = serde_json::from_str(&run.stdout).unwrap();
+    assert_eq!((&summary["agrees"], &summary["seed"]), (&true.into(), &7.into()), "{summary}");
+    assert_eq!(summary["users"]["signed_up"], 20);
+    assert!(summary["events"]["retried"].as_u64().unwrap() > 0, "{summary}");
 }
 
 #[test]
@@ -74,9 +74,9 @@ fn a_row_that_was_changed_behind_its_back_is_found() {
     assert_eq!(left_behind(&directory), Vec::<PathBuf>::new());
 
     let run = program.run(&["demo", "--users", "10", "--plant", "--json"]);
-    let told: Value = serde_json::from_str(&run.stdout).unwrap();
-    assert_eq!((run.status, &told["agrees"]), (Some(1), &false.into()));
-    let planted = told["discrepancies"].as_array().unwrap();
+    let summary: Value = serde_json::from_str(&run.stdout).unwrap();
+    assert_eq!((run.status, &summary["agrees"]), (Some(1), &false.into()));
+    let planted = summary["discrepancies"].as_array().unwrap();
     let planted = planted.iter().find(|one| one["field"] == "first_name").unwrap();
     assert_eq!(planted["table"], "Planted");
     assert!(lines[1].starts_with(planted["external_id"].as_str().unwrap()));

@@ -17,8 +17,8 @@ fn recorded(app: &TestApp, message: &str) -> String {
 async fn send(app: &TestApp, event: &Value) -> Answer {
     let message = message_id();
     let answer = app.send_as(&message, event).await;
-    let told = format!("{} {}", answer.outcome(), answer.reason().unwrap_or("-"));
-    assert_eq!(recorded(app, &message), told);
+    let answered = format!("{} {}", answer.outcome(), answer.reason().unwrap_or("-"));
+    assert_eq!(recorded(app, &message), answered);
     answer
 }
 

@@ -139,8 +139,8 @@ both_engines! {
         assert_eq!(app.metric("usersync_quarantine_bytes").await, 0);
         app.send(&malformed(&user_id(1))).await;
         let size = app.database.query("SELECT CAST(sum(size_bytes) AS text) AS value FROM quarantine");
-        let told = app.metric("usersync_quarantine_bytes").await;
-        assert_eq!(size, [Some(told.to_string())]);
-        assert!(told > 100);
+        let metric = app.metric("usersync_quarantine_bytes").await;
+        assert_eq!(size, [Some(metric.to_string())]);
+        assert!(metric > 100);
     }
 }

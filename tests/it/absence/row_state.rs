@@ -131,9 +131,9 @@ both_engines! {
         for (sent_in, outcome) in [(60_000, "stale"), (-1, "updated")] {
             empty(&app, &id, sent_in).await;
             assert_eq!(app.user(&id).await["status"], "deleted");
-            let (told, reason) = app.resync_one(&id).await;
+            let (actual, reason) = app.resync_one(&id).await;
             let expected = (outcome == "stale").then_some("absent");
-            assert_eq!((told.as_str(), reason.as_deref()), (outcome, expected));
+            assert_eq!((actual.as_str(), reason.as_deref()), (outcome, expected));
             // Undone by hand: the test does not wait for a minute.
             app.database.execute("UPDATE users SET version_seen_at = 0 WHERE deletion_kind = 'absent'");
         }

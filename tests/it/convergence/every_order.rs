@@ -18,7 +18,7 @@ const ONE_BY_ONE: &[usize] = &[1, 1, 1, 1, 1, 1];
 const OTHERS: [&[usize]; 4] = [&[2, 2, 2], &[3, 3], &[1, 4, 1], &[6]];
 
 /// A user, the events of its deliveries in their order, and the groups they come in.
-struct Case {
+struct OrderCase {
     id: String,
     deliveries: Vec<(usize, Value)>,
     groups: &'static [usize],
@@ -67,7 +67,7 @@ fn snapshots(id: &str) -> [Value; 5] {
 async fn check(engine: Engine, life: impl Fn(&str) -> [Value; DELIVERIES]) {
     let app = TestApp::start(engine).await;
     assert_eq!(table::columns(&app.database), table::COVERED);
-    let cases: Vec<Case> = cases(life);
+    let cases: Vec<OrderCase> = cases(life);
     let expected: Vec<(String, Value)> =
         cases.iter().map(|case| (case.id.clone(), model::row(&case.id, &case.events()))).collect();
     deliver_all(&app.client, cases).await;
@@ -79,7 +79,7 @@ async fn check(engine: Engine, life: impl Fn(&str) -> [Value; DELIVERIES]) {
     assert_eq!(app.database.count("quarantine"), 0);
 }
 
-fn cases(life: impl Fn(&str) -> [Value; DELIVERIES]) -> Vec<Case> {
+fn cases(life: impl Fn(&str) -> [Value; DELIVERIES]) -> Vec<OrderCase> {
     let splits = |order: usize| [ONE_BY_ONE, OTHERS[order % OTHERS.len()]];
     let numbers = (0..ORDERS).flat_map(|order| splits(order).map(|groups| (order, groups)));
     numbers
@@ -88,7 +88,7 @@ fn cases(life: impl Fn(&str) -> [Value; DELIVERIES]) -> Vec<Case> {
             let id = user_id(number);
             let events: Vec<(usize, Value)> = life(&id).into_iter().enumerate().collect();
             let deliveries = permutation(order).map(|place| events[place].clone());
-            Case { id, deliveries: deliveries.to_vec(), groups }
+            OrderCase { id, deliveries: deliveries.to_vec(), groups }
         })
         .collect()
 }
@@ -103,7 +103,7 @@ fn permutation(mut number: usize) -> [usize; DELIVERIES] {
     })
 }
 
-async fn deliver_all(sender: &TestClient, cases: Vec<Case>) {
+async fn deliver_all(sender: &TestClient, cases: Vec<OrderCase>) {
     let cases = Arc::new(Mutex::new(cases));
     let mut workers = JoinSet::new();
     for _ in 0..AT_ONCE {
@@ -118,7 +118,7 @@ async fn deliver_all(sender: &TestClient, cases: Vec<Case>) {
     workers.join_all().await;
 }
 
-impl Case {
+impl OrderCase {
     fn events(&self) -> Vec<Value> {
         let deliveries = self.deliveries.iter();
         deliveries.map(|(_, event)| event.clone()).collect()

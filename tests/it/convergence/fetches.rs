@@ -21,7 +21,7 @@ const AT_ONCE: usize = 16;
 pub(super) const START: i64 = 1_700_000_000_000;
 
 /// What is seen of a user, in its order, and whether that is at one moment.
-struct Case {
+struct MixedCase {
     id: String,
     things: Vec<Value>,
     together: bool,
@@ -88,7 +88,7 @@ async fn check(engine: Engine, things: [Value; THINGS]) {
     let app = TestApp::start(engine).await;
     let config = Arc::new(configuration(&app.database, &[]));
     let fetching = Fetching { store: Store::new(&config.database), config };
-    let cases: Vec<Case> = (0..2 * ORDERS).map(|number| case(number, &things)).collect();
+    let cases: Vec<MixedCase> = (0..2 * ORDERS).map(|number| case(number, &things)).collect();
     let expected: Vec<(String, Value)> =
         cases.iter().map(|case| (case.id.clone(), model::row(&case.id, &case.things))).collect();
     let cases = Arc::new(Mutex::new(cases));
@@ -110,7 +110,7 @@ async fn check(engine: Engine, things: [Value; THINGS]) {
 }
 
 /// The things of a user of its own, in the order of the given number.
-fn case(number: usize, things: &[Value]) -> Case {
+fn case(number: usize, things: &[Value]) -> MixedCase {
     let id = user_id(number);
     let (mut order, mut left) = (number % ORDERS, things.to_vec());
     let things = (1..=THINGS).rev().map(|count| {
@@ -120,10 +120,10 @@ fn case(number: usize, things: &[Value]) -> Case {
         thing["data"]["id"] = json!(id);
         thing
     });
-    Case { things: things.collect(), together: number >= ORDERS, id }
+    MixedCase { things: things.collect(), together: number >= ORDERS, id }
 }
 
-impl Case {
+impl MixedCase {
     async fn happen(self, sender: &TestClient, fetching: &Fetching) {
         let mut under_way = JoinSet::new();
         for (place, thing) in self.things.into_iter().enumerate() {

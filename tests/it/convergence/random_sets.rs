@@ -17,7 +17,7 @@ const MOST_REPEATS: usize = 6;
 /// One delivery of one event: its place in the order, where it goes, and whether it waits
 /// until all before it are settled.
 #[derive(Clone, Debug)]
-struct Delivery {
+struct Dispatch {
     event: Index,
     place: u32,
     replica: Index,
@@ -26,10 +26,10 @@ struct Delivery {
 
 /// A set of events of one user, and how they are delivered.
 #[derive(Clone, Debug)]
-struct Case {
+struct SetCase {
     events: Vec<Value>,
-    firsts: Vec<Delivery>,
-    repeats: Vec<Delivery>,
+    firsts: Vec<Dispatch>,
+    repeats: Vec<Dispatch>,
 }
 
 #[test]
@@ -68,7 +68,7 @@ fn check(engine: Engine, replicas: usize) {
     }
 }
 
-impl Case {
+impl SetCase {
     fn events(&self, id: &str) -> Vec<Value> {
         let named = |mut event: Value| {
             event["data"]["id"] = json!(id);
@@ -82,11 +82,11 @@ impl Case {
     }
 
     /// Every event once, the repeats besides, in the order of their places.
-    fn deliveries(&self) -> Vec<(usize, &Delivery)> {
+    fn deliveries(&self) -> Vec<(usize, &Dispatch)> {
         let firsts = self.firsts.iter().take(self.events.len()).enumerate();
         let repeats = self.repeats.iter();
         let repeats = repeats.map(|repeat| (repeat.event.index(self.events.len()), repeat));
-        let mut all: Vec<(usize, &Delivery)> = firsts.chain(repeats).collect();
+        let mut all: Vec<(usize, &Dispatch)> = firsts.chain(repeats).collect();
         all.sort_by_key(|(_, delivery)| delivery.place);
         all
     }
@@ -108,16 +108,20 @@ impl Case {
     }
 }
 
-fn case() -> impl Strategy<Value = Case> {
+fn case() -> impl Strategy<Value = SetCase> {
     let firsts = prop::collection::vec(delivery(), MOST_EVENTS);
     let repeats = prop::collection::vec(delivery(), 0..=MOST_REPEATS);
     let events = prop::collection::vec(event(), 1..=MOST_EVENTS);
-    (events, firsts, repeats).prop_map(|(events, firsts, repeats)| Case { events, firsts, repeats })
+    (events, firsts, repeats).prop_map(|(events, firsts, repeats)| SetCase {
+        events,
+        firsts,
+        repeats,
+    })
 }
 
-fn delivery() -> impl Strategy<Value = Delivery> {
+fn delivery() -> impl Strategy<Value = Dispatch> {
     let parts = (any::<Index>(), any::<u32>(), any::<Index>(), any::<bool>());
-    parts.prop_map(|(event, place, replica, waits)| Delivery { event, place, replica, waits })
+    parts.prop_map(|(event, place, replica, waits)| Dispatch { event, place, replica, waits })
 }
 
 /// Few values of each field, so that versions collide; deletions are rare, since they decide

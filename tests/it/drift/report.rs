@@ -40,19 +40,19 @@ both_engines! {
         let run = drift(&app, &["--json"]).await;
         assert_eq!(run.status, Some(1), "{run:?}");
         assert_eq!(run.stdout.lines().count(), 1, "{run:?}");
-        let told: Value = serde_json::from_str(&run.stdout).unwrap();
-        assert_eq!((&told["kind"], &told["state"]), (&json!("drift"), &json!("succeeded")));
-        assert_eq!(told["drift"], job["drift"]);
-        assert_eq!(reported(&app).await["job_id"], told["id"]);
+        let printed: Value = serde_json::from_str(&run.stdout).unwrap();
+        assert_eq!((&printed["kind"], &printed["state"]), (&json!("drift"), &json!("succeeded")));
+        assert_eq!(printed["drift"], job["drift"]);
+        assert_eq!(reported(&app).await["job_id"], printed["id"]);
     }
 
     async fn a_clean_table_is_told_to_machines_with_success(engine) {
         let (app, _) = in_step(engine, 3).await;
         let run = drift(&app, &["--json"]).await;
         assert_eq!(run.status, Some(0), "{run:?}");
-        let told: Value = serde_json::from_str(&run.stdout).unwrap();
-        assert_reported(&told["drift"], &[]);
-        assert_eq!((&told["drift"]["seen"], &told["drift"]["failed"]), (&json!(3), &json!(0)));
+        let printed: Value = serde_json::from_str(&run.stdout).unwrap();
+        assert_reported(&printed["drift"], &[]);
+        assert_eq!((&printed["drift"]["seen"], &printed["drift"]["failed"]), (&json!(3), &json!(0)));
     }
 
     async fn the_last_report_stays_until_the_next_one_is_made(engine) {

@@ -96,8 +96,8 @@ async fn forge(service: &AppProcess, person: &Person) {
 /// The log shows deliveries and rejections, but nothing personal.
 fn check_log(service: &AppProcess) {
     let log = service.log();
-    for told in ["delivery settled", "tombstoned", "quarantined", "turned away"] {
-        assert!(log.contains(told), "the log does not tell: {told}");
+    for entry in ["delivery settled", "tombstoned", "quarantined", "turned away"] {
+        assert!(log.contains(entry), "the log does not hold: {entry}");
     }
     let leaks: Vec<&str> = log.lines().filter(|line| line.contains(person::MARK)).collect();
     assert!(leaks.is_empty(), "{leaks:#?}");

@@ -54,8 +54,8 @@ both_engines! {
         let run = import_plainly(&program, broken, &[]);
         assert_eq!(run.status, Some(1), "{run:?}");
         for line in [4, 5, 7] {
-            let told = format!("line {line}: it has 12 column(s), and the header 13");
-            assert!(run.stderr.contains(&told), "{run:?}");
+            let message = format!("line {line}: it has 12 column(s), and the header 13");
+            assert!(run.stderr.contains(&message), "{run:?}");
         }
         assert_without(SECRET_MARK, &database, &run);
         assert!(rows(&database).is_empty());
@@ -114,7 +114,7 @@ fn standard_input_is_read_to_its_end() {
         user_id(2),
         database.url()
     );
-    let told = shell(&program, &line);
-    assert_eq!(told, "pairs: 2 line(s) read, 2 imported, 0 known already, 0 bad\n");
+    let printed = shell(&program, &line);
+    assert_eq!(printed, "pairs: 2 line(s) read, 2 imported, 0 known already, 0 bad\n");
     assert_eq!(rows(&database), [format!("a {}", user_id(1)), format!("b {}", user_id(2))]);
 }

@@ -74,9 +74,9 @@ fn bytes_on_disk(database: &TestDatabase) -> String {
 
 /// Neither the output nor the database, tables and files, holds this.
 fn assert_without(mark: &str, database: &TestDatabase, run: &RunOutput) {
-    let told = format!("{}{}", run.stdout, run.stderr);
+    let output = format!("{}{}", run.stdout, run.stderr);
     for (place, text) in
-        [("output", told), ("tables", database.dump()), ("files", bytes_on_disk(database))]
+        [("output", output), ("tables", database.dump()), ("files", bytes_on_disk(database))]
     {
         assert!(!text.contains(mark), "in the {place}: {text}");
     }

@@ -86,8 +86,8 @@ both_engines! {
         let (_program, running, id) = under_way(&fixture).await;
         let (status, said) = running.interrupt();
         assert_eq!(status, Some(1), "{said}");
-        let told = format!("job {id} is cancelled; what it did stays, and the next backfill begins anew");
-        assert!(said.contains(&told), "{said}");
+        let message = format!("job {id} is cancelled; what it did stays, and the next backfill begins anew");
+        assert!(said.contains(&message), "{said}");
         assert_eq!((fixture.job("state").as_deref(), fixture.seen()), (Some("cancelled"), 500));
         assert!(fixture.job("finished_at").is_some());
         assert_eq!(fixture.database.count("users"), PAGE);
@@ -104,8 +104,8 @@ both_engines! {
         let (_program, running, id) = under_way(&fixture).await;
         let (status, said) = running.terminate();
         assert_eq!(status, Some(1), "{said}");
-        let told = format!("stopped; job {id} goes on where it stood as soon as a service, or `usersync backfill`, takes it up");
-        assert!(said.contains(&told), "{said}");
+        let message = format!("stopped; job {id} goes on where it stood as soon as a service, or `usersync backfill`, takes it up");
+        assert!(said.contains(&message), "{said}");
         assert_eq!((fixture.job("state").as_deref(), fixture.job("leased_until")), (Some("running"), None));
         let asked = fixture.pages.asked().len();
         fixture.pages.open_all();

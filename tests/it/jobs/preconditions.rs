@@ -55,8 +55,8 @@ both_engines! {
         ] {
             let run = fixture.run_with(&theirs, arguments).await;
             assert_eq!(run.status, Some(1), "{arguments:?}: {run:?}");
-            let told = "is failed: wrong_instance: the API key belongs to ins_another, this table to ins_usersyncEmulator";
-            assert!(run.stderr.contains(told), "{arguments:?}: {run:?}");
+            let message = "is failed: wrong_instance: the API key belongs to ins_another, this table to ins_usersyncEmulator";
+            assert!(run.stderr.contains(message), "{arguments:?}: {run:?}");
             assert!(run.stderr.contains("Set CLERK_SECRET_KEY to a key of that instance"), "{run:?}");
         }
         assert!(fixture.rows() == rows, "something was written");
@@ -95,8 +95,8 @@ both_engines! {
         ] {
             let run = fixture.run(arguments).await;
             assert_eq!((run.status, run.stdout.as_str()), (Some(1), ""), "{run:?}");
-            let told = format!("with other options is active: job {id}. Run it to its end first, or cancel it with POST /v1/jobs/{id}/cancel");
-            assert!(run.stderr.contains(&told), "{run:?}");
+            let message = format!("with other options is active: job {id}. Run it to its end first, or cancel it with POST /v1/jobs/{id}/cancel");
+            assert!(run.stderr.contains(&message), "{run:?}");
         }
         assert_eq!(fixture.jobs("state"), [Some("queued".into()), Some("queued".into())]);
         assert_eq!((fixture.database.count("users"), fixture.emulator.counts().all_requests()), (0, 0));

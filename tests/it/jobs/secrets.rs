@@ -33,12 +33,12 @@ fn crowd(engine: Engine) -> JobFixture {
     fixture
 }
 
-fn assert_silent(fixture: &JobFixture, told: &str) {
+fn assert_silent(fixture: &JobFixture, output: &str) {
     let credentials = fixture.emulator.credentials();
     let secrets = [&*credentials.secret_key, &*credentials.webhook_secret, ADMIN_TOKEN];
     let jobs: Vec<String> =
         fixture.standing().into_iter().filter(|line| line.starts_with("jobs: ")).collect();
-    for (place, text) in [("what was told", told), ("the jobs", &jobs.join("\n"))] {
+    for (place, text) in [("the output", output), ("the jobs", &jobs.join("\n"))] {
         for word in WORDS.into_iter().chain(secrets) {
             assert!(!text.contains(word), "{word} in {place}:\n{text}");
         }
@@ -53,14 +53,14 @@ both_engines! {
     async fn a_job_tells_nothing_personal_and_no_secret_whatever_goes_wrong(engine) {
         let fixture = crowd(engine);
         let logged = [("RUST_LOG", "trace")];
-        let mut told = String::new();
+        let mut output = String::new();
         // One who cannot be read, and one who cannot be stored.
         let ids = fixture.ids();
         fixture.pages.spoil(&ids[0]);
         for arguments in [&["backfill", "--dry-run"][..], &["backfill"], &["reconcile", "--json"]] {
-            told += &all(&fixture.run_with(&logged, arguments).await);
+            output += &all(&fixture.run_with(&logged, arguments).await);
         }
-        assert!(told.contains("the job succeeded") && told.contains("a page is committed"), "{told}");
+        assert!(output.contains("the job succeeded") && output.contains("a page is committed"), "{output}");
         fixture.database.execute("DELETE FROM users");
         fixture.database.execute(match engine {
             Engine::Postgres => "ALTER TABLE users ADD CHECK (last_name <> 'Lovelock1')",
@@ -69,28 +69,28 @@ both_engines! {
                  BEGIN SELECT RAISE(ABORT, 'Lovelock1 is refused'); END"
             }
         });
-        told += &all(&fixture.run_with(&logged, &["backfill"]).await);
-        assert!(told.contains("a user cannot be stored"), "{told}");
+        output += &all(&fixture.run_with(&logged, &["backfill"]).await);
+        assert!(output.contains("a user cannot be stored"), "{output}");
         assert!(fixture.rows().iter().any(|line| line.contains("Lovelock3")));
         fixture.emulator.set_outage(Outage::Unauthorized);
         let refused = fixture.run_with(&logged, &["backfill"]).await;
         assert!(refused.stderr.contains("refuses the API key"), "{refused:?}");
-        told += &all(&refused);
-        assert_silent(&fixture, &told);
+        output += &all(&refused);
+        assert_silent(&fixture, &output);
     }
 
     async fn a_replica_tells_nothing_either(engine) {
         let fixture = crowd(engine);
         fixture.pages.spoil(&fixture.ids()[0]);
         let service = fixture.service().await;
-        let mut told = String::new();
+        let mut output = String::new();
         for kind in ["backfill", "reconcile", "drift"] {
-            told += &service.finish_job(json!({"kind": kind})).await.to_string();
+            output += &service.finish_job(json!({"kind": kind})).await.to_string();
         }
         let body = json!({"kind": "backfill", "email": "adalbert@example.org"}).to_string();
-        told += &service.ask_as(Some(ADMIN_TOKEN), Method::POST, "/v1/jobs", Some(body)).await.body.to_string();
-        told += &service.get_as(ADMIN_TOKEN, "/v1/jobs").await.body.to_string();
-        told += &service.log();
-        assert_silent(&fixture, &told);
+        output += &service.ask_as(Some(ADMIN_TOKEN), Method::POST, "/v1/jobs", Some(body)).await.body.to_string();
+        output += &service.get_as(ADMIN_TOKEN, "/v1/jobs").await.body.to_string();
+        output += &service.log();
+        assert_silent(&fixture, &output);
     }
 }

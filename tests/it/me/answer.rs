@@ -45,8 +45,8 @@ both_engines! {
         for ahead in [30, 3600] {
             let end = now_seconds() + ahead;
             let answer = app.get_as(&tokens.with("exp", end), "/v1/me").await;
-            let told: jiff::Timestamp = answer.body["expires_at"].as_str().unwrap().parse().unwrap();
-            assert_eq!(told.as_second(), end);
+            let expiry: jiff::Timestamp = answer.body["expires_at"].as_str().unwrap().parse().unwrap();
+            assert_eq!(expiry.as_second(), end);
         }
         let endless = app.get_as(&tokens.with("exp", i64::MAX), "/v1/me").await;
         assert_eq!((endless.status.as_u16(), &endless.body["expires_at"]), (200, &Value::Null));

@@ -26,17 +26,17 @@ async fn tell(
     enough: Arc<AtomicBool>,
 ) -> usize {
     let (mut rng, ids) = (Rng::seeded(seed), emulator.issued_ids());
-    let mut told = 0;
+    let mut sent = 0;
     while !enough.load(Ordering::Relaxed) {
         let id = &ids[rng.below(ids.len())];
-        let name = json!({"last_name": format!("{seed}-{told}")});
+        let name = json!({"last_name": format!("{seed}-{sent}")});
         let user = emulator.update_user(id, name).unwrap();
         let replica = &replicas[rng.below(replicas.len())];
         let answer = replica.client.send(&event_of(&user)).await;
         assert_eq!(answer.status, 200, "{answer:?}");
-        told += 1;
+        sent += 1;
     }
-    told
+    sent
 }
 
 #[tokio::test]
@@ -60,8 +60,8 @@ async fn jobs_and_the_webhooks_of_three_replicas_cause_no_deadlock_and_end_right
         assert_eq!(run(&replicas[round % 3], kind).await["counters"]["seen"], USERS);
     }
     enough.store(true, Ordering::Relaxed);
-    let told: usize = load.join_all().await.into_iter().sum();
-    assert!(told > ROUNDS * USERS / 10, "the webhooks were at it: {told}");
+    let sent: usize = load.join_all().await.into_iter().sum();
+    assert!(sent > ROUNDS * USERS / 10, "the webhooks were at it: {sent}");
     until("all is written back", async || (database.count("write_backs") == 0).then_some(())).await;
     run(&replicas[0], "reconcile").await;
     assert_eq!(live(&database), there(&emulator));

@@ -37,11 +37,11 @@ both_engines! {
         let (app, _relay) = in_step(engine).await;
         let planted = plant(&app);
         app.database.execute("DELETE FROM pinned_instances");
-        let told = preview(&app, "reconcile").await;
-        assert_counted(&told, &found(&app, &planted));
+        let dry = preview(&app, "reconcile").await;
+        assert_counted(&dry, &found(&app, &planted));
         assert_eq!(app.database.count("pinned_instances"), 0);
         let done = reconcile(&app).await;
-        assert_eq!((&told["counters"], &done["write_back"]), (&done["counters"], &Value::Null));
+        assert_eq!((&dry["counters"], &done["write_back"]), (&done["counters"], &Value::Null));
         assert_agreed(&app);
         let users = app.emulator.users().len();
         assert_counted(&preview(&app, "reconcile").await, &[("seen", users), ("unchanged", users)]);
@@ -53,9 +53,9 @@ both_engines! {
             app.sign_up(name);
         }
         for kind in ["backfill", "reconcile"] {
-            let told = preview(&app, kind).await;
-            assert_counted(&told, &[("seen", 3), ("created", 3), ("missing", 3)]);
-            would_write(&told, 3, [3, 3, 0], 0);
+            let dry = preview(&app, kind).await;
+            assert_counted(&dry, &[("seen", 3), ("created", 3), ("missing", 3)]);
+            would_write(&dry, 3, [3, 3, 0], 0);
         }
         for table in ["users", "pinned_instances", "write_backs", "absences", "job_candidates"] {
             assert_eq!(app.database.count(table), 0, "{table}");
@@ -64,10 +64,10 @@ both_engines! {
 
     async fn a_dry_run_says_what_would_be_written_to_the_provider_and_what_stands_in_the_way(engine) {
         let app = various(engine).await;
-        let told = preview(&app, "reconcile").await;
-        assert_counted(&told, &[("seen", 8), ("unchanged", 6), ("created", 1), ("missing", 1), ("tombstoned", 1)]);
+        let dry = preview(&app, "reconcile").await;
+        assert_counted(&dry, &[("seen", 8), ("unchanged", 6), ("created", 1), ("missing", 1), ("tombstoned", 1)]);
         // Our id for those without one, a role likewise, and what an operator chose.
-        would_write(&told, 5, [3, 4, 1], 3);
+        would_write(&dry, 5, [3, 4, 1], 3);
     }
 }
 

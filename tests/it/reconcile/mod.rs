@@ -103,11 +103,11 @@ fn live(database: &TestDatabase) -> Vec<String> {
 }
 
 fn there(emulator: &TestEmulator) -> Vec<String> {
-    let told = |user: &Value| {
+    let line = |user: &Value| {
         let name = user["first_name"].as_str().unwrap_or("-");
         format!("{} {} {name}", user["id"].as_str().unwrap(), user["updated_at"])
     };
-    let mut users: Vec<String> = emulator.users().iter().map(told).collect();
+    let mut users: Vec<String> = emulator.users().iter().map(line).collect();
     users.sort_unstable();
     users
 }

@@ -4,7 +4,7 @@ use crate::support::{TestApp, deleted, outcomes, user_id};
 use clerk_emulator::Outage;
 use serde_json::{Value, json};
 
-fn told(outcome: &str) -> (String, Option<String>) {
+fn plain(outcome: &str) -> (String, Option<String>) {
     (outcome.to_owned(), None)
 }
 
@@ -16,10 +16,10 @@ both_engines! {
     async fn a_user_is_created_then_unchanged_then_updated(engine) {
         let app = TestApp::builder(engine).manual_events().no_write_back().start().await;
         let id = app.sign_up("Ada");
-        assert_eq!(app.resync_one(&id).await, told("created"));
-        assert_eq!(app.resync_one(&id).await, told("unchanged"));
+        assert_eq!(app.resync_one(&id).await, plain("created"));
+        assert_eq!(app.resync_one(&id).await, plain("unchanged"));
         app.emulator.update_user(&id, json!({"first_name": "Grace"}));
-        assert_eq!(app.resync_one(&id).await, told("updated"));
+        assert_eq!(app.resync_one(&id).await, plain("updated"));
         assert_eq!(app.user(&id).await["first_name"], "Grace");
     }
 
@@ -31,9 +31,9 @@ both_engines! {
         let local = ["updated_at", "synced_at", "created_at", "id"];
         let before = local.map(|column| app.column(&id, column));
         assert_eq!(app.column(&id, "last_fetched_at"), None);
-        assert_eq!(app.resync_one(&id).await, told("unchanged"));
+        assert_eq!(app.resync_one(&id).await, plain("unchanged"));
         let first = app.column(&id, "last_fetched_at");
-        assert_eq!(app.resync_one(&id).await, told("unchanged"));
+        assert_eq!(app.resync_one(&id).await, plain("unchanged"));
         let second = app.column(&id, "last_fetched_at");
         assert!(first.is_some() && second > first, "{first:?} {second:?}");
         assert_eq!(local.map(|column| app.column(&id, column)), before);
@@ -45,11 +45,11 @@ both_engines! {
         let id = app.sign_up("Ada");
         app.send(&deleted(&id)).await;
         let tombstone = app.user(&id).await;
-        assert_eq!(app.resync_one(&id).await, told("tombstoned"));
+        assert_eq!(app.resync_one(&id).await, plain("tombstoned"));
         app.emulator.delete_user(&id);
-        assert_eq!(app.resync_one(&id).await, told("tombstoned"));
+        assert_eq!(app.resync_one(&id).await, plain("tombstoned"));
         app.emulator.set_outage(Outage::Unauthorized);
-        assert_eq!(app.resync_one(&id).await, told("tombstoned"));
+        assert_eq!(app.resync_one(&id).await, plain("tombstoned"));
         assert_eq!(app.user(&id).await, tombstone);
     }
 
@@ -59,14 +59,14 @@ both_engines! {
         app.resync(&app.emulator.issued_ids()).await;
         app.emulator.delete_user(&gone);
         for _ in 0..2 {
-            assert_eq!(app.resync_one(&gone).await, told("absent"));
+            assert_eq!(app.resync_one(&gone).await, plain("absent"));
         }
         assert_eq!(app.user(&gone).await["status"], "deleted");
     }
 
     async fn a_user_whom_nobody_knows_is_unknown_and_leaves_no_trace(engine) {
         let app = TestApp::builder(engine).manual_events().start().await;
-        assert_eq!(app.resync_one(&user_id(1)).await, told("unknown"));
+        assert_eq!(app.resync_one(&user_id(1)).await, plain("unknown"));
         for table in ["users", "absences", "write_backs"] {
             assert_eq!(app.database.count(table), 0, "{table}");
         }
@@ -102,8 +102,8 @@ both_engines! {
         let expected = ["unchanged", "updated", "unknown", "tombstoned", "created", "absent"];
         assert_eq!(outcomes(&answer), expected);
         let data = answer.body["data"].as_array().unwrap();
-        let told: Vec<&Value> = data.iter().map(|one| &one["external_id"]).collect();
-        assert_eq!(told, [&same, &changed, &invented, &dead, &new, &gone]);
+        let ids: Vec<&Value> = data.iter().map(|one| &one["external_id"]).collect();
+        assert_eq!(ids, [&same, &changed, &invented, &dead, &new, &gone]);
         for one in data {
             let external_id = one["external_id"].as_str().unwrap();
             let ours = if external_id == invented { None } else { app.column(external_id, "id") };

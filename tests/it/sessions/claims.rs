@@ -1,6 +1,6 @@
 //! Claims that the right key signed, and that are refused all the same.
 
-use super::{Case, assert_refused_both_ways, by_pem, by_signer, me, own};
+use super::{TokenCase, assert_refused_both_ways, by_pem, by_signer, me, own};
 use crate::support::{PARTY, SessionTokens, Signer, now_seconds};
 use serde_json::{Value, json};
 
@@ -10,14 +10,14 @@ fn changed(
     name: &'static str,
     values: &[Value],
     code: &'static str,
-) -> Vec<Case> {
-    let mut cases: Vec<Case> =
+) -> Vec<TokenCase> {
+    let mut cases: Vec<TokenCase> =
         values.iter().map(|value| (name, tokens.with(name, value.clone()), code)).collect();
     cases.push((name, tokens.with(name, json!({"a": [name]})), code));
     cases
 }
 
-fn times(tokens: &SessionTokens) -> Vec<Case> {
+fn times(tokens: &SessionTokens) -> Vec<TokenCase> {
     let now = now_seconds();
     vec![
         ("expired", tokens.with("exp", now - 3600), "token_expired"),

@@ -1,6 +1,8 @@
 //! What is no session token of this instance: by its header, its signature, or altogether.
 
-use super::{Case, assert_refused, assert_refused_both_ways, by_key_set, by_pem, by_signer, own};
+use super::{
+    TokenCase, assert_refused, assert_refused_both_ways, by_key_set, by_pem, by_signer, own,
+};
 use crate::support::{Answer, PARTY, SessionTokens, Signer};
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
@@ -16,7 +18,7 @@ fn parts(token: &str) -> [String; 3] {
     token.split('.').map(str::to_owned).collect::<Vec<_>>().try_into().unwrap()
 }
 
-fn tampered(tokens: &SessionTokens) -> Vec<Case> {
+fn tampered(tokens: &SessionTokens) -> Vec<TokenCase> {
     let [header, payload, signature] = parts(&tokens.good());
     let mut claims = tokens.claims();
     claims["sub"] = "user_somebody_else".into();
@@ -36,7 +38,7 @@ fn tampered(tokens: &SessionTokens) -> Vec<Case> {
     ]
 }
 
-fn garbage(tokens: &SessionTokens) -> Vec<Case> {
+fn garbage(tokens: &SessionTokens) -> Vec<TokenCase> {
     let good = tokens.good();
     let [header, payload, signature] = parts(&good);
     let list = part(&json!(["RS256"]));

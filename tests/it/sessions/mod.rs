@@ -51,24 +51,27 @@ async fn me(app: &TestApp, token: &str) -> Answer {
 }
 
 /// What a token is, the token, and the code with which it is refused.
-type Case = (&'static str, String, &'static str);
+type TokenCase = (&'static str, String, &'static str);
 
 /// Asks with tokens that must be refused, then with one that must not.
-async fn assert_refused(app: &TestApp, cases: Vec<Case>, good: &str) {
+async fn assert_refused(app: &TestApp, cases: Vec<TokenCase>, good: &str) {
     for (what, token, code) in cases {
         let answer = me(app, &token).await;
         assert_eq!(answer.status, 401, "{what}: {answer:?}");
         assert_eq!(answer.code(), code, "{what}");
         assert_eq!(answer.headers["www-authenticate"], "Bearer", "{what}");
         assert_eq!(answer.headers["cache-control"], "no-store", "{what}");
-        assert!(token.len() < 20 || !answer.body.to_string().contains(&token), "{what} is told");
+        assert!(token.len() < 20 || !answer.body.to_string().contains(&token), "{what} is quoted");
     }
     let answer = me(app, good).await;
     assert_eq!(answer.status, 200, "{answer:?}");
 }
 
 /// Likewise where the key is a setting, and where it is fetched.
-async fn assert_refused_both_ways(engine: Engine, cases: impl Fn(&SessionTokens) -> Vec<Case>) {
+async fn assert_refused_both_ways(
+    engine: Engine,
+    cases: impl Fn(&SessionTokens) -> Vec<TokenCase>,
+) {
     let (app, tokens) = by_pem(engine, PARTY).await;
     assert_refused(&app, cases(&tokens), &tokens.good()).await;
     let (app, id) = by_key_set(engine, PARTY).await;

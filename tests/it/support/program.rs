@@ -132,8 +132,8 @@ impl Running {
         }
     }
 
-    /// The lines that it told its user to copy, as far as they have come: commands in a shell of
-    /// their own, or of this program.
+    /// The lines to copy that it printed so far: commands in a shell of their own, or of this
+    /// program.
     pub fn lines_to_copy(&self) -> Vec<String> {
         let lines = self.said.lines().filter_map(|line| line.strip_prefix("  "));
         let commands = lines.filter(|line| line.starts_with('(') || line.contains(" --env-file "));

@@ -127,15 +127,15 @@ both_engines! {
         let (app, _relay, id, _) = settled(engine).await;
         for number in 0..8 {
             app.set_override(&id, json!({"plan": format!("plan{number}")})).await;
-            let told = async || (app.override_and_source(&id).split(' ').nth(2) == Some("-") || number > 3).then_some(());
-            until("a choice is told", told).await;
+            let acknowledged = async || (app.override_and_source(&id).split(' ').nth(2) == Some("-") || number > 3).then_some(());
+            until("an override is acknowledged", acknowledged).await;
         }
         app.emulator.deliver_to(Some(app.client.url.clone()));
         app.until_limited().await;
         let other = app.sign_up("Grace");
         app.emulator.wait_until_idle().await;
-        let told = async || (app.outbox() == [format!("{id} due")]).then_some(());
-        until("another user is told", told).await;
+        let others_written = async || (app.outbox() == [format!("{id} due")]).then_some(());
+        until("another user is written to", others_written).await;
         assert_eq!(app.metadata(&other)["role"], "user");
     }
 

@@ -68,10 +68,10 @@ both_engines! {
         let (database, emulator, _) = backfilled(engine).await;
         let app = TestApp::builder(database).emulator(&emulator).start().await;
         app.quiet().await;
-        let told = app.emulator.counts().requests_of("metadata_patch");
+        let writes = app.emulator.counts().requests_of("metadata_patch");
         app.run_job(json!({"kind": "reconcile"})).await;
         assert_eq!(app.outbox(), [""; 0]);
-        assert_eq!(app.emulator.counts().requests_of("metadata_patch"), told);
+        assert_eq!(app.emulator.counts().requests_of("metadata_patch"), writes);
     }
 }
 

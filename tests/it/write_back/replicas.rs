@@ -14,7 +14,7 @@ fn sign_up(emulator: &TestEmulator, number: usize) -> Value {
 }
 
 /// Checks that every user holds the id of its row, and a role; returns how many calls it took.
-fn told(emulator: &TestEmulator, database: &TestDatabase) -> usize {
+fn assert_written_back(emulator: &TestEmulator, database: &TestDatabase) -> usize {
     let rows = database.query("SELECT external_id || ' ' || id AS value FROM users ORDER BY 1");
     let rows: Vec<String> = rows.into_iter().flatten().collect();
     let mut held: Vec<String> = Vec::new();
@@ -58,7 +58,7 @@ async fn told_though_killed(engine: Engine) {
     }
     emulator.wait_until_idle().await;
     database.until_none("write_backs").await;
-    let calls = told(&emulator, &database);
+    let calls = assert_written_back(&emulator, &database);
     assert!((USERS..=USERS + KILLS * AT_ONCE).contains(&calls), "{calls}");
     let repeated = emulator.issued_ids().iter().map(|id| emulator.metadata_writes(id)).max();
     assert!(repeated.unwrap() <= 2, "a lost answer is looked for before anything is sent again");
@@ -77,7 +77,7 @@ async fn three_replicas_make_exactly_one_call_a_user() {
     emulator.wait_until_idle().await;
     database.until_none("write_backs").await;
     emulator.wait_until_idle().await;
-    assert_eq!(told(&emulator, &database), USERS);
+    assert_eq!(assert_written_back(&emulator, &database), USERS);
 }
 
 /// Events, overrides, resyncs and write-backs of few users through three replicas at once: all
@@ -121,7 +121,7 @@ async fn hot_users_cause_no_deadlock_and_end_right() {
     emulator.wait_until_idle().await;
     database.until_none("write_backs").await;
     emulator.wait_until_idle().await;
-    told(&emulator, &database);
+    assert_written_back(&emulator, &database);
     for id in ids.iter() {
         let user = emulator.user(id).unwrap();
         let expected = format!(

@@ -28,14 +28,14 @@ const MOST_DELAY: usize = 8;
 /// What is seen, and how many instants later each is committed; what is due at one instant is
 /// committed one after the other, or at the same moment.
 #[derive(Clone, Debug)]
-struct Case {
+struct PageCase {
     sights: Vec<(Sight, usize)>,
     together: bool,
 }
 
-fn case() -> impl Strategy<Value = Case> {
+fn case() -> impl Strategy<Value = PageCase> {
     let sights = prop::collection::vec((sight(), 0..=MOST_DELAY), 1..=MOST_SIGHTS);
-    (sights, any::<bool>()).prop_map(|(sights, together)| Case { sights, together })
+    (sights, any::<bool>()).prop_map(|(sights, together)| PageCase { sights, together })
 }
 
 #[test]
@@ -128,7 +128,7 @@ impl Seen {
     }
 }
 
-impl Case {
+impl PageCase {
     /// Observes and commits everything at its time; returns what was seen of each user.
     async fn happen(&self, ids: &[String; USERS], jobs: &Arc<Jobs>) -> [Seen; USERS] {
         let mut seen: [Seen; USERS] = Default::default();
