@@ -1,19 +1,17 @@
-//! `/v1/jobs`: long work is started, watched and cancelled; `GET /v1/drift`: the last report of what
-//! differs.
+//! `/v1/jobs`: an operator starts, watches and cancels long work.
 
 use super::authorization::require;
-use super::users::{ListPage, PageRequest, next_cursor, query_pairs};
+use super::pagination::{ListPage, PageRequest, next_cursor, query_pairs};
 use super::{AppState, Problem, body};
 use crate::access::Access;
 use crate::domain::JobKind;
-use crate::store::Moment;
 use crate::store::jobs::{JobRecord, JobRequest};
-use crate::sync::jobs::{DriftReport, JobView};
+use crate::sync::jobs::JobView;
 use actix_web::http::StatusCode;
 use actix_web::http::header::{CACHE_CONTROL, LOCATION};
 use actix_web::web::{Data, Path, Payload};
 use actix_web::{HttpRequest, HttpResponse, HttpResponseBuilder};
-use serde::{Deserialize, Serialize};
+use serde::Deserialize;
 
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -23,15 +21,6 @@ struct StartJobBody {
     dry_run: bool,
     #[serde(default)]
     allow_mass_delete: bool,
-}
-
-#[derive(Serialize)]
-struct DriftResponse {
-    job_id: String,
-    started_at: Option<Moment>,
-    finished_at: Option<Moment>,
-    #[serde(flatten)]
-    report: DriftReport,
 }
 
 /// Starts a job, or says which one is active.
@@ -107,20 +96,6 @@ pub(super) async fn cancel(
     let job = job.ok_or_else(not_found)?;
     tracing::info!(token = token_name.0, job = job.id, state = job.state, "a job is cancelled");
     Ok(answer(StatusCode::OK).json(view(&job)))
-}
-
-/// Shows the last report of what differs.
-pub(super) async fn drift(
-    state: Data<AppState>,
-    request: HttpRequest,
-) -> Result<HttpResponse, Problem> {
-    require(&state, &request, Access::Administer)?;
-    let Some((job, report)) = DriftReport::last(&state.store, state.source).await? else {
-        let detail = "nobody has looked for drift yet; POST /v1/jobs with `{\"kind\":\"drift\"}`, or run `usersync drift`";
-        return Err(Problem::new(StatusCode::NOT_FOUND, "no_drift_report", detail));
-    };
-    let JobRecord { id: job_id, started_at, finished_at, .. } = job;
-    Ok(answer(StatusCode::OK).json(DriftResponse { job_id, started_at, finished_at, report }))
 }
 
 fn answer(status: StatusCode) -> HttpResponseBuilder {

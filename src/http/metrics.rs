@@ -1,6 +1,6 @@
 //! `/metrics`, for Prometheus.
 
-use super::{AppState, Problem, problem};
+use super::{AppState, Problem, fallback};
 use crate::sync::jobs::DriftReport;
 use actix_web::web::Data;
 use actix_web::{HttpRequest, HttpResponse};
@@ -20,7 +20,7 @@ pub(super) async fn public(
     if state.shows_metrics && !forwarded {
         Ok(show(state).await)
     } else {
-        problem::route_not_found().await
+        fallback::route_not_found().await
     }
 }
 

@@ -6,13 +6,15 @@
 
 mod authorization;
 mod body;
-mod choice;
 mod delivery_body;
+mod drift;
+mod fallback;
 mod health;
+mod html;
 mod jobs;
 mod me;
 mod metrics;
-mod page;
+mod pagination;
 pub mod problem;
 mod request_id;
 mod resync;
@@ -20,6 +22,7 @@ mod session;
 mod sign_in_sync;
 mod users;
 mod webhooks;
+mod write_backs;
 
 pub use problem::Problem;
 pub use request_id::tag;
@@ -36,6 +39,10 @@ use actix_web::web::{self, ServiceConfig};
 use actix_web::{HttpResponse, Resource, Route, guard};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
+
+/// How soon to come again after a 503, in seconds: the provider's own second attempt comes
+/// after five.
+pub(super) const RETRY_AFTER_SECONDS: u32 = 5;
 
 /// What the routes work with.
 pub struct AppState {
@@ -120,7 +127,7 @@ pub fn routes(config: &mut ServiceConfig) {
                 .service(
                     resource("/users/{id}", "GET, HEAD, PATCH")
                         .route(get_or_head().to(users::get))
-                        .route(web::patch().to(choice::set_override)),
+                        .route(web::patch().to(users::set_override)),
                 )
                 .service(
                     resource("/jobs", "GET, HEAD, POST")
@@ -129,21 +136,20 @@ pub fn routes(config: &mut ServiceConfig) {
                 )
                 .service(resource("/jobs/{id}", GET_HEAD).route(get_or_head().to(jobs::show)))
                 .service(resource("/jobs/{id}/cancel", "POST").route(web::post().to(jobs::cancel)))
-                .service(resource("/drift", GET_HEAD).route(get_or_head().to(jobs::drift)))
+                .service(resource("/drift", GET_HEAD).route(get_or_head().to(drift::show)))
                 .service(resource("/reconcile", "POST").route(web::post().to(resync::resync)))
                 .service(
-                    resource("/write-backs", GET_HEAD)
-                        .route(get_or_head().to(resync::list_write_backs)),
+                    resource("/write-backs", GET_HEAD).route(get_or_head().to(write_backs::list)),
                 )
-                .default_service(web::to(problem::not_found_for_admin)),
+                .default_service(web::to(fallback::not_found_for_admin)),
         )
-        .default_service(web::to(problem::route_not_found));
+        .default_service(web::to(fallback::route_not_found));
 }
 
 /// An address that takes these methods, and says so to whoever comes by another.
 fn resource(path: &str, methods: &'static str) -> Resource {
     let refuse =
-        move || async move { Err::<HttpResponse, Problem>(problem::method_not_allowed(methods)) };
+        move || async move { Err::<HttpResponse, Problem>(fallback::method_not_allowed(methods)) };
     web::resource(path).default_service(web::to(refuse))
 }
 
@@ -159,5 +165,5 @@ fn get_or_head() -> Route {
 pub fn metrics_routes(config: &mut ServiceConfig) {
     config
         .route("/metrics", web::get().to(metrics::show))
-        .default_service(web::to(problem::route_not_found));
+        .default_service(web::to(fallback::route_not_found));
 }

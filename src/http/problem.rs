@@ -4,25 +4,19 @@
 //! A 4xx says what to do; a 5xx never shows internals: its cause is logged with the request's
 //! id, once, by [`super::request_id`], where every problem passes on its way out.
 
-use super::AppState;
-use super::authorization::require;
-use super::page::page;
+use super::RETRY_AFTER_SECONDS;
+use super::html::page;
 use super::webhooks::WebhookError;
-use crate::access::{Access, AccessError};
+use crate::access::AccessError;
 use crate::ingest::Unavailable;
 use crate::provider::session::{SessionError, TokenError};
 use crate::store::StoreError;
 use crate::webhook::Rejection;
 use actix_web::http::StatusCode;
 use actix_web::http::header::{ALLOW, CACHE_CONTROL, LOCATION, RETRY_AFTER, WWW_AUTHENTICATE};
-use actix_web::web::Data;
-use actix_web::{HttpRequest, HttpResponse, ResponseError};
+use actix_web::{HttpResponse, ResponseError};
 use serde::Serialize;
 use std::borrow::Cow;
-
-/// How soon to come again after a 503, in seconds: the provider's own second attempt comes
-/// after five.
-pub(super) const RETRY_AFTER_SECONDS: u32 = 5;
 
 /// An error on its way out.
 #[derive(Debug, thiserror::Error)]
@@ -83,6 +77,11 @@ impl Problem {
     /// The same, with where to look instead.
     pub(super) fn at(self, location: String) -> Self {
         Self { location: Some(location), ..self }
+    }
+
+    /// The same, with the methods that the resource takes.
+    pub(super) fn allowing(self, methods: &'static str) -> Self {
+        Self { allow: Some(methods), ..self }
     }
 
     /// The same as a page for people.
@@ -225,26 +224,4 @@ impl ResponseError for Problem {
     fn error_response(&self) -> HttpResponse {
         HttpResponse::new(self.status)
     }
-}
-
-/// Answers what no route matches.
-pub(super) async fn route_not_found() -> Result<HttpResponse, Problem> {
-    let detail = "there is nothing here; deliveries go to POST /webhooks/clerk, users are at GET /v1/users, and GET /v1/me says who is asking";
-    Err(Problem::new(StatusCode::NOT_FOUND, "not_found", detail))
-}
-
-/// What is said to whoever comes by another method than these.
-pub(super) fn method_not_allowed(methods: &'static str) -> Problem {
-    let detail = format!("this address takes {methods}");
-    let problem = Problem::new(StatusCode::METHOD_NOT_ALLOWED, "method_not_allowed", detail);
-    Problem { allow: Some(methods), ..problem }
-}
-
-/// Answers what no route below `/v1` matches: only an admin learns that it is not there.
-pub(super) async fn not_found_for_admin(
-    state: Data<AppState>,
-    request: HttpRequest,
-) -> Result<HttpResponse, Problem> {
-    require(&state, &request, Access::Administer)?;
-    route_not_found().await
 }

@@ -1,13 +1,9 @@
-//! `POST /v1/reconcile`: an operator has users fetched anew. `GET /v1/write-backs`: what the
-//! provider is still to be told, and what stands in the way.
+//! `POST /v1/reconcile`: an operator has named users fetched from the provider again.
 
 use super::authorization::require;
-use super::users::{PageRequest, next_cursor, query_pairs};
 use super::{AppState, Problem, body};
 use crate::access::Access;
-use crate::store::write_backs::STATES;
 use crate::sync::ResyncResult;
-use actix_web::http::StatusCode;
 use actix_web::http::header::CACHE_CONTROL;
 use actix_web::web::{Data, Payload};
 use actix_web::{HttpRequest, HttpResponse};
@@ -52,23 +48,4 @@ pub(super) async fn resync(
 fn invalid() -> Problem {
     let detail = "send `{\"user_ids\":[\"…\"]}` with 1 to 100 ids, ours or the provider's; `\"take_over\":true` settles conflicts";
     Problem::bad_request("invalid_body", detail)
-}
-
-pub(super) async fn list_write_backs(
-    state: Data<AppState>,
-    request: HttpRequest,
-) -> Result<HttpResponse, Problem> {
-    require(&state, &request, Access::Administer)?;
-    let pairs = query_pairs(request.query_string(), &["limit", "cursor", "state"])?;
-    let PageRequest { limit, after } = PageRequest::parse(&pairs)?;
-    let wanted = pairs.get("state").filter(|state| !state.is_empty()).cloned();
-    if wanted.as_ref().is_some_and(|wanted| !STATES.contains(&wanted.as_str())) {
-        let detail = format!("`state` is one of {}", STATES.join(", "));
-        return Err(Problem::new(StatusCode::BAD_REQUEST, "invalid_state", detail));
-    }
-    let store = &state.store;
-    let mut data = store.list_write_backs(state.source, wanted, after, limit + 1).await?;
-    let next_cursor = next_cursor(&mut data, limit, |last| last.external_id());
-    let page = super::users::ListPage { data, next_cursor };
-    Ok(HttpResponse::Ok().insert_header((CACHE_CONTROL, "no-store")).json(page))
 }

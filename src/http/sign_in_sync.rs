@@ -6,8 +6,8 @@
 //! waits until that token is over, so that there is no loop of redirects. An application that names
 //! the same target each time loses the mark, so a cookie of this route says the same.
 
+use super::html::{PageLink, page};
 use super::me::MeResponse;
-use super::page::{PageLink, page};
 use super::session::{admitted, find, now, session};
 use super::{AppState, Problem};
 use crate::access::RedirectTarget;

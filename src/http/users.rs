@@ -1,36 +1,28 @@
-//! `GET /v1/users` and `GET /v1/users/{id}`, behind an admin or read token.
+//! `/v1/users`: users are listed and shown to read and admin tokens, and an admin overrides roles
+//! and plans.
+//!
+//! An override is stored here and sent to the provider; `null` drops one that the provider has not
+//! taken over yet. Everything else about a user is the provider's.
 
 use super::authorization::require;
-use super::{AppState, Problem};
+use super::pagination::{ListPage, PageRequest, next_cursor, query_pairs};
+use super::{AppState, Problem, body};
 use crate::access::Access;
-use crate::store::{UserFilter, UserRecord};
+use crate::domain::AllowedValues;
+use crate::store::{
+    Moment, Override, OverrideChange, OverrideError, USER_FIELDS, UserFilter, UserRecord,
+};
 use actix_web::http::StatusCode;
 use actix_web::http::header::CACHE_CONTROL;
-use actix_web::web::{Data, Path};
+use actix_web::web::{Data, Path, Payload};
 use actix_web::{HttpRequest, HttpResponse};
-use base64::Engine as _;
-use base64::engine::general_purpose::URL_SAFE_NO_PAD;
-use serde::Serialize;
-use std::collections::HashMap;
-
-/// How many users a page holds unless the caller says.
-const DEFAULT_LIMIT: i64 = 100;
-
-/// How many users a page may hold.
-const LIMITS: std::ops::RangeInclusive<i64> = 1..=500;
+use serde_json::{Map, Value};
 
 /// What can be asked for.
 const PARAMETERS: [&str; 6] = ["limit", "cursor", "status", "role", "plan", "email"];
 
 /// What a user's status may be.
 const STATUSES: [&str; 4] = ["active", "banned", "locked", "deleted"];
-
-/// A page of a list.
-#[derive(Serialize)]
-pub(super) struct ListPage<T> {
-    pub(super) data: Vec<T>,
-    pub(super) next_cursor: Option<String>,
-}
 
 pub(super) async fn get(
     state: Data<AppState>,
@@ -64,62 +56,6 @@ pub(super) async fn list(
     Ok(HttpResponse::Ok().insert_header((CACHE_CONTROL, "no-store")).json(page))
 }
 
-/// Which part of a list is asked for.
-pub(super) struct PageRequest {
-    /// How many at most.
-    pub(super) limit: i64,
-    /// Behind which id.
-    pub(super) after: Option<String>,
-}
-
-impl PageRequest {
-    /// Reads `limit` and `cursor`.
-    pub(super) fn parse(pairs: &HashMap<String, String>) -> Result<Self, Problem> {
-        let limit = match pairs.get("limit") {
-            None => DEFAULT_LIMIT,
-            Some(text) => {
-                text.parse().ok().filter(|limit| LIMITS.contains(limit)).ok_or_else(|| {
-                    Problem::bad_request("invalid_limit", "`limit` is a number from 1 to 500")
-                })?
-            }
-        };
-        let cursor = pairs.get("cursor").filter(|cursor| !cursor.is_empty());
-        let after = cursor.map(|cursor| decode(cursor)).transpose()?;
-        Ok(Self { limit, after })
-    }
-}
-
-/// Takes the one that is too many off a page, and says where the next page begins.
-pub(super) fn next_cursor<T>(
-    data: &mut Vec<T>,
-    limit: i64,
-    id: impl Fn(&T) -> &str,
-) -> Option<String> {
-    if i64::try_from(data.len()).unwrap_or(i64::MAX) <= limit {
-        return None;
-    }
-    data.pop();
-    data.last().map(|last| URL_SAFE_NO_PAD.encode(id(last)))
-}
-
-/// The parameters of a query, which may have these names and no others.
-pub(super) fn query_pairs(text: &str, names: &[&str]) -> Result<HashMap<String, String>, Problem> {
-    let pairs: HashMap<String, String> = form(text);
-    if let Some(unknown) = pairs.keys().find(|name| !names.contains(&name.as_str())) {
-        let detail = format!(
-            "there is no parameter `{}`; there are {}",
-            printable(unknown),
-            names.join(", ")
-        );
-        return Err(Problem::bad_request("unknown_parameter", detail));
-    }
-    if pairs.values().any(|value| value.contains('\0')) {
-        let detail = "a parameter holds a NUL character, which nobody has";
-        return Err(Problem::bad_request("invalid_parameter", detail));
-    }
-    Ok(pairs)
-}
-
 struct Query {
     filter: UserFilter,
     paging: PageRequest,
@@ -141,27 +77,88 @@ impl Query {
     }
 }
 
-fn form(text: &str) -> HashMap<String, String> {
-    actix_web::web::Query::<HashMap<String, String>>::from_query(text)
-        .map(actix_web::web::Query::into_inner)
-        .unwrap_or_default()
-}
-
-fn decode(cursor: &str) -> Result<String, Problem> {
-    let invalid = || {
-        Problem::bad_request(
-            "invalid_cursor",
-            "`cursor` is not one that an earlier page gave as `next_cursor`",
-        )
+pub(super) async fn set_override(
+    state: Data<AppState>,
+    request: HttpRequest,
+    id: Path<String>,
+    payload: Payload,
+) -> Result<HttpResponse, Problem> {
+    let token_name = require(&state, &request, Access::Administer)?;
+    let id = id.into_inner();
+    let body = body::read(payload).await?;
+    let overrides = parse_override(&state, &body)?;
+    if id.contains('\0') {
+        return Err(OverrideError::NotFound.into());
+    }
+    let now = Moment::from_millis(super::session::now().get());
+    let Some(now) = now else {
+        return Err(Problem::unavailable("not_running", "this machine's clock is not set"));
     };
-    let bytes = URL_SAFE_NO_PAD.decode(cursor).map_err(|_| invalid())?;
-    String::from_utf8(bytes).map_err(|_| invalid()).map(crate::domain::text::without_nul)
+    let words = state.entitlements.clone();
+    let (role, plan) = (overrides.role.to_string(), overrides.plan.to_string());
+    let user = state.store.set_override(id, words, overrides, now).await?;
+    tracing::info!(token = token_name.0, user.id = user.id(), role, plan, "an operator's choice");
+    if let Some(sync) = &state.sync {
+        sync.wake_write_back();
+    }
+    Ok(HttpResponse::Ok().insert_header((CACHE_CONTROL, "no-store")).json(user))
 }
 
-/// A name as it may be repeated: short, and without anything that is not a word.
-fn printable(name: &str) -> String {
-    name.chars()
-        .filter(|character| character.is_ascii_alphanumeric() || *character == '_')
-        .take(40)
-        .collect()
+fn parse_override(state: &AppState, body: &[u8]) -> Result<Override, Problem> {
+    let fields: Map<String, Value> = serde_json::from_slice(body).map_err(|_| {
+        let detail = "send a JSON object with `role`, `plan` or both, each a word or null";
+        Problem::bad_request("invalid_body", detail)
+    })?;
+    let refuse =
+        |code, detail: String| Problem::new(StatusCode::UNPROCESSABLE_ENTITY, code, detail);
+    let owned = |name: &&String| !is_ours(name) && USER_FIELDS.contains(&name.as_str());
+    if let Some(owned) = fields.keys().find(owned) {
+        let detail =
+            format!("`{owned}` is the provider's; change it there, and it comes here by itself");
+        return Err(refuse("provider_owned", detail));
+    }
+    if fields.is_empty() || !fields.keys().all(|name| is_ours(name)) {
+        return Err(refuse(
+            "unknown_field",
+            "there are `role` and `plan`, and nothing else".into(),
+        ));
+    }
+    Ok(Override {
+        role: override_change(&fields, "role", &state.entitlements.roles)?,
+        plan: override_change(&fields, "plan", &state.entitlements.plans)?,
+    })
+}
+
+/// Whether operators choose it; all else about a user is the provider's.
+fn is_ours(field: &str) -> bool {
+    matches!(field, "role" | "plan")
+}
+
+fn override_change(
+    fields: &Map<String, Value>,
+    name: &str,
+    known: &AllowedValues,
+) -> Result<OverrideChange, Problem> {
+    match fields.get(name) {
+        None => Ok(OverrideChange::Keep),
+        Some(Value::Null) => Ok(OverrideChange::Clear),
+        Some(Value::String(word)) if known.knows(word) => Ok(OverrideChange::Set(word.clone())),
+        Some(_) => {
+            let detail =
+                format!("`{name}` is null or a word that USERSYNC_{}S knows", name.to_uppercase());
+            Err(Problem::new(StatusCode::UNPROCESSABLE_ENTITY, "unknown_word", detail))
+        }
+    }
+}
+
+impl From<OverrideError> for Problem {
+    fn from(error: OverrideError) -> Self {
+        match error {
+            OverrideError::NotFound => not_found(),
+            OverrideError::Deleted => {
+                Self::new(StatusCode::CONFLICT, "user_deleted", "this user is deleted")
+            }
+            OverrideError::Store(error) => error.into(),
+        }
+    }
 }

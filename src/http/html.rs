@@ -39,7 +39,7 @@ pub(super) fn page(status: StatusCode, text: &str, link_to: Option<PageLink<'_>>
         .insert_header((CONTENT_SECURITY_POLICY, "default-src 'none'; frame-ancestors 'none'"))
         .insert_header((REFERRER_POLICY, "no-referrer"));
     if status == StatusCode::SERVICE_UNAVAILABLE {
-        response.insert_header((RETRY_AFTER, super::problem::RETRY_AFTER_SECONDS));
+        response.insert_header((RETRY_AFTER, super::RETRY_AFTER_SECONDS));
     }
     response.body(body)
 }

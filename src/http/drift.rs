@@ -1,0 +1,37 @@
+//! `GET /v1/drift`: the last report of what differs between the table and the provider.
+
+use super::authorization::require;
+use super::{AppState, Problem};
+use crate::access::Access;
+use crate::store::Moment;
+use crate::store::jobs::JobRecord;
+use crate::sync::jobs::DriftReport;
+use actix_web::http::StatusCode;
+use actix_web::http::header::CACHE_CONTROL;
+use actix_web::web::Data;
+use actix_web::{HttpRequest, HttpResponse};
+use serde::Serialize;
+
+#[derive(Serialize)]
+struct DriftResponse {
+    job_id: String,
+    started_at: Option<Moment>,
+    finished_at: Option<Moment>,
+    #[serde(flatten)]
+    report: DriftReport,
+}
+
+/// Shows the last report of what differs.
+pub(super) async fn show(
+    state: Data<AppState>,
+    request: HttpRequest,
+) -> Result<HttpResponse, Problem> {
+    require(&state, &request, Access::Administer)?;
+    let Some((job, report)) = DriftReport::last(&state.store, state.source).await? else {
+        let detail = "nobody has looked for drift yet; POST /v1/jobs with `{\"kind\":\"drift\"}`, or run `usersync drift`";
+        return Err(Problem::new(StatusCode::NOT_FOUND, "no_drift_report", detail));
+    };
+    let JobRecord { id: job_id, started_at, finished_at, .. } = job;
+    let response = DriftResponse { job_id, started_at, finished_at, report };
+    Ok(HttpResponse::Ok().insert_header((CACHE_CONTROL, "no-store")).json(response))
+}

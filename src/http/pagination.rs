@@ -1,0 +1,103 @@
+//! Pages of lists: `limit` and `cursor` of a request, `next_cursor` of its answer.
+//!
+//! Called by every handler that lists something. Knows no resource.
+
+use super::Problem;
+use base64::Engine as _;
+use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+use serde::Serialize;
+use std::collections::HashMap;
+
+/// How many users a page holds unless the caller says.
+const DEFAULT_LIMIT: i64 = 100;
+
+/// How many users a page may hold.
+const LIMITS: std::ops::RangeInclusive<i64> = 1..=500;
+
+/// A page of a list.
+#[derive(Serialize)]
+pub(super) struct ListPage<T> {
+    pub(super) data: Vec<T>,
+    pub(super) next_cursor: Option<String>,
+}
+
+/// Which part of a list is asked for.
+pub(super) struct PageRequest {
+    /// How many at most.
+    pub(super) limit: i64,
+    /// Behind which id.
+    pub(super) after: Option<String>,
+}
+
+impl PageRequest {
+    /// Reads `limit` and `cursor`.
+    pub(super) fn parse(pairs: &HashMap<String, String>) -> Result<Self, Problem> {
+        let limit = match pairs.get("limit") {
+            None => DEFAULT_LIMIT,
+            Some(text) => {
+                text.parse().ok().filter(|limit| LIMITS.contains(limit)).ok_or_else(|| {
+                    Problem::bad_request("invalid_limit", "`limit` is a number from 1 to 500")
+                })?
+            }
+        };
+        let cursor = pairs.get("cursor").filter(|cursor| !cursor.is_empty());
+        let after = cursor.map(|cursor| decode(cursor)).transpose()?;
+        Ok(Self { limit, after })
+    }
+}
+
+/// Takes the one that is too many off a page, and says where the next page begins.
+pub(super) fn next_cursor<T>(
+    data: &mut Vec<T>,
+    limit: i64,
+    id: impl Fn(&T) -> &str,
+) -> Option<String> {
+    if i64::try_from(data.len()).unwrap_or(i64::MAX) <= limit {
+        return None;
+    }
+    data.pop();
+    data.last().map(|last| URL_SAFE_NO_PAD.encode(id(last)))
+}
+
+/// The parameters of a query, which may have these names and no others.
+pub(super) fn query_pairs(text: &str, names: &[&str]) -> Result<HashMap<String, String>, Problem> {
+    let pairs: HashMap<String, String> = form(text);
+    if let Some(unknown) = pairs.keys().find(|name| !names.contains(&name.as_str())) {
+        let detail = format!(
+            "there is no parameter `{}`; there are {}",
+            printable(unknown),
+            names.join(", ")
+        );
+        return Err(Problem::bad_request("unknown_parameter", detail));
+    }
+    if pairs.values().any(|value| value.contains('\0')) {
+        let detail = "a parameter holds a NUL character, which nobody has";
+        return Err(Problem::bad_request("invalid_parameter", detail));
+    }
+    Ok(pairs)
+}
+
+fn form(text: &str) -> HashMap<String, String> {
+    actix_web::web::Query::<HashMap<String, String>>::from_query(text)
+        .map(actix_web::web::Query::into_inner)
+        .unwrap_or_default()
+}
+
+fn decode(cursor: &str) -> Result<String, Problem> {
+    let invalid = || {
+        Problem::bad_request(
+            "invalid_cursor",
+            "`cursor` is not one that an earlier page gave as `next_cursor`",
+        )
+    };
+    let bytes = URL_SAFE_NO_PAD.decode(cursor).map_err(|_| invalid())?;
+    String::from_utf8(bytes).map_err(|_| invalid()).map(crate::domain::text::without_nul)
+}
+
+/// A name as it may be repeated: short, and without anything that is not a word.
+fn printable(name: &str) -> String {
+    name.chars()
+        .filter(|character| character.is_ascii_alphanumeric() || *character == '_')
+        .take(40)
+        .collect()
+}
