@@ -1,13 +1,12 @@
 //! `GET /v1/drift`: the last report of what differs between the table and the provider.
 
 use super::authorization::require;
-use super::{AppState, Problem};
+use super::{AppState, Problem, json_no_store};
 use crate::access::Access;
 use crate::store::Moment;
 use crate::store::jobs::JobRecord;
 use crate::sync::jobs::DriftReport;
 use actix_web::http::StatusCode;
-use actix_web::http::header::CACHE_CONTROL;
 use actix_web::web::Data;
 use actix_web::{HttpRequest, HttpResponse};
 use serde::Serialize;
@@ -33,5 +32,5 @@ pub(super) async fn show(
     };
     let JobRecord { id: job_id, started_at, finished_at, .. } = job;
     let response = DriftResponse { job_id, started_at, finished_at, report };
-    Ok(HttpResponse::Ok().insert_header((CACHE_CONTROL, "no-store")).json(response))
+    Ok(json_no_store(response))
 }

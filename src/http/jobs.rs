@@ -2,15 +2,16 @@
 
 use super::authorization::require;
 use super::pagination::{ListPage, PageRequest, next_cursor, query_pairs};
-use super::{AppState, Problem, body};
+use super::{AppState, Problem, body, json_no_store, now, storable};
 use crate::access::Access;
 use crate::domain::JobKind;
+use crate::store::Moment;
 use crate::store::jobs::{JobRecord, JobRequest};
 use crate::sync::jobs::JobView;
 use actix_web::http::StatusCode;
 use actix_web::http::header::{CACHE_CONTROL, LOCATION};
 use actix_web::web::{Data, Path, Payload};
-use actix_web::{HttpRequest, HttpResponse, HttpResponseBuilder};
+use actix_web::{HttpRequest, HttpResponse};
 use serde::Deserialize;
 
 #[derive(Deserialize)]
@@ -50,7 +51,8 @@ pub(super) async fn start(
     );
     let location = format!("/v1/jobs/{}", job.id);
     if is_new {
-        return Ok(answer(StatusCode::ACCEPTED)
+        return Ok(HttpResponse::Accepted()
+            .insert_header((CACHE_CONTROL, "no-store"))
             .insert_header((LOCATION, location))
             .json(view(&job)));
     }
@@ -65,9 +67,9 @@ pub(super) async fn show(
     id: Path<String>,
 ) -> Result<HttpResponse, Problem> {
     require(&state, &request, Access::Administer)?;
-    let id = id.into_inner();
-    let job = if id.contains('\0') { None } else { state.store.find_job(id).await? };
-    Ok(answer(StatusCode::OK).json(view(&job.ok_or_else(not_found)?)))
+    let id = storable(id).ok_or_else(not_found)?;
+    let job = state.store.find_job(id).await?.ok_or_else(not_found)?;
+    Ok(json_no_store(view(&job)))
 }
 
 /// Lists jobs, newest first.
@@ -81,7 +83,7 @@ pub(super) async fn list(
     let mut jobs = state.store.list_jobs(state.source, after, limit + 1).await?;
     let next_cursor = next_cursor(&mut jobs, limit, |job| &job.id);
     let data: Vec<JobView> = jobs.iter().map(view).collect();
-    Ok(answer(StatusCode::OK).json(ListPage { data, next_cursor }))
+    Ok(json_no_store(ListPage { data, next_cursor }))
 }
 
 /// Cancels a job that has not ended; one that has stays as it is.
@@ -91,21 +93,14 @@ pub(super) async fn cancel(
     id: Path<String>,
 ) -> Result<HttpResponse, Problem> {
     let token_name = require(&state, &request, Access::Administer)?;
-    let id = id.into_inner();
-    let job = if id.contains('\0') { None } else { state.store.cancel_job(id).await? };
-    let job = job.ok_or_else(not_found)?;
+    let id = storable(id).ok_or_else(not_found)?;
+    let job = state.store.cancel_job(id).await?.ok_or_else(not_found)?;
     tracing::info!(token = token_name.0, job = job.id, state = job.state, "a job is cancelled");
-    Ok(answer(StatusCode::OK).json(view(&job)))
-}
-
-fn answer(status: StatusCode) -> HttpResponseBuilder {
-    let mut answer = HttpResponse::build(status);
-    answer.insert_header((CACHE_CONTROL, "no-store"));
-    answer
+    Ok(json_no_store(view(&job)))
 }
 
 fn view(job: &JobRecord) -> JobView {
-    JobView::of(job, crate::sync::jobs::now())
+    JobView::of(job, Moment::from_timestamp(now()))
 }
 
 fn not_found() -> Problem {

@@ -1,10 +1,9 @@
 //! `GET /v1/me`: who is asking?
 
 use super::session::{session, user_of};
-use super::{AppState, Problem};
+use super::{AppState, Problem, json_no_store};
 use crate::provider::session::Session;
 use crate::store::{Moment, UserRecord};
-use actix_web::http::header::CACHE_CONTROL;
 use actix_web::web::Data;
 use actix_web::{HttpRequest, HttpResponse};
 use serde::Serialize;
@@ -57,5 +56,5 @@ pub(super) async fn show(
     let session = session(&state, &request).await?;
     let (user, created) = user_of(&state, &session).await?;
     let me = MeResponse::new(&user, &session, created);
-    Ok(HttpResponse::Ok().insert_header((CACHE_CONTROL, "no-store")).json(me))
+    Ok(json_no_store(me))
 }

@@ -35,8 +35,11 @@ use crate::provider::session::Sessions;
 use crate::store::Store;
 use crate::sync::SyncService;
 use crate::telemetry::Metrics;
-use actix_web::web::{self, ServiceConfig};
+use actix_web::http::header::CACHE_CONTROL;
+use actix_web::web::{self, Path, ServiceConfig};
 use actix_web::{HttpResponse, Resource, Route, guard};
+use jiff::Timestamp;
+use serde::Serialize;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
@@ -151,6 +154,21 @@ fn resource(path: &str, methods: &'static str) -> Resource {
     let refuse =
         move || async move { Err::<HttpResponse, Problem>(fallback::method_not_allowed(methods)) };
     web::resource(path).default_service(web::to(refuse))
+}
+
+/// A JSON answer that no cache may keep: it holds personal data or changes by itself.
+fn json_no_store(body: impl Serialize) -> HttpResponse {
+    HttpResponse::Ok().insert_header((CACHE_CONTROL, "no-store")).json(body)
+}
+
+/// An id from a path; `None` where it holds a NUL, which no database stores and PostgreSQL rejects.
+fn storable(id: Path<String>) -> Option<String> {
+    Some(id.into_inner()).filter(|id| !id.contains('\0'))
+}
+
+#[expect(clippy::disallowed_methods, reason = "a request is an edge: its time is taken here")]
+fn now() -> Timestamp {
+    Timestamp::now()
 }
 
 /// The methods of [`get_or_head`].

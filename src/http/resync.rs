@@ -1,10 +1,9 @@
 //! `POST /v1/reconcile`: an operator has named users fetched from the provider again.
 
 use super::authorization::require;
-use super::{AppState, Problem, body};
+use super::{AppState, Problem, body, json_no_store};
 use crate::access::Access;
 use crate::sync::ResyncResult;
-use actix_web::http::header::CACHE_CONTROL;
 use actix_web::web::{Data, Payload};
 use actix_web::{HttpRequest, HttpResponse};
 use serde::{Deserialize, Serialize};
@@ -42,7 +41,7 @@ pub(super) async fn resync(
     let users = body.user_ids.len();
     tracing::info!(token = token_name.0, users, take_over = body.take_over, "a manual resync");
     let data = sync.resync(body.user_ids, body.take_over).await?;
-    Ok(HttpResponse::Ok().insert_header((CACHE_CONTROL, "no-store")).json(ResyncResponse { data }))
+    Ok(json_no_store(ResyncResponse { data }))
 }
 
 fn invalid() -> Problem {

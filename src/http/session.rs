@@ -3,14 +3,14 @@
 //! The row is read for every request: a token says who somebody was when it was signed, the table
 //! whether they may still come in.
 
-use super::{AppState, Problem};
+use super::{AppState, Problem, now};
+use crate::domain::UnixMillis;
 use crate::provider::session::{Session, TokenError};
 use crate::store::UserRecord;
 use crate::sync::SignInSyncError;
 use actix_web::HttpRequest;
 use actix_web::http::header::{AUTHORIZATION, COOKIE, HeaderValue};
 use actix_web::http::{Method, StatusCode};
-use jiff::Timestamp;
 
 /// The session of a request; cookies count only where nothing is changed.
 pub(super) async fn session(state: &AppState, request: &HttpRequest) -> Result<Session, Problem> {
@@ -23,7 +23,8 @@ pub(super) async fn session(state: &AppState, request: &HttpRequest) -> Result<S
     let cookies = headers.get_all(COOKIE).map(HeaderValue::as_bytes);
     let is_read = matches!(*request.method(), Method::GET | Method::HEAD);
     let token = sessions.token_of(authorization, cookies, is_read).ok_or(TokenError::Missing)?;
-    let session = sessions.verify(&token, now()).await?;
+    let now = UnixMillis::new(now().as_millisecond()).unwrap_or(UnixMillis::EPOCH);
+    let session = sessions.verify(&token, now).await?;
     if let Some(actor) = &session.impersonated_by {
         tracing::info!(user.external_id = session.external_id, actor, "an impersonated session");
     }
@@ -97,11 +98,4 @@ impl From<SignInSyncError> for Problem {
             SignInSyncError::Database(error) => error.into(),
         }
     }
-}
-
-#[expect(clippy::disallowed_methods, reason = "a request is an edge: here its time is taken")]
-pub(super) fn now() -> crate::domain::UnixMillis {
-    let now = Timestamp::now().as_millisecond();
-    // The clock of a machine that runs this stands within years 1 to 9999.
-    crate::domain::UnixMillis::new(now).unwrap_or(crate::domain::UnixMillis::EPOCH)
 }

@@ -8,8 +8,8 @@
 
 use super::html::{PageLink, page};
 use super::me::MeResponse;
-use super::session::{admitted, find, now, session};
-use super::{AppState, Problem};
+use super::session::{admitted, find, session};
+use super::{AppState, Problem, json_no_store, now};
 use crate::access::RedirectTarget;
 use crate::provider::session::Session;
 use actix_web::http::StatusCode;
@@ -99,9 +99,7 @@ async fn answer(
         return Err(Problem::unavailable("user_not_synced", detail));
     };
     Ok(match client_kind {
-        ClientKind::Program => HttpResponse::Ok()
-            .insert_header((CACHE_CONTROL, "no-store"))
-            .json(MeResponse::new(&user, &session, created)),
+        ClientKind::Program => json_no_store(MeResponse::new(&user, &session, created)),
         _ if target.returned || was_sent(request, SENT_ON) => {
             let text = "Your account is ready. This page goes on by itself in a moment.";
             let after_seconds = Some(seconds_left(&session));
@@ -114,7 +112,7 @@ async fn answer(
 /// How long the session's token is still valid, and a second more: then the application gets a
 /// fresh one, with the claims of now. A token lives a minute.
 fn seconds_left(session: &Session) -> i64 {
-    (session.expires_at_seconds - now().get().div_euclid(1000) + 1).clamp(1, 60)
+    (session.expires_at_seconds - now().as_second() + 1).clamp(1, 60)
 }
 
 /// Sends a browser on, and notes for so many seconds that it was sent.

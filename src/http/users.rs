@@ -6,14 +6,13 @@
 
 use super::authorization::require;
 use super::pagination::{ListPage, PageRequest, next_cursor, query_pairs};
-use super::{AppState, Problem, body};
+use super::{AppState, Problem, body, json_no_store, now, storable};
 use crate::access::Access;
 use crate::domain::AllowedValues;
 use crate::store::{
     Moment, Override, OverrideChange, OverrideError, USER_FIELDS, UserFilter, UserRecord,
 };
 use actix_web::http::StatusCode;
-use actix_web::http::header::CACHE_CONTROL;
 use actix_web::web::{Data, Path, Payload};
 use actix_web::{HttpRequest, HttpResponse};
 use serde_json::{Map, Value};
@@ -30,11 +29,9 @@ pub(super) async fn get(
     id: Path<String>,
 ) -> Result<HttpResponse, Problem> {
     require(&state, &request, Access::ReadUsers)?;
-    let id = id.into_inner();
-    // No database holds a NUL, and PostgreSQL refuses to be asked for one.
-    let found = if id.contains('\0') { None } else { state.store.find_user(id).await? };
-    let user = found.ok_or_else(not_found)?;
-    Ok(HttpResponse::Ok().insert_header((CACHE_CONTROL, "no-store")).json(user))
+    let id = storable(id).ok_or_else(not_found)?;
+    let user = state.store.find_user(id).await?.ok_or_else(not_found)?;
+    Ok(json_no_store(user))
 }
 
 /// Says that there is no such user.
@@ -53,7 +50,7 @@ pub(super) async fn list(
     let mut data = state.store.list_users(query.filter, after, limit + 1).await?;
     let next_cursor = next_cursor(&mut data, limit, UserRecord::id);
     let page = ListPage { data, next_cursor };
-    Ok(HttpResponse::Ok().insert_header((CACHE_CONTROL, "no-store")).json(page))
+    Ok(json_no_store(page))
 }
 
 struct Query {
@@ -84,24 +81,18 @@ pub(super) async fn set_override(
     payload: Payload,
 ) -> Result<HttpResponse, Problem> {
     let token_name = require(&state, &request, Access::Administer)?;
-    let id = id.into_inner();
     let body = body::read(payload).await?;
     let overrides = parse_override(&state, &body)?;
-    if id.contains('\0') {
-        return Err(OverrideError::NotFound.into());
-    }
-    let now = Moment::from_millis(super::session::now().get());
-    let Some(now) = now else {
-        return Err(Problem::unavailable("not_running", "this machine's clock is not set"));
-    };
+    let id = storable(id).ok_or_else(not_found)?;
     let words = state.entitlements.clone();
     let (role, plan) = (overrides.role.to_string(), overrides.plan.to_string());
-    let user = state.store.set_override(id, words, overrides, now).await?;
+    let user =
+        state.store.set_override(id, words, overrides, Moment::from_timestamp(now())).await?;
     tracing::info!(token = token_name.0, user.id = user.id(), role, plan, "an operator's choice");
     if let Some(sync) = &state.sync {
         sync.wake_write_back();
     }
-    Ok(HttpResponse::Ok().insert_header((CACHE_CONTROL, "no-store")).json(user))
+    Ok(json_no_store(user))
 }
 
 fn parse_override(state: &AppState, body: &[u8]) -> Result<Override, Problem> {

@@ -4,7 +4,7 @@
 //! read, the signature before anything is parsed. Nothing here decides what a delivery changes.
 
 use super::delivery_body::{self, InFlight};
-use super::{AppState, Problem};
+use super::{AppState, Problem, now};
 use crate::domain::Outcome;
 use crate::ingest::{DeliveryOutcome, Ingest, Unavailable};
 use crate::provider::{Event, Provider};
@@ -14,7 +14,6 @@ use crate::webhook::{Rejection, SigningSecrets, verify};
 use actix_web::http::header::{CONTENT_LENGTH, HeaderValue};
 use actix_web::web::{Data, Payload};
 use actix_web::{HttpRequest, HttpResponse};
-use jiff::Timestamp;
 use serde::Serialize;
 use std::sync::{Arc, OnceLock};
 use std::time::{Duration, Instant};
@@ -31,9 +30,7 @@ pub(super) async fn receive(
         state.metrics.count_unavailable(Unavailable::NotRunning.code());
         return Err(Unavailable::NotRunning.into());
     }
-    #[expect(clippy::disallowed_methods, reason = "a request is an edge: here its time is taken")]
-    let now_seconds = Timestamp::now().as_second();
-    let answer = state.webhooks.receive(&request, payload, now_seconds).await?;
+    let answer = state.webhooks.receive(&request, payload, now().as_second()).await?;
     let mut response =
         if answer.quarantined { HttpResponse::Accepted() } else { HttpResponse::Ok() };
     Ok(response.json(answer))

@@ -2,11 +2,10 @@
 
 use super::authorization::require;
 use super::pagination::{ListPage, PageRequest, next_cursor, query_pairs};
-use super::{AppState, Problem};
+use super::{AppState, Problem, json_no_store};
 use crate::access::Access;
 use crate::store::write_backs::STATES;
 use actix_web::http::StatusCode;
-use actix_web::http::header::CACHE_CONTROL;
 use actix_web::web::Data;
 use actix_web::{HttpRequest, HttpResponse};
 
@@ -26,5 +25,5 @@ pub(super) async fn list(
     let mut data = store.list_write_backs(state.source, wanted, after, limit + 1).await?;
     let next_cursor = next_cursor(&mut data, limit, |last| last.external_id());
     let page = ListPage { data, next_cursor };
-    Ok(HttpResponse::Ok().insert_header((CACHE_CONTROL, "no-store")).json(page))
+    Ok(json_no_store(page))
 }
