@@ -1,8 +1,8 @@
-//! The service as a whole: the same in `main` and in tests.
+//! The service as a whole, the same in `main` and in tests.
 //!
-//! [`App::build`] binds and starts listening at once, so that a probe gets an answer while
-//! the database is still being prepared; [`App::run_until_stopped`] prepares it, serves, and
-//! stops in order.
+//! [`App::build`] listens at once, so that probes are answered while the database is still being
+//! prepared. [`App::run_until_stopped`] prepares it, serves, and stops in order: readiness,
+//! connections, workers, queue.
 
 use crate::config::{Config, MigrationMode};
 use crate::domain::{JobEnd, JobKind, Outcome, Schedule};
@@ -27,22 +27,20 @@ use std::time::Duration;
 use tokio::sync::{Notify, watch};
 use tokio::task::JoinSet;
 
-/// How long requests that are under way may take once stopping has begun, in seconds.
+/// How long open requests may take after stopping began, in seconds.
 const DRAIN_SECONDS: u64 = 20;
 
-/// How long the queue may take to drain behind them.
+/// How long the queue may take to drain after them.
 const WRITER_DRAIN: Duration = Duration::from_secs(5);
 
-/// How long a client may take to send its headers.
 const HEADERS_WITHIN: Duration = Duration::from_secs(10);
 
-/// How long an idle connection is kept.
 const KEEP_ALIVE: Duration = Duration::from_secs(75);
 
-/// How many connections may wait to be accepted: the provider comes in bursts.
+/// Connections that wait to be accepted: the provider sends bursts.
 const BACKLOG: u32 = 4_096;
 
-/// How often preparing the database is tried anew while it is away.
+/// Delays between attempts to prepare a database that is away.
 const PREPARE_AGAIN: Duration = Duration::from_secs(1);
 
 /// Runs a future on the kind of runtime that the server needs, until it is done.
@@ -50,7 +48,7 @@ pub fn block_on<F: Future>(future: F) -> F::Output {
     actix_web::rt::System::new().block_on(future)
 }
 
-/// A service that listens, but is not prepared yet.
+/// Listens, but is not prepared yet.
 pub struct App {
     address: SocketAddr,
     metrics_address: Option<SocketAddr>,
@@ -59,30 +57,25 @@ pub struct App {
     state: Data<AppState>,
     ingest: Ingest,
     writer: WriterThread,
-    /// What is done beside answering; on a replica that only answers there is nothing.
+    /// `None`: this replica only answers requests.
     workers: Option<Workers>,
     migrate: MigrationMode,
 }
 
-/// Why the service could not go on.
 #[derive(Debug, thiserror::Error)]
 pub enum AppError {
-    /// An address could not be listened on.
     #[error("cannot listen on {0}: {1}; set {2} to one that is free")]
     Bind(SocketAddr, std::io::Error, &'static str),
     /// The operating system refused a thread or a socket.
     #[error("the service could not run: {0}")]
     Io(#[from] std::io::Error),
-    /// The provider's API cannot be asked as it is configured.
     #[error("the provider's API cannot be used: {0}")]
     Api(#[from] InvalidApi),
-    /// The database cannot be used as it is.
     #[error(transparent)]
     Store(#[from] StoreError),
 }
 
 impl App {
-    /// Binds the listeners and starts the writer and the server threads.
     pub fn build(config: Config) -> Result<Self, AppError> {
         let store = Store::new(&config.database);
         let metrics = Arc::new(Metrics::new(label_words()));
@@ -138,23 +131,21 @@ impl App {
         })
     }
 
-    /// The address that is listened on; it tells the port where 0 was asked for.
+    /// The address of the main listener, with the port that the system chose for port 0.
     pub fn address(&self) -> SocketAddr {
         self.address
     }
 
-    /// The port that is listened on.
     pub fn port(&self) -> u16 {
         self.address.port()
     }
 
-    /// The address of the listener for metrics.
     pub fn metrics_address(&self) -> Option<SocketAddr> {
         self.metrics_address
     }
 
-    /// Prepares the database, serves until `shutdown` completes, then stops: readiness goes
-    /// first, then new connections, then what is queued is committed.
+    /// Prepares the database and serves until `shutdown` completes. Then readiness is withdrawn,
+    /// new connections are refused, and open requests, workers and the queue finish.
     pub async fn run_until_stopped(
         self,
         shutdown: impl Future<Output = ()>,
@@ -198,7 +189,7 @@ impl App {
     }
 }
 
-/// What a replica does beside answering.
+/// Background work of this replica.
 struct Workers {
     sync: Arc<SyncService>,
     write_back: bool,
@@ -222,7 +213,7 @@ impl Workers {
     }
 }
 
-/// Starts logging as configured, and logs what the operator should know of the configuration.
+/// Starts logging as configured, and logs the configuration's warnings.
 pub fn start_logs(config: &Config) {
     if logs::start(config.log_format, &config.log_filter) {
         for warning in &config.warnings {
@@ -231,7 +222,6 @@ pub fn start_logs(config: &Config) {
     }
 }
 
-/// Every word that a label of the metrics may have, so that a rate is right from its first event.
 fn label_words() -> LabelWords {
     LabelWords {
         delivery_outcomes: Outcome::WORDS.to_vec(),
@@ -246,7 +236,7 @@ fn label_words() -> LabelWords {
     }
 }
 
-/// What keeps rows and provider in step; nothing where there is no key to the provider's API.
+/// The service that asks the provider; `None` without a key to its API.
 pub fn sync_service(
     config: &Config,
     store: &Store,
@@ -274,7 +264,7 @@ pub fn sync_service(
     Ok(Some(Arc::new(sync)))
 }
 
-/// Listens on `bind`, which `variable` gave; returns the server and the address it got.
+/// Listens on `bind`, the value of `variable`; returns the actual address too.
 fn serve(
     bind: SocketAddr,
     variable: &'static str,
@@ -296,7 +286,7 @@ fn serve(
     Ok((server.run(), address))
 }
 
-/// Brings the schema up to date, or checks it, and tries again while the database is away.
+/// Prepares the database, again and again while it is away.
 async fn prepare(state: Data<AppState>, migrate: MigrationMode) -> Result<(), StoreError> {
     let mut told = false;
     loop {
@@ -327,12 +317,12 @@ async fn prepare(state: Data<AppState>, migrate: MigrationMode) -> Result<(), St
     }
 }
 
-/// Checks the server, and brings the schema up to date or checks it; returns how many migrations ran.
-/// Blocks.
+/// Checks the server, and migrates the schema or checks it; returns the number of migrations that
+/// ran. Blocks.
 pub fn prepare_once(store: &Store, migrate: MigrationMode) -> Result<usize, StoreError> {
     store.check_server()?;
     let migrated = match migrate {
-        // Looking first takes no lock that somebody else may hold; what cannot be looked at is made.
+        // Checking first takes no lock. If the check fails, migrating reports why.
         MigrationMode::Auto if store.is_current().unwrap_or(false) => 0,
         MigrationMode::Auto => store.migrate()?,
         MigrationMode::Check if store.is_current()? => 0,

@@ -1,4 +1,4 @@
-//! Parses the command line and hands over.
+//! The binary: parses the command line and runs the subcommand.
 
 mod cli;
 

@@ -1,7 +1,7 @@
-//! The desk: who is asking, and what they may do.
+//! Authorization: bearer tokens of operators and applications, and where browsers may be
+//! redirected.
 //!
-//! Called by `http` before any route that is not public, and to learn where a browser may be sent.
-//! Knows tokens of operators and applications; keeps no user data.
+//! Called by `http` before any route that is not public. Pure; stores no user data.
 
 mod redirect;
 mod tokens;

@@ -1,21 +1,21 @@
-//! Where a browser may be sent after its session was reconciled.
+//! Where a browser may be redirected after the sign-in sync.
 //!
 //! Called by `http`. Pure. A target is parsed as browsers parse it and rebuilt from its parts,
-//! never passed through, and never derived from `Host`: whoever can make a victim follow a link to
-//! us must not be able to choose where the victim ends up.
+//! never passed through, and never derived from `Host`: an attacker who makes a user follow a link
+//! to this service must not decide where the user arrives.
 
 use std::sync::LazyLock;
 use url::{Origin, Url};
 
-/// The query parameter that a target gets, and that shows when a browser was sent there already.
+/// Added to a target, so that a browser that returns is recognised.
 const MARK: &str = "usersync";
 
-/// Stands in for our own origin where none is configured; only paths come out of it.
+/// Stands in for our origin if none is configured; only paths of it are used.
 #[expect(clippy::expect_used, reason = "a constant, which every test of a redirect reads")]
 static UNKNOWN_ORIGIN: LazyLock<Url> =
     LazyLock::new(|| Url::parse("http://usersync.invalid").expect("a URL"));
 
-/// Where browsers may be sent: by default to paths of ours only.
+/// By default browsers are redirected to paths of our origin only.
 #[derive(Clone, Debug)]
 pub struct Redirects {
     base: Url,
@@ -23,19 +23,17 @@ pub struct Redirects {
     sign_in: Url,
 }
 
-/// The mark's value on a target that a browser was sent on to, and on one to come back to after
-/// signing in.
+/// The mark's value on a target, and on the address to return to after signing in.
 const SENT_ON: &str = "1";
 const SIGNED_IN: &str = "0";
 
-/// Where a browser is sent.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct RedirectTarget {
-    /// The `Location`: a path of our own origin, or a URL of an allowed one. Has the mark.
+    /// The `Location`, with the mark: a path of our origin, or a URL of an allowed one.
     pub location: String,
-    /// Whether the browser had been sent there by us.
+    /// Whether the browser was redirected there before.
     pub returned: bool,
-    /// Whether it had been sent to sign in.
+    /// Whether it was redirected to the sign-in page before.
     pub asked_to_sign_in: bool,
     url: Url,
 }
@@ -48,8 +46,8 @@ impl Default for Redirects {
 }
 
 impl Redirects {
-    /// With the given origins, the first of which is our own, and the place to sign in, which is
-    /// a path of ours or a URL. `None` where that is neither.
+    /// `public` is our origin, `origins` are further ones that are allowed, `sign_in` is a path or
+    /// a URL. `None` if it is neither.
     pub fn new(public: Option<Url>, origins: Vec<Origin>, sign_in: &str) -> Option<Self> {
         let base = public.unwrap_or_else(|| UNKNOWN_ORIGIN.clone());
         let below = sign_in.starts_with('/') && !sign_in.starts_with("//");
@@ -58,8 +56,8 @@ impl Redirects {
         web.then_some(Self { base, origins, sign_in })
     }
 
-    /// The target that was asked for, else the page that the browser came from, else `/`; `/`
-    /// also where it is not allowed. `own_path` is the path of the route that asks.
+    /// The requested target, else the referring page, else `/`; `/` also if the target is not
+    /// allowed. `own_path` is the path of the sign-in sync.
     pub fn target(
         &self,
         asked: Option<&str>,
@@ -74,8 +72,8 @@ impl Redirects {
         RedirectTarget { location, returned, asked_to_sign_in, url }
     }
 
-    /// Where to sign in, coming back to `target`. A place elsewhere is told our origin, if we know
-    /// it.
+    /// The sign-in page's address, with `target` to return to. A sign-in page of another origin
+    /// gets an absolute URL, if our origin is known.
     pub fn sign_in(&self, target: &RedirectTarget) -> String {
         let target = mark(&target.url, SIGNED_IN);
         let known = self.base.host() != UNKNOWN_ORIGIN.host();
@@ -86,13 +84,13 @@ impl Redirects {
         self.location(&url)
     }
 
-    /// Parses `text` against our own origin; `None` where it may not be gone to.
+    /// Parses `text` relative to our origin; `None` if it is not allowed.
     fn allowed(&self, text: &str, own_path: &str) -> Option<Url> {
         // Browsers drop tabs and line breaks, and read a backslash as a slash.
         if text.chars().any(|character| character <= ' ' || "\\\u{7f}".contains(character)) {
             return None;
         }
-        // `https:host` is a path to some and a host to others.
+        // Some parsers take `https:host` as a path, others as a host.
         let (scheme, rest) = text.split_once(':').unwrap_or(("/", ""));
         if !scheme.contains(['/', '?', '#']) && !rest.starts_with("//") {
             return None;
@@ -107,14 +105,14 @@ impl Redirects {
         (known && plain && is_one_slash(url.path()) && !itself && !is_sign_in).then_some(url)
     }
 
-    /// Whether a path is that of signing in, or below it.
+    /// Whether `path` is the sign-in page, or below it.
     fn is_sign_in(&self, path: &str) -> bool {
         let sign_in = self.sign_in.path().trim_end_matches('/');
         let below = |rest: &str| rest.is_empty() || rest.starts_with('/');
         if sign_in.is_empty() { path == "/" } else { path.strip_prefix(sign_in).is_some_and(below) }
     }
 
-    /// Our own origin is left out, so that it is right whatever name the browser knows us by.
+    /// Omits our origin, so that it is right under every name that reaches the service.
     fn location(&self, url: &Url) -> String {
         if url.origin() != self.base.origin() {
             return url.to_string();
@@ -130,19 +128,19 @@ impl Redirects {
     }
 }
 
-/// Whether a path cannot be taken for `//host`, also by something that decodes it once more.
+/// Whether no parser can read the path as `//host`, not even one that decodes it again.
 fn is_one_slash(path: &str) -> bool {
     let rest = path.strip_prefix('/').unwrap_or(path).to_ascii_lowercase();
     !["/", "\\", "%2f", "%5c"].iter().any(|trick| rest.starts_with(trick))
 }
 
-/// A path as routers take it.
+/// Percent-decoded, as routers compare it.
 fn decoded(path: &str) -> String {
     let pairs = url::form_urlencoded::parse(path.as_bytes());
     pairs.map(|(name, _)| name.into_owned()).next().unwrap_or_default()
 }
 
-/// The same with the mark, once.
+/// Sets the mark, once.
 fn mark(url: &Url, value: &str) -> Url {
     let mut marked = url.clone();
     let others = url.query_pairs().filter(|(name, _)| name != MARK);

@@ -1,39 +1,35 @@
 //! Bearer tokens of operators and applications.
 //!
-//! Only digests are kept. A presented token is digested and compared with every one in
-//! constant time, so that neither its text nor its length tells anything.
+//! Called by `http` for every request that needs one. Only digests are kept; a presented token is
+//! hashed and compared with each of them in constant time, so that timing reveals neither text nor
+//! length.
 
 use sha2::{Digest as _, Sha256};
 use std::fmt::Write as _;
 use subtle::ConstantTimeEq as _;
 
-/// The fewest characters of a token: beyond guessing even where the random source was poor.
+/// In characters: long enough even where the random source was poor.
 const SHORTEST_TOKEN: usize = 32;
 
-/// What a request asks for.
+/// What a request needs.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Access {
-    /// To read users.
     ReadUsers,
-    /// Anything else.
     Administer,
 }
 
-/// Why a request is turned away.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum AccessError {
     /// No token, a wrong one, or none is configured.
     Unauthorized,
-    /// A read token where only an admin token will do.
+    /// A read token, where an admin token is needed.
     Forbidden,
 }
 
-/// The holder of a token, as logs name it: by the name that was configured, else by the
-/// first eight hex digits of the token's digest.
+/// The name of a token in logs: as configured, else the first eight hex digits of its digest.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct TokenName(pub String);
 
-/// The tokens that are configured.
 #[derive(Debug, Default)]
 pub struct Tokens {
     known: Vec<AccessToken>,
@@ -47,12 +43,11 @@ struct AccessToken {
 }
 
 impl Tokens {
-    /// Adds `secret` or `name:secret` as an admin token, or says what is wrong with it.
+    /// Adds `secret` or `name:secret` as an admin token, or returns what is wrong with it.
     pub fn add_admin(&mut self, text: &str) -> Result<(), &'static str> {
         self.add(text, true)
     }
 
-    /// Adds a read token, likewise.
     pub fn add_read(&mut self, text: &str) -> Result<(), &'static str> {
         self.add(text, false)
     }
@@ -77,7 +72,7 @@ impl Tokens {
         Ok(())
     }
 
-    /// Decides about the value of an `Authorization` header.
+    /// Checks the value of an `Authorization` header.
     pub fn decide(
         &self,
         authorization: Option<&[u8]>,

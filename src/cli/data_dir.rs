@@ -1,7 +1,7 @@
-//! A data directory of `dev` and `demo`: for its owner alone, with the variables that the other
-//! commands take by `--env-file`.
+//! The data directory of `dev` and `demo`: accessible to its owner only, with an `env` file that
+//! the other commands take by `--env-file`.
 //!
-//! Written so that both `--env-file` and a shell's `.` read the same values from it.
+//! The file is written so that both `--env-file` and a shell's `.` read the same values from it.
 
 use super::Failure;
 use super::private_file;
@@ -13,15 +13,14 @@ use std::path::{Path, PathBuf};
 use usersync::config::ConfigSource;
 use uuid::Uuid;
 
-/// The bits of a mode that let others in.
+/// Permission bits of group and others.
 const OTHERS: u32 = 0o077;
 
-/// The directory.
 pub(super) struct DataDir {
     directory: PathBuf,
 }
 
-/// The variables of its `env` file, line by line.
+/// The `env` file, whose order and comments are kept.
 pub(super) struct EnvFile {
     path: PathBuf,
     lines: Vec<String>,
@@ -29,9 +28,9 @@ pub(super) struct EnvFile {
 }
 
 impl DataDir {
-    /// Makes the directory, unless it is there from last time.
+    /// Creates the directory if it does not exist.
     pub(super) fn open(directory: PathBuf) -> Result<Self, Failure> {
-        // It stands in lines to be copied into a shell, and in a dotenv file.
+        // The name is part of shell commands and of a dotenv file.
         if directory.to_str().is_none_or(|text| text.contains(['\'', '\n'])) {
             let text = "the data directory's name holds a quote or is no text; choose another";
             return Err(Failure::Message(text.into()));
@@ -46,22 +45,19 @@ impl DataDir {
         Ok(Self { directory })
     }
 
-    /// A file in it.
     pub(super) fn file(&self, name: &str) -> PathBuf {
         self.directory.join(name)
     }
 
-    /// The file of variables.
     pub(super) fn env_file(&self) -> PathBuf {
         self.file("env")
     }
 
-    /// The embedded database in it.
     pub(super) fn database_url(&self) -> String {
         format!("sqlite://{}", self.file("usersync.db").display())
     }
 
-    /// The variables that were kept; none at first.
+    /// Reads the `env` file; it is empty if it does not exist.
     pub(super) fn variables(&self) -> Result<EnvFile, Failure> {
         let path = self.env_file();
         let text = match fs::read_to_string(&path) {
@@ -70,7 +66,7 @@ impl DataDir {
             Err(error) => return Err(unusable(&path, &error)),
         };
         let values = dotenvy::from_read_iter(text.as_bytes()).collect::<Result<_, _>>();
-        // The text of a line that cannot be read may hold a secret.
+        // The line's text may contain a secret.
         let values = values.map_err(|_| unusable(&path, &"it holds a line that cannot be read"))?;
         Ok(EnvFile { path, lines: text.lines().map(str::to_owned).collect(), values })
     }
@@ -81,12 +77,11 @@ fn unusable(path: &Path, why: &dyn std::fmt::Display) -> Failure {
 }
 
 impl EnvFile {
-    /// A value, unless it is empty.
     pub(super) fn get(&self, name: &str) -> Option<&str> {
         self.values.get(name).map(String::as_str).filter(|value| !value.is_empty())
     }
 
-    /// Sets a value, in the place of an earlier one.
+    /// Sets a value, on the line of an earlier one.
     pub(super) fn set(&mut self, name: &str, value: &str) {
         if self.get(name) == Some(value) {
             return;
@@ -104,33 +99,30 @@ impl EnvFile {
         self.values.insert(name.to_owned(), value.to_owned());
     }
 
-    /// Hands all of them over.
     pub(super) fn copy_to(&self, source: &mut ConfigSource) {
         for (name, value) in &self.values {
             source.set(name, value.clone());
         }
     }
 
-    /// Makes the operator's token, unless there is one, and returns it.
+    /// The operator's token, created if there is none.
     pub(super) fn keep_admin_token(&mut self) -> String {
         let name = "USERSYNC_ADMIN_TOKEN";
         if let Some(token) = self.get(name) {
             return token.to_owned();
         }
-        // Two UUIDs of version 4 are 244 random bits.
         let token = format!("{}{}", Uuid::new_v4().simple(), Uuid::new_v4().simple());
         self.set(name, &token);
         token
     }
 
-    /// Puts a line at the head of a file that has none.
+    /// Adds a comment to a file that is empty.
     pub(super) fn title(&mut self, title: &str) {
         if self.lines.is_empty() {
             self.lines.push(format!("# {title}"));
         }
     }
 
-    /// Writes the file: beside the old one, then in its place.
     pub(super) fn write(&self) -> Result<(), Failure> {
         let text: String = self.lines.iter().flat_map(|line| [line, "\n"]).collect();
         private_file::write(&self.path, text.as_bytes())
@@ -138,7 +130,7 @@ impl EnvFile {
     }
 }
 
-/// A text as one word of a shell's line, and of a dotenv file.
+/// Quotes a text as one word of a shell command and of a dotenv file.
 pub(super) fn shell_quote(text: &str) -> String {
     let plain = |byte: u8| byte.is_ascii_alphanumeric() || b"_-./:=+@%,".contains(&byte);
     if !text.is_empty() && text.bytes().all(plain) {

@@ -1,4 +1,5 @@
-//! `usersync import`: users from a file, with the ids that the application's rows hold already.
+//! `usersync import`: creates rows from a file of users, with the ids that the application already
+//! uses.
 
 use super::{Failure, block_on, configuration, configured_by, output, prepared};
 use clap::{Arg, ArgAction, ArgMatches, Command};
@@ -9,7 +10,7 @@ use std::io::{self, Read};
 use usersync::config::Requirement;
 use usersync::sync::import::{BadLine, Import, ImportCounts, ImportFormat, ImportObserver};
 
-/// What an import looks at: the database, and what decides about a row.
+/// The database, and what decides about a row.
 const VARIABLES: [&str; 13] = [
     "DATABASE_URL",
     "USERSYNC_SCHEMA",
@@ -26,7 +27,6 @@ const VARIABLES: [&str; 13] = [
     "RUST_LOG",
 ];
 
-/// What stands for standard input.
 const STANDARD_INPUT: &str = "-";
 
 const ABOUT: &str = "Makes rows of the users in a file; changes none that is there";
@@ -119,7 +119,7 @@ pub(super) fn run(matches: &ArgMatches) -> Result<(), Failure> {
     }
 }
 
-/// The file, and how long it is where that is known.
+/// The input and its length, if known.
 fn open(name: &str) -> Result<(Box<dyn Read>, Option<u64>), Failure> {
     if name == STANDARD_INPUT {
         return Ok((Box::new(io::stdin().lock()), None));
@@ -130,7 +130,6 @@ fn open(name: &str) -> Result<(Box<dyn Read>, Option<u64>), Failure> {
     Ok((Box::new(file), length.map(|file| file.len())))
 }
 
-/// Shows how much of the file is settled, on a terminal.
 fn bar(length: Option<u64>) -> ProgressBar {
     let (bar, template) = match length {
         Some(length) => {
@@ -142,7 +141,7 @@ fn bar(length: Option<u64>) -> ProgressBar {
     bar.with_style(style.unwrap_or_else(|_| ProgressStyle::default_bar()))
 }
 
-/// What is told while it goes on, and at the end.
+/// Prints bad lines and progress during the import, and a summary at its end.
 struct ImportReporter {
     format: Option<ImportFormat>,
     as_json: bool,

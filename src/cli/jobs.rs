@@ -1,7 +1,7 @@
-//! `usersync backfill`, `reconcile` and `drift`: a job, asked for and done here.
+//! `usersync backfill`, `reconcile` and `drift`: enqueues a job and runs it in this process.
 //!
-//! The same jobs as those of the service, over the same code: one that is cut off is taken up by the
-//! next call, or by any replica; one that a replica is at is followed.
+//! The jobs are those of the service: one that was interrupted is resumed by the next call or by
+//! any replica, and one that a replica is running is followed.
 
 mod progress;
 mod summary;
@@ -21,10 +21,9 @@ use usersync::store::jobs::{JobRecord, JobRequest};
 use usersync::sync::SyncService;
 use usersync::sync::jobs::{JobView, now};
 
-/// How often it is looked how far a job has come.
 const LOOK_EVERY: Duration = Duration::from_millis(250);
 
-/// What a job looks at: database and provider, and what decides about a row.
+/// Database and provider, and what decides about a row.
 const VARIABLES: [&str; 18] = [
     "DATABASE_URL",
     "USERSYNC_SCHEMA",
@@ -108,7 +107,7 @@ pub(super) fn run(kind: JobKind, matches: &ArgMatches) -> Result<(), Failure> {
     summary::failure(&view).map_or(Ok(()), |why| Err(Failure::Message(why)))
 }
 
-/// The configuration. On a terminal a bar tells how far it is, so the log keeps to what is wrong.
+/// On a terminal the progress bar replaces the log, except for warnings and errors.
 fn configuration(matches: &ArgMatches) -> Result<Config, Failure> {
     let mut source = source(matches)?;
     if std::io::stderr().is_terminal() {
@@ -127,7 +126,7 @@ fn no_key() -> Failure {
     )
 }
 
-/// Does the job, or follows whoever does; returns it when it has ended.
+/// Runs the job, or follows the replica that runs it, until it has ended.
 async fn work(
     sync: &Arc<SyncService>,
     store: &Store,
@@ -197,12 +196,12 @@ fn stopped(job: &JobRecord) -> Failure {
     ))
 }
 
-/// How whoever runs us wants it to end.
+/// How the operator stops the command.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum StopRequest {
-    /// A person pressed Ctrl-C: nobody shall go on with it.
+    /// Ctrl-C: cancels the job.
     Cancel,
-    /// The process is to end; others may go on.
+    /// SIGTERM: another process may resume the job.
     Release,
 }
 

@@ -1,4 +1,5 @@
-//! `usersync migrate`: brings the schema up to date, where `serve` may not.
+//! `usersync migrate`: brings the schema up to date, for services that run with
+//! USERSYNC_MIGRATE=check.
 
 use super::{Failure, configuration, configured_by, output};
 use clap::{Arg, ArgAction, ArgMatches, Command};

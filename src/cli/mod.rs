@@ -1,7 +1,7 @@
-//! The command line: one file a subcommand.
+//! The command line: one file per subcommand.
 //!
-//! Called by `main` alone. A subcommand reads its flags, builds the [`Config`] that it needs,
-//! calls into the library and says what happened. Exit status 0 only on success.
+//! Called by `main` alone. A subcommand reads its flags, builds the [`Config`] that it needs, calls
+//! the library and prints the result. Exit status 0 only on success.
 
 mod data_dir;
 mod demo;
@@ -31,7 +31,6 @@ use usersync::config::{
 use usersync::domain::JobKind;
 use usersync::store::{Store, StoreError};
 
-/// Why a subcommand failed; the text is for whoever ran it.
 #[derive(Debug, thiserror::Error)]
 enum Failure {
     #[error(transparent)]
@@ -44,12 +43,12 @@ enum Failure {
     Message(String),
 }
 
-/// Runs the program with the given arguments, the program's name first.
+/// `arguments` begins with the program's name.
 pub(super) fn run(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
     let matches = match command().try_get_matches_from(arguments) {
         Ok(matches) => matches,
         Err(error) => {
-            // Help and version go to standard output and are no failure.
+            // Help and version are errors for clap, but go to standard output.
             error.print().ok();
             return if error.use_stderr() { ExitCode::from(2) } else { ExitCode::SUCCESS };
         }
@@ -97,13 +96,13 @@ fn command() -> Command {
         .subcommand(replay::command())
 }
 
-/// Adds the flags of the whole configuration, and tells about the variables that have none.
+/// Adds the flags of all variables, and lists those without a flag.
 fn configured(command: Command) -> Command {
     let all: Vec<&str> = VARIABLES.iter().map(|variable| variable.name).collect();
     configured_by(command, &all)
 }
 
-/// Adds the flags of the named variables, and tells about those that have none.
+/// Adds the flags of the named variables, and lists those without a flag.
 fn configured_by(command: Command, names: &[&str]) -> Command {
     let variables = || VARIABLES.iter().filter(|variable| names.contains(&variable.name));
     let flags = variables().filter_map(|variable| {
@@ -145,7 +144,6 @@ fn environment_help<'a>(variables: impl Iterator<Item = &'a Variable>) -> String
     text
 }
 
-/// The environment, the file of `--env-file`, and the flags.
 fn source(matches: &ArgMatches) -> Result<ConfigSource, Failure> {
     let mut source = ConfigSource::from_environment();
     if let Some(path) = matches.get_one::<PathBuf>("env-file") {
@@ -159,18 +157,17 @@ fn source(matches: &ArgMatches) -> Result<ConfigSource, Failure> {
     Ok(source)
 }
 
-/// The configuration, with logging started as it says.
 fn configuration(matches: &ArgMatches, requirement: Requirement) -> Result<Config, Failure> {
     let config = Config::load(&source(matches)?, requirement)?;
     app::start_logs(&config);
     Ok(config)
 }
 
-/// How often a database that is away, or busy, is tried by a subcommand, and the first pause.
+/// Attempts of a subcommand to reach a database that is away or busy.
 const PREPARE_TRIES: u32 = 6;
 const PREPARE_PAUSE: Duration = Duration::from_millis(250);
 
-/// The database, with its schema as this release needs it.
+/// The database, with the schema of this release.
 fn prepared(config: &Config) -> Result<Store, Failure> {
     let store = Store::new(&config.database);
     let mut pause = PREPARE_PAUSE;
@@ -185,7 +182,7 @@ fn prepared(config: &Config) -> Result<Store, Failure> {
     Ok(store)
 }
 
-/// Runs asynchronous work of a subcommand that does not serve.
+/// For subcommands that do not serve.
 fn block_on<T>(work: impl Future<Output = Result<T, Failure>>) -> Result<T, Failure> {
     tokio::runtime::Builder::new_current_thread()
         .enable_all()

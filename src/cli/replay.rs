@@ -1,4 +1,4 @@
-//! `usersync replay`: lists what is quarantined, and tries it anew.
+//! `usersync replay`: lists quarantined deliveries, and tries to apply them again.
 
 use super::{Failure, block_on, configuration, configured_by, output};
 use clap::{Arg, ArgAction, ArgGroup, ArgMatches, Command};
@@ -11,10 +11,9 @@ use usersync::ingest::replay::replay;
 use usersync::store::{Store, quarantine::QuarantineRecord};
 use usersync::telemetry::Metrics;
 
-/// How many messages are listed, or replayed by `--all`, at once.
 const MOST_LISTED: i64 = 10_000;
 
-/// What a replay looks at: the database, and what decides about an event.
+/// The database, and what decides about an event.
 const VARIABLES: [&str; 10] = [
     "DATABASE_URL",
     "USERSYNC_SCHEMA",
@@ -88,7 +87,7 @@ fn describe(message: &QuarantineRecord, as_json: bool) -> String {
     format!("{received_at}  {message_id}  {kind}  {reason}{place}  {size_bytes} bytes")
 }
 
-/// Replays messages one after the other; fails where one stays quarantined.
+/// Replays messages in order; fails if one stays quarantined.
 async fn replay_each(
     config: &Config,
     store: &Store,

@@ -11,17 +11,16 @@ use usersync::config::{ProviderApi, emulator, signing_secrets};
 use usersync::webhook::SigningSecrets;
 use uuid::Uuid;
 
-/// Built-in events: real shapes of one invented user.
+/// Real payloads of one invented user.
 const SAMPLES: [(&str, &str); 3] = [
     ("user.created", include_str!("../../fixtures/webhooks/user.created.json")),
     ("user.updated", include_str!("../../fixtures/webhooks/user.updated.json")),
     ("user.deleted", include_str!("../../fixtures/webhooks/user.deleted.json")),
 ];
 
-/// How long the emulator may take to hear of an event.
 const EMULATOR_WITHIN: Duration = Duration::from_secs(3);
 
-/// The user whom the built-in events are about, unless `--user` says.
+/// The user of the built-in events, unless `--user` names another.
 const SAMPLE_USER: &str = "user_33sR3n1FRYDsxjSPI9aGB8hbGo9";
 
 pub(super) fn command() -> Command {
@@ -75,8 +74,8 @@ pub(super) fn run(matches: &ArgMatches) -> Result<(), Failure> {
     })
 }
 
-/// Lets the emulator of `dev` know the user too: else it would soon be asked about somebody of
-/// whom it never heard. One that does not run is none to be asked.
+/// Adds the user to the emulator of `dev`: otherwise a later fetch would find no such user. Does
+/// nothing if the emulator does not run.
 async fn announce_to_emulator(emulator: &ProviderApi, body: &[u8]) {
     let mut url = emulator.url.clone();
     if let Ok(mut path) = url.path_segments_mut() {
@@ -114,11 +113,11 @@ fn body(matches: &ArgMatches) -> Result<Vec<u8>, Failure> {
     })
 }
 
-/// What stands in the built-in events and can belong to one user only.
+/// Values in the built-in events that only one user can have.
 const IDENTIFIERS: [&str; 4] = ["rosalind.vane", "r.vane", "rvane", "acct-7781"];
 const PHONE: &str = "+15555550101";
 
-/// A built-in event with addresses, names and a number of another user's own.
+/// A built-in event with addresses, names and a phone number of another user.
 fn of_user(sample: &str, user: &str) -> String {
     if user == SAMPLE_USER {
         return sample.to_owned();
@@ -132,7 +131,7 @@ fn of_user(sample: &str, user: &str) -> String {
         .fold(sample, |sample, old| sample.replace(old, &format!("{old}.{word}")))
 }
 
-/// A built-in event as if it happened now to `user`.
+/// A built-in event that happened now to `user`.
 #[expect(clippy::disallowed_methods, reason = "the command line is an edge: the event happens now")]
 fn fresh(sample: &str, user: &str) -> Vec<u8> {
     let now = Timestamp::now().as_millisecond();
@@ -212,7 +211,6 @@ fn report(matches: &ArgMatches, status: u16, text: &str) {
     }
 }
 
-/// What a refusal says.
 fn describe_refusal(status: u16, text: &str) -> String {
     let problem: Value = serde_json::from_str(text).unwrap_or_default();
     match (problem.get("code"), problem.get("detail")) {

@@ -1,4 +1,4 @@
-//! `usersync serve`: the service.
+//! `usersync serve`: the service. Also run by `dev`, with other variables.
 
 use super::{Failure, configuration, configured, shutdown};
 use clap::{ArgMatches, Command};
@@ -14,8 +14,7 @@ pub(super) fn run(matches: &ArgMatches) -> Result<(), Failure> {
     usersync::app::block_on(serve(config, |_| Ok(())))
 }
 
-/// Serves until a signal comes, on the current system; `listening` is called once the port is
-/// open.
+/// Serves until a signal, on the current actix system; calls `listening` once the port is open.
 pub(super) async fn serve(
     config: Config,
     listening: impl FnOnce(&App) -> Result<(), Failure>,
@@ -29,8 +28,7 @@ pub(super) async fn serve(
     Ok(app.run_until_stopped(shutdown::requested()).await?)
 }
 
-/// How many open files are asked for: every connection is one, and the limit that a process is
-/// born with is often 1,024.
+/// Every connection is an open file, and a process often starts with a limit of 1,024.
 const FILE_LIMIT: u64 = 65_536;
 
 fn raise_file_limit() {

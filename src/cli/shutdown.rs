@@ -1,14 +1,13 @@
-//! Signals: the first one asks to stop, the second one stops.
+//! Signals: the first one stops the service in order, the second one at once.
 
 use tokio::signal::unix::{SignalKind, signal};
 
-/// Completes at the first SIGTERM or SIGINT; from then on a second one ends the process
-/// at once.
+/// Completes at the first SIGTERM or SIGINT; a second one then exits the process.
 pub(super) async fn requested() {
     let (Ok(mut terminate), Ok(mut interrupt)) =
         (signal(SignalKind::terminate()), signal(SignalKind::interrupt()))
     else {
-        // Without signals only a kill stops the process, which it survives.
+        // Without signal handlers only SIGKILL stops the process, which is safe.
         return std::future::pending().await;
     };
     tokio::select! {

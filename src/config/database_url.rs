@@ -1,9 +1,10 @@
-//! `DATABASE_URL` becomes a [`Database`]: the engine is decided here, once.
+//! `DATABASE_URL` becomes a [`Database`]: the engine is decided here, once. Called by the loader.
+//! No message contains the URL, which may hold a password.
 
 use crate::store::{Database, PostgresTarget};
 use std::path::PathBuf;
 
-/// What libpq understands in a URL; anything else would make it refuse the whole.
+/// libpq rejects a URL with any other parameter.
 const LIBPQ_PARAMETERS: [&str; 36] = [
     "application_name",
     "channel_binding",
@@ -43,8 +44,8 @@ const LIBPQ_PARAMETERS: [&str; 36] = [
     "tcp_user_timeout",
 ];
 
-/// What a connection gets unless the URL says otherwise: a dead server is noticed within
-/// seconds, not when the kernel gives up after a quarter of an hour.
+/// Added unless the URL sets them: a dead server is noticed within seconds, not when the kernel
+/// gives up after a quarter of an hour.
 const CONNECTION_DEFAULTS: [(&str, &str); 7] = [
     ("application_name", "usersync"),
     ("connect_timeout", "3"),
@@ -55,8 +56,7 @@ const CONNECTION_DEFAULTS: [(&str, &str); 7] = [
     ("keepalives_count", "3"),
 ];
 
-/// Reads a URL. Returns the database, and a warning where parameters were translated or
-/// dropped; or what is wrong. Neither ever holds the URL.
+/// Returns the database and a warning if parameters were translated or dropped, or what is wrong.
 pub(super) fn parse(url: &str, schema: String) -> Result<(Database, Option<String>), String> {
     let (engine, rest) = url.split_once(':').unwrap_or((url, ""));
     match (engine, rest.strip_prefix("//")) {
@@ -115,8 +115,8 @@ fn postgres(rest: &str, schema: String) -> (Database, Option<String>) {
     (Database::Postgres(PostgresTarget { url, schema }), warning)
 }
 
-/// A parameter as libpq writes it; `None` for one of an ORM or a pooler that has no meaning
-/// here. `schema` is among these: our tables live in a schema of their own.
+/// A parameter as libpq writes it; `None` for one of an ORM or a pooler without meaning here.
+/// `schema` is such a one: our tables have a schema of their own.
 fn translate<'a>(name: &'a str, value: &'a str) -> Option<(&'a str, &'a str)> {
     match (name, value) {
         ("sslmode", "no-verify")

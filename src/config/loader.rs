@@ -1,7 +1,7 @@
-//! One pass over the variables: values come out, problems and warnings pile up.
+//! One pass over the variables that collects values, problems and warnings.
 //!
-//! Each method reads what its name says, notes what is wrong, and returns something
-//! harmless in its place, so that the pass goes on and the operator sees every problem.
+//! Called by [`Config::load`]. A method that finds a problem records it and returns a harmless
+//! value, so that the operator sees every problem at once.
 
 use super::database_url;
 use super::{Config, ConfigError, ConfigSource, Requirement};
@@ -31,7 +31,6 @@ impl<'a> Loader<'a> {
         self.problems().map_or(Ok(config), Err)
     }
 
-    /// Everything that was wrong, if anything was.
     pub(super) fn problems(self) -> Option<ConfigError> {
         (!self.problems.is_empty()).then_some(ConfigError(self.problems))
     }
@@ -44,7 +43,6 @@ impl<'a> Loader<'a> {
         self.warnings.push(warning.to_owned());
     }
 
-    /// How much is wrong so far.
     pub(super) fn problem_count(&self) -> usize {
         self.problems.len()
     }
@@ -56,7 +54,7 @@ impl<'a> Loader<'a> {
         })
     }
 
-    /// The items of a list, separated by commas or white space.
+    /// Items are separated by commas or white space.
     pub(super) fn list(&mut self, name: &str) -> Vec<String> {
         let text = self.text(name).unwrap_or_default();
         let items = text.split(|character: char| character == ',' || character.is_whitespace());
@@ -184,7 +182,7 @@ impl<'a> Loader<'a> {
         }
     }
 
-    /// Known words and the default one; the single word `any` knows every well-formed word.
+    /// The single word `any` allows every well-formed word.
     fn policy(
         &mut self,
         list: &str,

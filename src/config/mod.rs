@@ -1,8 +1,8 @@
 //! Environment and flags become one [`Config`], or one error that lists every problem.
 //!
-//! Built at the start of every subcommand, and by tests. Everything is checked here, so that
-//! a wrong value stops the program before it opens anything. Secrets are held in types that
-//! cannot be printed, and no message repeats a secret's text.
+//! Built at the start of every subcommand, and by tests. Everything is checked here, so that a
+//! wrong value stops the program before it opens anything. Types that hold secrets do not print
+//! them, and no message repeats one.
 
 mod database_url;
 mod loader;
@@ -27,72 +27,59 @@ use loader::Loader;
 use std::net::SocketAddr;
 use std::time::Duration;
 
-/// Everything that can be configured, checked.
+/// All settings, checked.
 #[derive(Debug)]
 pub struct Config {
-    /// Where users are kept.
     pub database: Database,
-    /// Where the service listens.
     pub bind: SocketAddr,
-    /// Where metrics are served, if elsewhere.
+    /// `None`: metrics are served on `bind`, if that is loopback.
     pub metrics_bind: Option<SocketAddr>,
-    /// What deliveries are signed with.
     pub signing_secrets: SigningSecrets,
-    /// The provider's instances, and the known roles and plans.
+    /// Instances, allowed roles and plans, and names in the public metadata.
     pub provider: Clerk,
-    /// The provider's API, where there is a key for it.
+    /// `None` without a secret key.
     pub api: Option<ProviderApi>,
-    /// How session tokens are checked, where enough is set to check any.
+    /// `None` if no key to verify them is known.
     pub sessions: Option<SessionSettings>,
-    /// Whether the provider is told what it lacks.
+    /// Whether missing ids and roles are written into the provider's metadata.
     pub write_back: bool,
-    /// Whether this replica does background work.
     pub workers: bool,
-    /// How often it is watched what changed at the provider.
+    /// `None`: recent changes at the provider are not watched.
     pub watch_interval: Option<Duration>,
-    /// When all users are compared.
+    /// `None`: all users are compared only if an operator starts the job.
     pub reconcile_schedule: Option<Schedule>,
-    /// Where browsers may be sent.
     pub redirects: Redirects,
-    /// Who may ask.
     pub tokens: Tokens,
-    /// Ids of new rows.
     pub user_ids: UserIds,
-    /// What to do about an old schema.
+    /// What to do about a schema that is older than this release.
     pub migrate: MigrationMode,
-    /// How log lines look; `None` decides by whether they go to a terminal.
+    /// `None`: text on a terminal, else JSON.
     pub log_format: Option<LogFormat>,
-    /// What is logged.
     pub log_filter: String,
-    /// What the operator should know, to be logged once logging works.
+    /// For the operator, to be logged once logging works.
     pub warnings: Vec<String>,
 }
 
-/// What to do about an old schema.
+/// What to do about a schema that is older than this release.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum MigrationMode {
-    /// Bring it up to date at start.
     Auto,
-    /// Refuse to start.
     Check,
 }
 
-/// What a subcommand cannot do without.
+/// A variable without a default that a subcommand needs.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Requirement {
-    /// A signing secret.
     SigningSecret,
-    /// Nothing that has no default.
     Nothing,
 }
 
-/// Everything that is wrong with the configuration.
 #[derive(Debug, thiserror::Error)]
 #[error("the configuration has {} problem(s):\n{}", .0.len(), .0.iter().map(|problem| format!("  - {problem}")).collect::<Vec<_>>().join("\n"))]
 pub struct ConfigError(pub Vec<String>);
 
 impl Config {
-    /// Checks every variable and reports all problems at once.
+    /// Checks every variable, and reports all problems at once.
     pub fn load(source: &ConfigSource, requirement: Requirement) -> Result<Self, ConfigError> {
         let mut loader = Loader::new(source);
         let api = loader.provider_api();
@@ -140,7 +127,6 @@ impl Config {
 }
 
 impl Config {
-    /// What holds for every row that is written.
     pub fn row_defaults(&self) -> RowDefaults {
         RowDefaults {
             source: self.provider.source(),
@@ -150,19 +136,19 @@ impl Config {
     }
 }
 
-/// What a sender needs of the configuration: the secrets, and nothing else is looked at.
+/// Loads the signing secrets alone, for `send`.
 pub fn signing_secrets(source: &ConfigSource) -> Result<SigningSecrets, ConfigError> {
     let mut loader = Loader::new(source);
     let secrets = loader.signing_secrets(Requirement::SigningSecret);
     loader.problems().map_or(Ok(secrets), Err)
 }
 
-/// The emulator on this machine that the variables name, where they name one.
+/// The emulator on this machine that the variables name, if any.
 pub fn emulator(source: &ConfigSource) -> Option<ProviderApi> {
     Loader::new(source).provider_api().filter(ProviderApi::is_emulator)
 }
 
-/// Where the service would listen, and nothing else is looked at.
+/// Loads the listen address alone.
 pub fn bind_address(source: &ConfigSource) -> Result<SocketAddr, ConfigError> {
     let mut loader = Loader::new(source);
     let bind = loader.bind();

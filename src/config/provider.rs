@@ -1,4 +1,7 @@
-//! The provider's side: its API, session tokens, write-back, and where browsers may be sent.
+//! Variables of the provider: its API, write-back, background work, and redirects of browsers.
+//!
+//! Called by [`super::Config::load`]. Keys of the emulator are public, so they are refused wherever
+//! a real provider is configured.
 
 use super::loader::Loader;
 use crate::access::Redirects;
@@ -12,43 +15,39 @@ use std::sync::LazyLock;
 use std::time::Duration;
 use url::Url;
 
-/// The provider's API, and how much may be asked of it.
+/// How to reach the provider's API, and how many requests it may get.
 #[derive(Clone, Debug)]
 pub struct ProviderApi {
-    /// Where it is; a path prefix is kept.
+    /// May have a path prefix.
     pub url: Url,
-    /// What it asks for.
     pub secret_key: SecretString,
-    /// Requests in 10 s, over all replicas; `None` for no bound.
+    /// Requests in 10 s, over all replicas; `None`: no limit.
     pub requests_per_10_seconds: Option<u32>,
 }
 
 impl ProviderApi {
-    /// Whether it is an emulator on this machine.
     pub fn is_emulator(&self) -> bool {
         self.secret_key.expose_secret().contains(test_keys::MARK) && is_loopback(&self.url)
     }
 
-    /// Whether real users of a production instance are behind it.
+    /// Whether it is a production instance.
     pub fn is_live(&self) -> bool {
         self.secret_key.expose_secret().starts_with("sk_live_")
     }
 }
 
-/// Half of what the provider allows a production instance in 10 s: the other half is the
-/// application's own (trap 37).
+/// Half of the provider's limit for a production instance in 10 s; the other half is the
+/// application's (trap 37).
 const LIVE_BUDGET: u32 = 500;
 
-/// Likewise of a development instance.
+/// The same for a development instance.
 const TEST_BUDGET: u32 = 50;
 
-/// Where the provider's API is.
 #[expect(clippy::expect_used, reason = "a constant, which every test of the configuration reads")]
 static DEFAULT_API: LazyLock<Url> =
     LazyLock::new(|| Url::parse("https://api.clerk.com").expect("a URL"));
 
 impl Loader<'_> {
-    /// The API, where a key is set.
     pub(super) fn provider_api(&mut self) -> Option<ProviderApi> {
         let key = self.text("CLERK_SECRET_KEY");
         let url = self.api_url();
@@ -67,7 +66,6 @@ impl Loader<'_> {
         key.map(|key| ProviderApi { url, secret_key: key.into(), requests_per_10_seconds })
     }
 
-    /// Refuses the emulator's signing secret, unless the emulator is what we talk to.
     pub(super) fn refuse_emulators_secret(&mut self, secrets: &SigningSecrets) {
         let emulators =
             secrets.active.iter().any(|secret| secret.holds(test_keys::MARK.as_bytes()));
@@ -76,7 +74,6 @@ impl Loader<'_> {
         }
     }
 
-    /// Notes that a key of the emulator would be used for real.
     pub(super) fn emulators(&mut self, name: &str) {
         self.problem(
             name,
@@ -84,7 +81,7 @@ impl Loader<'_> {
         );
     }
 
-    /// Where the API is. Something harmless where that is wrong.
+    /// The configured address, or the default if it is wrong.
     pub(super) fn api_url(&mut self) -> Url {
         let Some(text) = self.text("CLERK_API_URL") else {
             return DEFAULT_API.clone();
@@ -95,7 +92,7 @@ impl Loader<'_> {
         })
     }
 
-    /// Likewise, where what is wrong has been noted already.
+    /// The same, without reporting the problem again.
     pub(super) fn api_address(&mut self) -> Url {
         let text = self.text("CLERK_API_URL");
         text.and_then(|text| parse_api(&text)).unwrap_or_else(|| DEFAULT_API.clone())
@@ -122,7 +119,7 @@ impl Loader<'_> {
         }
     }
 
-    /// Whether to write back; only where there is an API to write to.
+    /// Needs an API to write to.
     pub(super) fn write_back(&mut self, api: Option<&ProviderApi>) -> bool {
         let wanted = self.choice("USERSYNC_WRITE_BACK", api.is_some(), ON_OFF);
         if wanted && api.is_none() {
@@ -134,17 +131,14 @@ impl Loader<'_> {
         wanted
     }
 
-    /// Whether this replica does background work.
     pub(super) fn workers(&mut self) -> bool {
         self.choice("USERSYNC_WORKERS", true, ON_OFF)
     }
 
-    /// How often it is watched what changed at the provider; not at all where it is switched off.
     pub(super) fn watch_interval(&mut self) -> Option<Duration> {
         self.unless_off("USERSYNC_WATCH_INTERVAL", "60s", parse_interval, AN_INTERVAL)
     }
 
-    /// When all users are compared, likewise.
     pub(super) fn reconcile_schedule(&mut self) -> Option<Schedule> {
         self.unless_off("USERSYNC_RECONCILE_SCHEDULE", "daily", Schedule::parse, A_SCHEDULE)
     }
@@ -167,7 +161,7 @@ impl Loader<'_> {
         parsed
     }
 
-    /// Under which names of the public metadata our values stand: three different ones.
+    /// Three different names.
     pub(super) fn metadata_names(&mut self) -> MetadataNames {
         let default = MetadataNames::default();
         let names = MetadataNames {
@@ -193,7 +187,6 @@ impl Loader<'_> {
         name
     }
 
-    /// Where browsers may be sent.
     pub(super) fn redirects(&mut self) -> Redirects {
         let public = self.text("USERSYNC_PUBLIC_URL").and_then(|text| {
             let url = origin(&text);
@@ -217,23 +210,20 @@ impl Loader<'_> {
     }
 }
 
-/// An address in front of `/v1`; a path of its own is kept.
+/// The address in front of `/v1`, which may have a path.
 fn parse_api(text: &str) -> Option<Url> {
     let url = Url::parse(text).ok().filter(is_safe)?;
     (url.query().is_none() && url.fragment().is_none()).then_some(url)
 }
 
-/// What an interval and a schedule look like.
 const AN_INTERVAL: &str = "is neither `off` nor an interval, as in `30s`, `5m` or `1h`";
 const A_SCHEDULE: &str = "is neither `off` nor `daily`, an interval, as in `6h` or `7d`, or a time of the day in UTC, as in `03:30`";
 
-/// The two words of a switch.
 const ON_OFF: &[(&str, bool)] = &[("on", true), ("off", false)];
 
-/// What an origin looks like.
 pub(super) const AN_ORIGIN: &str = "is not an origin, as in `https://app.example.com`: scheme and host, a port where it needs one, and nothing behind";
 
-/// A URL that is an origin and nothing more.
+/// A URL that is an origin and nothing else.
 pub(super) fn origin(text: &str) -> Option<Url> {
     let url = Url::parse(text).ok()?;
     let web = matches!(url.scheme(), "http" | "https");

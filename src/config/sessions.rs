@@ -1,4 +1,5 @@
-//! How session tokens are checked: whose, by which keys.
+//! Variables of session tokens: issuer, keys, authorized parties. Called by
+//! [`super::Config::load`].
 
 use super::loader::Loader;
 use super::provider::{AN_ORIGIN, origin};
@@ -11,7 +12,7 @@ use secrecy::SecretString;
 use url::Url;
 
 impl Loader<'_> {
-    /// How tokens are checked, where enough is set to know their keys and their issuer.
+    /// `None` if no key is configured.
     pub(super) fn sessions(&mut self) -> Option<SessionSettings> {
         let before = self.problem_count();
         let publishable = self.publishable_key();
@@ -45,7 +46,7 @@ impl Loader<'_> {
         }
     }
 
-    /// Whoever has the emulator's private key could sign in as anybody.
+    /// The emulator's private key is public, so anyone could sign in as any user.
     fn refuse_emulators_sessions(&mut self, publishable: Option<&PublishableKey>) {
         let issuer = self.text("CLERK_ISSUER").unwrap_or_default();
         let names = [
@@ -71,7 +72,8 @@ impl Loader<'_> {
         }
     }
 
-    /// A PEM before an address, a given address before that of the publishable key.
+    /// A PEM takes precedence over an address, and a configured address over that of the
+    /// publishable key.
     fn key_source(&mut self, publishable: Option<&PublishableKey>) -> Option<KeySource> {
         if let Some(pem) = self.text("CLERK_JWT_KEY") {
             if self.jwks_address().is_some() {
@@ -84,7 +86,7 @@ impl Loader<'_> {
                 .map(KeySource::Pem);
         }
         if let Some(url) = self.jwks_address() {
-            // The Backend API gives its keys to who has its own key only.
+            // The Backend API gives its keys only to clients with the secret key.
             let is_api = url.origin() == self.api_address().origin();
             let secret_key = self.text("CLERK_SECRET_KEY").filter(|_| is_api);
             let secret_key = secret_key.map(SecretString::from);
@@ -110,7 +112,7 @@ impl Loader<'_> {
         url
     }
 
-    /// The emulator has no frontend host; its keys are at its API.
+    /// The emulator serves its keys at its API, not at a frontend host.
     fn emulators_keys(&mut self) -> Option<KeySource> {
         let mut url = self.api_address();
         url.path_segments_mut().ok()?.pop_if_empty().extend(["v1", "jwks"]);
@@ -122,7 +124,7 @@ impl Loader<'_> {
         let Some(text) = self.text("CLERK_ISSUER") else {
             return publishable.map(PublishableKey::issuer);
         };
-        // Tokens name it without a slash at the end.
+        // Tokens name it without a trailing slash.
         let issuer = text.trim_end_matches('/');
         if !Url::parse(issuer).is_ok_and(|url| is_safe(&url)) {
             self.problem("CLERK_ISSUER", "is no URL with https, as in `https://clerk.example.com`");

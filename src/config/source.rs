@@ -1,28 +1,28 @@
-//! Where values come from: a flag, the file of `--env-file`, the environment, in that order.
+//! Raw values of variables: from a flag, the file of `--env-file`, or the environment, in this
+//! order.
 //!
-//! The only place that reads the environment. What the operator wrote on the command line is
-//! nearer than what happens to be exported, so the file that it names comes first too.
+//! Filled by `cli`, read by the loader. The only place that reads the environment. The command line
+//! states what the operator wants now, so a file that it names takes precedence over exported
+//! variables.
 
 use super::variables::{VARIABLES, VariableInput};
 use std::collections::HashMap;
 use std::path::Path;
 
-/// The raw values of variables.
 #[derive(Default)]
 pub struct ConfigSource {
     values: HashMap<String, String>,
 }
 
 impl ConfigSource {
-    /// The process's environment.
     pub fn from_environment() -> Self {
         Self { values: std::env::vars_os().filter_map(readable).collect() }
     }
 
-    /// Adds, over what is there, the lines of a dotenv file.
+    /// Adds the variables of a dotenv file, over those that are set.
     pub fn read_env_file(&mut self, path: &Path) -> Result<(), String> {
         let explain = |error: dotenvy::Error| match error {
-            // The text of a line that cannot be read may hold a secret.
+            // The line's text may contain a secret.
             dotenvy::Error::LineParse(_, place) => {
                 format!(
                     "--env-file {}: a line cannot be read, near byte {place} of it",
@@ -42,31 +42,29 @@ impl ConfigSource {
         Ok(())
     }
 
-    /// Sets a value over what is there.
     pub fn set(&mut self, name: &str, value: String) {
         self.forget_other_way(name);
         self.values.insert(name.to_owned(), value);
     }
 
-    /// Sets a variable, unless it is set.
     pub fn set_default(&mut self, name: &str, value: &str) {
         self.values.entry(name.to_owned()).or_insert_with(|| value.to_owned());
     }
 
-    /// A secret that is given now replaces one that was given the other way.
+    /// A secret replaces its `_FILE` variant, and the other way round.
     fn forget_other_way(&mut self, name: &str) {
         let other = name.strip_suffix("_FILE").map_or(format!("{name}_FILE"), str::to_owned);
         self.values.remove(&other);
     }
 
-    /// Forgets the variables that name a real provider, database or listener, so that nothing
-    /// real is touched by what is meant for trying out, and nobody else reaches it.
+    /// Removes the variables of a real provider, database or metrics listener, so that `dev` and
+    /// `demo` touch nothing real and are not reachable from elsewhere.
     pub fn forget_real_world(&mut self) {
         self.forget(&["CLERK_", "NEXT_PUBLIC_CLERK_"]);
         self.forget_real_database();
     }
 
-    /// Likewise, but leaves the provider.
+    /// The same, but keeps the provider.
     pub fn forget_real_database(&mut self) {
         self.forget(&["DATABASE_URL", "USERSYNC_METRICS_BIND"]);
     }
@@ -75,8 +73,8 @@ impl ConfigSource {
         self.values.retain(|name, _| !prefixes.iter().any(|prefix| name.starts_with(prefix)));
     }
 
-    /// The trimmed value of a variable; blank counts as unset. A secret may stand in the
-    /// file that `NAME_FILE` names.
+    /// The trimmed value; blank counts as unset. `NAME_FILE` may name a file that contains a
+    /// secret.
     pub(super) fn get(&self, name: &str) -> Result<Option<String>, String> {
         let direct = self.trimmed(name);
         let path = is_secret(name).then(|| self.trimmed(&format!("{name}_FILE"))).flatten();
@@ -94,7 +92,7 @@ impl ConfigSource {
         }
     }
 
-    /// Names that look like ours but are none: most likely a slip of the keyboard.
+    /// Names with our prefix that are not variables: most likely typing errors.
     pub(super) fn unknown(&self) -> Vec<&str> {
         let known = |name: &str| {
             VARIABLES.iter().any(|variable| {
@@ -120,7 +118,7 @@ impl ConfigSource {
 }
 
 fn is_secret(name: &str) -> bool {
-    // The variable's old name is no entry of its own in the list.
+    // The old name of CLERK_WEBHOOK_SIGNING_SECRET is not in the list.
     name == "CLERK_WEBHOOK_SECRET"
         || VARIABLES
             .iter()

@@ -172,7 +172,6 @@ fn secrets_have_no_flag() {
     }
 }
 
-/// Loads with a signing secret and these.
 fn with(pairs: &[(&str, &str)]) -> Result<Config, ConfigError> {
     let mut all = vec![("CLERK_WEBHOOK_SIGNING_SECRET", SECRET)];
     all.extend_from_slice(pairs);

@@ -1,32 +1,27 @@
-//! Every variable, once: the `--help` text, the flags and the tables of docs/configuration.md come
+//! Every variable, once: the flags, the `--help` text and the tables of docs/configuration.md come
 //! from this list.
 
-/// A configuration variable.
 #[derive(Debug)]
 pub struct Variable {
-    /// Its name in the environment.
     pub name: &'static str,
-    /// What holds where it is unset, as documentation writes it.
+    /// The default, as documentation writes it.
     pub default: &'static str,
-    /// What it means, in one sentence or two.
+    /// One sentence or two, for `--help` and the documentation.
     pub meaning: &'static str,
-    /// How it may be given.
     pub input: VariableInput,
 }
 
-/// How a variable may be given.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum VariableInput {
     /// By environment, or by this flag.
     Flag(&'static str),
-    /// By environment only.
     Environment,
-    /// By environment, or as the path of a file in `NAME_FILE`; never by flag, where other
-    /// users of the machine could read it.
+    /// By environment, or as the path of a file in `NAME_FILE`; never by flag, which other users of
+    /// the machine could read.
     Secret,
 }
 
-/// All variables, in the order of the documentation.
+/// In the order of the documentation.
 pub const VARIABLES: &[Variable] = &[
     Variable {
         name: "DATABASE_URL",

@@ -1,11 +1,11 @@
-//! Asks the desk about a request's bearer token.
+//! Checks the bearer token of a request. Called by every handler of operators and applications.
 
 use super::{AppState, Problem};
 use crate::access::{Access, TokenName};
 use actix_web::HttpRequest;
 use actix_web::http::header::{AUTHORIZATION, HeaderValue};
 
-/// Lets the request pass, and says whose it is; or says why not.
+/// Returns the name of the token, or why the request is refused.
 pub(super) fn require<'a>(
     state: &'a AppState,
     request: &HttpRequest,

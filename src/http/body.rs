@@ -1,18 +1,16 @@
-//! The JSON body of a request of operators: small, soon there, and read only after its sender is
-//! known.
+//! Reads the JSON body of an operator's request, within 64 KiB and 10 s.
+//!
+//! Called by handlers after they have checked the request's token.
 
 use super::Problem;
 use actix_web::http::StatusCode;
 use actix_web::web::{Bytes, Payload};
 use std::time::Duration;
 
-/// How many bytes such a body may have.
 const MOST_BYTES: usize = 64 * 1024;
 
-/// How long it may take.
 const WITHIN: Duration = Duration::from_secs(10);
 
-/// Reads a body.
 pub(super) async fn read(payload: Payload) -> Result<Bytes, Problem> {
     match tokio::time::timeout(WITHIN, payload.to_bytes_limited(MOST_BYTES)).await {
         Ok(Ok(Ok(bytes))) => Ok(bytes),

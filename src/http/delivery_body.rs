@@ -1,9 +1,8 @@
 //! Reads the raw bytes of a delivery, within limits of size, time and memory.
 //!
-//! Called by the webhook handler before anything is verified.
-//!
-//! A stranger can make us read: so a body has 1 MiB and 10 s, and all unverified bodies
-//! together 64 MiB, counted as their bytes arrive, so that announcing a body costs us nothing.
+//! Called by the webhook handler before anything is verified, so any client can make the service
+//! read: a body has 1 MiB and 10 s, and all unverified bodies together 64 MiB, counted as their
+//! bytes arrive. Announcing a body reserves nothing.
 
 use crate::webhook::Rejection;
 use actix_web::web::{Bytes, BytesMut, Payload};
@@ -11,20 +10,19 @@ use futures_util::StreamExt as _;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
-/// How large a body may be. The sender's own limit is about a third of it.
+/// The provider's own limit is about a third of it.
 const LARGEST_BODY_BYTES: usize = 1024 * 1024;
 
-/// How long a body may take.
 const BODY_TIMEOUT: Duration = Duration::from_secs(10);
 
-/// How many bytes of unverified bodies may be held at once.
+/// All unverified bodies together.
 const LARGEST_IN_FLIGHT_BYTES: usize = 64 * 1024 * 1024;
 
-/// Counts the bytes of unverified bodies that are held at this moment.
+/// Bytes of unverified bodies that are in memory now.
 #[derive(Debug, Default)]
 pub(super) struct InFlight(AtomicUsize);
 
-/// The part of one body; given back when dropped.
+/// The part of one body; subtracted when dropped.
 struct Share<'a> {
     all: &'a InFlight,
     bytes: usize,
@@ -44,7 +42,7 @@ impl Drop for Share<'_> {
     }
 }
 
-/// Refuses a body that announces itself as too large, before anything of it is read.
+/// Rejects a body whose `Content-Length` is too large, before any of it is read.
 pub(super) fn check_length(content_length: Option<&[u8]>) -> Result<(), Rejection> {
     let length = content_length
         .and_then(|value| std::str::from_utf8(value).ok())
@@ -56,7 +54,6 @@ pub(super) fn check_length(content_length: Option<&[u8]>) -> Result<(), Rejectio
     Ok(())
 }
 
-/// Reads the whole body.
 pub(super) async fn read(payload: Payload, in_flight: &InFlight) -> Result<Bytes, Rejection> {
     let share = Share { all: in_flight, bytes: 0 };
     tokio::time::timeout(BODY_TIMEOUT, collect(payload, share))
@@ -74,7 +71,7 @@ async fn collect(mut payload: Payload, mut share: Share<'_>) -> Result<Bytes, Re
         Some(Err(_)) => Err(Rejection::BodyIncomplete),
         None => Ok(None),
     };
-    // Nearly every body comes in one piece, which is then not copied.
+    // Nearly every body is one chunk, which is then not copied.
     let Some(first) = next().await? else {
         return Ok(Bytes::new());
     };

@@ -1,4 +1,5 @@
-//! `GET /v1/drift`: the last report of what differs between the table and the provider.
+//! `GET /v1/drift`: the last report of differences between the table and the provider. An admin
+//! token is required; looking for drift is a job.
 
 use super::authorization::require;
 use super::{AppState, Problem, json_no_store};
@@ -20,7 +21,6 @@ struct DriftResponse {
     report: DriftReport,
 }
 
-/// Shows the last report of what differs.
 pub(super) async fn show(
     state: Data<AppState>,
     request: HttpRequest,

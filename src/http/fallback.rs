@@ -1,4 +1,6 @@
-//! Answers of addresses and methods that no route takes.
+//! Answers requests that match no route: 404 and 405.
+//!
+//! Called by the route table.
 
 use super::authorization::require;
 use super::{AppState, Problem};
@@ -7,19 +9,17 @@ use actix_web::http::StatusCode;
 use actix_web::web::Data;
 use actix_web::{HttpRequest, HttpResponse};
 
-/// Answers what no route matches.
 pub(super) async fn route_not_found() -> Result<HttpResponse, Problem> {
     let detail = "there is nothing here; deliveries go to POST /webhooks/clerk, users are at GET /v1/users, and GET /v1/me says who is asking";
     Err(Problem::new(StatusCode::NOT_FOUND, "not_found", detail))
 }
 
-/// What is said to whoever comes by another method than these.
 pub(super) fn method_not_allowed(methods: &'static str) -> Problem {
     let detail = format!("this address takes {methods}");
     Problem::new(StatusCode::METHOD_NOT_ALLOWED, "method_not_allowed", detail).allowing(methods)
 }
 
-/// Answers what no route below `/v1` matches: only an admin learns that it is not there.
+/// Below `/v1` only an admin token learns that a path does not exist.
 pub(super) async fn not_found_for_admin(
     state: Data<AppState>,
     request: HttpRequest,

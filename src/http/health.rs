@@ -1,4 +1,5 @@
-//! `/healthz` says that the process lives, `/readyz` that it can work.
+//! `/healthz`: the process works. `/readyz`: it can serve requests now. Called by probes, without a
+//! token.
 
 use super::{AppState, Problem};
 use actix_web::HttpResponse;

@@ -1,4 +1,5 @@
-//! A short page for people: a sentence, and where it goes on.
+//! A short HTML page for browsers: one sentence and a link. Used by the sign-in sync and by
+//! problems that a browser shows.
 
 use actix_web::HttpResponse;
 use actix_web::http::StatusCode;
@@ -6,16 +7,14 @@ use actix_web::http::header::{
     CACHE_CONTROL, CONTENT_SECURITY_POLICY, REFERRER_POLICY, RETRY_AFTER,
 };
 
-/// Where a page goes on.
+/// The link below the sentence.
 #[derive(Clone, Copy)]
 pub(super) struct PageLink<'a> {
-    /// By itself after so many seconds; `None` where somebody has to click.
+    /// The browser follows it after this time; `None`: the user clicks.
     pub(super) after_seconds: Option<i64>,
-    /// The path or URL.
     pub(super) location: &'a str,
 }
 
-/// A page that says `text`, and where it goes on.
 pub(super) fn page(status: StatusCode, text: &str, link_to: Option<PageLink<'_>>) -> HttpResponse {
     let (mut refresh, mut link) = (String::new(), String::new());
     if let Some(PageLink { after_seconds, location }) = link_to {
@@ -44,7 +43,7 @@ pub(super) fn page(status: StatusCode, text: &str, link_to: Option<PageLink<'_>>
     response.body(body)
 }
 
-/// Text as it may stand in HTML, between tags and in quotes.
+/// Escapes text for element content and quoted attributes.
 fn escape(text: &str) -> String {
     let mut escaped = String::with_capacity(text.len());
     for character in text.chars() {

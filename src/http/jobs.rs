@@ -1,4 +1,5 @@
-//! `/v1/jobs`: an operator starts, watches and cancels long work.
+//! `/v1/jobs`: an operator starts, lists, shows and cancels jobs. An admin token is required; the
+//! work itself is done by `sync`.
 
 use super::authorization::require;
 use super::pagination::{ListPage, PageRequest, next_cursor, query_pairs};
@@ -24,7 +25,7 @@ struct StartJobBody {
     allow_mass_delete: bool,
 }
 
-/// Starts a job, or says which one is active.
+/// Answers 202 with the new job, or 409 with the address of the active one.
 pub(super) async fn start(
     state: Data<AppState>,
     request: HttpRequest,
@@ -38,7 +39,7 @@ pub(super) async fn start(
         return Err(invalid());
     }
     let sync = state.sync()?;
-    // A search for drift changes nothing by its nature.
+    // A drift job never changes anything.
     let dry_run = dry_run || kind == JobKind::Drift;
     let asked = JobRequest { kind, dry_run, allow_mass_delete };
     let (job, is_new) = sync.enqueue_job(asked).await?;
@@ -60,7 +61,6 @@ pub(super) async fn start(
     Err(Problem::new(StatusCode::CONFLICT, "job_active", detail).at(location))
 }
 
-/// Shows a job.
 pub(super) async fn show(
     state: Data<AppState>,
     request: HttpRequest,
@@ -72,7 +72,7 @@ pub(super) async fn show(
     Ok(json_no_store(view(&job)))
 }
 
-/// Lists jobs, newest first.
+/// Newest first.
 pub(super) async fn list(
     state: Data<AppState>,
     request: HttpRequest,
@@ -86,7 +86,7 @@ pub(super) async fn list(
     Ok(json_no_store(ListPage { data, next_cursor }))
 }
 
-/// Cancels a job that has not ended; one that has stays as it is.
+/// A job that has ended is returned unchanged.
 pub(super) async fn cancel(
     state: Data<AppState>,
     request: HttpRequest,

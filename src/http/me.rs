@@ -1,4 +1,4 @@
-//! `GET /v1/me`: who is asking?
+//! `GET /v1/me`: the row of the signed-in user, for an application's backend or browser.
 
 use super::session::{session, user_of};
 use super::{AppState, Problem, json_no_store};
@@ -8,14 +8,13 @@ use actix_web::web::Data;
 use actix_web::{HttpRequest, HttpResponse};
 use serde::Serialize;
 
-/// The answer to whoever asks who they are.
 #[derive(Serialize)]
 pub(super) struct MeResponse {
     user: MeUser,
     external_id: String,
     session_id: String,
     expires_at: Option<Moment>,
-    /// Whether this very request made the row.
+    /// Whether this request created the row.
     created: bool,
 }
 

@@ -1,4 +1,4 @@
-//! `/metrics`, for Prometheus.
+//! `/metrics`: OpenMetrics text for Prometheus, on the main listener or one of its own.
 
 use super::{AppState, Problem, fallback};
 use crate::sync::jobs::DriftReport;
@@ -7,8 +7,7 @@ use actix_web::{HttpRequest, HttpResponse};
 
 const OPENMETRICS: &str = "application/openmetrics-text; version=1.0.0; charset=utf-8";
 
-/// On the main listener: only where that is loopback, and only for a request that no proxy
-/// forwarded from elsewhere.
+/// On the main listener: only if that is loopback, and only for requests that no proxy forwarded.
 pub(super) async fn public(
     state: Data<AppState>,
     request: HttpRequest,
@@ -28,7 +27,7 @@ pub(super) async fn public(
 pub(super) async fn show(state: Data<AppState>) -> HttpResponse {
     let (deliveries, bytes) = state.ingest.waiting();
     state.metrics.set_queue(deliveries, bytes);
-    // What the database holds is looked up here; while it is away, the last number stands.
+    // Gauges of the database are read now; while it is away they keep their last values.
     if let Ok(bytes) = state.store.quarantined_bytes().await {
         state.metrics.set_quarantine_bytes(bytes);
     }

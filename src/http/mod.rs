@@ -1,8 +1,8 @@
-//! The street: the route table, and what all routes share.
+//! The route table, and what handlers share: state, limits of retries, JSON answers, the clock.
 //!
-//! Called by `app`. Handlers are thin: they ask the desk who is there, hand over to the door
-//! or the store, and turn results into answers. [`problem`] is the one place where an error
-//! becomes an HTTP status.
+//! Called by `app`. A handler checks the token or session, calls one function of `webhooks`,
+//! `store` or `sync`, and turns the result into an answer; it decides nothing about users.
+//! [`problem`] is the one place where an error becomes an HTTP status.
 
 mod authorization;
 mod body;
@@ -43,46 +43,39 @@ use serde::Serialize;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
-/// How soon to come again after a 503, in seconds: the provider's own second attempt comes
-/// after five.
+/// `Retry-After` of a 503: the provider's own second attempt comes after five seconds.
 pub(super) const RETRY_AFTER_SECONDS: u32 = 5;
 
-/// What the routes work with.
+/// What handlers share.
 pub struct AppState {
     pub webhooks: WebhookReceiver,
-    /// The queue of deliveries and its writer.
     pub ingest: Ingest,
-    /// Where users are read.
     pub store: Store,
-    /// The provider's name.
+    /// The provider's name, as in the column `source`.
     pub source: &'static str,
-    /// Who may ask.
     pub tokens: Tokens,
-    /// Whose sessions there are, where their tokens can be checked.
+    /// `None`: session tokens cannot be checked.
     pub sessions: Option<Sessions>,
-    /// Where browsers may be sent.
     pub redirects: Redirects,
-    /// Known roles and plans.
     pub entitlements: Entitlements,
-    /// What keeps rows and provider in step, where there is a key to its API.
+    /// `None`: there is no key to the provider's API.
     pub sync: Option<Arc<SyncService>>,
-    /// What is counted.
     pub metrics: Arc<Metrics>,
-    /// Whether this listener shows metrics: it is loopback, and no other one was asked for.
+    /// The main listener is loopback, and metrics have none of their own.
     pub shows_metrics: bool,
-    /// Where in its life the service is.
+    /// Whether requests can be served: not before the database is prepared, and not while stopping.
     pub readiness: Readiness,
 }
 
 impl AppState {
-    /// What keeps rows and provider in step, or that there is no key to ask with.
+    /// The sync service, or 503 where there is no key to the provider's API.
     fn sync(&self) -> Result<&Arc<SyncService>, Problem> {
         let detail = "the provider cannot be asked: CLERK_SECRET_KEY is not set";
         self.sync.as_ref().ok_or_else(|| Problem::unavailable("api_not_configured", detail))
     }
 }
 
-/// Where in its life the service is.
+/// Whether requests can be served: not before the database is prepared, and not while stopping.
 #[derive(Debug, Default)]
 pub struct Readiness {
     prepared: AtomicBool,
@@ -90,28 +83,24 @@ pub struct Readiness {
 }
 
 impl Readiness {
-    /// The database is prepared.
     pub fn set_prepared(&self) {
         self.prepared.store(true, Ordering::Release);
     }
 
-    /// The service is about to stop.
     pub fn set_stopping(&self) {
         self.stopping.store(true, Ordering::Release);
     }
 
-    /// Whether requests can be served.
     pub fn is_prepared(&self) -> bool {
         self.prepared.load(Ordering::Acquire)
     }
 
-    /// Whether new work should come here.
+    /// What `/readyz` answers: a load balancer may send requests here.
     pub fn is_ready(&self) -> bool {
         self.is_prepared() && !self.stopping.load(Ordering::Acquire)
     }
 }
 
-/// Every route there is.
 pub fn routes(config: &mut ServiceConfig) {
     for path in ["/webhooks/clerk", "/api/webhooks/clerk"] {
         config.service(resource(path, "POST").route(web::post().to(webhooks::receive)));
@@ -149,19 +138,19 @@ pub fn routes(config: &mut ServiceConfig) {
         .default_service(web::to(fallback::route_not_found));
 }
 
-/// An address that takes these methods, and says so to whoever comes by another.
+/// A resource that answers 405 with `Allow` to all but these methods.
 fn resource(path: &str, methods: &'static str) -> Resource {
     let refuse =
         move || async move { Err::<HttpResponse, Problem>(fallback::method_not_allowed(methods)) };
     web::resource(path).default_service(web::to(refuse))
 }
 
-/// A JSON answer that no cache may keep: it holds personal data or changes by itself.
+/// A JSON answer that no cache may store: it holds personal data or changes by itself.
 fn json_no_store(body: impl Serialize) -> HttpResponse {
     HttpResponse::Ok().insert_header((CACHE_CONTROL, "no-store")).json(body)
 }
 
-/// An id from a path; `None` where it holds a NUL, which no database stores and PostgreSQL rejects.
+/// An id from a path; `None` if it contains NUL, which no database stores and PostgreSQL rejects.
 fn storable(id: Path<String>) -> Option<String> {
     Some(id.into_inner()).filter(|id| !id.contains('\0'))
 }
@@ -171,15 +160,14 @@ fn now() -> Timestamp {
     Timestamp::now()
 }
 
-/// The methods of [`get_or_head`].
 const GET_HEAD: &str = "GET, HEAD";
 
-/// `GET`, or `HEAD` as some probes prefer; the server leaves out the body of its answer.
+/// Some probes use `HEAD`; actix omits the body of its answer.
 fn get_or_head() -> Route {
     Route::new().guard(guard::Any(guard::Get()).or(guard::Head()))
 }
 
-/// The routes of the listener that only shows metrics.
+/// The routes of the listener for metrics.
 pub fn metrics_routes(config: &mut ServiceConfig) {
     config
         .route("/metrics", web::get().to(metrics::show))

@@ -1,6 +1,7 @@
 //! Pages of lists: `limit` and `cursor` of a request, `next_cursor` of its answer.
 //!
-//! Called by every handler that lists something. Knows no resource.
+//! Called by every handler that lists something; knows no resource. A cursor is the id of the last
+//! item of a page, base64url-encoded so that clients do not build their own.
 
 use super::Problem;
 use base64::Engine as _;
@@ -8,29 +9,23 @@ use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use serde::Serialize;
 use std::collections::HashMap;
 
-/// How many users a page holds unless the caller says.
 const DEFAULT_LIMIT: i64 = 100;
 
-/// How many users a page may hold.
 const LIMITS: std::ops::RangeInclusive<i64> = 1..=500;
 
-/// A page of a list.
 #[derive(Serialize)]
 pub(super) struct ListPage<T> {
     pub(super) data: Vec<T>,
     pub(super) next_cursor: Option<String>,
 }
 
-/// Which part of a list is asked for.
 pub(super) struct PageRequest {
-    /// How many at most.
     pub(super) limit: i64,
-    /// Behind which id.
+    /// The id of the last item of the previous page.
     pub(super) after: Option<String>,
 }
 
 impl PageRequest {
-    /// Reads `limit` and `cursor`.
     pub(super) fn parse(pairs: &HashMap<String, String>) -> Result<Self, Problem> {
         let limit = match pairs.get("limit") {
             None => DEFAULT_LIMIT,
@@ -46,7 +41,8 @@ impl PageRequest {
     }
 }
 
-/// Takes the one that is too many off a page, and says where the next page begins.
+/// Handlers read `limit` + 1 items. Removes the one too many and returns the cursor of the next
+/// page.
 pub(super) fn next_cursor<T>(
     data: &mut Vec<T>,
     limit: i64,
@@ -59,7 +55,7 @@ pub(super) fn next_cursor<T>(
     data.last().map(|last| URL_SAFE_NO_PAD.encode(id(last)))
 }
 
-/// The parameters of a query, which may have these names and no others.
+/// Parses a query string that may contain these parameters only.
 pub(super) fn query_pairs(text: &str, names: &[&str]) -> Result<HashMap<String, String>, Problem> {
     let pairs: HashMap<String, String> = form(text);
     if let Some(unknown) = pairs.keys().find(|name| !names.contains(&name.as_str())) {
@@ -94,7 +90,7 @@ fn decode(cursor: &str) -> Result<String, Problem> {
     String::from_utf8(bytes).map_err(|_| invalid()).map(crate::domain::text::without_nul)
 }
 
-/// A name as it may be repeated: short, and without anything that is not a word.
+/// A parameter's name, safe to repeat in an error message.
 fn printable(name: &str) -> String {
     name.chars()
         .filter(|character| character.is_ascii_alphanumeric() || *character == '_')

@@ -1,8 +1,8 @@
 //! Errors as answers: `application/problem+json` (RFC 9457), each with a stable `code`.
 //!
-//! The policy: every room returns its own narrow error; only this file knows their status.
-//! A 4xx says what to do; a 5xx never shows internals: its cause is logged with the request's
-//! id, once, by [`super::request_id`], where every problem passes on its way out.
+//! Every module returns its own narrow error; only this file knows HTTP statuses. A 4xx says what
+//! to do. A 5xx never shows internals: [`super::request_id`], which every problem passes on its way
+//! out, logs its cause once, with the id of the request.
 
 use super::RETRY_AFTER_SECONDS;
 use super::html::page;
@@ -18,20 +18,18 @@ use actix_web::{HttpResponse, ResponseError};
 use serde::Serialize;
 use std::borrow::Cow;
 
-/// An error on its way out.
+/// An error answer, not yet bound to a request id.
 #[derive(Debug, thiserror::Error)]
 #[error("{code}: {detail}")]
 pub struct Problem {
     status: StatusCode,
     code: &'static str,
     detail: Cow<'static, str>,
-    /// What the log should say and the answer must not.
+    /// For the log only.
     cause: Option<String>,
-    /// The methods that would be allowed.
     allow: Option<&'static str>,
-    /// Where to look instead.
     location: Option<String>,
-    /// Whether a person reads the answer.
+    /// Rendered as HTML for a browser, not as JSON.
     is_page: bool,
 }
 
@@ -46,7 +44,6 @@ struct ProblemBody<'a> {
 }
 
 impl Problem {
-    /// A problem of the given status and code.
     pub fn new(
         status: StatusCode,
         code: &'static str,
@@ -63,33 +60,32 @@ impl Problem {
         }
     }
 
-    /// The request cannot be understood.
     pub fn bad_request(code: &'static str, detail: impl Into<Cow<'static, str>>) -> Self {
         Self::new(StatusCode::BAD_REQUEST, code, detail)
     }
 
-    /// The same, with what the log should say and the answer must not.
+    /// Adds what the log says and the answer must not.
     #[must_use]
     pub fn because(self, cause: impl Into<String>) -> Self {
         Self { cause: Some(cause.into()), ..self }
     }
 
-    /// The same, with where to look instead.
+    /// Adds a `Location`.
     pub(super) fn at(self, location: String) -> Self {
         Self { location: Some(location), ..self }
     }
 
-    /// The same, with the methods that the resource takes.
+    /// Adds `Allow`.
     pub(super) fn allowing(self, methods: &'static str) -> Self {
         Self { allow: Some(methods), ..self }
     }
 
-    /// The same as a page for people.
+    /// Renders it as HTML.
     pub(super) fn into_page(self) -> Self {
         Self { is_page: true, ..self }
     }
 
-    /// The service cannot answer now.
+    /// A 503, with `Retry-After`.
     pub fn unavailable(code: &'static str, detail: impl Into<Cow<'static, str>>) -> Self {
         Self::new(StatusCode::SERVICE_UNAVAILABLE, code, detail)
     }
@@ -172,17 +168,14 @@ impl From<AccessError> for Problem {
 }
 
 impl Problem {
-    /// The status that it is answered with.
     pub(super) fn status(&self) -> StatusCode {
         self.status
     }
 
-    /// What the log should say, where the answer does not say it all.
     pub(super) fn cause(&self) -> Option<&str> {
         self.cause.as_deref()
     }
 
-    /// The answer to the request of the given id.
     pub(super) fn answer(&self, request_id: &str) -> HttpResponse {
         if self.is_page {
             let text = format!("{} (request {request_id})", self.detail);
@@ -220,7 +213,7 @@ impl ResponseError for Problem {
         self.status
     }
 
-    /// Only until [`super::request_id`] replaces it by one that names the request.
+    /// Replaced by [`super::request_id`] with one that names the request.
     fn error_response(&self) -> HttpResponse {
         HttpResponse::new(self.status)
     }

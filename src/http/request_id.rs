@@ -1,4 +1,6 @@
-//! A request id for every answer: taken from the caller where it is one, else made here.
+//! Middleware that gives every answer an `x-request-id`: the client's if it is plain text, else a
+//! new one. It also renders each [`Problem`], because only here its request id is known, and logs
+//! its cause.
 
 use super::Problem;
 use actix_web::Error;
@@ -13,14 +15,13 @@ use uuid::Uuid;
 
 const HEADER: HeaderName = HeaderName::from_static("x-request-id");
 
-/// Ids of one process share a random beginning and are counted up behind it.
+/// Ids of one process share a random prefix, followed by a counter.
 static PROCESS: LazyLock<String> = LazyLock::new(|| {
     let text = Uuid::new_v4().simple().to_string();
     text.chars().take(12).collect()
 });
 static COUNT: AtomicU64 = AtomicU64::new(0);
 
-/// Middleware: puts the id onto the response, into a problem's body and into its log line.
 pub async fn tag<B: MessageBody>(
     request: ServiceRequest,
     next: Next<B>,
@@ -50,7 +51,7 @@ fn fresh() -> HeaderValue {
         .unwrap_or_else(|_| HeaderValue::from_static("unknown"))
 }
 
-/// Only what can be printed into a log line or a page without harm is taken over.
+/// Accepts only what is harmless in a log line and in HTML.
 fn is_plain(value: &HeaderValue) -> bool {
     let word = |byte: &u8| byte.is_ascii_alphanumeric() || b"-_.:".contains(byte);
     (1..=64).contains(&value.len()) && value.as_bytes().iter().all(word)

@@ -1,4 +1,5 @@
-//! `POST /v1/reconcile`: an operator has named users fetched from the provider again.
+//! `POST /v1/reconcile`: fetches the users whom an operator names from the provider and applies the
+//! answers. An admin token is required.
 
 use super::authorization::require;
 use super::{AppState, Problem, body, json_no_store};
@@ -8,14 +9,13 @@ use actix_web::web::{Data, Payload};
 use actix_web::{HttpRequest, HttpResponse};
 use serde::{Deserialize, Serialize};
 
-/// How many users one request may name.
 const MOST_USERS: usize = 100;
 
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
 struct ResyncBody {
     user_ids: Vec<String>,
-    /// Lets our values replace those that stand in a conflicting user's metadata.
+    /// Our values replace those of a conflicting user's metadata at the provider.
     #[serde(default)]
     take_over: bool,
 }

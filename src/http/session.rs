@@ -1,7 +1,7 @@
-//! Asks the desk whose session a request belongs to, and finds the row.
+//! Verifies the session token of a request and finds the user's row.
 //!
-//! The row is read for every request: a token says who somebody was when it was signed, the table
-//! whether they may still come in.
+//! Called by `me` and `sign_in_sync`. The row is read for every request: a token says who the user
+//! was when it was signed, the table says whether the user is banned or deleted now.
 
 use super::{AppState, Problem, now};
 use crate::domain::UnixMillis;
@@ -12,7 +12,7 @@ use actix_web::HttpRequest;
 use actix_web::http::header::{AUTHORIZATION, COOKIE, HeaderValue};
 use actix_web::http::{Method, StatusCode};
 
-/// The session of a request; cookies count only where nothing is changed.
+/// Cookies count only for requests that change nothing.
 pub(super) async fn session(state: &AppState, request: &HttpRequest) -> Result<Session, Problem> {
     let Some(sessions) = &state.sessions else {
         let detail = "session tokens cannot be checked here; set CLERK_PUBLISHABLE_KEY, or CLERK_JWT_KEY and CLERK_ISSUER";
@@ -31,8 +31,8 @@ pub(super) async fn session(state: &AppState, request: &HttpRequest) -> Result<S
     Ok(session)
 }
 
-/// The row of a session's user, made now where it is missing, and whether this very request made
-/// it. A user who is refused has a row and no way in.
+/// The row of the session's user, and whether this request created it. A missing row is fetched
+/// from the provider first.
 pub(super) async fn user_of(
     state: &AppState,
     session: &Session,
@@ -47,7 +47,7 @@ pub(super) async fn user_of(
         return Err(not_synced(detail));
     };
     let created = match (sync.fetch_missing(&session.external_id).await, imported) {
-        // What a file said is better than nothing.
+        // An imported row is better than an error.
         (Err(SignInSyncError::Unavailable(_)), Some(user)) => return Ok((user, false)),
         (fetched, _) => fetched?,
     };
@@ -57,7 +57,6 @@ pub(super) async fn user_of(
     }
 }
 
-/// The row of a session's user, whatever its state.
 pub(super) async fn find(
     state: &AppState,
     session: &Session,
@@ -65,7 +64,7 @@ pub(super) async fn find(
     Ok(state.store.find_external(state.source, session.external_id.clone()).await?)
 }
 
-/// The user who may come in; `None` where the row is missing or only seems absent.
+/// The user, unless deleted or banned; `None` if there is no row, or an absence emptied it.
 pub(super) fn admitted(found: Option<UserRecord>) -> Result<Option<UserRecord>, Problem> {
     let refused = |code, detail| Err(Problem::new(StatusCode::FORBIDDEN, code, detail));
     let Some(user) = found else {

@@ -1,10 +1,10 @@
-//! `GET /api/clerk/syncUsers`: the signed-in user's own row is brought in step, then the browser
-//! goes on.
+//! `GET /api/clerk/syncUsers`: brings the signed-in user's row up to date and redirects the
+//! browser.
 //!
-//! An application sends a browser here when the session token lacks our id. The browser goes on
-//! with a mark; where it comes here again, because the token is up to a minute old, a short page
-//! waits until that token is over, so that there is no loop of redirects. An application that names
-//! the same target each time loses the mark, so a cookie of this route says the same.
+//! An application sends a browser here when the session token lacks our id. The redirect carries a
+//! mark; if the browser returns with it, because its token is up to a minute old, a short page
+//! waits until that token has expired, so that there is no redirect loop. An application that
+//! always names the same target loses the mark, so a cookie of this route records the redirect too.
 
 use super::html::{PageLink, page};
 use super::me::MeResponse;
@@ -20,28 +20,27 @@ use actix_web::web::{Data, Query};
 use actix_web::{HttpRequest, HttpResponse};
 use std::collections::HashMap;
 
-/// The path of this route.
 pub(super) const PATH: &str = "/api/clerk/syncUsers";
 
-/// The cookie that says where a browser was sent a moment ago.
+/// The cookie that records the last redirect.
 const COOKIE: &str = "usersync";
 
-/// Its values: to the target, or to sign in.
+/// Its values: redirected to the target, or to the sign-in page.
 const SENT_ON: &str = "on";
 const SENT_TO_SIGN_IN: &str = "sign-in";
 
-/// How soon a browser that comes back without a session must be in a loop: no person signs in
-/// that fast.
+/// A browser that returns without a session within this time is in a redirect loop: no user signs
+/// in that fast.
 const SIGN_IN_SECONDS: i64 = 5;
 
-/// What the caller can be answered with.
+/// What the client can do with the answer.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum ClientKind {
-    /// A person, who can sign in, read a page and be sent on.
+    /// Shows pages and follows redirects.
     Browser,
-    /// A program that reads JSON.
+    /// Reads JSON.
     Program,
-    /// A program that only follows redirects.
+    /// Follows redirects only.
     Other,
 }
 
@@ -60,14 +59,14 @@ pub(super) async fn sync_user(
     }
 }
 
-/// Where a person without a session goes, or reads why not.
+/// Redirects to the sign-in page, once; then shows a page with the link.
 fn send_to_sign_in(
     state: &AppState,
     request: &HttpRequest,
     target: &RedirectTarget,
 ) -> HttpResponse {
     let sign_in = state.redirects.sign_in(target);
-    // Once: a page that sends everybody back here would go round for ever.
+    // An application whose sign-in page redirects back here would loop.
     let was_asked = target.asked_to_sign_in || target.returned;
     if !was_asked && !was_sent(request, SENT_TO_SIGN_IN) {
         return redirect(&sign_in, SENT_TO_SIGN_IN, SIGN_IN_SECONDS);
@@ -84,7 +83,7 @@ async fn answer(
 ) -> Result<HttpResponse, Problem> {
     let session = session(state, request).await?;
     let before = find(state, &session).await?;
-    // A ban may be over without our having been told; a signed deletion is final.
+    // The provider may have lifted a ban without an event; a signed deletion is final.
     let is_banned = before.as_ref().is_some_and(|user| user.status() == "banned");
     let refusal = admitted(before).err();
     let may_ask = refusal.is_none() || is_banned;
@@ -109,13 +108,13 @@ async fn answer(
     })
 }
 
-/// How long the session's token is still valid, and a second more: then the application gets a
-/// fresh one, with the claims of now. A token lives a minute.
+/// Seconds until the session's token has expired, plus one: then the application gets a new token
+/// with current claims. A token lives one minute.
 fn seconds_left(session: &Session) -> i64 {
     (session.expires_at_seconds - now().as_second() + 1).clamp(1, 60)
 }
 
-/// Sends a browser on, and notes for so many seconds that it was sent.
+/// Redirects, and records it in a cookie for as many seconds.
 fn redirect(location: &str, sent: &str, for_seconds: i64) -> HttpResponse {
     let cookie =
         format!("{COOKIE}={sent}; Path={PATH}; Max-Age={for_seconds}; HttpOnly; SameSite=Lax");
@@ -126,7 +125,6 @@ fn redirect(location: &str, sent: &str, for_seconds: i64) -> HttpResponse {
         .finish()
 }
 
-/// Whether the browser was sent there a moment ago.
 fn was_sent(request: &HttpRequest, sent: &str) -> bool {
     let mut cookies = request.headers().get_all(header::COOKIE);
     cookies.any(|value| {

@@ -1,8 +1,8 @@
-//! `/v1/users`: users are listed and shown to read and admin tokens, and an admin overrides roles
-//! and plans.
+//! `/v1/users`: read and admin tokens list and show users; an admin token overrides roles and
+//! plans.
 //!
-//! An override is stored here and sent to the provider; `null` drops one that the provider has not
-//! taken over yet. Everything else about a user is the provider's.
+//! An override is stored here and sent to the provider; `null` clears one that the provider has not
+//! acknowledged yet. All other fields of a user belong to the provider.
 
 use super::authorization::require;
 use super::pagination::{ListPage, PageRequest, next_cursor, query_pairs};
@@ -17,10 +17,8 @@ use actix_web::web::{Data, Path, Payload};
 use actix_web::{HttpRequest, HttpResponse};
 use serde_json::{Map, Value};
 
-/// What can be asked for.
 const PARAMETERS: [&str; 6] = ["limit", "cursor", "status", "role", "plan", "email"];
 
-/// What a user's status may be.
 const STATUSES: [&str; 4] = ["active", "banned", "locked", "deleted"];
 
 pub(super) async fn get(
@@ -34,7 +32,6 @@ pub(super) async fn get(
     Ok(json_no_store(user))
 }
 
-/// Says that there is no such user.
 pub(super) fn not_found() -> Problem {
     let detail = "no user has this id, neither ours nor the provider's as far as events have come";
     Problem::new(StatusCode::NOT_FOUND, "user_not_found", detail)
@@ -120,7 +117,6 @@ fn parse_override(state: &AppState, body: &[u8]) -> Result<Override, Problem> {
     })
 }
 
-/// Whether operators choose it; all else about a user is the provider's.
 fn is_ours(field: &str) -> bool {
     matches!(field, "role" | "plan")
 }

@@ -18,7 +18,7 @@ use serde::Serialize;
 use std::sync::{Arc, OnceLock};
 use std::time::{Duration, Instant};
 
-/// How long a sender is kept waiting for a commit. The provider gives up after 15 s.
+/// How long the provider waits for a commit. It gives up after 15 s by itself.
 const ANSWER_WITHIN: Duration = Duration::from_secs(10);
 
 pub(super) async fn receive(
@@ -40,7 +40,7 @@ pub(super) async fn receive(
 pub struct WebhookReceiver {
     secrets: SigningSecrets,
     provider: Box<dyn Provider>,
-    /// Whether the configuration names the instances; then the provider sorts them out.
+    /// Whether the configuration names the instances; then `provider` ignores events of others.
     instances_known: bool,
     first_instance: OnceLock<String>,
     in_flight: InFlight,
@@ -49,31 +49,29 @@ pub struct WebhookReceiver {
     rejections: Throttle,
 }
 
-/// The answer to a delivery that was settled.
+/// The body of a 200 or 202.
 #[derive(Debug, Serialize)]
 pub struct DeliveryAnswer {
     outcome: &'static str,
     event_id: String,
     user_id: Option<String>,
     reason: Option<&'static str>,
-    /// Whether it was quarantined: then the status is 202.
+    /// Then the status is 202.
     #[serde(skip)]
     pub quarantined: bool,
 }
 
-/// Why a delivery was not settled.
 #[derive(Clone, Copy, Debug, thiserror::Error)]
 pub enum WebhookError {
-    /// It was turned away at the door.
+    /// The request is not a valid delivery.
     #[error(transparent)]
     Rejected(#[from] Rejection),
-    /// It is to be sent again.
+    /// The provider should send it again.
     #[error(transparent)]
     Unavailable(#[from] Unavailable),
 }
 
 impl WebhookReceiver {
-    /// A receiver that accepts what `secrets` signed and `provider` understands.
     pub fn new(
         secrets: SigningSecrets,
         provider: Box<dyn Provider>,
@@ -93,7 +91,7 @@ impl WebhookReceiver {
         }
     }
 
-    /// Takes a delivery in. `now_seconds` (since 1970) is when its headers had come.
+    /// `now_seconds` (since 1970) is when the headers arrived.
     pub async fn receive(
         &self,
         request: &HttpRequest,
@@ -140,7 +138,7 @@ impl WebhookReceiver {
         })
     }
 
-    /// Counts and logs a rejection: whoever set a wrong secret should find out soon.
+    /// Counts and logs a rejection, so that the operator finds a wrong secret soon.
     fn record_rejection(&self, rejection: Rejection, now: Instant) {
         self.metrics.count_rejection(rejection.code());
         if let Some(suppressed) = self.rejections.pass(now) {
@@ -149,8 +147,8 @@ impl WebhookReceiver {
         }
     }
 
-    /// Where no instance is configured, a second one is most likely a mistake: a
-    /// development instance that posts to production.
+    /// Without CLERK_INSTANCE_ID, a second instance is most likely a mistake: a development
+    /// instance that posts to production.
     fn report_second_instance(&self, event: &Event) {
         let Some(instance) = event.instance.as_ref().filter(|_| !self.instances_known) else {
             return;

@@ -1,4 +1,4 @@
-//! `GET /v1/write-backs`: what the provider does not have yet, and why.
+//! `GET /v1/write-backs`: what the provider does not have yet, and why. An admin token is required.
 
 use super::authorization::require;
 use super::pagination::{ListPage, PageRequest, next_cursor, query_pairs};

@@ -1,4 +1,4 @@
-//! Log lines: on standard error, as text for people or JSON for machines.
+//! Log lines on standard error, as text or JSON. Started once by `app`, before anything else runs.
 
 use std::io::IsTerminal as _;
 use tracing::{Level, Metadata};
@@ -7,17 +7,15 @@ use tracing_subscriber::filter::{FilterExt as _, Targets, filter_fn};
 use tracing_subscriber::layer::SubscriberExt as _;
 use tracing_subscriber::util::SubscriberInitExt as _;
 
-/// How log lines look.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum LogFormat {
-    /// For people.
     Text,
-    /// For machines: an object a line.
+    /// One object per line.
     Json,
 }
 
-/// Starts logging what `filter` lets through, in text on a terminal and else in JSON where no `format` is
-/// given. Returns whether it did: a second call in one process changes nothing.
+/// Starts logging the lines that `filter` selects; without a `format`, as text on a terminal and
+/// else as JSON. Returns false if logging had started before.
 pub fn start(format: Option<LogFormat>, filter: &str) -> bool {
     let filter: Targets = filter.parse().unwrap_or_default();
     let filter = filter.and(filter_fn(may_be_logged));
@@ -34,8 +32,8 @@ pub fn start(format: Option<LogFormat>, filter: &str) -> bool {
     started.is_ok()
 }
 
-/// Libraries print requests and statements at their finer levels, personal data included:
-/// whatever `RUST_LOG` says, nothing below a warning is taken from them.
+/// Libraries log requests and statements, personal data included, at their finer levels: whatever
+/// `RUST_LOG` says, only their warnings and errors are logged.
 fn may_be_logged(metadata: &Metadata<'_>) -> bool {
     let ours = metadata.target().split("::").next() == Some("usersync");
     ours || *metadata.level() <= Level::WARN

@@ -1,8 +1,8 @@
-//! Metrics in Prometheus' format.
+//! Metrics in the OpenMetrics format.
 //!
-//! One registry an app, no global: two apps in one test do not see each other's numbers.
-//! Every label set is closed and present from the start, so that a rate over a counter is
-//! right from its first event.
+//! Every module counts here; `http` renders. One registry per app, no global, so that two apps in
+//! one test do not share numbers. Every label set is closed and present from the start, so that a
+//! rate is right from its first event.
 
 use prometheus_client::encoding::EncodeLabelSet;
 use prometheus_client::metrics::counter::Counter;
@@ -12,7 +12,7 @@ use prometheus_client::metrics::histogram::{Histogram, exponential_buckets};
 use prometheus_client::registry::{Registry, Unit};
 use std::time::Duration;
 
-/// The types of events that are told apart; every other one counts as `other`.
+/// Other types count as `other`.
 const EVENT_TYPES: [&str; 4] = ["user.created", "user.updated", "user.deleted", "other"];
 
 #[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
@@ -53,7 +53,7 @@ struct JobLabels {
     state: &'static str,
 }
 
-/// The words that labels may have, from the modules that define them: telemetry knows none of these.
+/// The words that labels may have. `app` collects them, because telemetry uses no other module.
 #[derive(Default)]
 pub struct LabelWords {
     pub delivery_outcomes: Vec<&'static str>,
@@ -67,7 +67,6 @@ pub struct LabelWords {
     pub job_states: Vec<&'static str>,
 }
 
-/// Everything that is counted.
 pub struct Metrics {
     registry: Registry,
     deliveries: Family<DeliveryLabels, Counter>,
@@ -91,14 +90,14 @@ pub struct Metrics {
 }
 
 impl Default for Metrics {
-    /// Metrics that are not shown, for commands that do not serve.
+    /// For commands that do not serve: no label is present from the start.
     fn default() -> Self {
         Self::new(LabelWords::default())
     }
 }
 
 impl Metrics {
-    /// Metrics in which every label of `words` is present from the start.
+    /// Every label of `words` is present from the start.
     pub fn new(words: LabelWords) -> Self {
         let fast = || Histogram::new(exponential_buckets(0.000_5, 2.0, 16));
         let mut metrics = Self {
@@ -223,29 +222,25 @@ impl Metrics {
         );
     }
 
-    /// A delivery was settled.
     pub fn count_delivery(&self, kind: &str, outcome: &'static str) {
         let known = EVENT_TYPES.iter().find(|known| **known == kind);
         let label = DeliveryLabels { r#type: known.unwrap_or(&"other"), outcome };
         self.deliveries.get_or_create(&label).inc();
     }
 
-    /// A request was turned away at the door.
     pub fn count_rejection(&self, reason: &'static str) {
         self.rejects.get_or_create(&ReasonLabels { reason }).inc();
     }
 
-    /// A delivery was answered 503.
     pub fn count_unavailable(&self, reason: &'static str) {
         self.unavailable.get_or_create(&ReasonLabels { reason }).inc();
     }
 
-    /// An event came from a second instance.
     pub fn count_other_instance_event(&self) {
         self.other_instance.inc();
     }
 
-    /// How many write-backs there are of each state; of those that are not named, none.
+    /// States that `counted` does not name are set to 0.
     pub fn set_write_backs_waiting(&self, counted: &[(String, i64)]) {
         for state in &self.write_back_states {
             let count =
@@ -254,17 +249,16 @@ impl Metrics {
         }
     }
 
-    /// A lease on a write-back ended.
+    /// Counts the outcome of one lease.
     pub fn count_write_back(&self, outcome: &'static str) {
         self.write_backs.get_or_create(&WriteBackLabels { outcome }).inc();
     }
 
-    /// A job ended here.
     pub fn count_job(&self, kind: &'static str, state: &'static str) {
         self.jobs.get_or_create(&JobLabels { kind, state }).inc();
     }
 
-    /// What the last search for drift told, and when, in seconds since 1970.
+    /// The counts of the last drift report, which ended at `reported_at`, in seconds since 1970.
     pub fn set_drift(
         &self,
         reported_at: i64,
@@ -278,44 +272,39 @@ impl Metrics {
         }
     }
 
-    /// A call of the provider's API came to its end, after as many requests as it took.
+    /// Counts one call, however many requests it took.
     pub fn count_api_call(&self, call: &'static str, outcome: &'static str) {
         self.api_calls.get_or_create(&ApiCallLabels { call, outcome }).inc();
     }
 
-    /// How long one request to the provider's API took.
     pub fn observe_api_request(&self, duration: Duration) {
         self.api_seconds.observe(duration.as_secs_f64());
     }
 
-    /// How long a delivery took, from its first byte to its answer.
+    /// From its first byte to its answer.
     pub fn observe_delivery(&self, duration: Duration) {
         self.delivery_seconds.observe(duration.as_secs_f64());
     }
 
-    /// How long ago the provider says that a committed event happened, in milliseconds.
+    /// From the provider's timestamp to the commit.
     pub fn observe_event_lag_ms(&self, lag_ms: i64) {
         let lag_ms = u64::try_from(lag_ms).unwrap_or(0);
         self.event_lag_seconds.observe(Duration::from_millis(lag_ms).as_secs_f64());
     }
 
-    /// How many deliveries one transaction took.
     pub fn observe_batch_size(&self, size: usize) {
         self.batch_size.observe(u32::try_from(size).map_or(f64::INFINITY, f64::from));
     }
 
-    /// What waits in the queue.
     pub fn set_queue(&self, deliveries: usize, bytes: usize) {
         self.queue_depth.set(i64::try_from(deliveries).unwrap_or(i64::MAX));
         self.queue_bytes.set(i64::try_from(bytes).unwrap_or(i64::MAX));
     }
 
-    /// What the quarantine holds.
     pub fn set_quarantine_bytes(&self, bytes: i64) {
         self.quarantine_bytes.set(bytes);
     }
 
-    /// All metrics as text.
     pub fn render(&self) -> String {
         let mut text = String::new();
         // Writing to a string cannot fail.

@@ -1,7 +1,7 @@
-//! Logs and metrics: what the service tells about itself.
+//! Logs and metrics.
 //!
-//! Called from everywhere; calls nobody. Neither ever holds an email, name, phone, token,
-//! key or payload: ids and closed words only.
+//! Called from every module; uses none. Neither ever contains an email, name, phone, token, key or
+//! payload: ids and words of closed sets only.
 
 pub mod logs;
 pub mod metrics;

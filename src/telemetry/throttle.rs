@@ -1,19 +1,19 @@
-//! A brake for log lines that a stranger can cause.
+//! Limits log lines that any client can cause to one in ten seconds. Used by `http`, `provider` and
+//! `sync`.
 
 use std::sync::Mutex;
 use std::time::{Duration, Instant};
 
-/// Lets one line through in a while, and counts those held back in between.
+/// Lets one line pass per interval and counts those suppressed in between.
 #[derive(Debug, Default)]
 pub struct Throttle {
     state: Mutex<(Option<Instant>, u64)>,
 }
 
-/// How long one line stands for all.
 const PAUSE: Duration = Duration::from_secs(10);
 
 impl Throttle {
-    /// Whether to log now: `Some` with the number of lines held back since the last one.
+    /// `Some` if the line may be logged, with the number suppressed since the last one.
     pub fn pass(&self, now: Instant) -> Option<u64> {
         let mut state = self.state.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
         match state.0 {

@@ -1,15 +1,14 @@
-//! How far a job has come, as a bar on a terminal. Elsewhere the log tells it.
+//! A progress bar of a running job, on a terminal. Elsewhere the log shows progress.
 
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 use std::time::Duration;
 use usersync::store::Store;
 use usersync::sync::jobs::{JobView, now};
 
-/// How a bar looks whose end is known, and one whose end is not.
+/// Templates of a bar with a known end, and without.
 const BAR: &str = "{spinner} {prefix} {wide_bar} {human_pos}/{human_len} {msg}";
 const SPINNER: &str = "{spinner} {prefix} {human_pos} {msg}";
 
-/// Shows a job, unless a machine reads.
 pub(super) struct JobProgressBar {
     bar: ProgressBar,
 }
@@ -25,7 +24,7 @@ impl JobProgressBar {
         Self { bar }
     }
 
-    /// Shows how far the job has come, again and again; never ends.
+    /// Polls and shows the job; never returns.
     pub(super) async fn follow(&self, store: &Store, id: &str) {
         loop {
             tokio::time::sleep(super::LOOK_EVERY).await;
@@ -62,7 +61,7 @@ impl JobProgressBar {
     }
 }
 
-/// The rate and the time left; behind the scan what is done then.
+/// Rate and remaining time of the scan; after it, the phase.
 fn message(job: &JobView) -> String {
     let phase = job.cursor.as_deref().unwrap_or("scan");
     if !phase.starts_with("scan") {
@@ -75,7 +74,6 @@ fn message(job: &JobView) -> String {
     format!("{rate}{left}")
 }
 
-/// A duration in its two largest units.
 pub(super) fn format_duration(duration: Duration) -> String {
     let seconds = duration.as_secs();
     match (seconds / 3600, seconds / 60 % 60, seconds % 60) {

@@ -1,11 +1,11 @@
-//! What a finished job came to, in words.
+//! The summary of a finished job, as text for the operator.
 
 use super::progress::format_duration;
 use std::time::Duration;
 use usersync::domain::Counters;
 use usersync::sync::jobs::{DriftReport, JobView};
 
-/// What is told of a job that ended well, or in which others have to look.
+/// The lines to print.
 pub(super) fn lines(job: &JobView) -> Vec<String> {
     if let Some(report) = &job.drift {
         return drift(report);
@@ -68,7 +68,6 @@ fn drift(report: &DriftReport) -> Vec<String> {
     lines
 }
 
-/// How many ids are printed of each difference.
 const SOME_IDS: usize = 10;
 
 fn dry(job: &JobView) -> &'static str {
@@ -85,7 +84,7 @@ fn pace(job: &JobView) -> String {
     }
 }
 
-/// Why the command fails, where it does.
+/// Why the command exits with status 1, if it does.
 pub(super) fn failure(job: &JobView) -> Option<String> {
     let (kind, id) = (job.kind, &job.id);
     match (job.state.as_str(), &job.error) {
