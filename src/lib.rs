@@ -1,21 +1,21 @@
-//! `usersync` keeps an application's own users in step with its identity provider.
+//! `usersync` keeps an application's own users table in step with its identity provider.
 //!
-//! The flow, from the front door to the cellar:
+//! The flow of a delivery, and of its answer back:
 //!
-//! 1. [`http`] routes a request to the front door;
-//! 2. [`webhook`] checks headers, reads the raw bytes and verifies their signature;
-//! 3. [`provider`] reads what the provider means into a change;
-//! 4. [`domain`] knows which of two changes wins, and what a user is;
-//! 5. [`ingest`] gathers changes and commits many of them as one transaction;
-//! 6. [`store`] writes and reads, on PostgreSQL or SQLite;
-//! 7. then, and only then, the sender is answered.
+//! 1. [`http`] receives `POST /webhooks/clerk`, and checks size, headers and timestamp;
+//! 2. [`webhook`] verifies the signature over the raw bytes;
+//! 3. [`provider`] turns the payload into a change of one user;
+//! 4. [`ingest`] queues the change and merges it with others into one transaction;
+//! 5. [`domain`] decides which of two versions of a user wins, and what became of a delivery;
+//! 6. [`store`] commits the transaction to PostgreSQL or SQLite;
+//! 7. only then the provider gets its answer: 200, or 202 for a quarantined delivery.
 //!
-//! Beside it, [`sync`] asks the provider: for all users, as jobs, and for those who changed last; for
-//! those who sign in before their event came, and whom an operator names. It tells the provider our
-//! id and the role, and takes in users whom a file lists.
+//! Everything that asks the provider is in [`sync`]: backfill, reconcile and drift, the watch, the
+//! fetch at sign-in, write-back of ids and roles, and the import of files.
 //!
-//! [`access`] decides who may ask, [`telemetry`] tells what happened, [`config`] and [`app`]
-//! put it all together. The binary's `cli` is how it is started.
+//! A module uses those after it in this list, and no other: the binary's `cli`, [`app`], [`http`],
+//! [`config`], [`access`], [`sync`], [`ingest`], [`provider`], [`store`], [`webhook`],
+//! [`telemetry`], [`domain`].
 
 pub mod access;
 pub mod app;
