@@ -5,7 +5,7 @@
 //! connections, workers, queue.
 
 use crate::config::{Config, MigrationMode};
-use crate::domain::{JobEnd, JobKind, Outcome, Schedule};
+use crate::domain::{Backoff, JobEnd, JobKind, Outcome, Schedule};
 use crate::http::{self, AppState, Readiness, WebhookReceiver};
 use crate::ingest::{Ingest, Unavailable, WriterThread};
 use crate::provider::clerk::api::{ApiSettings, ClerkApi, InvalidApi};
@@ -41,7 +41,8 @@ const KEEP_ALIVE: Duration = Duration::from_secs(75);
 const BACKLOG: u32 = 4_096;
 
 /// Delays between attempts to prepare a database that is away.
-const PREPARE_AGAIN: Duration = Duration::from_secs(1);
+pub const PREPARE_BACKOFF: Backoff =
+    Backoff { first: Duration::from_millis(250), longest: Duration::from_secs(1) };
 
 /// Runs a future on the kind of runtime that the server needs, until it is done.
 pub fn block_on<F: Future>(future: F) -> F::Output {
@@ -84,6 +85,8 @@ impl App {
         let (ingest, writer) =
             Ingest::start(&store, defaults, Arc::clone(&wake), Arc::clone(&metrics))?;
         let sync = sync_service(&config, &store, wake, &metrics)?;
+        let workers = sync.clone().filter(|_| config.workers);
+        let workers = workers.map(|sync| Workers::new(sync, &config));
         let webhooks = WebhookReceiver::new(
             config.signing_secrets,
             Box::new(config.provider.clone()),
@@ -91,12 +94,6 @@ impl App {
             ingest.clone(),
             Arc::clone(&metrics),
         );
-        let workers = sync.clone().filter(|_| config.workers).map(|sync| Workers {
-            sync,
-            write_back: config.write_back,
-            watch_interval: config.watch_interval,
-            reconcile_schedule: config.reconcile_schedule,
-        });
         let state = Data::new(AppState {
             webhooks,
             ingest: ingest.clone(),
@@ -198,6 +195,15 @@ struct Workers {
 }
 
 impl Workers {
+    fn new(sync: Arc<SyncService>, config: &Config) -> Self {
+        Self {
+            sync,
+            write_back: config.write_back,
+            watch_interval: config.watch_interval,
+            reconcile_schedule: config.reconcile_schedule,
+        }
+    }
+
     fn start(self, working: &mut JoinSet<()>, stopping: &watch::Receiver<bool>) {
         let sync = || Arc::clone(&self.sync);
         if self.write_back {
@@ -287,34 +293,28 @@ fn serve(
 }
 
 /// Prepares the database, again and again while it is away.
-async fn prepare(state: Data<AppState>, migrate: MigrationMode) -> Result<(), StoreError> {
-    let mut told = false;
-    loop {
+async fn prepare(state: Data<AppState>, mode: MigrationMode) -> Result<(), StoreError> {
+    for attempt in 0.. {
         let store = state.store.clone();
-        let attempt = tokio::task::spawn_blocking(move || prepare_once(&store, migrate));
-        match attempt
-            .await
-            .unwrap_or_else(|_| Err(StoreError::Unusable("preparing panicked".into())))
-        {
-            Ok(migrated) => {
-                if migrated > 0 {
-                    tracing::info!(migrations = migrated, "the schema is up to date");
-                }
-                state.readiness.set_prepared();
-                return Ok(());
-            }
-            Err(StoreError::Away(why)) => {
-                if !std::mem::replace(&mut told, true) {
-                    tracing::error!(
-                        "the database is away, deliveries are answered 503 until it is there; \
-                         is DATABASE_URL right, and the server running? {why}"
-                    );
-                }
-            }
+        let result = tokio::task::spawn_blocking(move || prepare_once(&store, mode)).await;
+        match result.unwrap_or_else(|_| Err(StoreError::Unusable("preparing panicked".into()))) {
+            Err(StoreError::Away(why)) if attempt == 0 => tracing::error!(
+                "the database is away, deliveries are answered 503 until it is there; \
+                 is DATABASE_URL right, and the server running? {why}"
+            ),
+            Err(StoreError::Away(_)) => {}
             Err(error) => return Err(error),
+            Ok(migrations) => {
+                if migrations > 0 {
+                    tracing::info!(migrations, "the schema is up to date");
+                }
+                break;
+            }
         }
-        tokio::time::sleep(PREPARE_AGAIN).await;
+        tokio::time::sleep(PREPARE_BACKOFF.bound(attempt)).await;
     }
+    state.readiness.set_prepared();
+    Ok(())
 }
 
 /// Checks the server, and migrates the schema or checks it; returns the number of migrations that

@@ -12,19 +12,18 @@ mod import;
 mod jobs;
 mod migrate;
 mod output;
-mod private_file;
 mod replay;
 mod send;
 mod serve;
 mod shutdown;
 
 use clap::{Arg, ArgMatches, Command};
+use jiff::Timestamp;
 use std::ffi::OsString;
 use std::fmt::Write as _;
 use std::path::PathBuf;
 use std::process::ExitCode;
-use std::time::Duration;
-use usersync::app::{self, AppError};
+use usersync::app::{self, AppError, PREPARE_BACKOFF};
 use usersync::config::{
     Config, ConfigError, ConfigSource, Requirement, VARIABLES, Variable, VariableInput,
 };
@@ -163,23 +162,30 @@ fn configuration(matches: &ArgMatches, requirement: Requirement) -> Result<Confi
     Ok(config)
 }
 
-/// Attempts of a subcommand to reach a database that is away or busy.
-const PREPARE_TRIES: u32 = 6;
-const PREPARE_PAUSE: Duration = Duration::from_millis(250);
+/// How often a subcommand tries again to prepare a database that is away or busy: about 8 s.
+const PREPARE_REPEATS: u32 = 9;
 
 /// The database, with the schema of this release.
 fn prepared(config: &Config) -> Result<Store, Failure> {
     let store = Store::new(&config.database);
-    let mut pause = PREPARE_PAUSE;
-    for _ in 1..PREPARE_TRIES {
+    for repeat in 0.. {
         match app::prepare_once(&store, config.migrate) {
-            Err(StoreError::Away(_)) => std::thread::sleep(pause),
-            prepared => return prepared.map(|_| store).map_err(Into::into),
+            Err(StoreError::Away(_)) if repeat < PREPARE_REPEATS => {
+                std::thread::sleep(PREPARE_BACKOFF.bound(repeat));
+            }
+            Err(error) => return Err(error.into()),
+            Ok(_) => break,
         }
-        pause *= 2;
     }
-    app::prepare_once(&store, config.migrate)?;
     Ok(store)
+}
+
+#[expect(
+    clippy::disallowed_methods,
+    reason = "the command line is an edge: its time is taken here"
+)]
+fn now() -> Timestamp {
+    Timestamp::now()
 }
 
 /// For subcommands that do not serve.

@@ -1,8 +1,7 @@
 //! `usersync send`: signs an event and posts it, as the provider would.
 
-use super::{Failure, block_on, env_file, output, source};
+use super::{Failure, block_on, env_file, now, output, source};
 use clap::{Arg, ArgAction, ArgMatches, Command};
-use jiff::Timestamp;
 use secrecy::ExposeSecret as _;
 use serde_json::Value;
 use std::path::Path;
@@ -132,9 +131,8 @@ fn of_user(sample: &str, user: &str) -> String {
 }
 
 /// A built-in event that happened now to `user`.
-#[expect(clippy::disallowed_methods, reason = "the command line is an edge: the event happens now")]
 fn fresh(sample: &str, user: &str) -> Vec<u8> {
-    let now = Timestamp::now().as_millisecond();
+    let now = now().as_millisecond();
     let mut event: Value = serde_json::from_str(sample).unwrap_or_default();
     if let Some(data) = event.get_mut("data").and_then(Value::as_object_mut) {
         data.insert("id".into(), user.into());
@@ -148,7 +146,6 @@ fn fresh(sample: &str, user: &str) -> Vec<u8> {
     event.to_string().into_bytes()
 }
 
-#[expect(clippy::disallowed_methods, reason = "the command line is an edge: it signs now")]
 async fn post(
     matches: &ArgMatches,
     secrets: &SigningSecrets,
@@ -159,7 +156,7 @@ async fn post(
         .get_one::<String>("message-id")
         .cloned()
         .unwrap_or_else(|| format!("msg_{}", Uuid::now_v7().simple()));
-    let timestamp = Timestamp::now().as_second().to_string();
+    let timestamp = now().as_second().to_string();
     let Some(secret) = secrets.active.first() else {
         return Err(Failure::Message("there is no secret to sign with".into()));
     };

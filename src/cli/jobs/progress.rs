@@ -1,9 +1,10 @@
 //! A progress bar of a running job, on a terminal. Elsewhere the log shows progress.
 
+use super::view;
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 use std::time::Duration;
 use usersync::store::Store;
-use usersync::sync::jobs::{JobView, now};
+use usersync::sync::jobs::JobView;
 
 /// Templates of a bar with a known end, and without.
 const BAR: &str = "{spinner} {prefix} {wide_bar} {human_pos}/{human_len} {msg}";
@@ -29,7 +30,7 @@ impl JobProgressBar {
         loop {
             tokio::time::sleep(super::LOOK_EVERY).await;
             if let Ok(Some(job)) = store.find_job(id.to_owned()).await {
-                self.show(&JobView::of(&job, now()));
+                self.show(&view(&job));
             }
         }
     }

@@ -6,7 +6,7 @@
 mod progress;
 mod summary;
 
-use super::{Failure, block_on, configured_by, output, prepared, source};
+use super::{Failure, block_on, configured_by, now, output, prepared, source};
 use clap::{Arg, ArgAction, ArgMatches, Command};
 use progress::JobProgressBar;
 use std::io::IsTerminal as _;
@@ -16,10 +16,10 @@ use tokio::signal::unix::{Signal, SignalKind, signal};
 use usersync::app::{self, AppError};
 use usersync::config::{Config, Requirement};
 use usersync::domain::JobKind;
-use usersync::store::Store;
 use usersync::store::jobs::{JobRecord, JobRequest};
+use usersync::store::{Moment, Store};
 use usersync::sync::SyncService;
-use usersync::sync::jobs::{JobView, now};
+use usersync::sync::jobs::JobView;
 
 const LOOK_EVERY: Duration = Duration::from_millis(250);
 
@@ -96,7 +96,7 @@ pub(super) fn run(kind: JobKind, matches: &ArgMatches) -> Result<(), Failure> {
     let sync = app::sync_service(&config, &store, Arc::default(), &Arc::default());
     let sync = sync.map_err(AppError::from)?.ok_or_else(no_key)?;
     let job = block_on(work(&sync, &store, asked, JobProgressBar::new(json)))?;
-    let view = JobView::of(&job, now());
+    let view = view(&job);
     if json {
         output::line(&serde_json::to_string(&view).unwrap_or_default());
     } else {
@@ -124,6 +124,10 @@ fn no_key() -> Failure {
          API keys page of its dashboard)"
             .into(),
     )
+}
+
+fn view(job: &JobRecord) -> JobView {
+    JobView::of(job, Moment::from_timestamp(now()))
 }
 
 /// Runs the job, or follows the replica that runs it, until it has ended.
@@ -155,7 +159,7 @@ async fn do_or_follow(
 ) -> Result<JobRecord, Failure> {
     let mut announced = is_new;
     while job.is_active() {
-        progress.show(&JobView::of(&job, now()));
+        progress.show(&view(&job));
         let claimed = sync.claim_job(&job).await?;
         if claimed.is_none() && !std::mem::replace(&mut announced, true) {
             progress.note(&format!("job {} is under way elsewhere; following it", job.id));
