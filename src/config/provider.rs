@@ -7,7 +7,7 @@ use super::loader::Loader;
 use crate::access::Redirects;
 use crate::domain::schedule::parse_interval;
 use crate::domain::{MetadataNames, Schedule};
-use crate::provider::address::{is_loopback, is_safe};
+use crate::provider::http::{is_loopback, is_safe};
 use crate::provider::clerk::test_keys;
 use crate::webhook::SigningSecrets;
 use secrecy::{ExposeSecret as _, SecretString};

@@ -3,7 +3,7 @@
 
 use super::loader::Loader;
 use super::provider::{AN_ORIGIN, origin};
-use crate::provider::address::{is_loopback, is_safe};
+use crate::provider::http::{is_loopback, is_safe};
 use crate::provider::clerk::session::{
     JwksAddress, KeySource, PublicKey, PublishableKey, SessionSettings,
 };

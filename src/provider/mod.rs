@@ -5,10 +5,11 @@
 //! and reads an [`Export`]. It may
 //! not touch the database, and nothing outside a provider's folder knows its payloads.
 
-pub(crate) mod address;
 pub mod clerk;
 mod directory;
 mod export;
+pub(crate) mod http;
+mod json;
 
 // There is one provider so far, so its redaction and its sessions are all there are.
 pub use clerk::{redaction, session};

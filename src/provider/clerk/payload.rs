@@ -5,12 +5,10 @@
 //! field that we map is a [`PayloadError`] with the path of that field, never with its value.
 
 use crate::domain::{QuarantineReason, UnixMillis};
-use serde::de::value::MapAccessDeserializer;
-use serde::de::{DeserializeOwned, MapAccess, Unexpected, Visitor};
-use serde::{Deserialize, Deserializer};
+use crate::provider::json::{self, Integer, Object};
+use serde::Deserialize;
+use serde::de::DeserializeOwned;
 use serde_json::value::RawValue;
-use std::fmt;
-use std::marker::PhantomData;
 
 /// Why a body cannot be understood, and where.
 #[derive(Debug, PartialEq, Eq)]
@@ -41,10 +39,7 @@ pub(super) struct Envelope<'a> {
 
 impl<'a> Envelope<'a> {
     pub(super) fn read(body: &'a [u8]) -> Result<Self, PayloadError> {
-        match serde_json::from_slice::<Object<Self>>(body) {
-            Ok(Object(envelope)) => Ok(envelope),
-            Err(_) => Err(PayloadError { reason: QuarantineReason::InvalidJson, path: None }),
-        }
+        json::object(body).ok_or(PayloadError { reason: QuarantineReason::InvalidJson, path: None })
     }
 
     pub(super) fn event_type(&self) -> Result<String, PayloadError> {
@@ -58,12 +53,11 @@ impl<'a> Envelope<'a> {
 
     /// The envelope's time; its unit differs between documents and reality (trap 15).
     pub(super) fn timestamp(&self) -> Result<Option<UnixMillis>, PayloadError> {
-        let Some(Integer(number)) = field(self.timestamp, "timestamp")? else {
+        let Some(number) = field::<Integer>(self.timestamp, "timestamp")? else {
             return Ok(None);
         };
-        UnixMillis::from_seconds_or_millis(number)
-            .map(Some)
-            .ok_or_else(|| PayloadError::at(QuarantineReason::OutOfRange, "timestamp"))
+        let time = number.to_i64().and_then(UnixMillis::from_seconds_or_millis);
+        time.map(Some).ok_or_else(|| PayloadError::at(QuarantineReason::OutOfRange, "timestamp"))
     }
 
     /// Reads `data`, which must be an object with an id.
@@ -84,9 +78,7 @@ fn field<T: DeserializeOwned>(
     raw: Option<&RawValue>,
     path: &str,
 ) -> Result<Option<T>, PayloadError> {
-    raw.map(|raw| serde_json::from_str(raw.get()))
-        .transpose()
-        .map_err(|_| PayloadError::at(QuarantineReason::WrongType, path))
+    json::field(raw).map_err(|_| PayloadError::at(QuarantineReason::WrongType, path))
 }
 
 /// Reads once more, slower, to learn where the shape is wrong.
@@ -157,72 +149,11 @@ pub(super) fn instant(
     path: &str,
 ) -> Result<Option<UnixMillis>, PayloadError> {
     number
-        .map(|Integer(number)| {
-            UnixMillis::new(number)
-                .ok_or_else(|| PayloadError::at(QuarantineReason::OutOfRange, path))
+        .map(|number| {
+            let time = number.to_i64().and_then(UnixMillis::new);
+            time.ok_or_else(|| PayloadError::at(QuarantineReason::OutOfRange, path))
         })
         .transpose()
-}
-
-/// A `T` written as a JSON object. Derived code alone would also take an array, and read
-/// its items as fields in order.
-pub(super) struct Object<T>(pub(super) T);
-
-impl<'de, T: Deserialize<'de>> Deserialize<'de> for Object<T> {
-    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        struct OnlyMaps<T>(PhantomData<T>);
-        impl<'de, T: Deserialize<'de>> Visitor<'de> for OnlyMaps<T> {
-            type Value = Object<T>;
-
-            fn expecting(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-                formatter.write_str("an object")
-            }
-
-            fn visit_map<A: MapAccess<'de>>(self, map: A) -> Result<Self::Value, A::Error> {
-                T::deserialize(MapAccessDeserializer::new(map)).map(Object)
-            }
-        }
-        deserializer.deserialize_map(OnlyMaps(PhantomData))
-    }
-}
-
-/// A whole number, also where an encoder wrote it with a fraction of zero.
-#[derive(Clone, Copy)]
-pub(super) struct Integer(pub(super) i64);
-
-impl<'de> Deserialize<'de> for Integer {
-    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        struct Whole;
-        impl Visitor<'_> for Whole {
-            type Value = Integer;
-
-            fn expecting(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-                formatter.write_str("a whole number")
-            }
-
-            fn visit_i64<E>(self, number: i64) -> Result<Integer, E> {
-                Ok(Integer(number))
-            }
-
-            fn visit_u64<E>(self, number: u64) -> Result<Integer, E> {
-                Ok(Integer(i64::try_from(number).unwrap_or(i64::MAX)))
-            }
-
-            #[expect(
-                clippy::as_conversions,
-                clippy::cast_possible_truncation,
-                reason = "a float beyond i64 saturates, and is then out of range"
-            )]
-            fn visit_f64<E: serde::de::Error>(self, number: f64) -> Result<Integer, E> {
-                if number.fract() == 0.0 {
-                    Ok(Integer(number as i64))
-                } else {
-                    Err(E::invalid_value(Unexpected::Float(number), &self))
-                }
-            }
-        }
-        deserializer.deserialize_any(Whole)
-    }
 }
 
 /// Reads an object of any keys; anything else is a [`PayloadError`].

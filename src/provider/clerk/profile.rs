@@ -3,11 +3,10 @@
 //! Called by [`super::Clerk`]. Pure. Private and unsafe metadata are not even declared, so
 //! they are never read.
 
-use super::payload::{
-    self, EmailAddress, Object, PayloadError, PhoneNumber, UserPayload, Verification,
-};
+use super::payload::{self, EmailAddress, PayloadError, PhoneNumber, UserPayload, Verification};
 use crate::domain::text::{clean, clean_json};
 use crate::domain::{MetadataNames, Profile, Status, UnixMillis};
+use crate::provider::json::Object;
 use serde_json::Value;
 use serde_json::value::RawValue;
 
@@ -19,7 +18,9 @@ pub(super) fn map(
 ) -> Result<Profile, PayloadError> {
     let status = status(&payload);
     let locked_until = match (status, payload.lockout_expires_in_seconds) {
-        (Status::Locked, Some(seconds)) => seen_at.and_then(|at| at.plus_seconds(seconds.0)),
+        (Status::Locked, Some(seconds)) => {
+            seen_at.and_then(|at| at.plus_seconds(seconds.to_i64()?))
+        }
         _ => None,
     };
     let email = primary(payload.primary_email_address_id.as_deref(), payload.email_addresses);

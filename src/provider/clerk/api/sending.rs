@@ -8,12 +8,11 @@ use super::limits::{Limits, OTHER_BYTES};
 use super::request::Request;
 use super::response::{self, CallError, Retry};
 use crate::domain::UnixMillis;
-use crate::provider::address::is_safe;
+use crate::provider::http::{BodyError, client_for, innermost_cause, is_safe, read_body};
 use reqwest::header::{AUTHORIZATION, CONTENT_TYPE, HeaderMap, HeaderValue, InvalidHeaderValue};
-use reqwest::{Client, ClientBuilder, Method, Response};
+use reqwest::{Client, Method};
 use secrecy::ExposeSecret as _;
 use std::time::Duration;
-use url::Url;
 
 /// The version of the API that this client is written for. Without the header the provider's
 /// behaviour is not documented.
@@ -45,33 +44,25 @@ pub enum InvalidApi {
 
 /// The HTTP client, with the headers that every request has.
 pub(super) fn client(settings: &ApiSettings, limits: &Limits) -> Result<Client, InvalidApi> {
+    let url = &settings.url;
+    if url.query().is_some() || url.fragment().is_some() || !is_safe(url) {
+        return Err(InvalidApi::Address);
+    }
     let bearer = format!("Bearer {}", settings.secret_key.expose_secret());
     let mut bearer = HeaderValue::try_from(bearer).map_err(InvalidApi::Key)?;
     bearer.set_sensitive(true);
     let mut headers = HeaderMap::new();
     headers.insert(AUTHORIZATION, bearer);
     headers.insert("clerk-api-version", HeaderValue::from_static(VERSION));
-    builder_for(&settings.url)?
+    client_for(url)
         .default_headers(headers)
         .user_agent(concat!("usersync/", env!("CARGO_PKG_VERSION")))
-        .redirect(reqwest::redirect::Policy::none())
         .referer(false)
         // Repeats are ours, because each takes from the budget.
         .retry(reqwest::retry::never())
         .connect_timeout(limits.connect)
         .build()
         .map_err(InvalidApi::Client)
-}
-
-/// Only over TLS, or within this machine; a user name in the address would replace the key.
-fn builder_for(url: &Url) -> Result<ClientBuilder, InvalidApi> {
-    let bare = url.query().is_none() && url.fragment().is_none();
-    match url.scheme() {
-        _ if !bare || !is_safe(url) => Err(InvalidApi::Address),
-        // A proxy would see the key in the clear.
-        "http" => Ok(Client::builder().no_proxy()),
-        _ => Ok(Client::builder()),
-    }
 }
 
 /// Sends once and reads the answer, all within `timeout`.
@@ -89,48 +80,19 @@ pub(super) async fn send(
     let mut response = builder.send().await.map_err(|error| failure(&error))?;
     let status = response.status();
     let most_bytes = if status.is_success() { request.most_bytes() } else { OTHER_BYTES };
-    let (body, end) = read(&mut response, most_bytes).await;
+    let (body, end) = read_body(&mut response, most_bytes).await;
     response::classify(status, response.headers(), &body, wall_clock())?;
     match end {
-        End::Whole => Ok(Reply { body, sent_at }),
-        End::TooLarge => {
-            Err(CallError::protocol(format!("an answer of more than {most_bytes} bytes")))
-        }
-        End::Broken(error) => Err(failure(&error)),
-    }
-}
-
-/// How the reading of a body ended.
-enum End {
-    Whole,
-    TooLarge,
-    Broken(reqwest::Error),
-}
-
-/// Reads no more than `most_bytes`, whatever the answer says of its length.
-async fn read(response: &mut Response, most_bytes: usize) -> (Vec<u8>, End) {
-    let mut body = Vec::new();
-    let announced = usize::try_from(response.content_length().unwrap_or(0)).unwrap_or(usize::MAX);
-    if announced > most_bytes {
-        return (body, End::TooLarge);
-    }
-    body.reserve(announced);
-    loop {
-        match response.chunk().await {
-            Ok(None) => return (body, End::Whole),
-            Ok(Some(chunk)) if chunk.len() > most_bytes - body.len() => {
-                return (body, End::TooLarge);
-            }
-            Ok(Some(chunk)) => body.extend_from_slice(&chunk),
-            Err(error) => return (body, End::Broken(error)),
-        }
+        Ok(()) => Ok(Reply { body, sent_at }),
+        Err(BodyError::Broken(error)) => Err(failure(&error)),
+        Err(error) => Err(CallError::protocol(error.to_string())),
     }
 }
 
 /// Nothing was sent where no connection came about; after that, anything may have happened.
 fn failure(error: &reqwest::Error) -> CallError {
     if error.is_connect() {
-        CallError::unavailable(format!("no connection ({})", innermost(error)), Retry::Safe)
+        CallError::unavailable(format!("no connection ({})", innermost_cause(error)), Retry::Safe)
     } else if error.is_builder() {
         CallError::foreign("the request cannot be made")
     } else if error.is_timeout() {
@@ -138,17 +100,6 @@ fn failure(error: &reqwest::Error) -> CallError {
     } else {
         CallError::unavailable("the connection broke".to_owned(), Retry::Ambiguous)
     }
-}
-
-/// The system's or TLS's own words. The outer errors show the address, which names the user.
-fn innermost(error: &reqwest::Error) -> String {
-    let mut source = std::error::Error::source(error);
-    let mut text = String::from("unknown");
-    while let Some(error) = source {
-        text = error.to_string();
-        source = error.source();
-    }
-    text
 }
 
 #[expect(clippy::disallowed_methods, reason = "an edge: a request is sent now")]

@@ -3,10 +3,10 @@
 //! Called by [`super::Sessions`] with claims that are known to be signed. Pure: the time is
 //! an argument.
 
-use super::json::{object, seconds, typed};
 use super::token::SignedClaims;
 use super::{Session, TokenError};
 use crate::domain::{EntitlementName, UnixMillis};
+use crate::provider::json::{Integer, object, typed};
 use serde::Deserialize;
 use serde_json::value::RawValue;
 
@@ -44,17 +44,16 @@ impl ClaimPolicy {
         let external_id = claims.subject()?;
         let session_id = claims.session()?;
         self.check_origin(&claims)?;
-        let expires_at_seconds =
-            seconds(claims.exp, TokenError::Malformed)?.ok_or(TokenError::Malformed)?;
+        let expires_at_seconds = seconds(claims.exp)?.ok_or(TokenError::Malformed)?;
         let session = Session {
             external_id,
             session_id,
             expires_at_seconds,
-            issued_at_seconds: seconds(claims.iat, TokenError::Malformed)?,
+            issued_at_seconds: seconds(claims.iat)?,
             impersonated_by: claims.actor()?,
             plan_claim: claims.plan(),
         };
-        let not_before_seconds = seconds(claims.nbf, TokenError::Malformed)?;
+        let not_before_seconds = seconds(claims.nbf)?;
         let verified = VerifiedSession { session, not_before_seconds };
         verified.check_times(now)?;
         claims.check_status()?;
@@ -172,6 +171,12 @@ impl Claims<'_> {
         };
         plans.and_then(|plans| plans.split(',').find_map(own))
     }
+}
+
+/// A count of seconds (trap 39: 32 bits end in 2038, and no number may cause an overflow).
+fn seconds(claim: Option<&RawValue>) -> Result<Option<i64>, TokenError> {
+    let number: Option<Integer> = typed(claim, TokenError::Malformed)?;
+    number.map(|number| number.to_i64().ok_or(TokenError::Malformed)).transpose()
 }
 
 /// Something that can be an id: any database can hold it, and no index chokes on it.

@@ -4,9 +4,9 @@
 
 use super::JwksAddress;
 use super::keys::{KeySet, NoUsableKeys};
-use reqwest::{Client, Response, StatusCode, redirect};
+use crate::provider::http::{BodyError, client_for, innermost_cause, read_body};
+use reqwest::{Client, StatusCode};
 use secrecy::ExposeSecret as _;
-use std::error::Error;
 use std::time::Duration;
 
 /// How long a fetch may take altogether: whoever waits for it is a user.
@@ -18,28 +18,16 @@ const LARGEST_SET_BYTES: usize = 256 * 1024;
 /// Why no set came.
 #[derive(Debug, thiserror::Error)]
 pub(super) enum FetchError {
-    #[error("{}", causes(.0))]
+    #[error("the request failed: {}", innermost_cause(.0))]
     Http(#[from] reqwest::Error),
+    #[error(transparent)]
+    Body(#[from] BodyError),
     #[error("this machine cannot make requests: {0}")]
     NoClient(String),
     #[error("the answer was status {0}")]
     Status(StatusCode),
-    #[error("the answer was larger than {LARGEST_SET_BYTES} bytes")]
-    TooLarge,
     #[error(transparent)]
     NoUsableKeys(#[from] NoUsableKeys),
-}
-
-/// An error and what lies beneath it: the outermost alone says only that sending failed.
-fn causes(error: &reqwest::Error) -> String {
-    // The outer error repeats the address, whose query may hold a secret.
-    let mut text = "the request failed".to_owned();
-    let mut cause = error.source();
-    while let Some(inner) = cause {
-        text = format!("{text}: {inner}");
-        cause = inner.source();
-    }
-    text
 }
 
 /// Where the set is, and what asks for it.
@@ -51,17 +39,12 @@ pub(super) struct JwksFetcher {
 
 impl JwksFetcher {
     pub(super) fn new(address: JwksAddress) -> Self {
-        // Plain HTTP is for this machine only: no proxy of the environment may hear the bearer.
-        let is_plain = address.url.scheme() == "http";
-        let client = if is_plain { Client::builder().no_proxy() } else { Client::builder() };
-        let client = client
+        let client = client_for(&address.url)
             .timeout(TIMEOUT)
-            // A redirect could lead to anybody's keys, and take the bearer along.
-            .redirect(redirect::Policy::none())
             // A fetch is rare, and a kept connection belongs to the thread that opened it.
             .pool_max_idle_per_host(0)
             .build()
-            .map_err(|error| causes(&error));
+            .map_err(|error| innermost_cause(&error));
         Self { address, client }
     }
 
@@ -76,22 +59,12 @@ impl JwksFetcher {
         if let Some(key) = &self.address.secret_key {
             request = request.bearer_auth(key.expose_secret());
         }
-        let answer = request.send().await?;
+        let mut answer = request.send().await?;
         if answer.status() != StatusCode::OK {
             return Err(FetchError::Status(answer.status()));
         }
-        Ok(KeySet::read(&body(answer).await?)?)
+        let (body, end) = read_body(&mut answer, LARGEST_SET_BYTES).await;
+        end?;
+        Ok(KeySet::read(&body)?)
     }
-}
-
-/// The body, as far as it is within the limit, whatever length was announced.
-async fn body(mut answer: Response) -> Result<Vec<u8>, FetchError> {
-    let mut bytes = Vec::new();
-    while let Some(chunk) = answer.chunk().await? {
-        if bytes.len() + chunk.len() > LARGEST_SET_BYTES {
-            return Err(FetchError::TooLarge);
-        }
-        bytes.extend_from_slice(&chunk);
-    }
-    Ok(bytes)
 }

@@ -3,9 +3,9 @@
 //! Called by configuration ([`PublicKey::parse`]) and by `jwks` ([`KeySet::read`]). Pure. No
 //! key passes that is weaker than RSA with 2048 bits.
 
-use super::json::object;
 use super::pem;
 use super::token::LONGEST_KEY_ID_BYTES;
+use crate::provider::json::object;
 use aws_lc_rs::signature::RsaSubjectPublicKey;
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;

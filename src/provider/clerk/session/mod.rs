@@ -11,14 +11,12 @@
 //! 4. [`claims`]: whether they are of an active session of this instance, now.
 //!
 //! The key comes from a setting ([`keys`], [`pem`]) or from the provider ([`jwks`], which
-//! asks [`standing`] when to [`fetch`]). [`publishable_key`] reads the publishable key, [`json`]
-//! reads JSON without leniency, [`error`] holds the reasons to refuse.
+//! asks [`standing`] when to [`fetch`]). [`publishable_key`] reads the publishable key, [`error`] holds the reasons to refuse.
 
 mod claims;
 mod cookie;
 mod error;
 mod fetch;
-mod json;
 mod jwks;
 mod keys;
 mod pem;

@@ -6,12 +6,12 @@
 //! matching signature makes.
 
 use super::TokenError;
-use super::json::{object, present, typed};
 use super::keys::PublicKey;
+use crate::provider::json::{object, typed};
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use jsonwebtoken::Algorithm;
-use serde::Deserialize;
+use serde::{Deserialize, Deserializer};
 use serde_json::value::RawValue;
 
 /// Four times what a cookie can hold.
@@ -136,4 +136,12 @@ impl Header<'_> {
         }
         Ok(key_id)
     }
+}
+
+/// For `deserialize_with`: a field that is there is `Some`, even as `null`. The provider writes the
+/// header itself, so that `null` is a value, and can be refused.
+fn present<'de: 'a, 'a, D: Deserializer<'de>>(
+    deserializer: D,
+) -> Result<Option<&'a RawValue>, D::Error> {
+    <&RawValue>::deserialize(deserializer).map(Some)
 }
