@@ -79,7 +79,7 @@ impl Limits {
 
     /// Whether a call that was sent `attempts` times and will be due `elapsed` after it began
     /// may be sent once more.
-    pub(super) fn may_retry(&self, priority: Priority, attempts: u32, elapsed: Duration) -> bool {
+    pub(super) fn has_attempt(&self, priority: Priority, attempts: u32, elapsed: Duration) -> bool {
         match priority {
             Priority::Interactive => {
                 attempts < self.interactive_attempts && elapsed < self.interactive_retry_window
@@ -99,10 +99,10 @@ mod tests {
     fn a_person_is_not_kept_waiting_for_repeats() {
         let limits = Limits::default();
         let seconds = Duration::from_secs;
-        assert!(limits.may_retry(Interactive, 2, seconds(4)));
-        assert!(!limits.may_retry(Interactive, 3, seconds(1)));
-        assert!(!limits.may_retry(Interactive, 1, seconds(5)));
-        assert!(limits.may_retry(Background, 5, seconds(500)));
-        assert!(!limits.may_retry(Background, 6, seconds(1)));
+        assert!(limits.has_attempt(Interactive, 2, seconds(4)));
+        assert!(!limits.has_attempt(Interactive, 3, seconds(1)));
+        assert!(!limits.has_attempt(Interactive, 1, seconds(5)));
+        assert!(limits.has_attempt(Background, 5, seconds(500)));
+        assert!(!limits.has_attempt(Background, 6, seconds(1)));
     }
 }

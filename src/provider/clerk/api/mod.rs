@@ -1,28 +1,24 @@
 //! The one client of Clerk's Backend API.
 //!
-//! Built by the app and called by `sync` through [`Directory`]. It never writes anything but
-//! public metadata, knows no table, and its errors and log lines hold no data of a user. An
-//! answer is read as loosely as an event, and a call is repeated only where a repeat does no
-//! harm. A call passes these rooms:
+//! Built by the app and called by `sync` through [`Directory`]. It never writes anything but public
+//! metadata, knows no table, and its errors and log lines hold no data of a user.
 //!
-//! * [`asking`] makes attempts until there is an answer, or no further attempt;
-//! * [`limiter`] waits for its turn: [`rate_limits`], [`breaker`] and the shared budget;
-//! * [`request`] says what is asked, [`sending`] sends it once and reads up to a bound;
-//! * [`response`] says by the status what came of it, and [`Backoff`](crate::domain::Backoff) when to try again;
-//! * [`page`] reads what a good answer holds;
+//! * [`client`] makes attempts until there is an answer, or no further attempt;
+//! * [`limiter`] grants each attempt, by [`rate_limits`], [`breaker`] and the shared budget;
+//! * [`request`] says what is sent, [`response`] what the status of the answer means;
+//! * [`page`] reads the body of a good answer;
 //! * [`limits`] are the numbers of all of these.
 
-mod asking;
 mod breaker;
+mod client;
 mod limiter;
 mod limits;
 mod page;
 mod rate_limits;
 mod request;
 mod response;
-mod sending;
 
-pub use sending::InvalidApi;
+pub use client::InvalidApi;
 
 use super::Clerk;
 use crate::domain::{MetadataPatch, Snapshot};
@@ -30,11 +26,11 @@ use crate::provider::{
     API_OK, ApiError, ApiFuture, Budget, Call, Directory, ListQuery, Page, Priority,
 };
 use crate::telemetry::{Metrics, Throttle};
+use client::Reply;
 use limiter::CallLimiter;
 use limits::{BLOCKING_PARSE_BYTES, Limits};
 use request::Request;
 use secrecy::SecretString;
-use sending::Reply;
 use std::future::Future;
 use std::sync::Arc;
 use url::Url;
@@ -78,7 +74,7 @@ impl ClerkApi {
         limits: Limits,
     ) -> Result<Self, InvalidApi> {
         Ok(Self {
-            client: sending::client(&settings, &limits)?,
+            client: client::build(&settings, &limits)?,
             url: settings.url,
             clerk: Arc::new(settings.clerk),
             limiter: CallLimiter::new(budget, limits),
@@ -88,13 +84,18 @@ impl ClerkApi {
         })
     }
 
-    async fn look_up(&self, external_id: &str, priority: Priority) -> Result<Snapshot, ApiError> {
-        let reply = self.ask(&Request::user(&self.url, external_id)?, priority).await?;
+    async fn fetch_user(
+        &self,
+        external_id: &str,
+        priority: Priority,
+    ) -> Result<Snapshot, ApiError> {
+        let reply = self.call(&Request::user(&self.url, external_id)?, priority).await?;
         page::user(&reply.body, external_id, &self.clerk, reply.sent_at)
     }
 
-    async fn list(&self, query: &ListQuery, priority: Priority) -> Result<Page, ApiError> {
-        let Reply { body, sent_at } = self.ask(&Request::users(&self.url, query), priority).await?;
+    async fn fetch_page(&self, query: &ListQuery, priority: Priority) -> Result<Page, ApiError> {
+        let Reply { body, sent_at } =
+            self.call(&Request::users(&self.url, query), priority).await?;
         if body.len() <= BLOCKING_PARSE_BYTES {
             return page::page(&body, &self.clerk, sent_at);
         }
@@ -104,7 +105,7 @@ impl ClerkApi {
             .unwrap_or_else(|_| Err(ApiError::Protocol("the reading was broken off".to_owned())))
     }
 
-    async fn write(
+    async fn write_metadata(
         &self,
         external_id: &str,
         fill: &MetadataPatch,
@@ -112,10 +113,10 @@ impl ClerkApi {
     ) -> Result<Snapshot, ApiError> {
         // With nothing to write a look brings the same, and causes no event (trap 26).
         if fill.is_empty() {
-            return self.look_up(external_id, priority).await;
+            return self.fetch_user(external_id, priority).await;
         }
         let metadata = fill.object(&self.clerk.names);
-        let reply = self.ask(&Request::fill(&self.url, external_id, &metadata)?, priority).await?;
+        let reply = self.call(&Request::fill(&self.url, external_id, &metadata)?, priority).await?;
         page::user(&reply.body, external_id, &self.clerk, reply.sent_at)
     }
 
@@ -135,16 +136,16 @@ impl ClerkApi {
 
 impl Directory for ClerkApi {
     fn user<'a>(&'a self, external_id: &'a str, priority: Priority) -> ApiFuture<'a, Snapshot> {
-        self.counted(Call::User, self.look_up(external_id, priority))
+        self.counted(Call::User, self.fetch_user(external_id, priority))
     }
 
     fn users<'a>(&'a self, query: &'a ListQuery, priority: Priority) -> ApiFuture<'a, Page> {
-        self.counted(Call::Users, self.list(query, priority))
+        self.counted(Call::Users, self.fetch_page(query, priority))
     }
 
     fn count(&self, priority: Priority) -> ApiFuture<'_, u64> {
         self.counted(Call::Count, async move {
-            page::count(&self.ask(&Request::count(&self.url), priority).await?.body)
+            page::count(&self.call(&Request::count(&self.url), priority).await?.body)
         })
     }
 
@@ -154,12 +155,12 @@ impl Directory for ClerkApi {
         fill: &'a MetadataPatch,
         priority: Priority,
     ) -> ApiFuture<'a, Snapshot> {
-        self.counted(Call::Fill, self.write(external_id, fill, priority))
+        self.counted(Call::Fill, self.write_metadata(external_id, fill, priority))
     }
 
     fn instances(&self, priority: Priority) -> ApiFuture<'_, Vec<String>> {
         self.counted(Call::Instances, async move {
-            page::instances(&self.ask(&Request::instances(&self.url), priority).await?.body)
+            page::instances(&self.call(&Request::instances(&self.url), priority).await?.body)
         })
     }
 }

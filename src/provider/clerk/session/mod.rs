@@ -1,32 +1,28 @@
 //! Session tokens: who is behind a request, by the provider's signature.
 //!
-//! Called by whoever asks who somebody is, once a request, and by configuration, which
-//! builds the settings. May not touch the database: a valid session says nothing about the
-//! user's row. A token passes through these files in order:
+//! Called by the handlers that check a session, once a request, and by configuration, which builds
+//! the settings. It may not touch the database: a valid session says nothing about the user's row.
+//! A token passes through these files in order:
 //!
 //! 1. [`cookie`]: where a request carries it;
 //! 2. [`token_cache`]: tokens that passed lately;
-//! 3. [`token`]: its parts, its header and its signature; the only file that makes signed
-//!    claims;
+//! 3. [`token`]: its parts, its header and its signature; the only file that makes signed claims;
 //! 4. [`claims`]: whether they are of an active session of this instance, now.
 //!
-//! The key comes from a setting ([`keys`], [`pem`]) or from the provider ([`jwks`], which
-//! asks [`standing`] when to [`fetch`]). [`publishable_key`] reads the publishable key, [`error`] holds the reasons to refuse.
+//! The key comes from a setting ([`public_key`]) or from the provider ([`jwks`]).
+//! [`publishable_key`] names the instance, [`error`] holds the reasons to refuse.
 
 mod claims;
 mod cookie;
 mod error;
-mod fetch;
 mod jwks;
-mod keys;
-mod pem;
+mod public_key;
 mod publishable_key;
-mod standing;
 mod token;
 mod token_cache;
 
 pub use error::{SessionError, TokenError};
-pub use keys::PublicKey;
+pub use public_key::PublicKey;
 pub use publishable_key::PublishableKey;
 
 use crate::domain::UnixMillis;
@@ -34,7 +30,6 @@ use claims::ClaimPolicy;
 use cookie::CookieNames;
 use jwks::JwksClient;
 use secrecy::SecretString;
-use standing::{KeyLookup, RefreshIntervals};
 use std::sync::Arc;
 use std::time::Instant;
 use token::UnverifiedToken;
@@ -105,15 +100,11 @@ enum Keys {
 }
 
 impl Sessions {
-    /// Prepares to check; keys of an address are fetched when the first token asks for one.
+    /// Prepares to check; keys of an address are fetched when the first token needs one.
     pub fn new(settings: SessionSettings) -> Self {
-        Self::with_intervals(settings, RefreshIntervals::DEFAULT)
-    }
-
-    fn with_intervals(settings: SessionSettings, intervals: RefreshIntervals) -> Self {
         let keys = match settings.keys {
             KeySource::Pem(key) => Keys::Fixed(key),
-            KeySource::Jwks(address) => Keys::Jwks(Arc::new(JwksClient::new(address, intervals))),
+            KeySource::Jwks(address) => Keys::Jwks(Arc::new(JwksClient::new(address))),
         };
         Self {
             keys,
@@ -174,11 +165,7 @@ impl Sessions {
         };
         // A token that names no key cannot be helped by any set.
         let key_id = key_id.ok_or(TokenError::KeyUnknown)?;
-        match jwks.key(key_id, requested_at).await {
-            KeyLookup::Found(key) => Ok(key),
-            KeyLookup::Unknown => Err(TokenError::KeyUnknown.into()),
-            KeyLookup::Unavailable => Err(SessionError::KeysUnavailable),
-        }
+        jwks.key(key_id, requested_at).await
     }
 }
 

@@ -5,8 +5,7 @@
 //! `x5c` are not even read). Claims leave this file only as [`SignedClaims`], which only a
 //! matching signature makes.
 
-use super::TokenError;
-use super::keys::PublicKey;
+use super::{PublicKey, TokenError};
 use crate::provider::json::{object, typed};
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
