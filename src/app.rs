@@ -236,7 +236,7 @@ fn label_words() -> LabelWords {
         write_back_outcomes: WRITE_BACK_OUTCOMES.to_vec(),
         write_back_states: STATES.to_vec(),
         api_calls: Call::WORDS.to_vec(),
-        api_outcomes: std::iter::once(API_OK).chain(ApiError::CODES).collect(),
+        api_outcomes: [&[API_OK], ApiError::CODES].concat(),
         job_kinds: JobKind::ALL.map(JobKind::as_str).to_vec(),
         job_states: JobEnd::ALL.map(JobEnd::as_str).to_vec(),
     }

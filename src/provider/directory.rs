@@ -20,34 +20,22 @@ pub enum Priority {
     Background,
 }
 
-/// What is asked of a [`Directory`]: the word under which calls are counted.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+/// A call of a [`Directory`], for metrics and logs.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, strum::IntoStaticStr, strum::VariantNames)]
+#[strum(serialize_all = "snake_case")]
 pub enum Call {
-    /// [`Directory::user`]
     User,
-    /// [`Directory::users`]
     Users,
-    /// [`Directory::count`]
     Count,
-    /// [`Directory::fill`]
     Fill,
-    /// [`Directory::instances`]
     Instances,
 }
 
 impl Call {
-    /// Every word of [`Self::as_str`].
-    pub const WORDS: [&str; 5] = ["user", "users", "count", "fill", "instances"];
+    pub const WORDS: &'static [&'static str] = <Self as strum::VariantNames>::VARIANTS;
 
-    /// The word that is counted and logged.
-    pub const fn as_str(self) -> &'static str {
-        match self {
-            Self::User => "user",
-            Self::Users => "users",
-            Self::Count => "count",
-            Self::Fill => "fill",
-            Self::Instances => "instances",
-        }
+    pub fn as_str(self) -> &'static str {
+        self.into()
     }
 }
 
@@ -133,7 +121,10 @@ pub struct Page {
 }
 
 /// Why a call brought nothing.
-#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[derive(
+    Clone, Debug, PartialEq, Eq, strum::IntoStaticStr, strum::VariantNames, thiserror::Error,
+)]
+#[strum(serialize_all = "snake_case")]
 pub enum ApiError {
     /// The provider knows no such user.
     #[error("the provider knows no such user")]
@@ -172,24 +163,15 @@ pub enum ApiError {
     Protocol(String),
 }
 
-/// The outcome of a call that brought what was asked for, beside [`ApiError::CODES`].
+/// The outcome of a call that brought what was asked for, beside the codes of [`ApiError`].
 pub const API_OK: &str = "ok";
 
 impl ApiError {
-    /// Every word of [`Self::code`].
-    pub const CODES: [&str; 6] =
-        ["not_found", "unauthorized", "rate_limited", "unavailable", "rejected", "protocol"];
+    pub const CODES: &'static [&'static str] = <Self as strum::VariantNames>::VARIANTS;
 
     /// The word that is stored, counted and logged.
-    pub const fn code(&self) -> &'static str {
-        match self {
-            Self::NotFound => "not_found",
-            Self::Unauthorized(_) => "unauthorized",
-            Self::RateLimited { .. } => "rate_limited",
-            Self::Unavailable { .. } => "unavailable",
-            Self::Rejected { .. } => "rejected",
-            Self::Protocol(_) => "protocol",
-        }
+    pub fn code(&self) -> &'static str {
+        self.into()
     }
 
     /// Whether the call may have had its effect: then the next step is to look, not to repeat it.
