@@ -3,19 +3,13 @@
 //! Asked by [`super::limiter`] before each attempt and told after it. Pure: the time is an
 //! argument, and what is to be logged is returned.
 
+use crate::domain::Backoff;
 use std::time::{Duration, Instant};
 
 /// How many failures in a row open it.
 const FAILURES: u32 = 5;
 /// How soon to look again while another call tries.
 const TRIAL_LOOK: Duration = Duration::from_millis(100);
-
-/// How long it stays open: the first time, and at most after trials that failed.
-#[derive(Clone, Copy, Debug)]
-pub(super) struct OpenDuration {
-    pub(super) first: Duration,
-    pub(super) longest: Duration,
-}
 
 /// What is worth a line of log.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -29,19 +23,19 @@ enum State {
     /// Calls pass.
     Closed { failures: u32 },
     /// None passes before `until`; then one does, and decides.
-    Open { until: Instant, open_for: Duration, trying: bool },
+    Open { until: Instant, failed_trials: u32, is_trying: bool },
 }
 
 /// The state machine.
 #[derive(Debug)]
 pub(super) struct Breaker {
-    open_for: OpenDuration,
+    backoff: Backoff,
     state: State,
 }
 
 impl Breaker {
-    pub(super) const fn new(open_for: OpenDuration) -> Self {
-        Self { open_for, state: State::Closed { failures: 0 } }
+    pub(super) const fn new(backoff: Backoff) -> Self {
+        Self { backoff, state: State::Closed { failures: 0 } }
     }
 
     /// Lets a call through, and says whether it is the trial that decides; or says when to come
@@ -50,9 +44,9 @@ impl Breaker {
         match &mut self.state {
             State::Closed { .. } => Ok(false),
             State::Open { until, .. } if now < *until => Err(until.duration_since(now)),
-            State::Open { trying: true, .. } => Err(TRIAL_LOOK),
-            State::Open { trying, .. } => {
-                *trying = true;
+            State::Open { is_trying: true, .. } => Err(TRIAL_LOOK),
+            State::Open { is_trying, .. } => {
+                *is_trying = true;
                 Ok(true)
             }
         }
@@ -74,12 +68,12 @@ impl Breaker {
                 None
             }
             State::Closed { .. } => {
-                self.open(self.open_for.first, now);
+                self.open(0, now);
                 Some(Transition::Opened)
             }
-            State::Open { open_for, .. } if trial => {
-                let longer = open_for.saturating_mul(2).min(self.open_for.longest);
-                self.open(longer, now);
+            State::Open { failed_trials, .. } if trial => {
+                let failed_trials = failed_trials.saturating_add(1);
+                self.open(failed_trials, now);
                 None
             }
             State::Open { .. } => None,
@@ -88,25 +82,26 @@ impl Breaker {
 
     /// The trial ended and proved nothing: another call may try.
     pub(super) fn abandon_trial(&mut self) {
-        if let State::Open { trying, .. } = &mut self.state {
-            *trying = false;
+        if let State::Open { is_trying, .. } = &mut self.state {
+            *is_trying = false;
         }
     }
 
-    fn open(&mut self, open_for: Duration, now: Instant) {
-        self.state = State::Open { until: now + open_for, open_for, trying: false };
+    fn open(&mut self, failed_trials: u32, now: Instant) {
+        let until = now + self.backoff.bound(failed_trials);
+        self.state = State::Open { until, failed_trials, is_trying: false };
     }
 }
 
 #[cfg(test)]
 mod tests {
-    use super::{Breaker, FAILURES, OpenDuration, TRIAL_LOOK, Transition};
+    use super::{Backoff, Breaker, FAILURES, TRIAL_LOOK, Transition};
     use std::time::{Duration, Instant};
 
     const SECOND: Duration = Duration::from_secs(1);
 
     fn opened(now: Instant) -> Breaker {
-        let mut breaker = Breaker::new(OpenDuration { first: SECOND, longest: 30 * SECOND });
+        let mut breaker = Breaker::new(Backoff { first: SECOND, longest: 30 * SECOND });
         for _ in 1..FAILURES {
             assert_eq!(breaker.record_failure(false, now), None);
             assert_eq!(breaker.enter(now), Ok(false));
@@ -118,7 +113,7 @@ mod tests {
     #[test]
     fn an_answer_in_between_begins_the_count_anew() {
         let now = Instant::now();
-        let mut breaker = Breaker::new(OpenDuration { first: SECOND, longest: SECOND });
+        let mut breaker = Breaker::new(Backoff { first: SECOND, longest: SECOND });
         for _ in 0..2 * FAILURES {
             assert_eq!(breaker.record_failure(false, now), None);
             assert_eq!(breaker.record_success(), None);

@@ -73,7 +73,7 @@ impl CallPermit<'_> {
 
 impl CallLimiter {
     pub(super) fn new(budget: Arc<dyn Budget>, limits: Limits) -> Self {
-        let breaker = Mutex::new(Breaker::new(limits.open_for));
+        let breaker = Mutex::new(Breaker::new(limits.breaker));
         Self { budget, limits, pause: Mutex::default(), window: Mutex::default(), breaker }
     }
 

@@ -3,7 +3,6 @@
 //! Read by the rest of this folder. The numbers are fields, not constants, so that a test of
 //! repeats and breaks need not wait for them; nothing but tests changes them.
 
-use super::breaker::OpenDuration;
 use crate::domain::Backoff;
 use crate::provider::Priority;
 use std::time::Duration;
@@ -44,7 +43,7 @@ pub(super) struct Limits {
     /// Between attempts.
     pub(super) backoff: Backoff,
     /// How long the breaker stays open.
-    pub(super) open_for: OpenDuration,
+    pub(super) breaker: Backoff,
 }
 
 impl Default for Limits {
@@ -60,10 +59,7 @@ impl Default for Limits {
             background_wait: Duration::from_secs(60),
             breaker_wait: Duration::from_secs(30),
             backoff: Backoff { first: Duration::from_millis(100), longest: Duration::from_secs(5) },
-            open_for: OpenDuration {
-                first: Duration::from_secs(1),
-                longest: Duration::from_secs(30),
-            },
+            breaker: Backoff { first: Duration::from_secs(1), longest: Duration::from_secs(30) },
         }
     }
 }

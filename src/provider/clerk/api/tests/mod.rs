@@ -239,9 +239,8 @@ async fn the_attempts_of_a_person_and_of_a_job_are_counted() {
 #[tokio::test]
 async fn while_the_breaker_is_open_a_person_is_told_at_once() {
     let stub = Stub::new([error(500, "x")]);
-    let open_for =
-        super::breaker::OpenDuration { first: Duration::from_secs(20), ..limits().open_for };
-    let client = client_with(&stub.url, Limits { open_for, ..limits() });
+    let breaker = crate::domain::Backoff { first: Duration::from_secs(20), ..limits().breaker };
+    let client = client_with(&stub.url, Limits { breaker, ..limits() });
     for user in ["user_1", "user_2"] {
         assert!(is_unavailable(&client.api.user(user, Interactive).await, false));
     }

@@ -1,12 +1,11 @@
 //! A stand-in for the API with scripted answers, and a budget that counts.
 
-use super::super::breaker::OpenDuration;
 use super::super::limits::Limits;
 use super::super::{ApiSettings, ClerkApi};
 use crate::domain::Backoff;
 use crate::provider::clerk::tests::clerk;
-use crate::provider::{Budget, BudgetError, Priority};
-use crate::telemetry::Metrics;
+use crate::provider::{API_OK, Budget, BudgetError, Call, Priority};
+use crate::telemetry::{LabelWords, Metrics};
 use actix_web::http::StatusCode;
 use actix_web::{App, HttpRequest, HttpResponse, HttpServer, web};
 use bytes::Bytes;
@@ -177,14 +176,18 @@ pub(super) fn limits() -> Limits {
         connect: millis(1000),
         call: millis(2000),
         backoff: Backoff { first: millis(1), longest: millis(5) },
-        open_for: OpenDuration { first: millis(50), longest: millis(100) },
+        breaker: Backoff { first: millis(50), longest: millis(100) },
         ..Limits::default()
     }
 }
 
 pub(super) fn client_with(url: &str, limits: Limits) -> Client {
     let budget = Arc::new(Counting::default());
-    let metrics = Arc::new(Metrics::default());
+    let metrics = Arc::new(Metrics::new(LabelWords {
+        api_calls: Call::WORDS.to_vec(),
+        api_outcomes: vec![API_OK],
+        ..LabelWords::default()
+    }));
     let shared: Arc<dyn Budget> = Arc::<Counting>::clone(&budget);
     let api = ClerkApi::with_limits(settings(url), shared, Arc::clone(&metrics), limits);
     Client { api: api.unwrap(), budget, metrics }
