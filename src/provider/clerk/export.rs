@@ -11,13 +11,13 @@ use crate::provider::{Export, ExportError};
 use serde_json::value::RawValue;
 
 /// What the dashboard writes above its users.
-const HEADER: &str = "id,first_name,last_name,username,primary_email_address,\
+pub(super) const HEADER: &str = "id,first_name,last_name,username,primary_email_address,\
     primary_phone_number,verified_email_addresses,unverified_email_addresses,\
     verified_phone_numbers,unverified_phone_numbers,totp_secret,password_digest,password_hasher";
 
 /// What is read of it. An address that is not verified is only of use as the primary one, and
 /// that has a column of its own.
-const COLUMNS: [&str; 8] = [
+pub(super) const COLUMNS: [&str; 8] = [
     "id",
     "first_name",
     "last_name",
@@ -136,6 +136,3 @@ impl From<PayloadError> for ExportError {
         }
     }
 }
-
-#[cfg(test)]
-mod tests;

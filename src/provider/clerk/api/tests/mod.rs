@@ -1,19 +1,25 @@
 //! The client against a stand-in for the API. What is pure is tested beside its code.
 
+mod client;
 mod paging;
-mod stub;
 
 use super::limits::{BLOCKING_PARSE_BYTES, Limits, OTHER_BYTES, USER_BYTES};
 use super::{ClerkApi, InvalidApi};
-use crate::domain::MetadataPatch;
+use crate::domain::{Backoff, MetadataPatch};
 use crate::provider::Priority::{Background, Interactive};
+use crate::provider::clerk::tests::stub::{Answer, Stub, answer};
 use crate::provider::{ApiError, Directory as _, ListQuery};
+use client::{CountingBudget, client, client_with, limits, settings};
 use std::io::Read as _;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
-use stub::{Counting, Stub, answer, client, client_with, error, limits, settings};
 
 const USER: &str = r#"{"id":"user_1","public_metadata":{"role":"admin"},"updated_at":7}"#;
+
+fn error(status: u16, code: &str) -> Answer {
+    let body = format!(r#"{{"errors":[{{"message":"m","long_message":"l","code":"{code}"}}]}}"#);
+    answer(status, &body)
+}
 
 fn admin() -> MetadataPatch {
     MetadataPatch { role: Some("admin".into()), ..MetadataPatch::default() }
@@ -34,7 +40,7 @@ async fn a_request_names_the_version_the_key_and_us() {
     let user = client.api.user("user_1", Interactive).await.unwrap();
     assert_eq!(user.version.updated_at_ms, 7);
     assert!(user.fetched_at.is_some_and(|at| at.get() == user.version.seen_at_ms));
-    let seen = stub.seen().remove(0);
+    let seen = stub.requests().remove(0);
     assert_eq!(seen.line, "GET /prefix/v1/users/user_1");
     assert_eq!(seen.header("clerk-api-version"), Some("2026-05-12"));
     assert_eq!(seen.header("authorization"), Some("Bearer sk_test_secret"));
@@ -57,7 +63,7 @@ async fn the_key_goes_to_no_target_of_a_redirect() {
 #[test]
 fn a_key_that_would_travel_in_the_clear_is_refused() {
     let new = |settings| {
-        let (budget, metrics) = (Arc::new(Counting::default()), Arc::default());
+        let (budget, metrics) = (Arc::new(CountingBudget::default()), Arc::default());
         ClerkApi::new(settings, budget, metrics).err()
     };
     for url in [
@@ -112,12 +118,12 @@ async fn trap_28_absent_values_are_not_mentioned_and_null_is_never_sent() {
     let stub = Stub::new([answer(200, USER)]);
     let client = client(&stub.url);
     client.api.fill("user_1", &admin(), Background).await.unwrap();
-    let seen = stub.seen().remove(0);
+    let seen = stub.requests().remove(0);
     assert_eq!(seen.line, "PATCH /v1/users/user_1/metadata");
     assert_eq!(seen.body, r#"{"public_metadata":{"role":"admin"}}"#);
     assert_eq!(seen.header("content-type"), Some("application/json"));
     client.api.fill("user_1", &MetadataPatch::default(), Background).await.unwrap();
-    assert_eq!(stub.seen()[1].line, "GET /v1/users/user_1");
+    assert_eq!(stub.requests()[1].line, "GET /v1/users/user_1");
 }
 
 #[tokio::test]
@@ -194,7 +200,7 @@ async fn trap_37_every_call_waits_for_the_end_of_retry_after() {
     };
     let (first, second) = tokio::join!(client.api.count(Interactive), other);
     assert_eq!((first, second), (Ok(1), Ok(1)));
-    let seen = stub.seen();
+    let seen = stub.requests();
     assert_eq!((seen.len(), client.budget.taken()), (3, 3));
     assert!(seen[1].at - seen[0].at >= Duration::from_millis(950));
 }
@@ -239,7 +245,7 @@ async fn the_attempts_of_a_person_and_of_a_job_are_counted() {
 #[tokio::test]
 async fn while_the_breaker_is_open_a_person_is_told_at_once() {
     let stub = Stub::new([error(500, "x")]);
-    let breaker = crate::domain::Backoff { first: Duration::from_secs(20), ..limits().breaker };
+    let breaker = Backoff { first: Duration::from_secs(20), longest: Duration::from_secs(20) };
     let client = client_with(&stub.url, Limits { breaker, ..limits() });
     for user in ["user_1", "user_2"] {
         assert!(is_unavailable(&client.api.user(user, Interactive).await, false));
@@ -262,7 +268,7 @@ async fn a_job_waits_for_the_breaker_and_one_trial_closes_it() {
     let stub = Stub::new(script);
     let client = client(&stub.url);
     client.api.user("user_1", Background).await.unwrap();
-    let seen = stub.seen();
+    let seen = stub.requests();
     assert!(seen[5].at - seen[4].at >= Duration::from_millis(45));
     client.api.user("user_1", Interactive).await.unwrap();
 }
@@ -319,7 +325,7 @@ async fn a_large_page_is_read_whole_and_one_broken_user_is_counted() {
     let query = ListQuery { limit: 500, ..ListQuery::default() };
     let page = client(&stub.url).api.users(&query, Background).await.unwrap();
     assert_eq!((page.users.len(), page.unreadable), (499, 1));
-    assert_eq!(stub.seen()[0].line, "GET /v1/users?limit=500&order_by=created_at");
+    assert_eq!(stub.requests()[0].line, "GET /v1/users?limit=500&order_by=created_at");
 }
 
 #[tokio::test]
@@ -327,8 +333,8 @@ async fn the_key_set_is_asked_for_without_budget() {
     let stub = Stub::new([answer(200, r#"{"keys":[{"kid":"ins_1"}]}"#)]);
     let client = client(&stub.url);
     assert_eq!(client.api.instances(Interactive).await.unwrap(), ["ins_1"]);
-    assert_eq!(stub.seen()[0].line, "GET /v1/jwks");
-    assert_eq!(stub.seen()[0].header("authorization"), Some("Bearer sk_test_secret"));
+    assert_eq!(stub.requests()[0].line, "GET /v1/jwks");
+    assert_eq!(stub.requests()[0].header("authorization"), Some("Bearer sk_test_secret"));
     assert_eq!(client.budget.taken(), 0);
 }
 

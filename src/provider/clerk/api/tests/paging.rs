@@ -1,8 +1,8 @@
 //! Paging against the emulator, which answers as the real API does.
 
-use super::stub::settings;
-use super::{ClerkApi, Counting};
+use super::client::{CountingBudget, settings};
 use crate::provider::Priority::Background;
+use crate::provider::clerk::api::ClerkApi;
 use crate::provider::{Directory as _, ListQuery, Position};
 use clerk_emulator::{Emulator, Settings};
 use std::collections::BTreeSet;
@@ -17,7 +17,7 @@ async fn trap_33_users_deleted_between_two_pages_hide_nobody() {
     let credentials = emulator.credentials();
     let mut settings = settings(&credentials.api_url);
     settings.secret_key = credentials.secret_key.clone().into();
-    let api = ClerkApi::new(settings, Arc::new(Counting::default()), Arc::default()).unwrap();
+    let api = ClerkApi::new(settings, Arc::new(CountingBudget::default()), Arc::default()).unwrap();
     let mut query = ListQuery { limit: LIMIT, ..ListQuery::default() };
     let (mut seen, mut created_at) = (Vec::new(), Vec::new());
     loop {

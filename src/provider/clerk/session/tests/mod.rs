@@ -6,7 +6,6 @@ mod claims;
 mod keys;
 mod malformed;
 mod rotation;
-mod server;
 mod signer;
 mod times;
 
@@ -14,7 +13,7 @@ use super::{
     JwksAddress, KeySource, PublicKey, Session, SessionError, SessionSettings, Sessions, TokenError,
 };
 use crate::domain::UnixMillis;
-use server::JwksServer;
+use crate::provider::clerk::tests::stub::{Answer, Stub, answer};
 use signer::Signer;
 
 const ISSUER: &str = "https://clerk.inspired.puma-74.lcl.dev";
@@ -48,6 +47,14 @@ fn settings(keys: KeySource) -> SessionSettings {
         authorized_parties: vec![PARTY.to_owned()],
         cookie_suffix: Some("1Z8AzTQD".to_owned()),
     }
+}
+
+fn key_set(entries: &[&str]) -> Answer {
+    answer(200, &format!("{{\"keys\":[{}]}}", entries.join(",")))
+}
+
+fn address(server: &Stub) -> JwksAddress {
+    JwksAddress { url: format!("{}/v1/jwks", server.url).parse().unwrap(), secret_key: None }
 }
 
 /// Checks by one key in PEM form.
@@ -87,11 +94,11 @@ async fn the_published_token_passes_by_pem() {
 
 #[tokio::test]
 async fn the_published_token_passes_by_a_key_set() {
-    let server = JwksServer::start(&[PUBLISHED_JWK]);
-    let sessions = Sessions::new(settings(KeySource::Jwks(server.address())));
+    let server = Stub::new([key_set(&[PUBLISHED_JWK])]);
+    let sessions = Sessions::new(settings(KeySource::Jwks(address(&server))));
     assert_eq!(sessions.verify(PUBLISHED_TOKEN, now()).await, Ok(published_session()));
     assert_eq!(sessions.verify(PUBLISHED_TOKEN, now()).await, Ok(published_session()), "again");
-    assert_eq!(server.requests(), 1);
+    assert_eq!(server.count(), 1);
 }
 
 #[tokio::test]

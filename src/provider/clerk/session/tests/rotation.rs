@@ -1,12 +1,11 @@
 //! The key set over HTTP: when it is fetched, and what holds while it cannot be. Time
 //! passes as an argument only.
 
-use super::server::JwksServer;
 use super::signer::{Signer, claims};
 use super::{
-    JwksAddress, KeySource, PUBLISHED_JWK, SessionError, Sessions, TokenError, now, settings,
+    JwksAddress, KeySource, PUBLISHED_JWK, SessionError, Sessions, Stub, TokenError, address,
+    answer, key_set, now, settings,
 };
-use actix_web::http::StatusCode;
 use futures_util::future::join_all;
 use serde_json::json;
 use std::time::{Duration, Instant};
@@ -49,108 +48,108 @@ const UNKNOWN: Result<(), SessionError> = Err(SessionError::Token(TokenError::Ke
 
 #[tokio::test]
 async fn a_hundred_at_once_share_one_fetch() {
-    let server = JwksServer::start(&[&own()]);
-    let client = Client::at(server.address());
+    let server = Stub::new([key_set(&[&own()])]);
+    let client = Client::at(address(&server));
     server.hold();
     // The answer is let go when all hundred have asked.
     let all = join_all((0..100).map(|_| client.after(0, Signer::own())));
     let (verdicts, ()) = tokio::join!(all, async { server.release() });
     assert!(verdicts.iter().all(Result::is_ok));
-    assert_eq!(server.requests(), 1);
+    assert_eq!(server.count(), 1);
 }
 
 #[tokio::test]
 async fn trap_41_unknown_keys_cause_one_fetch_in_thirty_seconds() {
-    let server = JwksServer::start(&[&own()]);
-    let client = Client::at(server.address());
+    let server = Stub::new([key_set(&[&own()])]);
+    let client = Client::at(address(&server));
     assert_eq!(client.after(0, Signer::next()).await, UNKNOWN);
-    assert_eq!(server.requests(), 1, "a set that was fetched for this very token is believed");
+    assert_eq!(server.count(), 1, "a set that was fetched for this very token is believed");
     for _ in 0..20 {
         assert_eq!(client.after(1, Signer::next()).await, UNKNOWN);
     }
-    assert_eq!(server.requests(), 2);
+    assert_eq!(server.count(), 2);
     assert_eq!(client.after(30, Signer::next()).await, UNKNOWN);
-    assert_eq!(server.requests(), 2);
+    assert_eq!(server.count(), 2);
     assert_eq!(client.after(35, Signer::next()).await, UNKNOWN);
-    assert_eq!(server.requests(), 3);
+    assert_eq!(server.count(), 3);
     assert_eq!(client.after(36, Signer::own()).await, Ok(()), "known keys are not held up");
-    assert_eq!(server.requests(), 3);
+    assert_eq!(server.count(), 3);
 }
 
 #[tokio::test]
 async fn trap_41_a_crowd_with_a_new_key_waits_for_the_one_fetch() {
-    let server = JwksServer::start(&[&own()]);
-    let client = Client::at(server.address());
+    let server = Stub::new([key_set(&[&own()])]);
+    let client = Client::at(address(&server));
     assert_eq!(client.after(0, Signer::own()).await, Ok(()));
-    server.serve(&[&own(), &next()]);
+    server.set(key_set(&[&own(), &next()]));
     server.hold();
     let crowd = join_all((0..50).map(|_| client.after(10, Signer::next())));
     let (verdicts, ()) = tokio::join!(crowd, async { server.release() });
     assert!(verdicts.iter().all(Result::is_ok));
-    assert_eq!(server.requests(), 2);
+    assert_eq!(server.count(), 2);
 }
 
 #[tokio::test]
 async fn trap_41_a_rotation_is_picked_up() {
-    let server = JwksServer::start(&[&own()]);
-    let client = Client::at(server.address());
+    let server = Stub::new([key_set(&[&own()])]);
+    let client = Client::at(address(&server));
     assert_eq!(client.after(0, Signer::own()).await, Ok(()));
-    server.serve(&[&next()]);
+    server.set(key_set(&[&next()]));
     assert_eq!(client.after(10, Signer::own()).await, Ok(()), "the kept set");
     assert_eq!(client.after(11, Signer::next()).await, Ok(()), "the new one");
     assert_eq!(client.after(12, Signer::own()).await, UNKNOWN, "the old key is gone");
-    assert_eq!(server.requests(), 2, "which nobody is asked about so soon");
+    assert_eq!(server.count(), 2, "which nobody is asked about so soon");
 }
 
 #[tokio::test]
 async fn a_set_is_kept_for_five_minutes() {
-    let server = JwksServer::start(&[&own()]);
-    let client = Client::at(server.address());
+    let server = Stub::new([key_set(&[&own()])]);
+    let client = Client::at(address(&server));
     for (seconds, requests) in [(0, 1), (299, 1), (305, 2), (600, 2), (610, 3)] {
         assert_eq!(client.after(seconds, Signer::own()).await, Ok(()));
-        assert_eq!(server.requests(), requests, "after {seconds} s");
+        assert_eq!(server.count(), requests, "after {seconds} s");
     }
-    server.serve(&[&next()]);
+    server.set(key_set(&[&next()]));
     assert_eq!(client.after(920, Signer::own()).await, UNKNOWN, "withdrawn");
 }
 
 #[tokio::test]
 async fn a_refresh_that_fails_keeps_the_old_keys() {
-    let server = JwksServer::start(&[&own()]);
-    let client = Client::at(server.address());
+    let server = Stub::new([key_set(&[&own()])]);
+    let client = Client::at(address(&server));
     assert_eq!(client.after(0, Signer::own()).await, Ok(()));
     let failures = [
-        (StatusCode::INTERNAL_SERVER_ERROR, String::new()),
-        (StatusCode::OK, "<html>".to_owned()),
-        (StatusCode::OK, r#"{"keys":[]}"#.to_owned()),
-        (StatusCode::OK, " ".repeat(256 * 1024) + &format!("{{\"keys\":[{}]}}", next())),
-        (StatusCode::FOUND, format!("{{\"keys\":[{}]}}", next())),
+        (500, String::new()),
+        (200, "<html>".to_owned()),
+        (200, r#"{"keys":[]}"#.to_owned()),
+        (200, " ".repeat(256 * 1024) + &format!("{{\"keys\":[{}]}}", next())),
+        (302, format!("{{\"keys\":[{}]}}", next())),
     ];
     let mut seconds = 400;
     for (requests, (status, body)) in (2..).zip(failures) {
-        server.answer(status, &body);
+        server.set(answer(status, &body).with("location", "/elsewhere"));
         for pause in [0, 1, 25] {
             assert_eq!(client.after(seconds + pause, Signer::own()).await, Ok(()), "{status}");
         }
-        assert_eq!(server.requests(), requests, "{status}: one attempt in thirty seconds");
+        assert_eq!(server.count(), requests, "{status}: one attempt in thirty seconds");
         seconds += 40;
     }
-    server.serve(&[&next()]);
+    server.set(key_set(&[&next()]));
     assert_eq!(client.after(seconds, Signer::next()).await, Ok(()), "picked up afterwards");
 }
 
 #[tokio::test]
 async fn while_no_keys_were_ever_loaded_nothing_is_decided_and_attempts_are_spaced() {
-    let server = JwksServer::start(&[&own()]);
-    let client = Client::at(server.address());
-    server.answer(StatusCode::BAD_GATEWAY, "");
+    let server = Stub::new([key_set(&[&own()])]);
+    let client = Client::at(address(&server));
+    server.set(answer(502, ""));
     let crowd = join_all((0..20).map(|_| client.after(0, Signer::own())));
     assert!(crowd.await.iter().all(|verdict| *verdict == Err(SessionError::KeysUnavailable)));
     assert_eq!(client.after(0, Signer::own()).await, Err(SessionError::KeysUnavailable));
-    assert_eq!(server.requests(), 1);
+    assert_eq!(server.count(), 1);
     assert_eq!(client.after(5, Signer::own()).await, Err(SessionError::KeysUnavailable));
-    assert_eq!(server.requests(), 2);
-    server.serve(&[&own()]);
+    assert_eq!(server.count(), 2);
+    server.set(key_set(&[&own()]));
     assert_eq!(client.after(10, Signer::own()).await, Ok(()));
 }
 
@@ -163,8 +162,8 @@ async fn a_provider_that_is_away_is_no_fault_of_the_token() {
 
 #[tokio::test]
 async fn one_that_hangs_up_does_not_take_the_fetch_along() {
-    let server = JwksServer::start(&[&own()]);
-    let client = Client::at(server.address());
+    let server = Stub::new([key_set(&[&own()])]);
+    let client = Client::at(address(&server));
     server.hold();
     tokio::select! {
         verdict = client.after(0, Signer::own()) => panic!("answered early: {verdict:?}"),
@@ -172,13 +171,13 @@ async fn one_that_hangs_up_does_not_take_the_fetch_along() {
     }
     let (verdict, ()) = tokio::join!(client.after(0, Signer::own()), async { server.release() });
     assert_eq!(verdict, Ok(()));
-    assert_eq!(server.requests(), 1);
+    assert_eq!(server.count(), 1);
 }
 
 #[tokio::test]
 async fn tokens_that_name_no_key_or_lie_about_it_ask_nobody() {
-    let server = JwksServer::start(&[&own(), PUBLISHED_JWK]);
-    let client = Client::at(server.address());
+    let server = Stub::new([key_set(&[&own(), PUBLISHED_JWK])]);
+    let client = Client::at(address(&server));
     let good = claims(&[]).to_string();
     let nameless = Signer::own().sign(r#"{"alg":"RS256"}"#, &good);
     assert_eq!(client.token_after(0, &nameless).await, UNKNOWN);
@@ -187,7 +186,7 @@ async fn tokens_that_name_no_key_or_lie_about_it_ask_nobody() {
     let unsigned = json!({"alg": "none", "kid": "x"}).to_string();
     let verdict = client.token_after(0, &Signer::own().sign(&unsigned, &good)).await;
     assert_eq!(verdict, Err(TokenError::Algorithm.into()));
-    assert_eq!(server.requests(), 0);
+    assert_eq!(server.count(), 0);
     let other = r#"{"alg":"RS256","kid":"ins_2GIoQhbUpy0hX7B2cVkuTMinXoD"}"#;
     let verdict = client.token_after(0, &Signer::own().sign(other, &good)).await;
     assert_eq!(verdict, Err(TokenError::Signature.into()), "another key of the same set");
@@ -195,10 +194,13 @@ async fn tokens_that_name_no_key_or_lie_about_it_ask_nobody() {
 
 #[tokio::test]
 async fn the_secret_key_is_sent_only_where_there_is_one() {
-    let server = JwksServer::start(&[&own()]);
-    let public = Client::at(server.address());
+    let server = Stub::new([key_set(&[&own()])]);
+    let public = Client::at(address(&server));
     assert_eq!(public.after(0, Signer::own()).await, Ok(()));
-    let private = Client::at(server.address_with_bearer("sk_test_1"));
+    let private =
+        Client::at(JwksAddress { secret_key: Some("sk_test_1".into()), ..address(&server) });
     assert_eq!(private.after(0, Signer::own()).await, Ok(()));
-    assert_eq!(server.authorizations(), [None, Some("Bearer sk_test_1".to_owned())]);
+    let requests = server.requests();
+    let sent: Vec<_> = requests.iter().map(|request| request.header("authorization")).collect();
+    assert_eq!(sent, [None, Some("Bearer sk_test_1")]);
 }

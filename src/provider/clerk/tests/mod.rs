@@ -1,5 +1,8 @@
 //! Parsing in isolation; what follows from it is judged end to end over the fixtures.
 
+mod export;
+pub(super) mod stub;
+
 use super::Clerk;
 use crate::domain::{
     AllowedValues, Change, EntitlementName, Entitlements, IgnoreReason, MetadataNames,

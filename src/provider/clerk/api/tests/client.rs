@@ -1,0 +1,79 @@
+//! A client of the stub, with times so short that tests need not wait, and a budget that counts.
+
+use crate::domain::Backoff;
+use crate::provider::clerk::api::limits::Limits;
+use crate::provider::clerk::api::{ApiSettings, ClerkApi};
+use crate::provider::clerk::tests::clerk;
+use crate::provider::{API_OK, Budget, BudgetError, Call, Priority};
+use crate::telemetry::{LabelWords, Metrics};
+use std::collections::VecDeque;
+use std::future::Future;
+use std::pin::Pin;
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
+
+/// Counts the calls that are taken, and refuses with the queued times first.
+#[derive(Default)]
+pub(super) struct CountingBudget {
+    taken: Mutex<usize>,
+    pub(super) refusals: Mutex<VecDeque<Duration>>,
+}
+
+impl CountingBudget {
+    pub(super) fn taken(&self) -> usize {
+        *self.taken.lock().unwrap()
+    }
+}
+
+impl Budget for CountingBudget {
+    fn take(
+        &self,
+        _: Priority,
+    ) -> Pin<Box<dyn Future<Output = Result<(), BudgetError>> + Send + '_>> {
+        Box::pin(async {
+            if let Some(retry_after) = self.refusals.lock().unwrap().pop_front() {
+                return Err(BudgetError { retry_after });
+            }
+            *self.taken.lock().unwrap() += 1;
+            Ok(())
+        })
+    }
+}
+
+pub(super) struct Client {
+    pub(super) api: ClerkApi,
+    pub(super) budget: Arc<CountingBudget>,
+    pub(super) metrics: Arc<Metrics>,
+}
+
+pub(super) fn settings(url: &str) -> ApiSettings {
+    let secret_key = "sk_test_secret".to_owned().into();
+    ApiSettings { url: url.parse().unwrap(), secret_key, clerk: clerk(&[]) }
+}
+
+pub(super) fn limits() -> Limits {
+    let millis = Duration::from_millis;
+    Limits {
+        connect: millis(1000),
+        call: millis(2000),
+        backoff: Backoff { first: millis(1), longest: millis(5) },
+        breaker: Backoff { first: millis(50), longest: millis(100) },
+        ..Limits::default()
+    }
+}
+
+pub(super) fn client_with(url: &str, limits: Limits) -> Client {
+    let budget = Arc::new(CountingBudget::default());
+    let metrics = Arc::new(Metrics::new(LabelWords {
+        api_calls: Call::WORDS.to_vec(),
+        api_outcomes: vec![API_OK],
+        ..LabelWords::default()
+    }));
+    let shared: Arc<dyn Budget> = Arc::<CountingBudget>::clone(&budget);
+    let api = ClerkApi::with_limits(settings(url), shared, Arc::clone(&metrics), limits);
+    Client { api: api.unwrap(), budget, metrics }
+}
+
+pub(super) fn client(url: &str) -> Client {
+    client_with(url, limits())
+}
