@@ -14,7 +14,7 @@ fn row(cells: &[(&str, &str)]) -> Result<Snapshot, ExportError> {
     clerk(&[]).of_row(COLUMNS.iter().map(cell).collect())
 }
 
-/// The address of a row, and whether it is verified.
+/// The email address of a row, and whether it is verified.
 fn email(primary: &str, verified: &str) -> (Option<String>, bool) {
     let cells = [
         ("id", "user_1"),
@@ -126,7 +126,7 @@ fn an_imported_user_has_the_version_that_every_snapshot_beats() {
 }
 
 #[test]
-fn what_is_wrong_with_an_object_is_located_and_its_values_are_not_told() {
+fn an_error_of_an_object_has_its_place_and_not_its_values() {
     let cases = [
         ("", ExportError::NoObject),
         ("eve", ExportError::NoObject),

@@ -1,4 +1,4 @@
-//! Parsing in isolation; what follows from it is judged end to end over the fixtures.
+//! Parsing alone; the fixtures test what follows from it end to end.
 
 mod export;
 pub(super) mod stub;
@@ -80,7 +80,7 @@ fn trap_12_a_dangling_primary_falls_back_to_a_verified_address_only() {
 }
 
 #[test]
-fn a_wrong_type_is_located_and_its_value_is_not_told() {
+fn a_wrong_type_is_located_and_its_value_is_not_shown() {
     let located =
         |data: &str| match parse(&format!(r#"{{"type":"user.created","data":{data}}}"#)).effect {
             EventEffect::Malformed(QuarantineReason::WrongType, Some(path)) => path,
@@ -114,7 +114,7 @@ fn trap_24_events_of_another_instance_are_ignored() {
 }
 
 #[test]
-fn metadata_is_written_in_one_form_whatever_the_order_of_its_keys() {
+fn metadata_has_one_form_whatever_the_order_of_its_keys() {
     let one = snapshot(r#"{"id":"user_1","public_metadata":{"b":1, "a":{"d":1,"c":2}}}"#);
     let two = snapshot(r#"{"id":"user_1","public_metadata":{"a":{"c":2,"d":1},"b":1}}"#);
     assert_eq!(one.profile.public_metadata, r#"{"a":{"c":2,"d":1},"b":1}"#);

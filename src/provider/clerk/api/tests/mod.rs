@@ -1,4 +1,4 @@
-//! The client against a stand-in for the API. What is pure is tested beside its code.
+//! The client against a stub of the API. What is pure is tested beside its code.
 
 mod client;
 mod paging;
@@ -8,7 +8,7 @@ use super::{ClerkApi, InvalidApi};
 use crate::domain::{Backoff, MetadataPatch};
 use crate::provider::Priority::{Background, Interactive};
 use crate::provider::clerk::tests::stub::{Answer, Stub, answer};
-use crate::provider::{ApiError, Directory as _, ListQuery};
+use crate::provider::{ApiError, Directory as _, ListQuery, Priority};
 use client::{CountingBudget, client, client_with, limits, settings};
 use std::io::Read as _;
 use std::sync::Arc;
@@ -27,6 +27,13 @@ fn admin() -> MetadataPatch {
 
 fn is_unavailable<T>(result: &Result<T, ApiError>, done: bool) -> bool {
     matches!(result, Err(ApiError::Unavailable { outcome_unknown, .. }) if *outcome_unknown == done)
+}
+
+/// The error of reading a user, and how often the request was sent.
+async fn read(answer: Answer, priority: Priority) -> (ApiError, usize) {
+    let stub = Stub::new([answer]);
+    let error = client(&stub.url).api.user("user_1", priority).await.unwrap_err();
+    (error, stub.count())
 }
 
 fn is_protocol<T>(result: &Result<T, ApiError>) -> bool {
@@ -53,9 +60,8 @@ async fn the_key_goes_to_no_target_of_a_redirect() {
     let target = Stub::new([answer(200, USER)]);
     let location = format!("{}/v1/users/user_1", target.url);
     for status in [301, 302, 307, 308] {
-        let stub = Stub::new([answer(status, "").with("location", location.as_str())]);
-        assert!(is_protocol(&client(&stub.url).api.user("user_1", Background).await));
-        assert_eq!(stub.count(), 1);
+        let redirect = answer(status, "").with("location", location.as_str());
+        assert!(matches!(read(redirect, Background).await, (ApiError::Protocol(_), 1)));
     }
     assert_eq!(target.count(), 0);
 }
@@ -87,17 +93,15 @@ fn a_key_that_would_travel_in_the_clear_is_refused() {
 }
 
 #[tokio::test]
-async fn a_refused_key_is_told_and_not_tried_again() {
+async fn a_refused_key_is_an_error_and_not_tried_again() {
     for status in [401, 403] {
-        let stub = Stub::new([error(status, "clerk_key_invalid")]);
-        let result = client(&stub.url).api.user("user_1", Background).await;
-        assert_eq!(result, Err(ApiError::Unauthorized(status)));
-        assert_eq!(stub.count(), 1);
+        let refused = read(error(status, "clerk_key_invalid"), Background).await;
+        assert_eq!(refused, (ApiError::Unauthorized(status), 1));
     }
 }
 
 #[tokio::test]
-async fn a_404_of_another_server_is_no_deleted_user() {
+async fn a_404_of_another_server_is_no_absence() {
     let stub = Stub::new([error(404, "resource_not_found"), answer(404, "404 page not found")]);
     let client = client(&stub.url);
     assert_eq!(client.api.user("user_1", Interactive).await, Err(ApiError::NotFound));
@@ -152,7 +156,7 @@ async fn a_connection_that_breaks_after_sending_may_have_done_it() {
     let client = client(&url);
     assert!(is_unavailable(&client.api.fill("user_1", &admin(), Background).await, true));
     thread.join().unwrap();
-    // Nobody listens any more: nothing is sent, so that all attempts are made.
+    // The port is closed now: nothing is sent, so that all attempts are made.
     assert!(is_unavailable(&client.api.fill("user_2", &admin(), Interactive).await, false));
     assert_eq!(client.budget.taken(), 1 + 3);
 }
@@ -206,7 +210,7 @@ async fn trap_37_every_call_waits_for_the_end_of_retry_after() {
 }
 
 #[tokio::test]
-async fn trap_37_a_person_is_told_of_a_long_pause_and_nothing_more_is_sent() {
+async fn trap_37_an_interactive_call_fails_during_a_long_pause_and_is_not_sent() {
     let stub = Stub::new([error(429, "too_many_requests").with("retry-after", "7")]);
     let client = client(&stub.url);
     for _ in 0..2 {
@@ -221,7 +225,7 @@ async fn trap_37_a_person_is_told_of_a_long_pause_and_nothing_more_is_sent() {
 }
 
 #[tokio::test]
-async fn trap_37_an_exhausted_budget_is_waited_for_or_told() {
+async fn trap_37_a_call_waits_for_the_budget_or_fails() {
     let stub = Stub::new([answer(200, USER)]);
     let client = client(&stub.url);
     let millis = Duration::from_millis;
@@ -234,16 +238,16 @@ async fn trap_37_an_exhausted_budget_is_waited_for_or_told() {
 }
 
 #[tokio::test]
-async fn the_attempts_of_a_person_and_of_a_job_are_counted() {
+async fn the_attempts_depend_on_the_priority() {
     for (priority, attempts) in [(Interactive, 3), (Background, 6)] {
-        let stub = Stub::new([answer(502, "<html>Bad gateway</html>")]);
-        assert!(is_unavailable(&client(&stub.url).api.user("user_1", priority).await, false));
-        assert_eq!(stub.count(), attempts);
+        let (error, sent) = read(answer(502, "<html>Bad gateway</html>"), priority).await;
+        assert!(matches!(error, ApiError::Unavailable { outcome_unknown: false, .. }));
+        assert_eq!(sent, attempts);
     }
 }
 
 #[tokio::test]
-async fn while_the_breaker_is_open_a_person_is_told_at_once() {
+async fn while_the_breaker_is_open_an_interactive_call_fails_at_once() {
     let stub = Stub::new([error(500, "x")]);
     let breaker = Backoff { first: Duration::from_secs(20), longest: Duration::from_secs(20) };
     let client = client_with(&stub.url, Limits { breaker, ..limits() });
@@ -255,14 +259,14 @@ async fn while_the_breaker_is_open_a_person_is_told_at_once() {
     let Err(ApiError::Unavailable { retry_after, outcome_unknown: false, .. }) =
         client.api.fill("user_3", &admin(), Interactive).await
     else {
-        panic!("not told")
+        panic!("not unavailable")
     };
     assert!(retry_after > Duration::from_secs(15) && began.elapsed() < Duration::from_millis(200));
     assert_eq!((stub.count(), client.budget.taken()), (5, 5));
 }
 
 #[tokio::test]
-async fn a_job_waits_for_the_breaker_and_one_trial_closes_it() {
+async fn a_background_call_waits_for_the_breaker_and_one_trial_closes_it() {
     let mut script = vec![error(500, "x"); 5];
     script.push(answer(200, USER));
     let stub = Stub::new(script);
@@ -274,7 +278,7 @@ async fn a_job_waits_for_the_breaker_and_one_trial_closes_it() {
 }
 
 #[tokio::test]
-async fn a_trial_whose_caller_goes_away_lets_the_next_call_try() {
+async fn a_trial_whose_caller_disconnects_lets_the_next_call_try() {
     let mut script = vec![error(500, "x"); 5];
     script.push(answer(200, USER).after(Duration::from_secs(5)));
     script.push(answer(200, USER));
@@ -287,13 +291,13 @@ async fn a_trial_whose_caller_goes_away_lets_the_next_call_try() {
 }
 
 #[tokio::test]
-async fn an_html_page_fails_no_path() {
+async fn an_html_page_is_an_error_that_does_not_quote_it() {
     let page = "<!doctype html><p>Ada</p>";
     for (status, repeated) in [(200, 1), (400, 1), (404, 1), (413, 1), (422, 1), (503, 3)] {
-        let stub = Stub::new([answer(status, page).with("content-type", "text/html")]);
-        let error = client(&stub.url).api.user("user_1", Interactive).await.unwrap_err();
+        let html = answer(status, page).with("content-type", "text/html");
+        let (error, sent) = read(html, Interactive).await;
         assert!(!error.to_string().contains("Ada"), "{error}");
-        assert_eq!(stub.count(), repeated, "{status}");
+        assert_eq!(sent, repeated, "{status}");
     }
 }
 
@@ -329,7 +333,7 @@ async fn a_large_page_is_read_whole_and_one_broken_user_is_counted() {
 }
 
 #[tokio::test]
-async fn the_key_set_is_asked_for_without_budget() {
+async fn the_key_set_takes_no_budget() {
     let stub = Stub::new([answer(200, r#"{"keys":[{"kid":"ins_1"}]}"#)]);
     let client = client(&stub.url);
     assert_eq!(client.api.instances(Interactive).await.unwrap(), ["ins_1"]);
@@ -339,7 +343,7 @@ async fn the_key_set_is_asked_for_without_budget() {
 }
 
 #[tokio::test]
-async fn calls_are_counted_by_what_came_of_them() {
+async fn calls_are_counted_by_outcome() {
     let stub = Stub::new([error(404, "resource_not_found")]);
     let client = client(&stub.url);
     client.api.user("user_1", Interactive).await.unwrap_err();

@@ -12,7 +12,7 @@ const USERS: usize = 25;
 const LIMIT: u16 = 10;
 
 #[tokio::test]
-async fn trap_33_users_deleted_between_two_pages_hide_nobody() {
+async fn trap_33_users_deleted_between_two_pages_hide_no_other() {
     let emulator = Emulator::start(Settings { users: USERS, ..Settings::default() }).unwrap();
     let credentials = emulator.credentials();
     let mut settings = settings(&credentials.api_url);
@@ -36,7 +36,7 @@ async fn trap_33_users_deleted_between_two_pages_hide_nobody() {
         query.position = Position::After(last.external_id.clone());
     }
     let issued: BTreeSet<String> = emulator.issued_ids().into_iter().collect();
-    assert_eq!(seen.len(), USERS, "nobody twice");
-    assert_eq!(seen.into_iter().collect::<BTreeSet<_>>(), issued, "nobody missed");
+    assert_eq!(seen.len(), USERS, "no user twice");
+    assert_eq!(seen.into_iter().collect::<BTreeSet<_>>(), issued, "no user missed");
     assert!(created_at.is_sorted());
 }

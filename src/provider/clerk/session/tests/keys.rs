@@ -1,4 +1,4 @@
-//! Keys from settings and from sets: which pass, and what the others are told.
+//! Keys from settings and from sets: which are used, and the errors of the others.
 
 use super::{PUBLISHED_JWK, PUBLISHED_PEM, PUBLISHED_TOKEN, by_pem, now};
 use crate::provider::clerk::session::PublicKey;
@@ -37,7 +37,7 @@ async fn a_key_in_pem_form_is_read_as_settings_hold_it() {
 
 #[test]
 fn what_is_no_public_rsa_key_is_refused_with_what_to_do() {
-    for (text, told) in [
+    for (text, expected) in [
         ("", "empty"),
         ("-----BEGIN PUBLIC KEY-----\n-----END PUBLIC KEY-----", "empty"),
         ("-----BEGIN PRIVATE KEY-----\nMIIB\n-----END PRIVATE KEY-----", "private key"),
@@ -51,7 +51,7 @@ fn what_is_no_public_rsa_key_is_refused_with_what_to_do() {
         (SMALL_PEM, "2048"),
     ] {
         let fault = PublicKey::parse(text).unwrap_err();
-        assert!(fault.contains(told), "{text}: {fault}");
+        assert!(fault.contains(expected), "{text}: {fault}");
     }
 }
 

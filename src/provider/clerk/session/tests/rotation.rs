@@ -1,4 +1,4 @@
-//! The key set over HTTP: when it is fetched, and what holds while it cannot be. Time
+//! The key set over HTTP: when it is fetched, and which keys are in use while it cannot be. Time
 //! passes as an argument only.
 
 use super::signer::{Signer, claims};
@@ -10,7 +10,7 @@ use futures_util::future::join_all;
 use serde_json::json;
 use std::time::{Duration, Instant};
 
-/// Sessions that ask an address, and the instant at which the test begins.
+/// Sessions with keys of an address, and the instant at which the test begins.
 struct Client {
     sessions: Sessions,
     start: Instant,
@@ -47,11 +47,11 @@ fn next() -> String {
 const UNKNOWN: Result<(), SessionError> = Err(SessionError::Token(TokenError::KeyUnknown));
 
 #[tokio::test]
-async fn a_hundred_at_once_share_one_fetch() {
+async fn a_hundred_requests_share_one_fetch() {
     let server = Stub::new([key_set(&[&own()])]);
     let client = Client::at(address(&server));
     server.hold();
-    // The answer is let go when all hundred have asked.
+    // The answer is released when all hundred requests wait for it.
     let all = join_all((0..100).map(|_| client.after(0, Signer::own())));
     let (verdicts, ()) = tokio::join!(all, async { server.release() });
     assert!(verdicts.iter().all(Result::is_ok));
@@ -63,7 +63,7 @@ async fn trap_41_unknown_keys_cause_one_fetch_in_thirty_seconds() {
     let server = Stub::new([key_set(&[&own()])]);
     let client = Client::at(address(&server));
     assert_eq!(client.after(0, Signer::next()).await, UNKNOWN);
-    assert_eq!(server.count(), 1, "a set that was fetched for this very token is believed");
+    assert_eq!(server.count(), 1, "the set that was fetched for this token counts");
     for _ in 0..20 {
         assert_eq!(client.after(1, Signer::next()).await, UNKNOWN);
     }
@@ -77,7 +77,7 @@ async fn trap_41_unknown_keys_cause_one_fetch_in_thirty_seconds() {
 }
 
 #[tokio::test]
-async fn trap_41_a_crowd_with_a_new_key_waits_for_the_one_fetch() {
+async fn trap_41_requests_with_a_new_key_wait_for_the_one_fetch() {
     let server = Stub::new([key_set(&[&own()])]);
     let client = Client::at(address(&server));
     assert_eq!(client.after(0, Signer::own()).await, Ok(()));
@@ -98,7 +98,7 @@ async fn trap_41_a_rotation_is_picked_up() {
     assert_eq!(client.after(10, Signer::own()).await, Ok(()), "the kept set");
     assert_eq!(client.after(11, Signer::next()).await, Ok(()), "the new one");
     assert_eq!(client.after(12, Signer::own()).await, UNKNOWN, "the old key is gone");
-    assert_eq!(server.count(), 2, "which nobody is asked about so soon");
+    assert_eq!(server.count(), 2, "no further fetch so soon");
 }
 
 #[tokio::test]
@@ -161,7 +161,7 @@ async fn a_provider_that_is_away_is_no_fault_of_the_token() {
 }
 
 #[tokio::test]
-async fn one_that_hangs_up_does_not_take_the_fetch_along() {
+async fn a_client_that_disconnects_does_not_cancel_the_fetch() {
     let server = Stub::new([key_set(&[&own()])]);
     let client = Client::at(address(&server));
     server.hold();
@@ -175,7 +175,7 @@ async fn one_that_hangs_up_does_not_take_the_fetch_along() {
 }
 
 #[tokio::test]
-async fn tokens_that_name_no_key_or_lie_about_it_ask_nobody() {
+async fn tokens_without_a_usable_key_id_cause_no_fetch() {
     let server = Stub::new([key_set(&[&own(), PUBLISHED_JWK])]);
     let client = Client::at(address(&server));
     let good = claims(&[]).to_string();

@@ -9,7 +9,6 @@ use jsonwebtoken::{Algorithm, EncodingKey};
 use serde_json::{Value, json};
 use std::sync::LazyLock;
 
-/// A private key, and the name under which a set lists its public half.
 pub(super) struct Signer {
     pub(super) key_id: &'static str,
     pair: KeyPair,
@@ -28,7 +27,6 @@ impl Signer {
         Self { key_id, pair, encoding }
     }
 
-    /// The key that most tests use.
     pub(super) fn own() -> &'static Self {
         &OWN
     }

@@ -1,18 +1,14 @@
-//! When a token counts, to the millisecond, also one that is known already.
+//! When a token is valid, to the millisecond, also one that is cached.
 
 use super::signer::{Signer, claims};
-use super::{NOW_SECONDS, SessionError, Sessions, TokenError, by_own_key};
+use super::{NOW_SECONDS, Sessions, TokenError, by_own_key, fault_at};
 use crate::domain::UnixMillis;
 use serde_json::{Value, json};
 
-/// What becomes of a token so many milliseconds after the usual instant.
+/// The error of a token so many milliseconds after the usual instant.
 async fn after(sessions: &Sessions, token: &str, milliseconds: i64) -> Option<TokenError> {
     let now = UnixMillis::new(NOW_SECONDS * 1000 + milliseconds).unwrap();
-    match sessions.verify(token, now).await {
-        Ok(_) => None,
-        Err(SessionError::Token(fault)) => Some(fault),
-        Err(other) => panic!("{other}"),
-    }
+    fault_at(sessions, token, now).await
 }
 
 fn token(replaced: &[(&str, Value)]) -> String {
@@ -33,7 +29,7 @@ async fn trap_39_the_leeway_is_five_seconds_to_the_millisecond() {
 }
 
 #[tokio::test]
-async fn trap_39_a_known_token_is_asked_for_its_times_again() {
+async fn trap_39_the_times_of_a_cached_token_are_checked_again() {
     let sessions = by_own_key();
     let token = token(&[("nbf", json!(NOW_SECONDS))]);
     assert_eq!(after(&sessions, &token, 0).await, None);
@@ -53,7 +49,7 @@ async fn a_token_ends_but_need_not_say_when_it_began() {
 }
 
 #[tokio::test]
-async fn trap_39_no_number_makes_it_fall_over() {
+async fn trap_39_no_number_makes_it_panic() {
     let sessions = by_own_key();
     let number = |text: &str| serde_json::from_str::<Value>(text).unwrap();
     for (claim, text, fault) in [
