@@ -1,9 +1,9 @@
-//! The window: everything that knows how an identity provider writes things down.
+//! Everything that knows how an identity provider writes its users and events, and the only outward
+//! HTTP.
 //!
-//! A provider is one folder that implements [`Provider`]. Called by the front door, which
-//! hands in verified deliveries, by a replay, and by `sync`, which asks a [`Directory`]
-//! and reads an [`Export`]. It may
-//! not touch the database, and nothing outside a provider's folder knows its payloads.
+//! A provider is one folder. Called by `ingest` and `http` with verified deliveries, by `access` with
+//! session tokens, and by `sync`, which calls a [`Directory`] and reads exported files. It must not
+//! touch the database, and nothing outside a provider's folder knows its payloads.
 
 pub mod clerk;
 mod directory;
@@ -11,7 +11,7 @@ mod export;
 pub(crate) mod http;
 mod json;
 
-// There is one provider so far, so its redaction and its sessions are all there are.
+// There is one provider, so its redaction and its sessions are all there are.
 pub use clerk::{redaction, session};
 
 pub use directory::{
@@ -23,7 +23,6 @@ pub use export::{Export, ExportError};
 use crate::domain::{Change, IgnoreReason, QuarantineReason, UnixMillis};
 use crate::webhook::Verified;
 
-/// What the rest of the house asks of a provider.
 pub trait Provider: Send + Sync {
     /// The name under which this provider's rows are stored.
     fn source(&self) -> &'static str;
@@ -33,26 +32,23 @@ pub trait Provider: Send + Sync {
     fn parse(&self, delivery: &Verified) -> Event;
 }
 
-/// A verified delivery, understood as far as it can be.
+/// A verified delivery, read as far as it can be understood.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Event {
-    /// The provider's word for what happened; empty where it could not be read.
+    /// The provider's `type`; empty where it could not be read.
     pub event_type: String,
-    /// When it happened, by the envelope.
+    /// The envelope's timestamp.
     pub sent_at: Option<UnixMillis>,
-    /// The provider's instance that it comes from, where it says so.
+    /// The provider's instance, where the envelope names one.
     pub instance: Option<String>,
-    /// What follows from it.
     pub effect: EventEffect,
 }
 
-/// What follows from an event.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum EventEffect {
-    /// One user changes.
     Change(Change),
-    /// Nothing: it is not for us. Its body is not kept.
+    /// The body is not kept.
     Ignored(IgnoreReason),
-    /// It is for us but cannot be understood: kept for a replay.
+    /// Kept for a replay, with the path of the value that is malformed.
     Malformed(QuarantineReason, Option<String>),
 }

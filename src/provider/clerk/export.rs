@@ -1,7 +1,8 @@
 //! Clerk's files: the dashboard's table of users, and users as the Backend API writes them.
 //!
-//! Called by the import in `sync`. Pure. Password digests and TOTP secrets stand in the table, and
-//! private metadata in the JSON: neither is among the columns and fields that are read.
+//! Called by the import in `sync`. Pure: a record comes in, a snapshot of the lowest version goes
+//! out, and an error names places, never values. The table holds password digests and TOTP secrets,
+//! and the JSON private metadata: neither is among the columns and fields that are read.
 
 use super::payload::{self, PayloadError, UserPayload};
 use super::{Clerk, profile};
@@ -10,13 +11,13 @@ use crate::domain::{Origin, Profile, QuarantineReason, Snapshot, SnapshotTimes};
 use crate::provider::{Export, ExportError};
 use serde_json::value::RawValue;
 
-/// What the dashboard writes above its users.
+/// The header of the dashboard's table.
 pub(super) const HEADER: &str = "id,first_name,last_name,username,primary_email_address,\
     primary_phone_number,verified_email_addresses,unverified_email_addresses,\
     verified_phone_numbers,unverified_phone_numbers,totp_secret,password_digest,password_hasher";
 
-/// What is read of it. An address that is not verified is only of use as the primary one, and
-/// that has a column of its own.
+/// The columns that are read. An unverified address is of use only as the primary one, which has a
+/// column of its own.
 pub(super) const COLUMNS: [&str; 8] = [
     "id",
     "first_name",
@@ -28,13 +29,12 @@ pub(super) const COLUMNS: [&str; 8] = [
     "verified_phone_numbers",
 ];
 
-/// What tells the table from others that have ids.
+/// The columns that tell the table from others that have ids.
 const NEEDED: [&str; 2] = ["id", "primary_email_address"];
 
-/// How every id of a user begins.
 const PREFIX: &str = "user_";
 
-/// The longest id, in bytes: a longer one could never be asked for.
+/// In bytes: a request could not name a longer id.
 const LONGEST_ID: usize = 255;
 
 impl Export for Clerk {
@@ -75,12 +75,12 @@ impl Export for Clerk {
         let raw: &RawValue = serde_json::from_slice(json).map_err(|_| ExportError::NoObject)?;
         let user: UserPayload<'_> = payload::whole(raw)?;
         let id = identifier(user.id.as_deref())?;
-        // Elsewhere it is text, and cleaned; here it may become an id, which must not change.
+        // In an event it is text, and cleaned; here it may become an id, which must not change.
         if user.external_id.as_ref().is_some_and(|id| id.contains('\0')) {
             return Err(ExportError::UnusableId);
         }
         let last_sign_in_at = payload::instant(user.last_sign_in_at, "data.last_sign_in_at")?;
-        // The time of a lock's end is told from the moment of writing, which nobody knows.
+        // A lock's end is given from the moment of writing, which is unknown.
         let known = profile::map(user, None, &self.names)?;
         Ok(Snapshot { last_sign_in_at, ..self.imported(id, known) })
     }
@@ -97,8 +97,8 @@ impl Clerk {
     }
 }
 
-/// An id as Clerk makes them. A wrong column, or the application's own id, would make a row that
-/// no snapshot ever finds.
+/// An id as Clerk makes them. A wrong column, or the application's own id, would make a row that no
+/// snapshot ever matches.
 fn identifier(id: Option<&str>) -> Result<String, ExportError> {
     let id = id.map(str::trim).filter(|id| !id.is_empty()).ok_or(ExportError::NoId)?;
     let blank = |character: char| character.is_control() || character.is_whitespace();

@@ -1,10 +1,11 @@
-//! Clerk: its events become changes.
+//! Clerk: its events become changes of users.
 //!
-//! * [`Clerk`] decides by the `type` before it looks at the shape;
-//! * [`payload`] holds the JSON shapes, as loose as real payloads are;
-//! * [`profile`] maps a user payload to our columns;
-//! * [`session`] checks session tokens.
-//! * [`api`] is the one client of the Backend API.
+//! [`Clerk::parse`] is called by the webhook handler and by a replay, and decides by the `type` of an
+//! event before it looks at the shape. Pure but for [`api`] and the keys of [`session`].
+//!
+//! * [`payload`] declares the JSON, and [`profile`] maps a user payload to our columns;
+//! * [`session`] checks session tokens;
+//! * [`api`] is the one client of the Backend API;
 //! * [`export`] reads users from files.
 
 pub mod api;
@@ -23,14 +24,13 @@ use crate::domain::{
 use crate::webhook::Verified;
 use payload::{DeletedPayload, Envelope, PayloadError, UserPayload};
 
-/// The provider, with what configuration says about its instances and words.
+/// How Clerk's users are read: what configuration says of instances, roles, plans and metadata.
 #[derive(Clone, Debug)]
 pub struct Clerk {
     /// Instances whose events are accepted; empty accepts all.
     pub instances: Vec<String>,
-    /// Known roles and plans.
     pub entitlements: Entitlements,
-    /// Where in the public metadata our values stand.
+    /// The names of our values in the public metadata.
     pub names: MetadataNames,
 }
 
@@ -55,8 +55,8 @@ impl Provider for Clerk {
 const NOT_OURS: EventEffect = EventEffect::Ignored(IgnoreReason::EventType);
 
 impl Clerk {
-    /// Fills in what can be known of `event` before anything can go wrong, and returns
-    /// its effect.
+    /// Sets the fields of `event` as soon as each is known, so that an error keeps those before it,
+    /// and returns the effect.
     fn read(&self, body: &[u8], event: &mut Event) -> Result<EventEffect, PayloadError> {
         let envelope = Envelope::read(body)?;
         let event_type = envelope.event_type()?;
@@ -81,7 +81,6 @@ impl Clerk {
         Ok(EventEffect::Change(change))
     }
 
-    /// Reads a user that came by `origin` at `seen_at`.
     fn snapshot(
         &self,
         mut payload: UserPayload<'_>,
@@ -99,7 +98,6 @@ impl Clerk {
     }
 }
 
-/// The one field without which nothing can be done.
 fn identifier(id: Option<String>) -> Result<String, PayloadError> {
     text::clean(id).ok_or_else(|| PayloadError::at(QuarantineReason::MissingField, "data.id"))
 }

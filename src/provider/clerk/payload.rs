@@ -1,5 +1,6 @@
 //! The shapes of Clerk's JSON, as loose as real payloads are.
 //!
+//! Called by the rest of the folder for events, answers of the API and exported users. Pure.
 //! Only what we map is declared (trap 17: nothing is denied, no enum is closed, everything
 //! but the id may be absent, and `null` equals absent). A value of another JSON type in a
 //! field that we map is a [`PayloadError`] with the path of that field, never with its value.
@@ -10,11 +11,10 @@ use serde::Deserialize;
 use serde::de::DeserializeOwned;
 use serde_json::value::RawValue;
 
-/// Why a body cannot be understood, and where.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) struct PayloadError {
     pub(super) reason: QuarantineReason,
-    /// Where in the JSON, as in `data.email_addresses[1].email_address`.
+    /// Such as `data.email_addresses[1].email_address`.
     pub(super) path: Option<String>,
 }
 
@@ -24,7 +24,7 @@ impl PayloadError {
     }
 }
 
-/// The envelope, its fields unread: whether they are looked at depends on the type.
+/// Its fields stay raw: whether they are read depends on the type.
 #[derive(Deserialize)]
 pub(super) struct Envelope<'a> {
     #[serde(borrow, rename = "type")]
@@ -51,7 +51,7 @@ impl<'a> Envelope<'a> {
         Ok(crate::domain::text::clean(field(self.instance_id, "instance_id")?))
     }
 
-    /// The envelope's time; its unit differs between documents and reality (trap 15).
+    /// Its unit differs between the provider's documents and its deliveries (trap 15).
     pub(super) fn timestamp(&self) -> Result<Option<UnixMillis>, PayloadError> {
         let Some(number) = field::<Integer>(self.timestamp, "timestamp")? else {
             return Ok(None);
@@ -66,7 +66,7 @@ impl<'a> Envelope<'a> {
     }
 }
 
-/// Reads a whole object, as it stands in an event's `data` or in an answer of the API.
+/// Reads an object that is an event's `data`, or a user of an answer of the API.
 pub(super) fn whole<'a, T: Deserialize<'a>>(raw: &'a RawValue) -> Result<T, PayloadError> {
     match serde_json::from_str::<Object<T>>(raw.get()) {
         Ok(Object(whole)) => Ok(whole),
@@ -81,7 +81,7 @@ fn field<T: DeserializeOwned>(
     json::field(raw).map_err(|_| PayloadError::at(QuarantineReason::WrongType, path))
 }
 
-/// Reads once more, slower, to learn where the shape is wrong.
+/// Reads again, slower, to find where the shape is wrong.
 fn locate<'a, T: Deserialize<'a>>(raw: &'a RawValue) -> PayloadError {
     let mut json = serde_json::Deserializer::from_str(raw.get());
     let path = serde_path_to_error::deserialize::<_, Object<T>>(&mut json)
@@ -143,7 +143,6 @@ pub(super) struct Verification {
     pub(super) status: Option<String>,
 }
 
-/// Milliseconds of a time field, checked.
 pub(super) fn instant(
     number: Option<Integer>,
     path: &str,
@@ -156,7 +155,7 @@ pub(super) fn instant(
         .transpose()
 }
 
-/// Reads an object of any keys; anything else is a [`PayloadError`].
+/// An object with any keys.
 pub(super) fn object(
     raw: &RawValue,
     path: &str,

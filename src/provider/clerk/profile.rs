@@ -1,7 +1,7 @@
-//! A user payload becomes our columns.
+//! Maps a user payload to our columns.
 //!
-//! Called by [`super::Clerk`]. Pure. Private and unsafe metadata are not even declared, so
-//! they are never read.
+//! Called by [`super::Clerk`]. Pure. Private and unsafe metadata are not declared, so they are never
+//! read.
 
 use super::payload::{self, EmailAddress, PayloadError, PhoneNumber, UserPayload, Verification};
 use crate::domain::text::{clean, clean_json};
@@ -10,7 +10,7 @@ use crate::provider::json::Object;
 use serde_json::Value;
 use serde_json::value::RawValue;
 
-/// Maps a payload; `seen_at` dates the end of a lock, which is told as seconds from then.
+/// `seen_at` dates the end of a lock, which the payload gives in seconds from then.
 pub(super) fn map(
     payload: UserPayload<'_>,
     seen_at: Option<UnixMillis>,
@@ -45,7 +45,7 @@ pub(super) fn map(
     })
 }
 
-/// Bans and locks have no event of their own: they ride on the user (trap 19).
+/// Bans and locks have no event of their own: they are fields of the user (trap 19).
 fn status(payload: &UserPayload<'_>) -> Status {
     let is = |flag: Option<bool>| flag == Some(true);
     if is(payload.banned) || is(payload.deprovisioned) {
@@ -57,7 +57,7 @@ fn status(payload: &UserPayload<'_>) -> Status {
     }
 }
 
-/// An address or number, as far as choosing one needs it.
+/// An email address or a phone number.
 struct Contact {
     id: Option<String>,
     value: String,
@@ -90,8 +90,8 @@ fn contact(
     clean(value).map(|value| Contact { id, value, verified })
 }
 
-/// The contact that the primary id names, wherever it stands in the list (trap 11); where
-/// the id is absent or points at nothing, the first verified one (trap 12).
+/// The contact that the primary id names, wherever it is in the list (trap 11); where the id is
+/// absent or names none, the first verified one (trap 12).
 fn primary<T: IntoContact>(
     id: Option<&str>,
     list: Option<Vec<Option<Object<T>>>>,
@@ -109,7 +109,7 @@ fn primary<T: IntoContact>(
     Some(contacts.swap_remove(chosen))
 }
 
-/// The public metadata, and the words in it that we know.
+/// The public metadata, and our values in it.
 struct Metadata {
     text: String,
     id: Option<String>,

@@ -1,18 +1,18 @@
-//! What may be kept of a body that could not be applied, and whose it is.
+//! Which part of a quarantined body is stored, and which users it concerns.
 //!
-//! Called when a delivery is quarantined. Private and unsafe metadata are never stored, so
-//! they are cut out wherever the body parses; and every user whom the body concerns is
-//! found, so that a deletion can erase it.
+//! Called by `ingest` when a delivery is quarantined. Pure. Private and unsafe metadata are never
+//! stored, so they are cut out wherever the body parses; the users are found, so that a deletion can
+//! erase the body.
 
 use crate::domain::text;
 use serde_json::Value;
 use serde_json::value::RawValue;
 use std::collections::BTreeMap;
 
-/// Keys whose values are never stored, at whatever depth they stand.
+/// Keys whose values are never stored, at any depth.
 const NEVER_STORED: [&str; 2] = ["private_metadata", "unsafe_metadata"];
 
-/// Values nested deeper than this are not taken apart, hence not kept.
+/// Values nested deeper than this are not parsed, hence not stored.
 const DEEPEST: usize = 64;
 
 /// `body` without private and unsafe metadata where it parses, else as it is.
@@ -25,8 +25,8 @@ pub fn redact(body: &[u8]) -> Vec<u8> {
     if cutter.cut_anything { rest.into_bytes() } else { body.to_vec() }
 }
 
-/// Takes JSON apart without reading its strings and numbers, so that also what no type of ours
-/// holds (half a surrogate pair, a number beyond all bounds) is cut.
+/// Splits JSON without reading strings and numbers, so that also what no Rust type holds (half a
+/// surrogate pair, a number beyond all bounds) is cut.
 struct Cutter {
     cut_anything: bool,
 }
@@ -66,15 +66,15 @@ impl Cutter {
         format!("{{{}}}", fields.join(","))
     }
 
-    /// What stands in for a value that cannot be taken apart.
+    /// Replaces a value that cannot be split.
     fn nothing(&mut self) -> String {
         self.cut_anything = true;
         "null".to_owned()
     }
 }
 
-/// The users whom `body` concerns: `data.id` where it is a string, else every
-/// `user_…` token in the bytes, each once, in order of appearance.
+/// The users whom `body` concerns: `data.id` where it is a string, else each `user_…` token in the
+/// bytes once, in order of appearance.
 pub fn subjects(body: &[u8]) -> Vec<String> {
     let id = serde_json::from_slice::<Value>(body)
         .ok()
@@ -84,8 +84,8 @@ pub fn subjects(body: &[u8]) -> Vec<String> {
     id.map_or_else(|| user_tokens(body), |id| vec![id])
 }
 
-/// Every `user_` followed by letters or digits. Too many are harmless: a token that is no
-/// user's id never meets a deletion.
+/// Every `user_` followed by letters or digits. Too many are harmless: a token that is no user's id
+/// never matches a deletion.
 fn user_tokens(body: &[u8]) -> Vec<String> {
     const PREFIX: &str = "user_";
     let text = String::from_utf8_lossy(body);

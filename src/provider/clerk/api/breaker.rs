@@ -1,17 +1,16 @@
-//! The circuit breaker: after failures in a row calls pause, then one tries.
+//! The circuit breaker: after failures in a row calls pause, then one call is the trial.
 //!
-//! Asked by [`super::limiter`] before each attempt and told after it. Pure: the time is an
-//! argument, and what is to be logged is returned.
+//! Called by [`super::limiter`] before and after each attempt. Pure: the time is an argument, and
+//! the transition that is to be logged is returned.
 
 use crate::domain::Backoff;
 use std::time::{Duration, Instant};
 
-/// How many failures in a row open it.
+/// Failures in a row that open it.
 const FAILURES: u32 = 5;
-/// How soon to look again while another call tries.
+/// How long a call waits before it looks again, while another is the trial.
 const TRIAL_LOOK: Duration = Duration::from_millis(100);
 
-/// What is worth a line of log.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Transition {
     Opened,
@@ -20,13 +19,17 @@ pub(super) enum Transition {
 
 #[derive(Debug)]
 enum State {
-    /// Calls pass.
-    Closed { failures: u32 },
-    /// None passes before `until`; then one does, and decides.
-    Open { until: Instant, failed_trials: u32, is_trying: bool },
+    Closed {
+        failures: u32,
+    },
+    /// No call passes before `until`; then one does, and decides.
+    Open {
+        until: Instant,
+        failed_trials: u32,
+        is_trying: bool,
+    },
 }
 
-/// The state machine.
 #[derive(Debug)]
 pub(super) struct Breaker {
     backoff: Backoff,
@@ -38,8 +41,8 @@ impl Breaker {
         Self { backoff, state: State::Closed { failures: 0 } }
     }
 
-    /// Lets a call through, and says whether it is the trial that decides; or says when to come
-    /// again. A trial must end in [`Self::record_success`], [`Self::record_failure`] or [`Self::abandon_trial`].
+    /// Lets a call pass, and says whether it is the trial; or returns the time to wait. A trial must
+    /// end in [`Self::record_success`], [`Self::record_failure`] or [`Self::abandon_trial`].
     pub(super) fn enter(&mut self, now: Instant) -> Result<bool, Duration> {
         match &mut self.state {
             State::Closed { .. } => Ok(false),
@@ -52,15 +55,14 @@ impl Breaker {
         }
     }
 
-    /// An answer proved that the API is alive, whoever got it.
+    /// Any answer proves that the API is alive, the trial's or another call's.
     pub(super) fn record_success(&mut self) -> Option<Transition> {
         let was_open = matches!(self.state, State::Open { .. });
         self.state = State::Closed { failures: 0 };
         was_open.then_some(Transition::Closed)
     }
 
-    /// A call failed. While it is open only the trial counts: calls that were under way before
-    /// tell nothing new.
+    /// While it is open only the trial counts: calls that were under way before prove nothing new.
     pub(super) fn record_failure(&mut self, trial: bool, now: Instant) -> Option<Transition> {
         match &mut self.state {
             State::Closed { failures } if *failures + 1 < FAILURES => {
@@ -80,7 +82,7 @@ impl Breaker {
         }
     }
 
-    /// The trial ended and proved nothing: another call may try.
+    /// The trial proved nothing: another call may be the trial.
     pub(super) fn abandon_trial(&mut self) {
         if let State::Open { is_trying, .. } = &mut self.state {
             *is_trying = false;
@@ -145,7 +147,7 @@ mod tests {
     }
 
     #[test]
-    fn a_trial_that_is_given_up_lets_another_try() {
+    fn an_abandoned_trial_lets_another_try() {
         let now = Instant::now();
         let mut breaker = opened(now);
         assert_eq!(breaker.enter(now + SECOND), Ok(true));

@@ -1,8 +1,8 @@
-//! The gate before every attempt: who may send now, who waits, and who is told to come again.
+//! Decides before every attempt whether the call is made now, waits, or fails.
 //!
-//! Passed by the client before each request, repeats included. It holds the pause that the
-//! provider asked for, the circuit breaker and the calls about one user, which are this
-//! replica's, and takes from the budget, which all replicas share (trap 37). It sends nothing.
+//! Called by the client before each request, repeats included. It holds the pause that the provider
+//! demanded, the circuit breaker and the calls about one user, which are this replica's, and takes
+//! from the budget, which all replicas share (trap 37). It sends nothing.
 
 use super::breaker::{Breaker, Transition};
 use super::limits::{DEFAULT_RETRY_AFTER, Limits};
@@ -14,10 +14,10 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 use tokio::time::{sleep, timeout};
 
-/// A budget that says "at once" is asked again after this, and not in a circle.
+/// A budget that says "at once" is tried again after this, not in a busy loop.
 const SHORTEST_WAIT: Duration = Duration::from_millis(10);
 
-/// What all calls of this replica pass.
+/// One for all calls of this replica.
 pub(super) struct CallLimiter {
     budget: Arc<dyn Budget>,
     limits: Limits,
@@ -26,8 +26,8 @@ pub(super) struct CallLimiter {
     breaker: Mutex<Breaker>,
 }
 
-/// The right to send once. The answer is to be reported; a turn that is dropped without one,
-/// because its caller went away, lets another call try.
+/// The right to send once. Its result is to be reported; a permit that is dropped without one,
+/// because the client disconnected, lets another call be the breaker's trial.
 pub(super) struct CallPermit<'a> {
     limiter: &'a CallLimiter,
     is_trial: bool,
@@ -42,7 +42,6 @@ impl Drop for CallPermit<'_> {
 }
 
 impl CallPermit<'_> {
-    /// Learns from what came of the attempt.
     pub(super) fn report(mut self, error: Option<&CallError>) {
         let now = Instant::now();
         let transition = match error.map(|error| error.retry) {
@@ -77,8 +76,8 @@ impl CallLimiter {
         Self { budget, limits, pause: Mutex::default(), window: Mutex::default(), breaker }
     }
 
-    /// Waits until `request` may be sent. Everything is looked at before the budget is taken,
-    /// so that nothing is taken in vain, and again after it, since waiting for it takes time.
+    /// Waits until `request` may be sent. Everything else is checked before the budget is taken, so
+    /// that no call is taken in vain, and again after it, since waiting for the budget takes time.
     pub(super) async fn acquire(
         &self,
         request: &Request<'_>,
@@ -88,7 +87,7 @@ impl CallLimiter {
         if let Some(user) = request.user {
             at_once(lock(&self.window).left(user, began))?;
         }
-        drop(self.pass(priority, began).await?);
+        self.pass(priority, began).await?;
         if request.is_counted() {
             self.take(priority, began).await?;
         }
@@ -99,7 +98,7 @@ impl CallLimiter {
         Ok(permit)
     }
 
-    /// Takes one call from the budget. To ask it takes a database, which may be slow too.
+    /// Takes one call from the budget, whose database may be slow too.
     async fn take(&self, priority: Priority, began: Instant) -> Result<(), ApiError> {
         loop {
             let left = self.limits.max_wait(priority).saturating_sub(began.elapsed());
@@ -114,7 +113,7 @@ impl CallLimiter {
         }
     }
 
-    /// Waits for the end of the pause and of the breaker's hold.
+    /// Waits for the end of the pause, and until the breaker lets the call pass.
     async fn pass(&self, priority: Priority, began: Instant) -> Result<CallPermit<'_>, ApiError> {
         loop {
             let left = lock(&self.pause).left(Instant::now());
@@ -130,7 +129,7 @@ impl CallLimiter {
         }
     }
 
-    /// Waits, if that is not longer than the caller would.
+    /// Waits, unless that takes longer than the priority allows.
     async fn wait(
         &self,
         wait: Duration,
@@ -144,7 +143,7 @@ impl CallLimiter {
         Ok(())
     }
 
-    /// Waits for the breaker. A person does not: the API is known not to answer.
+    /// Waits for the breaker. An interactive call does not: the API is known not to answer.
     async fn wait_for_breaker(
         &self,
         open_for: Duration,

@@ -1,48 +1,43 @@
-//! Every number of the client: how long, how often, how much.
+//! The numbers of the client: times, attempts, sizes.
 //!
-//! Read by the rest of this folder. The numbers are fields, not constants, so that a test of
-//! repeats and breaks need not wait for them; nothing but tests changes them.
+//! Read by the rest of this folder. Times are fields, not constants, so that tests of repeats and of
+//! the breaker need not wait for them; only tests change them.
 
 use crate::domain::Backoff;
 use crate::provider::Priority;
 use std::time::Duration;
 
-/// The largest answer that holds one user.
+/// Largest answer with one user.
 pub(super) const USER_BYTES: usize = 1024 * 1024;
-/// The largest page of 500 users.
+/// Largest page of 500 users.
 pub(super) const PAGE_BYTES: usize = 64 * 1024 * 1024;
-/// The largest other answer, and as much of an error's body as is read.
+/// Largest other answer, and as much of an error's body as is read.
 pub(super) const OTHER_BYTES: usize = 256 * 1024;
-/// A page above this is read on a thread of its own: it takes milliseconds.
+/// A larger page is parsed on a thread of its own: it takes milliseconds.
 pub(super) const BLOCKING_PARSE_BYTES: usize = 256 * 1024;
 
-/// When to come again where nothing better is known.
+/// Where the provider gives no other.
 pub(super) const DEFAULT_RETRY_AFTER: Duration = Duration::from_secs(1);
 
-/// How long, and how often.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Limits {
-    /// Until a connection stands.
+    /// Time to connect.
     pub(super) connect: Duration,
-    /// From sending to the end of the answer; of a person's call with all its repeats.
+    /// From sending to the end of the answer; for an interactive call with all its repeats.
     pub(super) call: Duration,
-    /// The same of a page that nobody waits for.
+    /// The same for a page of users in the background.
     pub(super) page: Duration,
-    /// How often a person's call is sent at most.
     pub(super) interactive_attempts: u32,
-    /// After how long a person's call is not repeated any more.
+    /// Time after which an interactive call is not repeated.
     pub(super) interactive_retry_window: Duration,
-    /// How often any other call is sent at most.
     pub(super) background_attempts: u32,
-    /// How long a person waits for a turn.
+    /// How long an interactive call waits for its permit.
     pub(super) interactive_wait: Duration,
-    /// How long any other call waits for a turn, before its caller is asked to come again.
     pub(super) background_wait: Duration,
-    /// How long any other call waits while the breaker is open.
+    /// How long a call in the background waits while the breaker is open.
     pub(super) breaker_wait: Duration,
-    /// Between attempts.
     pub(super) backoff: Backoff,
-    /// How long the breaker stays open.
+    /// How long the breaker stays open, longer after each trial that failed.
     pub(super) breaker: Backoff,
 }
 
@@ -65,7 +60,6 @@ impl Default for Limits {
 }
 
 impl Limits {
-    /// How long a call waits for a turn.
     pub(super) const fn max_wait(&self, priority: Priority) -> Duration {
         match priority {
             Priority::Interactive => self.interactive_wait,
@@ -73,8 +67,8 @@ impl Limits {
         }
     }
 
-    /// Whether a call that was sent `attempts` times and will be due `elapsed` after it began
-    /// may be sent once more.
+    /// Whether a call that was sent `attempts` times, and is due again `elapsed` after it began, has
+    /// another attempt.
     pub(super) fn has_attempt(&self, priority: Priority, attempts: u32, elapsed: Duration) -> bool {
         match priority {
             Priority::Interactive => {
@@ -92,7 +86,7 @@ mod tests {
     use std::time::Duration;
 
     #[test]
-    fn a_person_is_not_kept_waiting_for_repeats() {
+    fn an_interactive_call_is_not_repeated_for_long() {
         let limits = Limits::default();
         let seconds = Duration::from_secs;
         assert!(limits.has_attempt(Interactive, 2, seconds(4)));

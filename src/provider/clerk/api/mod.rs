@@ -35,18 +35,16 @@ use std::future::Future;
 use std::sync::Arc;
 use url::Url;
 
-/// Where the API is, and who asks.
 #[derive(Clone, Debug)]
 pub struct ApiSettings {
-    /// The address in front of `/v1`; a path of its own is kept.
+    /// The address before `/v1`; its own path is kept.
     pub url: Url,
-    /// The key `sk_…`.
+    /// `sk_…`
     pub secret_key: SecretString,
-    /// How users are read, and under which names metadata are written.
     pub clerk: Clerk,
 }
 
-/// The client. One is made and shared: it holds the connections, the pause and the breaker.
+/// The client. One is shared by all callers: it holds the connections, the pause and the breaker.
 pub struct ClerkApi {
     url: Url,
     clerk: Arc<Clerk>,
@@ -111,7 +109,7 @@ impl ClerkApi {
         fill: &MetadataPatch,
         priority: Priority,
     ) -> Result<Snapshot, ApiError> {
-        // With nothing to write a look brings the same, and causes no event (trap 26).
+        // With nothing to write a read returns the same, and causes no event (trap 26).
         if fill.is_empty() {
             return self.fetch_user(external_id, priority).await;
         }

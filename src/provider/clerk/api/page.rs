@@ -1,7 +1,7 @@
-//! The content of good answers: bytes become users, pages, counts and ids.
+//! Reads the bodies of good answers: users, pages, counts and ids.
 //!
-//! Called by the client. Pure. A page is not made a tree of JSON: each user is borrowed as it
-//! stands and read by itself, so that one who cannot be read does not hide the others.
+//! Called by the client. Pure. Each user of a page is borrowed as raw JSON and read by itself, so that
+//! one that cannot be read does not hide the others.
 
 use crate::domain::{Origin, Snapshot, UnixMillis};
 use crate::provider::clerk::Clerk;
@@ -11,7 +11,7 @@ use serde::Deserialize;
 use serde_json::Value;
 use serde_json::value::RawValue;
 
-/// Tells which rule was broken and where, never the value.
+/// Names the rule that was broken and the place, never the value.
 fn unreadable(what: &str, fault: &PayloadError) -> ApiError {
     let (reason, path) = (fault.reason.as_str(), fault.path.as_deref().unwrap_or("data"));
     ApiError::Protocol(format!("{what}: {reason} at {path}"))
@@ -25,7 +25,7 @@ fn snapshot(
     clerk.snapshot(payload::whole(raw)?, Origin::Fetch, sent_at)
 }
 
-/// One user, who must be the one that was asked for.
+/// One user, which must be the requested one.
 pub(super) fn user(
     body: &[u8],
     external_id: &str,
@@ -41,14 +41,14 @@ pub(super) fn user(
     }
 }
 
-/// A list in the wrapping that other lists of the API have.
+/// The form of other lists of the API.
 #[derive(Deserialize)]
 struct ListEnvelope<'a> {
     #[serde(borrow)]
     data: Vec<&'a RawValue>,
 }
 
-/// A page, bare or wrapped: the documents know both (trap 38).
+/// A page, bare or wrapped: the provider's documents show both (trap 38).
 pub(super) fn page(
     body: &[u8],
     clerk: &Clerk,
@@ -78,7 +78,7 @@ pub(super) fn page(
     Ok(page)
 }
 
-/// The id of a user of whom nothing else can be read.
+/// The id of a user that cannot be read otherwise.
 fn id(raw: &RawValue) -> Option<String> {
     #[derive(Deserialize)]
     struct IdOnly {
@@ -87,7 +87,6 @@ fn id(raw: &RawValue) -> Option<String> {
     serde_json::from_str::<IdOnly>(raw.get()).ok().map(|identified| identified.id)
 }
 
-/// The number in `{"total_count":N}`.
 pub(super) fn count(body: &[u8]) -> Result<u64, ApiError> {
     #[derive(Deserialize)]
     struct TotalCount {
@@ -96,7 +95,7 @@ pub(super) fn count(body: &[u8]) -> Result<u64, ApiError> {
     json::<TotalCount>(body).map(|count| count.total_count)
 }
 
-/// The ids of instances among the `kid`s of a key set. Keys of other kinds are skipped.
+/// The `kid`s of a key set that are ids of instances.
 pub(super) fn instances(body: &[u8]) -> Result<Vec<String>, ApiError> {
     #[derive(Deserialize)]
     struct InstanceKeys {
@@ -147,7 +146,7 @@ mod tests {
     }
 
     #[test]
-    fn one_broken_user_is_counted_and_hides_nobody() {
+    fn one_broken_user_is_counted_and_hides_no_other() {
         let page =
             read(r#"[{"id":"user_1"},{"id":7},null,"x",{"id":"user_2","banned":"\ud800"},{"id":"user_3"}]"#)
                 .unwrap();
@@ -173,7 +172,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_no_user_is_told_by_its_place_and_not_by_its_value() {
+    fn an_error_names_the_place_of_a_value_and_not_the_value() {
         let body = br#"{"id":"user_1","username":["ada"]}"#;
         let error = user(body, "user_1", &clerk(&[]), None).unwrap_err().to_string();
         assert!(error.ends_with("no user: wrong_type at data.username"), "{error}");

@@ -1,13 +1,14 @@
-//! How fast: the pause that the provider asked for, and the calls about one user.
+//! Limits that this replica keeps alone: the pause that the provider demanded, and the calls about
+//! one user.
 //!
-//! Asked by [`super::limiter`]. Pure: the time is an argument. The budget of all calls is not
-//! here, because replicas share it.
+//! Called by [`super::limiter`]. Pure: the time is an argument. The budget of all calls is not here,
+//! because replicas share it.
 
 use std::collections::{HashMap, VecDeque};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-/// The longest pause that is believed: no answer may silence this replica for good.
+/// A longer pause is cut to this: no answer may silence this replica for good.
 const LONGEST_PAUSE: Duration = Duration::from_secs(3600);
 
 /// No call before the provider's `Retry-After` is over (trap 37).
@@ -17,12 +18,11 @@ pub(super) struct ProviderPause {
 }
 
 impl ProviderPause {
-    /// The provider asked for a pause; an earlier, longer one stands.
+    /// An earlier pause that ends later is kept.
     pub(super) fn lengthen(&mut self, pause: Duration, now: Instant) {
         self.until = self.until.max(Some(now + pause.min(LONGEST_PAUSE)));
     }
 
-    /// How long calls still wait; zero if they need not.
     pub(super) fn left(&self, now: Instant) -> Duration {
         self.until.map_or(Duration::ZERO, |until| until.saturating_duration_since(now))
     }
@@ -32,19 +32,19 @@ impl ProviderPause {
 /// limits"); reads of a user are counted too, so that no caller circles around one.
 const CALLS_PER_USER: usize = 10;
 const WINDOW: Duration = Duration::from_secs(10);
-/// More calls are not remembered: far beyond what any instance may make in the window.
+/// Bound of memory: far more calls than any instance may make in the window.
 const REMEMBERED_CALLS: usize = 16_384;
 
 /// The calls of the last 10 s about each user.
 #[derive(Debug, Default)]
 pub(super) struct UserCallWindow {
     calls: HashMap<Arc<str>, VecDeque<Instant>>,
-    /// All of them, oldest first.
+    /// All calls, oldest first.
     order: VecDeque<(Instant, Arc<str>)>,
 }
 
 impl UserCallWindow {
-    /// How long until another call about `user` may be made; zero if it may be now.
+    /// Time until another call about `user` may be made; zero if it may be made now.
     pub(super) fn left(&self, user: &str, now: Instant) -> Duration {
         let recent = |at: &&Instant| **at + WINDOW > now;
         let Some(calls) = self.calls.get(user) else { return Duration::ZERO };
@@ -53,7 +53,7 @@ impl UserCallWindow {
         limiting.map_or(Duration::ZERO, |at| (*at + WINDOW).saturating_duration_since(now))
     }
 
-    /// Counts a call about `user`, or says how long until it may be made.
+    /// Counts a call about `user`; the error is the time until it may be made.
     pub(super) fn take(&mut self, user: &str, now: Instant) -> Result<(), Duration> {
         self.forget(now);
         let left = self.left(user, now);
@@ -91,7 +91,7 @@ mod tests {
     const SECOND: Duration = Duration::from_secs(1);
 
     #[test]
-    fn the_longest_pause_asked_for_stands() {
+    fn the_longest_pause_is_kept() {
         let (mut pause, now) = (ProviderPause::default(), Instant::now());
         assert_eq!(pause.left(now), Duration::ZERO);
         pause.lengthen(5 * SECOND, now);

@@ -1,6 +1,6 @@
-//! One request: which address is asked, and what is sent along.
+//! The requests of the API: address, parameters and body.
 //!
-//! Built by the client, sent by [`super::sending`]. Pure.
+//! Built by the client for each call and sent any number of times. Pure.
 
 use super::limits::{OTHER_BYTES, PAGE_BYTES, USER_BYTES};
 use crate::provider::{ApiError, Call, ListOrder, ListQuery, Position};
@@ -8,14 +8,13 @@ use bytes::Bytes;
 use serde_json::{Map, Value, json};
 use url::Url;
 
-/// More than this a page is cut silently, to 10 (trap 32).
+/// A page with a larger limit is cut silently, to 10 (trap 32).
 const LONGEST_PAGE: u16 = 500;
 
-/// A request that can be sent any number of times.
 #[derive(Debug)]
 pub(super) struct Request<'a> {
     pub(super) call: Call,
-    /// Whom it is about, where it is about one.
+    /// The id of the user, where the request is about one.
     pub(super) user: Option<&'a str>,
     pub(super) url: Url,
     pub(super) body: Option<Bytes>,
@@ -28,8 +27,8 @@ impl<'a> Request<'a> {
         Ok(Self { call: Call::User, user: Some(id), url, body: None })
     }
 
-    /// `PATCH /v1/users/{id}/metadata`. It merges and touches public metadata only (trap 29);
-    /// `PUT`, or the user's own route, would replace what others keep there (trap 28).
+    /// `PATCH /v1/users/{id}/metadata`. It merges, and changes public metadata only (trap 29); `PUT`,
+    /// or the user's own route, would replace the application's values (trap 28).
     pub(super) fn fill(
         base: &Url,
         id: &'a str,
@@ -47,7 +46,7 @@ impl<'a> Request<'a> {
             url.query_pairs_mut().append_pair(name, value);
         };
         add("limit", &query.limit.clamp(1, LONGEST_PAGE).to_string());
-        // Never `+created_at`: a plus sign is a space there (trap 34).
+        // Never `+created_at`: in a query a plus sign is a space (trap 34).
         add(
             "order_by",
             match query.order {
@@ -56,7 +55,7 @@ impl<'a> Request<'a> {
             },
         );
         for id in query.ids.iter().take(ListQuery::MOST_IDS) {
-            // A leading minus would say that all others are wanted, a plus says what is meant.
+            // A leading minus would exclude the user, an explicit plus includes it.
             let sign = if id.starts_with(['-', '+']) { "+" } else { "" };
             add("user_id", &format!("{sign}{id}"));
         }
@@ -65,8 +64,8 @@ impl<'a> Request<'a> {
             Position::After(id) => add("starting_after", id),
             Position::Offset(users) => add("offset", &users.to_string()),
         }
-        // "After" leaves its own instant out, so the millisecond before is named. Where that
-        // is not a time the parameter is left out: more users are listed, none is missed.
+        // "After" is exclusive, so the millisecond before is sent. Where that is no time the parameter
+        // is left out: more users are listed, none is missed.
         let after = query.created_from.map(|from| from.get() - 1).filter(|after| *after >= 0);
         if let Some(after) = after {
             add("created_at_after", &after.to_string());
@@ -88,17 +87,16 @@ impl<'a> Request<'a> {
         Self { call: Call::Instances, user: None, url: address(base, &["jwks"]), body: None }
     }
 
-    /// Whether it changes anything at the provider's.
     pub(super) const fn has_effect(&self) -> bool {
         matches!(self.call, Call::Fill)
     }
 
-    /// Whether the provider counts it: the key set has no limit (system limits).
+    /// Whether the provider's rate limit counts it: the key set has none (its page "system limits").
     pub(super) const fn is_counted(&self) -> bool {
         !matches!(self.call, Call::Instances)
     }
 
-    /// How much of a good answer is read.
+    /// Bound of a good answer.
     pub(super) const fn most_bytes(&self) -> usize {
         match self.call {
             Call::User | Call::Fill => USER_BYTES,
@@ -108,7 +106,7 @@ impl<'a> Request<'a> {
     }
 }
 
-/// The base with its own path, `v1` and `segments`, each percent-encoded.
+/// The base with its own path, then `v1` and `segments`, each percent-encoded.
 fn address(base: &Url, segments: &[&str]) -> Url {
     let mut url = base.clone();
     // Only an address without a host has no segments, and the settings allow none.
@@ -118,8 +116,8 @@ fn address(base: &Url, segments: &[&str]) -> Url {
     url
 }
 
-/// An id that stays one segment of the path when it is percent-encoded. The rules of addresses
-/// drop dots and control characters even then, and another route would be asked.
+/// An id that stays one segment of the path when it is percent-encoded. URL parsing drops dots and
+/// control characters even then, and the request would go to another route.
 fn checked(id: &str) -> Result<&str, ApiError> {
     let dots_only = matches!(id, "" | "." | "..");
     if dots_only || id.len() > 255 || id.chars().any(char::is_control) {
@@ -187,7 +185,7 @@ mod tests {
     }
 
     #[test]
-    fn a_window_of_creation_misses_nobody_at_its_beginning() {
+    fn a_window_of_creation_misses_no_user_at_its_beginning() {
         let window = |from, before| {
             let position = Position::Offset(7);
             let created_from = UnixMillis::new(from);

@@ -1,9 +1,8 @@
-//! What an answer means before its content is looked at: done, or missed and why.
+//! Classifies an answer by its status: success, or an error and whether to retry.
 //!
-//! Called by [`super::sending`] with the status, the headers and the bytes. Pure. An error's
-//! body is believed as far as it can be read: proxies answer too, in HTML or not at all. Of
-//! what stands in it only the code and the trace id go further, and only if they look like
-//! that: messages quote the user.
+//! Called by [`super::client`] with the status, the headers and the bytes. Pure. Proxies answer too,
+//! in HTML or without a body. Of an error's body only the code and the trace id are kept, and only
+//! if they have the form of such: messages quote the user.
 
 use super::limits::DEFAULT_RETRY_AFTER;
 use crate::domain::UnixMillis;
@@ -13,31 +12,30 @@ use reqwest::header::{HeaderMap, RETRY_AFTER};
 use serde_json::Value;
 use std::time::Duration;
 
-/// Why an attempt brought nothing.
+/// The failure of one attempt.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) struct CallError {
-    /// What the caller is told if there is no further attempt.
+    /// The error for the caller if there is no further attempt.
     pub(super) error: ApiError,
-    /// What the next attempt depends on.
     pub(super) retry: Retry,
-    /// The provider's name for the request, to be quoted to its support.
+    /// The provider's id of the request, for its support.
     pub(super) trace: Option<String>,
 }
 
-/// What the next attempt depends on.
+/// Whether, and when, another attempt may be made.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Retry {
-    /// An answer for good: another attempt would bring the same.
+    /// Another attempt would have the same result.
     Never,
-    /// The same, but not the API's: it proves nothing about its health.
+    /// The same, but the answer was not the API's and proves nothing about its health.
     NotOurs,
-    /// An answer that had no effect and may be another in a moment.
+    /// The call had no effect, and may succeed in a moment.
     Soon,
-    /// The provider says when to come again (trap 37).
+    /// The provider's `Retry-After` (trap 37).
     After(Duration),
-    /// A failure that certainly had no effect.
+    /// The call certainly had no effect.
     Safe,
-    /// A failure that may have had its effect.
+    /// The call may have had its effect.
     Ambiguous,
 }
 
@@ -46,7 +44,7 @@ impl CallError {
         Self { error, retry, trace: None }
     }
 
-    /// The provider is away; `why` holds no data.
+    /// `why` holds no data of a user.
     pub(super) const fn unavailable(why: String, retry: Retry) -> Self {
         let outcome_unknown = false;
         Self::new(
@@ -55,12 +53,11 @@ impl CallError {
         )
     }
 
-    /// An answer that makes no sense; `why` holds no data.
+    /// An answer that cannot be understood; `why` holds no data of a user.
     pub(super) fn protocol(why: impl Into<String>) -> Self {
         Self::new(ApiError::Protocol(why.into()), Retry::Never)
     }
 
-    /// Whether another attempt may be made of a call that has an effect, or has none.
     pub(super) const fn may_be_repeated(&self, has_effect: bool) -> bool {
         match self.retry {
             Retry::Never | Retry::NotOurs => false,
@@ -69,13 +66,13 @@ impl CallError {
         }
     }
 
-    /// Something that is not the API answered, or nothing was sent.
+    /// Something other than the API answered, or nothing was sent.
     pub(super) fn foreign(why: impl Into<String>) -> Self {
         Self { retry: Retry::NotOurs, ..Self::protocol(why) }
     }
 }
 
-/// Judges an answer by its status; `now` is what a date in `Retry-After` is measured by.
+/// A date in `Retry-After` is measured by `now`.
 pub(super) fn classify(
     status: StatusCode,
     headers: &HeaderMap,
@@ -100,8 +97,8 @@ fn refusal(
     let number = status.as_u16();
     match number {
         401 | 403 => CallError::new(ApiError::Unauthorized(number), Retry::Never),
-        // Without the provider's own word it is a proxy's answer, or a wrong address: that
-        // must never look like a user who is gone.
+        // Without the provider's own code it is a proxy's answer, or a wrong address: that must never
+        // look like a deleted user.
         404 if error_body.codes.iter().any(|code| code == "resource_not_found") => {
             CallError::new(ApiError::NotFound, Retry::Never)
         }
@@ -123,14 +120,14 @@ fn refusal(
     }
 }
 
-/// A 429 that names no time is taken for trouble at the provider's: such come in outages.
+/// A 429 without a time counts as a failure for the breaker: such come in outages.
 fn rate_limited(pause: Option<Duration>) -> CallError {
     let error = ApiError::RateLimited { retry_after: pause.unwrap_or(DEFAULT_RETRY_AFTER) };
     CallError::new(error, pause.map_or(Retry::Safe, Retry::After))
 }
 
-/// `Retry-After` in seconds, as the provider documents it, or as a date, as proxies may. What
-/// cannot be read, or lies in the past, is no advice.
+/// `Retry-After` in seconds, as the provider documents it, or as a date, as proxies may send it.
+/// `None` for what cannot be read or is in the past.
 fn retry_after(headers: &HeaderMap, now: Option<UnixMillis>) -> Option<Duration> {
     let text = headers.get(RETRY_AFTER)?.to_str().ok()?.trim();
     let seconds = text.parse().ok().map(Duration::from_secs);
@@ -144,7 +141,6 @@ fn until_date(text: &str, now: UnixMillis) -> Option<Duration> {
     u64::try_from(left_ms).ok().map(Duration::from_millis)
 }
 
-/// What an error's body tells.
 #[derive(Debug, Default)]
 struct ErrorBody {
     codes: Vec<String>,
@@ -172,7 +168,7 @@ impl ErrorBody {
     }
 }
 
-/// `text` if it is a word like codes and trace ids, which cannot be a person's.
+/// `text` if it has the form of codes and trace ids, so that it cannot be a user's data.
 fn word(text: &str) -> Option<String> {
     let of_a_word = |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'_' | b'-');
     ((1..=64).contains(&text.len()) && text.bytes().all(of_a_word)).then(|| text.to_owned())
@@ -205,7 +201,7 @@ mod tests {
     }
 
     #[test]
-    fn only_the_providers_own_404_says_that_a_user_is_gone() {
+    fn only_the_providers_own_404_means_that_a_user_does_not_exist() {
         let gone = missed(404, None, &errors("resource_not_found"));
         assert_eq!((&gone.error, gone.retry), (&ApiError::NotFound, Retry::Never));
         assert_eq!(gone.trace.as_deref(), Some("t1"));
@@ -244,7 +240,7 @@ mod tests {
     }
 
     #[test]
-    fn an_error_tells_the_status_and_the_code_and_nothing_else() {
+    fn an_error_has_the_status_and_the_code_and_nothing_else() {
         let shown = |body: &str| missed(422, None, body).error.to_string();
         let text = shown(&errors("form_param_unknown"));
         assert_eq!(text, "the provider refuses what was sent: status 422, form_param_unknown");

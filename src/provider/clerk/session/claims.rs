@@ -1,4 +1,4 @@
-//! The claims of a session token: which of them pass, and what they say.
+//! The claims of a session token: which are accepted, and the session that they describe.
 //!
 //! Called by [`super::Sessions`] with claims that are known to be signed. Pure: the time is
 //! an argument.
@@ -10,23 +10,21 @@ use crate::provider::json::{Integer, object, typed};
 use serde::Deserialize;
 use serde_json::value::RawValue;
 
-/// How far two clocks may be apart: the provider's own five seconds (trap 39: a minute's
-/// leeway on a token of a minute would double its life).
+/// Tolerance between two clocks: the provider's own five seconds (trap 39: a minute on a token of a
+/// minute would double its life).
 const SKEW_MS: i64 = 5_000;
 
-/// The longest id; the provider's have about 32 bytes.
+/// The provider's ids have about 32 bytes.
 const LONGEST_ID_BYTES: usize = 255;
 
-/// What the claims of a token are compared with.
 #[derive(Clone, Debug)]
 pub(super) struct ClaimPolicy {
-    /// The one issuer.
     pub(super) issuer: String,
-    /// The origins whose tokens pass; empty accepts any.
+    /// The accepted origins; empty accepts any.
     pub(super) parties: Vec<String>,
 }
 
-/// A session that passed once; later only its times are looked at again.
+/// A session whose claims were accepted; later only its times are checked again.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct VerifiedSession {
     pub(super) session: Session,
@@ -34,7 +32,7 @@ pub(super) struct VerifiedSession {
 }
 
 impl ClaimPolicy {
-    /// Passes the claims of an active session of this instance.
+    /// Accepts the claims of an active session of this instance.
     pub(super) fn check(
         &self,
         signed: &SignedClaims,
@@ -66,15 +64,14 @@ impl ClaimPolicy {
             return Err(TokenError::Issuer);
         }
         let party: Option<String> = typed(claims.azp, TokenError::Party)?;
-        // Trap 40: an origin is compared as it stands, and a token without one is no
-        // token for us where origins are configured.
+        // Trap 40: an origin is compared exactly, and where origins are configured a token without
+        // one is refused.
         let matches = party.is_some_and(|party| self.parties.contains(&party));
         if self.parties.is_empty() || matches { Ok(()) } else { Err(TokenError::Party) }
     }
 }
 
 impl VerifiedSession {
-    /// Whether the token counts at this instant.
     pub(super) fn check_times(&self, now: UnixMillis) -> Result<(), TokenError> {
         let milliseconds = |seconds: i64| seconds.saturating_mul(1000);
         let ahead = |seconds: i64| milliseconds(seconds) > now.get() + SKEW_MS;
@@ -89,15 +86,14 @@ impl VerifiedSession {
         }
     }
 
-    /// How long the token still counts.
     pub(super) fn milliseconds_left(&self, now: UnixMillis) -> i64 {
         let expires_at = self.session.expires_at_seconds.saturating_mul(1000);
         expires_at.saturating_sub(now.get() - SKEW_MS)
     }
 }
 
-/// The claims that are read; all others, custom ones and `aud` among them, are ignored. `null`
-/// equals absent, as everywhere: what a session must have it then lacks.
+/// All other claims, custom ones and `aud` among them, are ignored. `null` equals absent: the provider
+/// fills claims from whatever a user has.
 #[derive(Deserialize)]
 struct Claims<'a> {
     #[serde(borrow, default)]
@@ -122,7 +118,7 @@ struct Claims<'a> {
     pla: Option<&'a RawValue>,
 }
 
-/// The person behind an impersonation.
+/// The actor of an impersonated session.
 #[derive(Deserialize)]
 struct Actor {
     sub: String,
@@ -132,7 +128,7 @@ impl Claims<'_> {
     fn subject(&self) -> Result<String, TokenError> {
         let subject: Option<String> = typed(self.sub, TokenError::Subject)?;
         let subject = subject.filter(|id| is_id(id)).ok_or(TokenError::Subject)?;
-        // A machine is nobody's session.
+        // A machine has no session.
         if subject.starts_with("mch_") { Err(TokenError::Category) } else { Ok(subject) }
     }
 
@@ -160,9 +156,9 @@ impl Claims<'_> {
     }
 
     /// The plan of the user's own scope: `u:pro`, also beside an organisation's as in
-    /// `o:team,u:pro`. A word that is no plan is none.
+    /// `o:team,u:pro`. `None` for a word that is no plan.
     fn plan(&self) -> Option<String> {
-        // It decides nothing about who somebody is: one that cannot be read is none.
+        // It says nothing about who the user is: a claim that cannot be read is ignored.
         let plans: Option<String> = typed(self.pla, TokenError::Malformed).ok().flatten();
         let own = |plan: &str| {
             let (scope, word) = plan.trim().split_once(':')?;
@@ -179,7 +175,7 @@ fn seconds(claim: Option<&RawValue>) -> Result<Option<i64>, TokenError> {
     number.map(|number| number.to_i64().ok_or(TokenError::Malformed)).transpose()
 }
 
-/// Something that can be an id: any database can hold it, and no index chokes on it.
+/// Whether any database can store it as an id, and index it.
 fn is_id(text: &str) -> bool {
     (1..=LONGEST_ID_BYTES).contains(&text.len()) && !text.contains('\0')
 }

@@ -1,12 +1,10 @@
-//! Where a request carries its session token.
+//! Finds the session token in the headers of a request.
 //!
-//! Called by [`super::Sessions::token_of`]. Pure: bytes of headers come in, a text that
-//! claims to be a token goes out.
+//! Called by [`super::Sessions::token_of`]. Pure; it does not look into the token.
 
-/// The cookie of applications that know one instance only.
+/// The cookie of applications with one instance.
 const PLAIN: &str = "__session";
 
-/// The names of the cookies that hold a session token.
 #[derive(Clone, Debug)]
 pub(super) struct CookieNames {
     suffixed: Option<String>,
@@ -17,8 +15,8 @@ impl CookieNames {
         Self { suffixed: suffix.map(|suffix| format!("{PLAIN}_{suffix}")) }
     }
 
-    /// The token in the cookies: this instance's own if there is one, since the plain name
-    /// is shared by all instances that one browser knows on a domain.
+    /// This instance's own cookie if there is one, since the plain name is shared by all instances
+    /// that a browser knows on a domain.
     pub(super) fn find<'a>(&self, headers: impl Iterator<Item = &'a [u8]>) -> Option<String> {
         let mut plain = None;
         for pair in headers.flat_map(|header| header.split(|byte| *byte == b';')) {
@@ -36,7 +34,7 @@ impl CookieNames {
     }
 }
 
-/// Name and value of one cookie that says something.
+/// Name and value of a cookie that is not empty.
 fn cookie(pair: &[u8]) -> Option<(&str, &str)> {
     let (name, value) = std::str::from_utf8(pair).ok()?.split_once('=')?;
     let value = value.trim();
@@ -45,10 +43,10 @@ fn cookie(pair: &[u8]) -> Option<(&str, &str)> {
     (!value.is_empty()).then(|| (name.trim(), value))
 }
 
-/// The token after `Bearer`; `None` for another scheme, which is not about a session.
+/// The token after `Bearer`; `None` for another scheme.
 pub(super) fn bearer(authorization: &[u8]) -> Option<String> {
     let token = authorization.strip_prefix(b"Bearer ")?.trim_ascii();
-    // Whoever sent something is told about it: it is not passed over for a cookie.
+    // A client that sent a broken token gets its error: no cookie takes its place.
     (!token.is_empty()).then(|| String::from_utf8_lossy(token).into_owned())
 }
 
@@ -69,7 +67,7 @@ mod tests {
     }
 
     #[test]
-    fn the_first_cookie_that_says_something_counts() {
+    fn the_first_cookie_that_is_not_empty_counts() {
         assert_eq!(find(None, &["__session=; __session=a; __session=b"]).as_deref(), Some("a"));
         assert_eq!(find(None, &["__session=\"a\""]).as_deref(), Some("a"));
         assert_eq!(find(Some("x"), &["__session_x=;__session=a"]).as_deref(), Some("a"));

@@ -36,55 +36,46 @@ use token::UnverifiedToken;
 use token_cache::TokenCache;
 use url::Url;
 
-/// How session tokens are checked.
 #[derive(Clone, Debug)]
 pub struct SessionSettings {
-    /// Where the keys come from.
     pub keys: KeySource,
-    /// What `iss` must be, exactly.
+    /// Compared exactly with `iss`.
     pub issuer: String,
-    /// The origins that `azp` may be, exactly; empty accepts any.
+    /// The origins that `azp` is compared with, exactly; empty accepts any.
     pub authorized_parties: Vec<String>,
-    /// What the name of this instance's session cookie ends with.
+    /// The end of the name of this instance's session cookie.
     pub cookie_suffix: Option<String>,
 }
 
-/// Where the keys come from.
 #[derive(Clone, Debug)]
 pub enum KeySource {
     /// One key, for every token.
     Pem(PublicKey),
-    /// The provider's set.
     Jwks(JwksAddress),
 }
 
-/// Where the provider's key set is.
 #[derive(Clone, Debug)]
 pub struct JwksAddress {
-    /// The address itself.
     pub url: Url,
-    /// What is sent as a bearer along with it, where the Backend API serves the set.
+    /// Sent as a bearer, where the Backend API serves the set.
     pub secret_key: Option<SecretString>,
 }
 
-/// A session whose token passed.
+/// A session whose token was verified.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Session {
-    /// The provider's id of the user.
     pub external_id: String,
-    /// The provider's id of the session.
     pub session_id: String,
-    /// When the token ends, in seconds since 1970.
+    /// The token's, since 1970.
     pub expires_at_seconds: i64,
-    /// When the token was issued, likewise.
     pub issued_at_seconds: Option<i64>,
-    /// Who acts as this user, if somebody else does.
+    /// The id of the actor, where the session is impersonated.
     pub impersonated_by: Option<String>,
-    /// The plan of the user's own scope, where the token names one.
+    /// Of the user's own scope, where the token names one.
     pub plan_claim: Option<String>,
 }
 
-/// Checks session tokens; one for all requests.
+/// Verifies session tokens; one for all requests.
 #[derive(Debug)]
 pub struct Sessions {
     keys: Keys,
@@ -114,9 +105,9 @@ impl Sessions {
         }
     }
 
-    /// The token of a request: from `Authorization: Bearer`, else, only where cookies are
-    /// allowed (on `GET` and `HEAD`: what changes something must not follow from a link on
-    /// another page), from this instance's cookie, else from the plain one.
+    /// The token of a request: from `Authorization: Bearer`, else from this instance's cookie, else
+    /// from the plain one. Cookies are allowed on `GET` and `HEAD` only: a link on another page must
+    /// not change anything.
     pub fn token_of<'a>(
         &self,
         authorization: Option<&'a [u8]>,
@@ -128,13 +119,11 @@ impl Sessions {
         authorization.and_then(cookie::bearer).or_else(from_cookies)
     }
 
-    /// The session of a token, if the token counts at `now`.
     pub async fn verify(&self, token: &str, now: UnixMillis) -> Result<Session, SessionError> {
         self.verify_at(token, now, Instant::now()).await
     }
 
-    /// `requested_at` is the same instant on the clock that is never set: fetches are spaced
-    /// by it.
+    /// `requested_at` is the same instant on the monotonic clock, by which fetches are spaced.
     async fn verify_at(
         &self,
         text: &str,
@@ -163,7 +152,7 @@ impl Sessions {
             Keys::Fixed(key) => return Ok(key.clone()),
             Keys::Jwks(jwks) => jwks,
         };
-        // A token that names no key cannot be helped by any set.
+        // No set has a key for a token without a key id.
         let key_id = key_id.ok_or(TokenError::KeyUnknown)?;
         jwks.key(key_id, requested_at).await
     }

@@ -1,16 +1,14 @@
-//! The publishable key: which instance an application belongs to.
+//! The publishable key, which names an application's instance.
 //!
-//! Called by configuration. Pure. The key is public; it names the instance's host, and from
-//! that follow the issuer, the address of the keys and the suffix of the cookies.
+//! Called by configuration. Pure. The key is public; the issuer, the address of the keys and the
+//! suffix of the cookies follow from it.
 
 use aws_lc_rs::digest::{SHA1_FOR_LEGACY_USE_ONLY, digest};
 use base64::Engine as _;
 use base64::engine::general_purpose::{STANDARD_NO_PAD, URL_SAFE_NO_PAD};
 
-/// How many characters of a digest tell cookies of two instances apart.
 const SUFFIX_CHARACTERS: usize = 8;
 
-/// A publishable key, and the host that it names.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct PublishableKey {
     text: String,
@@ -18,7 +16,7 @@ pub struct PublishableKey {
 }
 
 impl PublishableKey {
-    /// Reads `pk_test_…` or `pk_live_…`, or says what is wrong with it.
+    /// Reads `pk_test_…` or `pk_live_…`; the error says what is wrong with it.
     pub fn parse(text: &str) -> Result<Self, &'static str> {
         let text = text.trim();
         if text.starts_with("sk_") {
@@ -35,29 +33,28 @@ impl PublishableKey {
         Ok(Self { text: text.to_owned(), host })
     }
 
-    /// The host of the instance's frontend API.
+    /// Of the instance's frontend API.
     pub fn host(&self) -> &str {
         &self.host
     }
 
-    /// What the instance's tokens have as `iss`.
+    /// The `iss` of the instance's tokens.
     pub fn issuer(&self) -> String {
         format!("https://{}", self.host)
     }
 
-    /// Where the instance's keys are public.
     pub fn jwks_url(&self) -> String {
         format!("https://{}/.well-known/jwks.json", self.host)
     }
 
-    /// What the names of the instance's cookies end with. The provider chose SHA-1; nothing
-    /// secret hangs on it.
+    /// The end of the names of the instance's cookies. The provider chose SHA-1; no secret depends on
+    /// it.
     pub fn cookie_suffix(&self) -> String {
         let digest = digest(&SHA1_FOR_LEGACY_USE_ONLY, self.text.as_bytes());
         URL_SAFE_NO_PAD.encode(digest).chars().take(SUFFIX_CHARACTERS).collect()
     }
 
-    /// Whether this is the emulator's, whose private keys are no secret.
+    /// The emulator's private keys are no secret.
     pub fn is_emulator(&self) -> bool {
         self.issuer() == crate::provider::clerk::test_keys::ISSUER
     }
@@ -103,14 +100,14 @@ mod tests {
     }
 
     #[test]
-    fn the_emulators_key_is_told_apart() {
+    fn the_emulators_key_is_recognised() {
         // base64 of `usersync-emulator.localhost$`
         assert!(key("pk_test_dXNlcnN5bmMtZW11bGF0b3IubG9jYWxob3N0JA").is_emulator());
     }
 
     #[test]
     fn what_is_no_publishable_key_is_refused_with_what_to_do() {
-        for (text, told) in [
+        for (text, expected) in [
             ("", "does not start"),
             ("sk_test_Y2xlcmsuY2xlcmsuZGV2JA", "secret key"),
             ("pk_prod_Y2xlcmsuY2xlcmsuZGV2JA", "does not start"),
@@ -123,7 +120,7 @@ mod tests {
             ("pk_test_Y2xlcmsuY2xlcmsuZGV2JA_x", "names no host"),
         ] {
             let fault = PublishableKey::parse(text).unwrap_err();
-            assert!(fault.contains(told), "{text}: {fault}");
+            assert!(fault.contains(expected), "{text}: {fault}");
         }
     }
 

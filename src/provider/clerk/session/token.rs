@@ -1,9 +1,8 @@
-//! A session token from its text to claims that are known to be signed.
+//! A session token, from its text to claims that are known to be signed.
 //!
-//! Called by [`super::Sessions`]. Pure. The header says which key to take and nothing else:
-//! not the algorithm, which is fixed, nor where a key could be had (`jku`, `x5u`, `jwk` and
-//! `x5c` are not even read). Claims leave this file only as [`SignedClaims`], which only a
-//! matching signature makes.
+//! Called by [`super::Sessions`]. Pure. The header chooses the key and nothing else: not the
+//! algorithm, which is fixed, nor an address or a key (`jku`, `x5u`, `jwk` and `x5c` are not read).
+//! Claims leave this file only as [`SignedClaims`], which only a matching signature makes.
 
 use super::{PublicKey, TokenError};
 use crate::provider::json::{object, typed};
@@ -16,14 +15,13 @@ use serde_json::value::RawValue;
 /// Four times what a cookie can hold.
 const LONGEST_TOKEN_BYTES: usize = 16 * 1024;
 
-/// The longest name of a key; the provider's have about 30 bytes.
+/// The provider's key ids have about 30 bytes.
 pub(super) const LONGEST_KEY_ID_BYTES: usize = 256;
 
-/// The header's category of session tokens. Tokens from before there were categories have
-/// none.
+/// The header's category of session tokens. Older tokens have none.
 const SESSION_CATEGORY: &str = "cl_B7d4PD111AAA";
 
-/// A token that is well formed and claims to be one of a session; nothing of it is proven.
+/// A token that is well formed and has the header of a session token.
 #[derive(Debug)]
 pub(super) struct UnverifiedToken<'a> {
     key_id: Option<String>,
@@ -32,7 +30,6 @@ pub(super) struct UnverifiedToken<'a> {
     claims: Vec<u8>,
 }
 
-/// Claims whose signature matched.
 #[derive(Debug)]
 pub(super) struct SignedClaims(Vec<u8>);
 
@@ -42,7 +39,6 @@ impl SignedClaims {
     }
 }
 
-/// Turns away what need not be looked at.
 pub(super) fn check_size(text: &str) -> Result<(), TokenError> {
     match text.len() {
         0 => Err(TokenError::Missing),
@@ -52,7 +48,7 @@ pub(super) fn check_size(text: &str) -> Result<(), TokenError> {
 }
 
 impl<'a> UnverifiedToken<'a> {
-    /// Takes a token apart and reads its header.
+    /// Splits a token and reads its header.
     pub(super) fn read(text: &'a str) -> Result<Self, TokenError> {
         check_size(text)?;
         let (message, signature) = text.rsplit_once('.').ok_or(TokenError::Malformed)?;
@@ -63,18 +59,16 @@ impl<'a> UnverifiedToken<'a> {
         Ok(Self { key_id: header.check()?, message, signature, claims })
     }
 
-    /// The key that the header names, if it names one.
     pub(super) fn key_id(&self) -> Option<&str> {
         self.key_id.as_deref()
     }
 
-    /// The claims, if `key` signed them.
     pub(super) fn signed_by(self, key: &PublicKey) -> Result<SignedClaims, TokenError> {
         let matches = jsonwebtoken::crypto::verify(
             self.signature,
             self.message.as_bytes(),
             key.decoding(),
-            // Trap 39: ours, whatever the header says.
+            // Trap 39: fixed, whatever the header says.
             Algorithm::RS256,
         );
         if matches.unwrap_or(false) {
@@ -85,13 +79,13 @@ impl<'a> UnverifiedToken<'a> {
     }
 }
 
-/// Base64url without padding, in its one spelling. A further dot is no such character, so
-/// that a token has three parts.
+/// Base64url without padding, in its canonical form. A further dot is an invalid character, so that a
+/// token has three parts.
 fn decode(part: &str) -> Result<Vec<u8>, TokenError> {
     URL_SAFE_NO_PAD.decode(part).map_err(|_| TokenError::Malformed)
 }
 
-/// What is read of a header. The provider may add fields: they are ignored.
+/// Other fields are ignored: the provider may add some.
 #[derive(Deserialize)]
 struct Header<'a> {
     #[serde(borrow, default, deserialize_with = "present")]
@@ -107,14 +101,14 @@ struct Header<'a> {
 }
 
 impl Header<'_> {
-    /// Passes the header of a session token, and returns the key that it names.
+    /// Accepts the header of a session token, and returns its key id.
     fn check(&self) -> Result<Option<String>, TokenError> {
         let text = |field, fault| typed::<String, _>(field, fault);
         // Trap 39: `none`, and HS256 with the public key as its secret, end here.
         if text(self.alg, TokenError::Algorithm)?.as_deref() != Some("RS256") {
             return Err(TokenError::Algorithm);
         }
-        // Whoever lists extensions as critical wants to be refused by who knows none.
+        // RFC 7515: a reader that knows none of the critical extensions must refuse.
         if self.crit.is_some() {
             return Err(TokenError::Malformed);
         }
@@ -123,8 +117,7 @@ impl Header<'_> {
             Some("at+jwt") => return Err(TokenError::Category),
             Some(_) => return Err(TokenError::Type),
         }
-        // Trap 39: tokens of JWT templates are signed with the same key, and outlive the
-        // session.
+        // Trap 39: tokens of JWT templates are signed with the same key, and outlive the session.
         match text(self.cat, TokenError::Category)?.as_deref() {
             None | Some(SESSION_CATEGORY) => {}
             Some(_) => return Err(TokenError::Category),

@@ -1,8 +1,9 @@
-//! Tokens that passed lately, so that a page with twenty requests costs one signature.
+//! Sessions of tokens that were verified lately, so that a page with twenty requests costs one
+//! signature.
 //!
-//! Called by [`super::Sessions`]. Holds digests, never tokens, and only of tokens that
-//! passed. What it returns has to be asked for its times again: an entry may outlive its
-//! token, since this cache has a clock of its own.
+//! Called by [`super::Sessions`]. It stores digests, never tokens, and only of verified ones. The
+//! caller checks the times again: an entry may outlive its token, since this cache has a clock of its
+//! own.
 
 use super::claims::VerifiedSession;
 use crate::domain::UnixMillis;
@@ -12,22 +13,19 @@ use sha2::{Digest as _, Sha256};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-/// How many tokens are known at most.
-const MOST_TOKENS: u64 = 10_000;
+const MAX_TOKENS: u64 = 10_000;
 
-/// How long an entry is kept at most: the life of a usual token, so that a key which the
-/// provider withdrew does not live on here in a token of long life.
+/// The life of a usual token, so that a key that the provider withdrew does not stay in use here for
+/// a token with a longer life.
 const LONGEST_TIME_TO_LIVE: Duration = Duration::from_secs(60);
 
-/// The SHA-256 digest of a token.
+/// SHA-256 of a token.
 pub(super) type TokenDigest = [u8; 32];
 
-/// The digest by which a token is known.
 pub(super) fn digest(token: &str) -> TokenDigest {
     Sha256::digest(token.as_bytes()).into()
 }
 
-/// Sessions by the digest of their token.
 #[derive(Debug)]
 pub(super) struct TokenCache(Cache<TokenDigest, CachedSession>);
 
@@ -52,7 +50,7 @@ impl Expiry<TokenDigest, CachedSession> for SessionExpiry {
 
 impl TokenCache {
     pub(super) fn new() -> Self {
-        Self(Cache::builder().max_capacity(MOST_TOKENS).expire_after(SessionExpiry).build())
+        Self(Cache::builder().max_capacity(MAX_TOKENS).expire_after(SessionExpiry).build())
     }
 
     pub(super) async fn get(&self, token: &TokenDigest) -> Option<Arc<VerifiedSession>> {
