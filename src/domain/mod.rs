@@ -5,7 +5,7 @@
 //! as an argument.
 //!
 //! * [`user`]: a snapshot of a user as the provider showed it, and its profile rules.
-//! * [`role`]: role and plan words, and which of them counts.
+//! * [`entitlements`]: role and plan words, and which of them counts.
 //! * [`version`]: the total order of snapshots.
 //! * [`merge`]: many changes to one user become one.
 //! * [`comparison`]: a row beside what the provider shows of the same user.
@@ -18,10 +18,10 @@
 
 pub mod backoff;
 pub mod comparison;
+pub mod entitlements;
 pub mod job;
 pub mod merge;
 pub mod outcome;
-pub mod role;
 pub mod schedule;
 pub mod text;
 pub mod time;
@@ -31,10 +31,10 @@ pub mod write_back;
 
 pub use backoff::Backoff;
 pub use comparison::{Comparison, RowState, RowView, compare};
+pub use entitlements::{AllowedValues, EntitlementName};
 pub use job::{Counters, DriftKind, DryRunReport, JobEnd, JobKind, WriteBackPreview};
 pub use merge::{Change, MergedChange};
 pub use outcome::{IgnoreReason, Outcome, QuarantineReason, StaleReason};
-pub use role::{AllowedValues, EntitlementName};
 pub use schedule::Schedule;
 pub use time::UnixMillis;
 pub use user::{Entitlements, Origin, Profile, Snapshot, SnapshotTimes, Status};

@@ -3,7 +3,7 @@
 //! The provider's folder reads a payload into a [`Profile`]; [`Snapshot::new`] derives the
 //! rest (name, effective role and plan, digest) so that the rules hold for every provider.
 
-use super::role::AllowedValues;
+use super::entitlements::AllowedValues;
 use super::time::UnixMillis;
 use super::version::{Digest, Version};
 use sha2::{Digest as _, Sha256};

@@ -5,7 +5,7 @@
 //! user over. So a user that agrees costs nothing, and an echo of our own writing costs nothing
 //! (trap 26). Private and unsafe metadata are never touched (trap 29).
 
-use super::role::AllowedValues;
+use super::entitlements::AllowedValues;
 use serde_json::{Map, Value};
 
 /// Under which names of the public metadata the provider keeps what we write.

@@ -6,9 +6,8 @@
 //! and the guard from [`sql`], so that the order of snapshots is decided by one text.
 //!
 //! A batch without deliveries is what `sync` fetched: it has an [`UserResult`] a user instead of a
-//! result a delivery ([`application`] is its statement on PostgreSQL).
+//! result a delivery ([`statement`] has both statements of PostgreSQL).
 
-mod application;
 pub(super) mod postgres;
 mod row;
 mod sql;

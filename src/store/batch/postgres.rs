@@ -3,17 +3,14 @@
 //! A delivery whose user another replica committed in between gets no answer, and is asked
 //! once more.
 
-use super::application::SnapshotStatement;
-use super::row::{Rows, acknowledged_ids};
-use super::statement::DeliveryStatement;
-use super::{Batch, BatchReport, DeliveryResult, Disposition, UpsertOutcome, UserResult};
+use super::row::{Deliveries, Rows, acknowledged_ids};
+use super::statement::{DeliveryStatement, SnapshotStatement};
+use super::{Batch, BatchReport, DeliveryResult, UpsertOutcome, UserResult};
 use crate::domain::{IgnoreReason, Outcome, StaleReason};
 use crate::store::error::StoreError;
 use diesel::QueryResult;
-use diesel::pg::{Pg, PgConnection};
-use diesel::query_builder::AstPass;
+use diesel::pg::PgConnection;
 use diesel::query_dsl::RunQueryDsl as _;
-use diesel::sql_types::{Array, BigInt, SmallInt, Text};
 
 /// How often deliveries that another replica overtook are asked anew. Each time, the
 /// overtaking row is visible, so one is enough unless more and more replicas overtake.
@@ -107,7 +104,7 @@ pub(in crate::store) fn apply(
     results.into_iter().collect::<Option<_>>().ok_or_else(overtaken)
 }
 
-/// What the statement's numbers mean, in the order of `application::ANSWER`.
+/// What the statement's numbers mean, in the order of `statement::USER_RESULTS`.
 const UPSERT_OUTCOMES: [UpsertOutcome; 6] = [
     UpsertOutcome::Created,
     UpsertOutcome::Updated,
@@ -116,54 +113,6 @@ const UPSERT_OUTCOMES: [UpsertOutcome; 6] = [
     UpsertOutcome::Absent,
     UpsertOutcome::Tombstoned,
 ];
-
-/// The deliveries that are still without an answer, one array a column.
-#[derive(Default)]
-pub(super) struct Deliveries<'a> {
-    place: Vec<i64>,
-    message_id: Vec<&'a str>,
-    kind: Vec<&'a str>,
-    user_place: Vec<i64>,
-    disposition: Vec<i16>,
-}
-
-impl<'a> Deliveries<'a> {
-    fn unanswered(batch: &'a Batch<'a>, results: &[Option<DeliveryResult>]) -> Self {
-        let mut arrays = Self::default();
-        let open = batch.deliveries.iter().zip(results).zip(0_i64..);
-        for ((delivery, _), place) in open.filter(|((_, result), _)| result.is_none()) {
-            let user = delivery.disposition.user().and_then(|user| i64::try_from(user).ok());
-            arrays.place.push(place);
-            arrays.message_id.push(delivery.message_id);
-            arrays.kind.push(delivery.kind);
-            // `WITH ORDINALITY` counts from one, so that nobody is at zero.
-            arrays.user_place.push(user.map_or(0, |user| user + 1));
-            arrays.disposition.push(match delivery.disposition {
-                Disposition::Ignored(IgnoreReason::EventType) => 0,
-                Disposition::Ignored(IgnoreReason::WrongInstance) => 1,
-                Disposition::Winner(_) => 2,
-                Disposition::Superseded(_) => 3,
-                Disposition::DeletedInBatch(_) => 4,
-            });
-        }
-        arrays
-    }
-}
-
-impl Deliveries<'_> {
-    /// In the order of `statement::FACTS`.
-    pub(super) fn bind<'b>(&'b self, mut out: AstPass<'_, 'b, Pg>) -> QueryResult<()> {
-        out.push_bind_param::<Array<BigInt>, _>(&self.place)?;
-        out.push_sql(", ");
-        out.push_bind_param::<Array<Text>, _>(&self.message_id)?;
-        out.push_sql(", ");
-        out.push_bind_param::<Array<Text>, _>(&self.kind)?;
-        out.push_sql(", ");
-        out.push_bind_param::<Array<BigInt>, _>(&self.user_place)?;
-        out.push_sql(", ");
-        out.push_bind_param::<Array<SmallInt>, _>(&self.disposition)
-    }
-}
 
 /// One delivery as the statement answers it.
 #[derive(diesel::Queryable)]

@@ -1,7 +1,7 @@
 //! A merged change as the columns of a row: the same on both engines.
 
-use super::UserWrite;
-use crate::domain::{Change, UnixMillis, Version};
+use super::{Batch, DeliveryResult, Disposition, UserWrite};
+use crate::domain::{Change, IgnoreReason, UnixMillis, Version};
 use crate::store::types::{JsonColumn, JsonText, Moment, UtcColumn};
 use diesel::QueryResult;
 use diesel::pg::Pg;
@@ -175,4 +175,52 @@ impl<'a> Row<'a> {
 
 fn moment(at: Option<UnixMillis>) -> Option<Moment> {
     at.and_then(|at| Moment::from_millis(at.get()))
+}
+
+/// The deliveries that are still without an answer, one array a column.
+#[derive(Default)]
+pub(super) struct Deliveries<'a> {
+    pub(super) place: Vec<i64>,
+    message_id: Vec<&'a str>,
+    kind: Vec<&'a str>,
+    user_place: Vec<i64>,
+    disposition: Vec<i16>,
+}
+
+impl<'a> Deliveries<'a> {
+    pub(super) fn unanswered(batch: &'a Batch<'a>, results: &[Option<DeliveryResult>]) -> Self {
+        let mut arrays = Self::default();
+        let open = batch.deliveries.iter().zip(results).zip(0_i64..);
+        for ((delivery, _), place) in open.filter(|((_, result), _)| result.is_none()) {
+            let user = delivery.disposition.user().and_then(|user| i64::try_from(user).ok());
+            arrays.place.push(place);
+            arrays.message_id.push(delivery.message_id);
+            arrays.kind.push(delivery.kind);
+            // `WITH ORDINALITY` counts from one, so that nobody is at zero.
+            arrays.user_place.push(user.map_or(0, |user| user + 1));
+            arrays.disposition.push(match delivery.disposition {
+                Disposition::Ignored(IgnoreReason::EventType) => 0,
+                Disposition::Ignored(IgnoreReason::WrongInstance) => 1,
+                Disposition::Winner(_) => 2,
+                Disposition::Superseded(_) => 3,
+                Disposition::DeletedInBatch(_) => 4,
+            });
+        }
+        arrays
+    }
+}
+
+impl Deliveries<'_> {
+    /// In the order of `statement::FACTS`.
+    pub(super) fn bind<'b>(&'b self, mut out: AstPass<'_, 'b, Pg>) -> QueryResult<()> {
+        out.push_bind_param::<Array<BigInt>, _>(&self.place)?;
+        out.push_sql(", ");
+        out.push_bind_param::<Array<Text>, _>(&self.message_id)?;
+        out.push_sql(", ");
+        out.push_bind_param::<Array<Text>, _>(&self.kind)?;
+        out.push_sql(", ");
+        out.push_bind_param::<Array<BigInt>, _>(&self.user_place)?;
+        out.push_sql(", ");
+        out.push_bind_param::<Array<SmallInt>, _>(&self.disposition)
+    }
 }

@@ -5,7 +5,7 @@
 //! that agree are not written at all; about all others the guard of every write decides, so what a
 //! webhook brought meanwhile stays.
 
-mod look;
+mod dry_run;
 mod row;
 
 pub use row::PrefetchedRows;
@@ -22,7 +22,7 @@ use crate::store::types::Moment;
 use crate::store::write_backs::WriteBackPolicy;
 use crate::store::{Store, StoreError};
 use diesel::prelude::*;
-use look::DryRun;
+use dry_run::DryRun;
 use row::{Row, load_rows};
 use std::collections::HashMap;
 use std::sync::Arc;

@@ -2,7 +2,7 @@
 //! where nothing is left to tell.
 
 use super::WriteBackPolicy;
-use super::claims::WriteBackLease;
+use super::lease::WriteBackLease;
 use crate::domain::write_back::Conflict;
 use crate::domain::{Change, MetadataPatch, Snapshot};
 use crate::store::changes::apply;

@@ -4,24 +4,22 @@
 //!
 //! * [`queue`]: how a job is asked for and found; [`lease`]: how it is held, and ends;
 //! * [`page`]: a page is compared and written, with the place that the job has reached;
-//! * [`unasked`]: rows that no page held; [`candidates`]: whom that makes candidates;
-//! * [`gone`]: those who are gone indeed; [`standing`] and [`undeleted`]: what drift tells.
+//! * [`checks`]: rows that no page had; [`candidates`]: users to check again;
+//! * [`orphans`]: rows whose user the provider does not know.
 
 mod candidates;
-mod gone;
+mod checks;
 mod lease;
+mod orphans;
 mod page;
 mod queue;
-mod standing;
-mod unasked;
-mod undeleted;
 
 pub use candidates::Candidate;
-pub use gone::EmptyOutcome;
+pub use checks::{CreationCursor, CreationRange};
 pub use lease::{JobConclusion, LEASE};
+pub use orphans::EmptyOutcome;
 pub use page::{JobMode, JobPage, PrefetchedRows};
 pub use queue::JobRequest;
-pub use unasked::{CreationCursor, CreationRange};
 
 use super::connection::{AnyConnection, both};
 use super::error::StoreError;

@@ -1,0 +1,183 @@
+//! What the provider is to be told: an outbox of one row a user, and the lease on each.
+//!
+//! Rows come to be in the transaction of the change that calls for them (`batch::sql::enqueued`,
+//! [`enqueue`]). A worker of `sync` claims some ([`lease`]), looks, sends and settles
+//! ([`complete`]); operators read a list. All times are the database's clock; each claim
+//! raises the row's fence, and whoever holds an older one changes nothing any more. Tables are
+//! touched in one order: users, then this one.
+
+mod complete;
+mod lease;
+
+pub use complete::{Acknowledgement, WriteBackStatus};
+pub use lease::{Reschedule, WriteBackLease};
+
+use super::stored_user::StoredUser;
+use crate::domain::write_back::{self, WriteBackPlan};
+use crate::domain::{Entitlements, MetadataNames};
+use crate::store::connection::{AnyConnection, both};
+use crate::store::row_defaults::RowDefaults;
+use crate::store::schema::write_backs;
+use crate::store::types::{Moment, UtcColumn};
+use crate::store::{Store, StoreError};
+use diesel::dsl::case_when;
+use diesel::prelude::*;
+use serde::Serialize;
+use serde_json::{Map, Value};
+
+/// What a write-back's state can be: due, or why it rests.
+pub const STATES: [&str; 5] = ["due", "conflict_id", "conflict_role", "rejected", "held_back"];
+
+/// What holds for deciding what to send.
+#[derive(Clone, Debug)]
+pub struct WriteBackPolicy {
+    /// What holds for every row.
+    pub defaults: RowDefaults,
+    /// Known roles and plans.
+    pub entitlements: Entitlements,
+    /// Where our values stand.
+    pub names: MetadataNames,
+}
+
+impl WriteBackPolicy {
+    /// What is to be done about a user.
+    pub fn plan(&self, stored: &StoredUser, take_over: bool) -> WriteBackPlan {
+        let public_metadata: Map<String, Value> =
+            serde_json::from_str(&stored.public_metadata.0).unwrap_or_default();
+        let input = write_back::WriteBackInput {
+            id: &stored.id,
+            set_role: stored.set_role.as_deref(),
+            set_plan: stored.set_plan.as_deref(),
+            public_metadata: &public_metadata,
+        };
+        write_back::plan(input, &self.names, &self.entitlements.roles, take_over)
+    }
+}
+
+/// A write-back as operators see it.
+#[derive(Clone, Debug, Queryable, Selectable, Serialize)]
+#[diesel(table_name = write_backs)]
+pub struct WriteBackRecord {
+    external_id: String,
+    state: String,
+    attempts: i32,
+    next_try_at: Moment,
+    last_error: Option<String>,
+    created_at: Moment,
+}
+
+impl WriteBackRecord {
+    /// The provider's id of the user: the last one of a page is the cursor of the next.
+    pub fn external_id(&self) -> &str {
+        &self.external_id
+    }
+}
+
+impl Store {
+    /// Up to `limit` write-backs behind the user `after`, of one state where it is given.
+    pub async fn list_write_backs(
+        &self,
+        source: &'static str,
+        state: Option<String>,
+        after: Option<String>,
+        limit: i64,
+    ) -> Result<Vec<WriteBackRecord>, StoreError> {
+        self.read(move |connection| {
+            Ok(both!(connection, |inner| {
+                let mut query =
+                    write_backs::table.select(WriteBackRecord::as_select()).into_boxed();
+                query = query.filter(write_backs::source.eq(source));
+                if let Some(state) = &state {
+                    query = query.filter(write_backs::state.eq(state));
+                }
+                if let Some(after) = &after {
+                    query = query.filter(write_backs::external_id.gt(after));
+                }
+                query.order(write_backs::external_id).limit(limit).load(inner)
+            })?)
+        })
+        .await
+    }
+
+    /// How many write-backs there are of each state.
+    pub async fn count_write_backs(
+        &self,
+        source: &'static str,
+    ) -> Result<Vec<(String, i64)>, StoreError> {
+        self.read(move |connection| {
+            Ok(both!(connection, |inner| write_backs::table
+                .filter(write_backs::source.eq(source))
+                .group_by(write_backs::state)
+                .select((write_backs::state, diesel::dsl::count_star()))
+                .load(inner))?)
+        })
+        .await
+    }
+}
+
+impl Store {
+    /// Lets our values replace what the provider holds for these users, and makes that due.
+    pub async fn take_over(
+        &self,
+        source: &'static str,
+        external_id: String,
+        now: Moment,
+    ) -> Result<(), StoreError> {
+        self.write(move |connection| {
+            enqueue(connection, source, &external_id, now)?;
+            both!(connection, |inner| diesel::update(
+                write_backs::table.find((&external_id, source))
+            )
+            .set(write_backs::take_over.eq(true))
+            .execute(inner))?;
+            Ok(())
+        })
+        .await
+    }
+}
+
+/// Notes that the provider may have to be told about a user. A note never puts off what is due
+/// earlier, else a user who changes often would never come first.
+fn enqueue(
+    connection: &mut AnyConnection,
+    source: &str,
+    external_id: &str,
+    created_at: Moment,
+) -> Result<(), StoreError> {
+    let now = connection.now()?;
+    both!(connection, |inner| diesel::insert_into(write_backs::table)
+        .values((
+            write_backs::source.eq(source),
+            write_backs::external_id.eq(external_id),
+            write_backs::next_try_at.eq(now),
+            write_backs::created_at.eq(created_at),
+        ))
+        .on_conflict((write_backs::external_id, write_backs::source))
+        .do_update()
+        .set((write_backs::state.eq("due"), write_backs::next_try_at.eq(earlier(now))))
+        .execute(inner))?;
+    Ok(())
+}
+
+/// The next try that stands, or `at` where that is earlier.
+#[diesel::dsl::auto_type(no_type_alias)]
+pub(in crate::store) fn earlier(at: Moment) -> _ {
+    let at = at.into_sql::<UtcColumn>();
+    case_when(write_backs::next_try_at.gt(at), at).otherwise(write_backs::next_try_at)
+}
+
+/// Likewise, because an operator chose something. The time of the choice is the database's: it
+/// tells one choice from the next.
+pub(in crate::store) fn enqueue_override(
+    connection: &mut AnyConnection,
+    source: &str,
+    external_id: &str,
+    created_at: Moment,
+) -> Result<(), StoreError> {
+    enqueue(connection, source, external_id, created_at)?;
+    let now = connection.now()?;
+    both!(connection, |inner| diesel::update(write_backs::table.find((external_id, source)))
+        .set(write_backs::override_at.eq(now))
+        .execute(inner))?;
+    Ok(())
+}
