@@ -10,7 +10,7 @@ use super::error::StoreError;
 use super::stored_user::{self, Override, StoredUser};
 use super::types::Moment;
 use super::users::{self, UserRecord};
-use super::{LOCK_TIMEOUT, Store, checkout, postgres, write_backs};
+use super::{LOCK_TIMEOUT, Store, checkout, write_backs};
 use crate::domain::{Change, Entitlements, MergedChange};
 use crate::store::row_defaults::RowDefaults;
 use std::time::{Duration, Instant};
@@ -122,7 +122,7 @@ impl Store {
         work: impl FnOnce(&mut AnyConnection) -> Result<T, StoreError> + Send + 'static,
     ) -> Result<T, StoreError> {
         self.run_blocking(move |connection| {
-            postgres::with_custom_plans(connection, |connection| connection.transaction(work))
+            connection.with_custom_plans(|connection| connection.transaction(work))
         })
         .await
     }

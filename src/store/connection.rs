@@ -3,11 +3,11 @@
 //! Used only inside `store`. The engine is chosen once, from the configured [`Database`];
 //! an enum carries the connection, and [`both!`] a statement that compiles for each engine.
 
-use super::database::Database;
+use super::database::{Database, Purpose};
 use super::error::StoreError;
 use super::types::{Moment, UtcColumn};
 use super::{postgres, sqlite};
-use diesel::connection::{AnsiTransactionManager, TransactionManager as _};
+use diesel::connection::{AnsiTransactionManager, SimpleConnection as _, TransactionManager as _};
 use diesel::r2d2::{ManageConnection, R2D2Connection as _};
 use diesel::{PgConnection, QueryableByName, RunQueryDsl as _, SqliteConnection, sql_query};
 use std::sync::Arc;
@@ -47,19 +47,6 @@ macro_rules! both {
 }
 pub(super) use both;
 
-/// What a connection is for: it decides about timeouts, and what SQLite may do with it.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Purpose {
-    /// Reads only.
-    Read,
-    /// Reads and writes.
-    Write,
-    /// Changes the schema: no time limit on a statement, no schema demanded.
-    Migrate,
-    /// Looks whether the schema is there: none demanded.
-    Inspect,
-}
-
 impl AnyConnection {
     /// Connects and prepares the session for `purpose`.
     pub(super) fn open(database: &Database, purpose: Purpose) -> Result<Self, StoreError> {
@@ -89,6 +76,21 @@ impl AnyConnection {
                 .get_result(inner)?,
         };
         Ok(now.now)
+    }
+
+    /// Runs `work` with statements that are planned by what the tables hold at this moment.
+    pub(super) fn with_custom_plans<T>(
+        &mut self,
+        work: impl FnOnce(&mut Self) -> Result<T, StoreError>,
+    ) -> Result<T, StoreError> {
+        if let Self::Postgres(inner) = self {
+            inner.batch_execute(postgres::CUSTOM_PLANS)?;
+        }
+        let result = work(self);
+        if let Self::Postgres(inner) = self {
+            inner.batch_execute(postgres::GENERIC_PLANS)?;
+        }
+        result
     }
 
     /// Runs `body` in one transaction: committed when it returns `Ok`, else rolled back.

@@ -31,3 +31,16 @@ impl Database {
         }
     }
 }
+
+/// What a connection is for: it decides about timeouts, and what SQLite may do with it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Purpose {
+    /// Reads only.
+    Read,
+    /// Reads and writes.
+    Write,
+    /// Changes the schema: no time limit on a statement, no schema demanded.
+    Migrate,
+    /// Looks whether the schema is there: none demanded.
+    Inspect,
+}

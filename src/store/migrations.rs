@@ -3,8 +3,8 @@
 //! Migrations only expand. Applied ones are never edited; `tests/it/schema.rs` compares what
 //! both engines end up with.
 
-use super::connection::{AnyConnection, Purpose, both};
-use super::database::Database;
+use super::connection::{AnyConnection, both};
+use super::database::{Database, Purpose};
 use super::error::StoreError;
 use diesel::backend::Backend;
 use diesel::connection::SimpleConnection as _;

@@ -47,7 +47,8 @@ pub use types::Moment;
 pub use users::{USER_FIELDS, UserFilter, UserRecord};
 pub use writer::Writer;
 
-use connection::{AnyConnection, Manager, Purpose, WriteLock};
+use connection::{AnyConnection, Manager, WriteLock};
+use database::Purpose;
 use diesel::r2d2::{Pool, PooledConnection};
 use std::sync::Arc;
 use std::sync::atomic::AtomicBool;

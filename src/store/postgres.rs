@@ -1,7 +1,6 @@
 //! PostgreSQL sessions: how one is opened, and what is checked before it is used.
 
-use super::connection::{AnyConnection, Purpose};
-use super::database::PostgresTarget;
+use super::database::{PostgresTarget, Purpose};
 use super::error::StoreError;
 use diesel::connection::SimpleConnection as _;
 use diesel::sql_types::{Bool, Integer, Nullable, Text};
@@ -30,25 +29,12 @@ pub(super) fn open(target: &PostgresTarget, purpose: Purpose) -> Result<PgConnec
 
 /// How the writer's statements are planned: once, because their best plan does not depend on
 /// the values, and always by an index, because they may be planned while the tables are empty.
-const GENERIC_PLANS: &str = "SET plan_cache_mode TO force_generic_plan; SET enable_seqscan TO off;";
+pub(super) const GENERIC_PLANS: &str =
+    "SET plan_cache_mode TO force_generic_plan; SET enable_seqscan TO off;";
 
 /// How housekeeping's are: anew each time, by what the tables hold.
-const CUSTOM_PLANS: &str = "SET plan_cache_mode TO force_custom_plan; SET enable_seqscan TO on;";
-
-/// Runs `work` with statements planned by what the tables hold at this moment.
-pub(super) fn with_custom_plans<T>(
-    connection: &mut AnyConnection,
-    work: impl FnOnce(&mut AnyConnection) -> Result<T, StoreError>,
-) -> Result<T, StoreError> {
-    if let AnyConnection::Postgres(inner) = connection {
-        inner.batch_execute(CUSTOM_PLANS)?;
-    }
-    let result = work(connection);
-    if let AnyConnection::Postgres(inner) = connection {
-        inner.batch_execute(GENERIC_PLANS)?;
-    }
-    result
-}
+pub(super) const CUSTOM_PLANS: &str =
+    "SET plan_cache_mode TO force_custom_plan; SET enable_seqscan TO on;";
 
 /// The settings of a session. `search_path` names our schema alone, so that nothing of the
 /// application's can be meant by mistake; compiling a plan never pays for statements this

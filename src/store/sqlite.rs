@@ -1,6 +1,6 @@
 //! SQLite connections: how one is opened, and how deleted bytes leave the file.
 
-use super::connection::Purpose;
+use super::database::Purpose;
 use super::error::StoreError;
 use diesel::connection::SimpleConnection as _;
 use diesel::sql_types::Integer;

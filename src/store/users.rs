@@ -1,11 +1,10 @@
 //! Reading users, and the one change to them that is no upsert.
 
-use super::batch::UserWrite;
 use super::connection::{AnyConnection, both};
 use super::error::StoreError;
 use super::schema::users;
 use super::types::{Json, Moment};
-use crate::domain::{Change, Version};
+use crate::domain::Version;
 use diesel::prelude::*;
 use serde::ser::{Serialize, SerializeStruct as _, Serializer};
 
@@ -224,42 +223,4 @@ pub(super) fn count_live(connection: &mut AnyConnection, source: &str) -> Result
         .filter(diesel::dsl::sql::<diesel::sql_types::Bool>("status <> 'deleted'"))
         .count()
         .get_result(inner))?)
-}
-
-/// Raises a row's last sign-in to what a batch knows, where that is later. Needed only where
-/// the batch did not change the row; it commutes with everything but a signed deletion,
-/// which it leaves alone.
-pub(super) fn raise_last_sign_in(
-    connection: &mut AnyConnection,
-    source: &str,
-    user: &UserWrite<'_>,
-) -> Result<(), StoreError> {
-    let latest = user.merged.last_sign_in_at.and_then(|at| Moment::from_millis(at.get()));
-    let external_id = user.merged.winner.external_id();
-    both!(connection, |inner| diesel::update(users::table)
-        .filter(users::external_id.eq(external_id).and(users::source.eq(source)))
-        .filter(users::deletion_kind.is_null().or(users::deletion_kind.ne("signed")))
-        .filter(users::last_sign_in_at.is_null().or(users::last_sign_in_at.lt(latest)))
-        .set(users::last_sign_in_at.eq(latest))
-        .execute(inner))?;
-    Ok(())
-}
-
-/// Raises the last fetch of a row that keeps what it holds: it was asked about all the same.
-pub(super) fn raise_last_fetched(
-    connection: &mut AnyConnection,
-    source: &str,
-    user: &UserWrite<'_>,
-) -> Result<(), StoreError> {
-    let Change::Snapshot(snapshot) = user.merged.winner else {
-        return Ok(());
-    };
-    let latest = snapshot.fetched_at.and_then(|at| Moment::from_millis(at.get()));
-    both!(connection, |inner| diesel::update(users::table)
-        .filter(users::external_id.eq(&snapshot.external_id).and(users::source.eq(source)))
-        .filter(users::deletion_kind.is_null().or(users::deletion_kind.ne("signed")))
-        .filter(users::last_fetched_at.is_null().or(users::last_fetched_at.lt(latest)))
-        .set(users::last_fetched_at.eq(latest))
-        .execute(inner))?;
-    Ok(())
 }

@@ -3,12 +3,12 @@
 //! Owned by `ingest`, one a process. Blocks; never called on an async thread.
 
 use super::batch::{self, Batch, DeliveryResult};
-use super::connection::{AnyConnection, Purpose, WriteLock};
-use super::database::Database;
+use super::connection::{AnyConnection, WriteLock};
+use super::database::{Database, Purpose};
 use super::error::StoreError;
 use super::quarantine::{self, Admission, QuarantineEntry};
 use super::types::Moment;
-use super::{postgres, retention, sqlite, users};
+use super::{retention, sqlite};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
@@ -69,7 +69,7 @@ impl Writer {
         oldest_event: Moment,
     ) -> Result<usize, StoreError> {
         self.with(|connection| {
-            postgres::with_custom_plans(connection, |connection| {
+            connection.with_custom_plans(|connection| {
                 // Each step is tried, whatever became of those before.
                 let dropped = [
                     retention::erase_deleted(connection),
@@ -142,7 +142,7 @@ fn raise_sign_ins(
     places: &[usize],
 ) -> Result<(), StoreError> {
     for user in places.iter().filter_map(|place| batch.users.get(*place)) {
-        users::raise_last_sign_in(connection, batch.source, user)?;
+        batch::raise_last_sign_in(connection, batch.source, user)?;
     }
     Ok(())
 }

@@ -14,11 +14,12 @@ mod sql;
 pub(super) mod sqlite;
 mod statement;
 
-use super::connection::AnyConnection;
+use super::connection::{AnyConnection, both};
 use super::error::StoreError;
+use super::schema::users;
 use super::types::Moment;
-use super::users;
 use crate::domain::{Change, IgnoreReason, MergedChange, Outcome};
+use diesel::prelude::*;
 
 /// What one transaction writes. Users stand in the order of their external ids and
 /// deliveries in that of their message ids: all writers lock in one order.
@@ -137,9 +138,9 @@ pub(super) fn apply(
     for (user, result) in batch.users.iter().zip(&results) {
         if matches!(result.outcome, UpsertOutcome::Superseded | UpsertOutcome::Absent) {
             if user.merged.last_sign_in_at.is_some() {
-                users::raise_last_sign_in(connection, batch.source, user)?;
+                raise_last_sign_in(connection, batch.source, user)?;
             }
-            users::raise_last_fetched(connection, batch.source, user)?;
+            raise_last_fetched(connection, batch.source, user)?;
         }
     }
     Ok(results)
@@ -155,6 +156,44 @@ pub(super) fn insert(
         AnyConnection::Postgres(inner) => postgres::apply(inner, batch),
         AnyConnection::Sqlite(inner) => sqlite::apply(inner, batch),
     }
+}
+
+/// Raises a row's last sign-in to what a batch knows, where that is later. Needed only where
+/// the batch did not change the row; it commutes with everything but a signed deletion,
+/// which it leaves alone.
+pub(super) fn raise_last_sign_in(
+    connection: &mut AnyConnection,
+    source: &str,
+    user: &UserWrite<'_>,
+) -> Result<(), StoreError> {
+    let latest = user.merged.last_sign_in_at.and_then(|at| Moment::from_millis(at.get()));
+    let external_id = user.merged.winner.external_id();
+    both!(connection, |inner| diesel::update(users::table)
+        .filter(users::external_id.eq(external_id).and(users::source.eq(source)))
+        .filter(users::deletion_kind.is_null().or(users::deletion_kind.ne("signed")))
+        .filter(users::last_sign_in_at.is_null().or(users::last_sign_in_at.lt(latest)))
+        .set(users::last_sign_in_at.eq(latest))
+        .execute(inner))?;
+    Ok(())
+}
+
+/// Raises the last fetch of a row that keeps what it holds: it was asked about all the same.
+fn raise_last_fetched(
+    connection: &mut AnyConnection,
+    source: &str,
+    user: &UserWrite<'_>,
+) -> Result<(), StoreError> {
+    let Change::Snapshot(snapshot) = user.merged.winner else {
+        return Ok(());
+    };
+    let latest = snapshot.fetched_at.and_then(|at| Moment::from_millis(at.get()));
+    both!(connection, |inner| diesel::update(users::table)
+        .filter(users::external_id.eq(&snapshot.external_id).and(users::source.eq(source)))
+        .filter(users::deletion_kind.is_null().or(users::deletion_kind.ne("signed")))
+        .filter(users::last_fetched_at.is_null().or(users::last_fetched_at.lt(latest)))
+        .set(users::last_fetched_at.eq(latest))
+        .execute(inner))?;
+    Ok(())
 }
 
 /// What a batch came to.
