@@ -16,12 +16,15 @@
 //! * [`backoff`]: when what failed is tried again.
 //! * [`text`] and [`time`]: cleaned strings and checked instants.
 
+pub mod absence;
 pub mod backoff;
 pub mod comparison;
 pub mod entitlements;
+pub mod import;
 pub mod job;
 pub mod merge;
 pub mod outcome;
+pub mod overrides;
 pub mod schedule;
 pub mod text;
 pub mod time;
@@ -29,12 +32,15 @@ pub mod user;
 pub mod version;
 pub mod write_back;
 
+pub use absence::EmptiedRows;
 pub use backoff::Backoff;
 pub use comparison::{Comparison, RowState, RowView, compare};
 pub use entitlements::{AllowedValues, EntitlementName};
+pub use import::{ImportOutcome, ImportPlan, ImportRow};
 pub use job::{Counters, DriftKind, DryRunReport, JobEnd, JobKind, WriteBackPreview};
 pub use merge::{Change, MergedChange};
 pub use outcome::{IgnoreReason, Outcome, QuarantineReason, StaleReason};
+pub use overrides::{Override, OverrideChange};
 pub use schedule::Schedule;
 pub use time::UnixMillis;
 pub use user::{Entitlements, Origin, Profile, Snapshot, SnapshotTimes, Status};

@@ -13,17 +13,11 @@ use super::error::StoreError;
 use super::schema::absences;
 use super::types::Moment;
 use super::users::count_live;
-use crate::domain::{AbsenceBaseline, Change, Version};
+use crate::domain::{AbsenceBaseline, Change, EmptiedRows, Version};
 use crate::store::row_defaults::RowDefaults;
 use diesel::connection::SimpleConnection as _;
 use diesel::prelude::*;
 use std::time::Duration;
-
-/// So many users may always be found absent within [`LIMIT_WINDOW`].
-const ALWAYS_ALLOWED: i64 = 10;
-
-/// Of live rows, one in so many may be found absent besides.
-const ONE_IN: i64 = 100;
 
 /// The time over which absences are counted.
 const LIMIT_WINDOW: Duration = Duration::from_secs(24 * 60 * 60);
@@ -134,14 +128,12 @@ pub(super) fn exceeds_limit(
         .filter(absences::found_at.gt(since).and(absences::external_id.ne_all(ids)))
         .count()
         .get_result(inner))?;
-    let together = earlier.saturating_add(count);
-    if together <= ALWAYS_ALLOWED {
+    let emptied = EmptiedRows { now: count, earlier };
+    if emptied.are_always_allowed() {
         return Ok(None);
     }
     let live = count_live(connection, source)?;
-    // Whoever was emptied was live when the day began: many are emptied in parts, and the last part
-    // is not held back because the first ones are gone.
-    Ok((together > live.saturating_add(earlier) / ONE_IN).then_some(live))
+    Ok(emptied.exceed_limit(live).then_some(live))
 }
 
 /// By the database's clock, by which the mass-delete limit counts. That a user was emptied stays on record as

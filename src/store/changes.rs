@@ -7,11 +7,11 @@
 use super::batch::{self, Batch, UserResult, UserWrite};
 use super::connection::AnyConnection;
 use super::error::StoreError;
-use super::stored_user::{self, Override, StoredUser};
+use super::stored_user::{self, StoredUser};
 use super::types::Moment;
 use super::users::{self, UserRecord};
 use super::{LOCK_TIMEOUT, Store, checkout, write_backs};
-use crate::domain::{Change, Entitlements, MergedChange};
+use crate::domain::{Change, Entitlements, MergedChange, Override};
 use crate::store::row_defaults::RowDefaults;
 use std::time::{Duration, Instant};
 

@@ -10,33 +10,11 @@ use super::connection::{AnyConnection, both};
 use super::error::StoreError;
 use super::schema::users;
 use super::types::Moment;
-use crate::domain::{Change, MergedChange, Snapshot};
+use crate::domain::{Change, ImportOutcome, ImportPlan, ImportRow, MergedChange};
 use crate::store::row_defaults::RowDefaults;
 use diesel::prelude::*;
 use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
-
-/// A user who may not have a row yet.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct ImportRow {
-    /// The id that the row must have; without it, one as every new row gets.
-    pub id: Option<String>,
-    /// The user; its version is [`crate::domain::Version::IMPORTED`].
-    pub snapshot: Snapshot,
-}
-
-/// What became of an import row.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum ImportOutcome {
-    /// There is a row now that was not there before.
-    Inserted,
-    /// There was a row, and with the right id where it must have one.
-    Known,
-    /// The user has a row already, of this other id.
-    OtherId(String),
-    /// Another user's row has the id.
-    TakenId(String),
-}
 
 impl Store {
     /// Inserts the rows that are not there, all of them or none; says what became of each
@@ -48,8 +26,8 @@ impl Store {
         import_rows: Arc<[ImportRow]>,
     ) -> Result<Vec<ImportOutcome>, StoreError> {
         self.write(move |connection| {
-            let mut plan = ImportPlan::of(connection, defaults, &import_rows)?;
-            plan.insert(connection, defaults, now, &import_rows)?;
+            let mut plan = plan(connection, defaults, &import_rows)?;
+            insert(connection, defaults, now, &import_rows, &mut plan)?;
             Ok(plan.outcomes)
         })
         .await
@@ -61,93 +39,58 @@ impl Store {
         defaults: RowDefaults,
         import_rows: Arc<[ImportRow]>,
     ) -> Result<Vec<ImportOutcome>, StoreError> {
-        self.read(
-            move |connection| Ok(ImportPlan::of(connection, defaults, &import_rows)?.outcomes),
-        )
-        .await
+        self.read(move |connection| Ok(plan(connection, defaults, &import_rows)?.outcomes)).await
     }
 }
 
-/// What is to be done, by what the tables hold and the import rows say of each other.
-struct ImportPlan {
-    /// What becomes of each import row.
-    outcomes: Vec<ImportOutcome>,
-    /// Places of those who get a row, and its id.
-    new_rows: Vec<(usize, String)>,
+/// What the import would do, by what the tables hold.
+fn plan(
+    connection: &mut AnyConnection,
+    defaults: RowDefaults,
+    import_rows: &[ImportRow],
+) -> Result<ImportPlan, StoreError> {
+    let id = |row: &ImportRow| {
+        row.id.clone().unwrap_or_else(|| defaults.new_id(&row.snapshot.external_id))
+    };
+    let ids: Vec<String> = import_rows.iter().map(id).collect();
+    let row_ids = row_ids(connection, defaults.source, import_rows)?;
+    let taken = taken_ids(connection, &ids)?;
+    let external_ids = import_rows.iter().map(|row| row.snapshot.external_id.as_str());
+    let demanded_ids = import_rows.iter().map(|row| row.id.as_deref());
+    let rows = external_ids.zip(demanded_ids).zip(ids);
+    Ok(ImportPlan::new(rows.map(|((one, other), id)| (one, other, id)), row_ids, taken))
 }
 
-impl ImportPlan {
-    fn of(
-        connection: &mut AnyConnection,
-        defaults: RowDefaults,
-        import_rows: &[ImportRow],
-    ) -> Result<Self, StoreError> {
-        let id = |import_row: &ImportRow| {
-            import_row
-                .id
-                .clone()
-                .unwrap_or_else(|| defaults.new_id(&import_row.snapshot.external_id))
-        };
-        let ids: Vec<String> = import_rows.iter().map(id).collect();
-        let mut row_ids = row_ids(connection, defaults.source, import_rows)?;
-        let mut taken = taken_ids(connection, &ids)?;
-        let mut plan =
-            Self { outcomes: Vec::with_capacity(import_rows.len()), new_rows: Vec::new() };
-        for ((place, import_row), id) in import_rows.iter().enumerate().zip(ids) {
-            let external_id = &import_row.snapshot.external_id;
-            plan.outcomes.push(if let Some(row_id) = row_ids.get(external_id) {
-                outcome_of_existing(import_row, row_id)
-            } else if taken.insert(id.clone()) {
-                row_ids.insert(external_id.clone(), id.clone());
-                plan.new_rows.push((place, id));
-                ImportOutcome::Inserted
-            } else {
-                ImportOutcome::TakenId(id)
-            });
+/// Inserts the new rows, in the order of external ids, as all writers do.
+fn insert(
+    connection: &mut AnyConnection,
+    defaults: RowDefaults,
+    now: Moment,
+    import_rows: &[ImportRow],
+    plan: &mut ImportPlan,
+) -> Result<(), StoreError> {
+    let new_rows = plan.new_rows.iter().filter_map(|(index, id)| {
+        let row = import_rows.get(*index)?;
+        Some((*index, row, id, Change::Snapshot(Box::new(row.snapshot.clone()))))
+    });
+    let mut new_rows: Vec<_> = new_rows.collect();
+    new_rows.sort_unstable_by(|one, other| one.3.external_id().cmp(other.3.external_id()));
+    let users = new_rows.iter().map(|(_, _, id, change)| {
+        let id = String::clone(id);
+        UserWrite { id, merged: MergedChange::of(change) }
+    });
+    let (source, users, deliveries) = (defaults.source, users.collect(), Vec::new());
+    let batch = Batch { source, now, write_back: false, users, deliveries };
+    let results = batch::insert(connection, &batch)?;
+    for ((index, row, ..), result) in new_rows.iter().zip(results) {
+        // A delivery made the row since the ids were read.
+        if result.outcome != UpsertOutcome::Created
+            && let Some(outcome) = plan.outcomes.get_mut(*index)
+        {
+            *outcome = ImportOutcome::of_existing(row.id.as_deref(), &result.user_id);
         }
-        Ok(plan)
     }
-
-    /// Inserts the new rows, in the order of external ids, as all writers do.
-    fn insert(
-        &mut self,
-        connection: &mut AnyConnection,
-        defaults: RowDefaults,
-        now: Moment,
-        import_rows: &[ImportRow],
-    ) -> Result<(), StoreError> {
-        let new_rows = self.new_rows.iter().filter_map(|(place, id)| {
-            let import_row = import_rows.get(*place)?;
-            let change = Change::Snapshot(Box::new(import_row.snapshot.clone()));
-            Some((*place, import_row, id, change))
-        });
-        let mut new_rows: Vec<_> = new_rows.collect();
-        new_rows.sort_unstable_by(|one, other| one.3.external_id().cmp(other.3.external_id()));
-        let users = new_rows.iter().map(|(_, _, id, change)| {
-            let id = String::clone(id);
-            UserWrite { id, merged: MergedChange::of(change) }
-        });
-        let (source, users, deliveries) = (defaults.source, users.collect(), Vec::new());
-        let batch = Batch { source, now, write_back: false, users, deliveries };
-        let results = batch::insert(connection, &batch)?;
-        for ((place, import_row, ..), result) in new_rows.iter().zip(results) {
-            // A delivery made the row since we looked.
-            if result.outcome != UpsertOutcome::Created
-                && let Some(outcome) = self.outcomes.get_mut(*place)
-            {
-                *outcome = outcome_of_existing(import_row, &result.user_id);
-            }
-        }
-        Ok(())
-    }
-}
-
-/// What becomes of an import row whose row is there.
-fn outcome_of_existing(import_row: &ImportRow, row_id: &str) -> ImportOutcome {
-    match &import_row.id {
-        Some(id) if id != row_id => ImportOutcome::OtherId(row_id.to_owned()),
-        _ => ImportOutcome::Known,
-    }
+    Ok(())
 }
 
 /// The ids of the rows that import rows have already, by external id.

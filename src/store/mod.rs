@@ -39,14 +39,14 @@ mod writer;
 pub use changes::OverrideError;
 pub use database::{Database, PostgresTarget};
 pub use error::StoreError;
-pub use imports::{ImportOutcome, ImportRow};
 pub use postgres::LOCK_TIMEOUT;
 pub use row_defaults::{RowDefaults, UserIds};
-pub use stored_user::{Override, OverrideChange, StoredUser};
+pub use stored_user::StoredUser;
 pub use types::Moment;
 pub use users::{USER_FIELDS, UserFilter, UserRecord};
 pub use writer::Writer;
 
+pub use crate::domain::{ImportOutcome, ImportRow, Override, OverrideChange};
 use connection::{AnyConnection, Manager, WriteLock};
 use database::Purpose;
 use diesel::r2d2::{Pool, PooledConnection};

@@ -7,9 +7,8 @@ use super::connection::{AnyConnection, both};
 use super::error::StoreError;
 use super::schema::users;
 use super::types::{Json, Moment};
-use crate::domain::{Entitlements, Version};
+use crate::domain::{Entitlements, Override, Version};
 use diesel::prelude::*;
-use std::fmt;
 
 /// A row as far as write-back, absences and sessions look at it.
 #[derive(Debug, Clone, Queryable, Selectable)]
@@ -89,48 +88,6 @@ pub(super) fn lock(
     }
 }
 
-/// What an operator chooses for a user.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub struct Override {
-    /// The role.
-    pub role: OverrideChange,
-    /// The plan.
-    pub plan: OverrideChange,
-}
-
-/// What happens to a word that an operator may choose.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub enum OverrideChange {
-    /// It stays as it is, chosen or not.
-    #[default]
-    Keep,
-    /// No word is chosen any more.
-    Clear,
-    /// This word is chosen.
-    Set(String),
-}
-
-impl fmt::Display for OverrideChange {
-    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-        formatter.write_str(match self {
-            Self::Keep => "(as it is)",
-            Self::Clear => "(nothing)",
-            Self::Set(word) => word,
-        })
-    }
-}
-
-impl OverrideChange {
-    /// What is chosen afterwards, of what was before.
-    fn after(&self, before: Option<&str>) -> Option<String> {
-        match self {
-            Self::Keep => before.map(str::to_owned),
-            Self::Clear => None,
-            Self::Set(word) => Some(word.clone()),
-        }
-    }
-}
-
 /// Writes an operator's choices, and with them the effective words.
 pub(super) fn set_override(
     connection: &mut AnyConnection,
@@ -139,8 +96,8 @@ pub(super) fn set_override(
     overrides: &Override,
     now: Moment,
 ) -> Result<(), StoreError> {
-    stored.set_role = overrides.role.after(stored.set_role.as_deref());
-    stored.set_plan = overrides.plan.after(stored.set_plan.as_deref());
+    stored.set_role = overrides.role.apply(stored.set_role.as_deref());
+    stored.set_plan = overrides.plan.apply(stored.set_plan.as_deref());
     let (source_role, source_plan) = (stored.source_role.as_deref(), stored.source_plan.as_deref());
     let role = stored.set_role.clone().unwrap_or_else(|| entitlements.roles.effective(source_role));
     let plan = stored.set_plan.clone().unwrap_or_else(|| entitlements.plans.effective(source_plan));

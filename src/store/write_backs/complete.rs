@@ -3,12 +3,13 @@
 
 use super::WriteBackPolicy;
 use super::lease::WriteBackLease;
+use crate::domain::overrides::AnswerAge;
 use crate::domain::write_back::Conflict;
-use crate::domain::{Change, MetadataPatch, Snapshot};
+use crate::domain::{Change, MetadataPatch, Override, Snapshot};
 use crate::store::changes::apply;
 use crate::store::connection::{AnyConnection, both};
 use crate::store::schema::write_backs;
-use crate::store::stored_user::{self, Override, OverrideChange, StoredUser};
+use crate::store::stored_user::{self, StoredUser};
 use crate::store::types::Moment;
 use crate::store::{Store, StoreError};
 use diesel::prelude::*;
@@ -106,22 +107,21 @@ fn hold(
     })
 }
 
-/// Which choices of an operator the provider has taken over. After sending, the row shows the
-/// value, or something later than the answer; after a look, it shows the value. An answer tells of
-/// the choice only where that `stood` when the provider was asked.
+/// Which overrides the answer ends.
 fn acknowledged(
     stored: &StoredUser,
     answer: Option<&(Change, MetadataPatch)>,
-    stood: bool,
+    follows_override: bool,
 ) -> Override {
     let Some((answered, sent)) = answer else {
         return Override::default();
     };
-    let overtaken = stored.version_updated_at > answered.updated_at_ms();
+    let age = AnswerAge {
+        was_overtaken: stored.version_updated_at > answered.updated_at_ms(),
+        follows_override,
+    };
     let ends = |set: &Option<String>, sent: &Option<String>, shown: &Option<String>| {
-        let shows = set == shown;
-        let done = if set == sent { shows || overtaken } else { shows && stood };
-        if set.is_some() && done { OverrideChange::Clear } else { OverrideChange::Keep }
+        age.acknowledge(set.as_deref(), sent.as_deref(), shown.as_deref())
     };
     Override {
         role: ends(&stored.set_role, &sent.role, &stored.source_role),
