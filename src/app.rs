@@ -89,7 +89,7 @@ impl App {
         let workers = workers.map(|sync| Workers::new(sync, &config));
         let webhooks = WebhookReceiver::new(
             config.signing_secrets,
-            Box::new(config.provider.clone()),
+            config.provider.clone(),
             !config.provider.instances.is_empty(),
             ingest.clone(),
             Arc::clone(&metrics),

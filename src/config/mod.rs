@@ -17,7 +17,6 @@ pub use variables::{VARIABLES, Variable, VariableInput};
 
 use crate::access::{Redirects, Tokens};
 use crate::domain::Schedule;
-use crate::provider::Provider as _;
 use crate::provider::clerk::Clerk;
 use crate::provider::clerk::session::SessionSettings;
 use crate::store::{Database, RowDefaults, UserIds};
@@ -128,11 +127,7 @@ impl Config {
 
 impl Config {
     pub fn row_defaults(&self) -> RowDefaults {
-        RowDefaults {
-            source: self.provider.source(),
-            user_ids: self.user_ids,
-            write_back: self.write_back,
-        }
+        RowDefaults { source: Clerk::SOURCE, user_ids: self.user_ids, write_back: self.write_back }
     }
 }
 

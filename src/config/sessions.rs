@@ -3,11 +3,11 @@
 
 use super::loader::Loader;
 use super::provider::{AN_ORIGIN, origin};
-use crate::provider::http::{is_loopback, is_safe};
 use crate::provider::clerk::session::{
     JwksAddress, KeySource, PublicKey, PublishableKey, SessionSettings,
 };
 use crate::provider::clerk::test_keys;
+use crate::provider::http::{is_loopback, is_safe};
 use secrecy::SecretString;
 use url::Url;
 

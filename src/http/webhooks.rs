@@ -39,7 +39,7 @@ pub(super) async fn receive(
 /// Verifies the deliveries of one provider and submits them to ingest.
 pub struct WebhookReceiver {
     secrets: SigningSecrets,
-    provider: Box<dyn Provider>,
+    provider: Provider,
     /// Whether the configuration names the instances; then `provider` ignores events of others.
     instances_known: bool,
     first_instance: OnceLock<String>,
@@ -74,7 +74,7 @@ pub enum WebhookError {
 impl WebhookReceiver {
     pub fn new(
         secrets: SigningSecrets,
-        provider: Box<dyn Provider>,
+        provider: Provider,
         instances_known: bool,
         ingest: Ingest,
         metrics: Arc<Metrics>,

@@ -27,10 +27,10 @@ pub enum ReplayError {
 pub async fn replay(
     ingest: &Ingest,
     store: &Store,
-    provider: &dyn Provider,
+    provider: &Provider,
     message_id: &str,
 ) -> Result<DeliveryOutcome, ReplayError> {
-    let body = store.quarantined_body(provider.source(), message_id.to_owned()).await?;
+    let body = store.quarantined_body(Provider::SOURCE, message_id.to_owned()).await?;
     let Some(body) = body else {
         return Err(ReplayError::NotQuarantined(message_id.to_owned()));
     };

@@ -7,30 +7,18 @@
 
 pub mod clerk;
 mod directory;
-mod export;
 pub(crate) mod http;
 mod json;
 
-// There is one provider, so its redaction and its sessions are all there are.
-pub use clerk::{redaction, session};
+// There is one provider, so what its folder has is all there is.
+pub use clerk::{Clerk as Provider, ExportError, redaction, session};
 
 pub use directory::{
     API_OK, ApiError, ApiFuture, Budget, BudgetError, Call, Directory, ListOrder, ListQuery, Page,
     Position, Priority,
 };
-pub use export::{Export, ExportError};
 
 use crate::domain::{Change, IgnoreReason, QuarantineReason, UnixMillis};
-use crate::webhook::Verified;
-
-pub trait Provider: Send + Sync {
-    /// The name under which this provider's rows are stored.
-    fn source(&self) -> &'static str;
-
-    /// Reads a verified delivery. Pure; never fails: what cannot be understood is
-    /// [`EventEffect::Malformed`], and what is not for us [`EventEffect::Ignored`].
-    fn parse(&self, delivery: &Verified) -> Event;
-}
 
 /// A verified delivery, read as far as it can be understood.
 #[derive(Clone, Debug, PartialEq, Eq)]

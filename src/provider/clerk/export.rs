@@ -8,52 +8,58 @@ use super::payload::{self, PayloadError, UserPayload};
 use super::{Clerk, profile};
 use crate::domain::text::clean;
 use crate::domain::{Origin, Profile, QuarantineReason, Snapshot, SnapshotTimes};
-use crate::provider::{Export, ExportError};
 use serde_json::value::RawValue;
-
-/// The header of the dashboard's table.
-pub(super) const HEADER: &str = "id,first_name,last_name,username,primary_email_address,\
-    primary_phone_number,verified_email_addresses,unverified_email_addresses,\
-    verified_phone_numbers,unverified_phone_numbers,totp_secret,password_digest,password_hasher";
-
-/// The columns that are read. An unverified address is of use only as the primary one, which has a
-/// column of its own.
-pub(super) const COLUMNS: [&str; 8] = [
-    "id",
-    "first_name",
-    "last_name",
-    "username",
-    "primary_email_address",
-    "primary_phone_number",
-    "verified_email_addresses",
-    "verified_phone_numbers",
-];
-
-/// The columns that tell the table from others that have ids.
-const NEEDED: [&str; 2] = ["id", "primary_email_address"];
 
 const PREFIX: &str = "user_";
 
 /// In bytes: a request could not name a longer id.
 const LONGEST_ID: usize = 255;
 
-impl Export for Clerk {
-    fn header(&self) -> &'static str {
-        HEADER
-    }
+/// Why a record is no user.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum ExportError {
+    #[error("it is no JSON object")]
+    NoObject,
+    #[error("the user has no id")]
+    NoId,
+    #[error("the user's id is not one of the provider's, `user_…`")]
+    ForeignId,
+    #[error("an id is longer than 255 bytes, or holds blanks or control characters")]
+    UnusableId,
+    #[error("{0} has a value of the wrong type")]
+    WrongType(String),
+    #[error("{0} is a time out of range")]
+    OutOfRange(String),
+}
 
-    fn columns(&self) -> &'static [&'static str] {
-        &COLUMNS
-    }
+impl Clerk {
+    /// The header of the dashboard's table, for an error about a file without it.
+    pub const EXPORT_HEADER: &str = "id,first_name,last_name,username,primary_email_address,\
+        primary_phone_number,verified_email_addresses,unverified_email_addresses,\
+        verified_phone_numbers,unverified_phone_numbers,totp_secret,password_digest,password_hasher";
 
-    fn needed_columns(&self) -> &'static [&'static str] {
-        &NEEDED
-    }
+    /// The columns that are read. An unverified address is of use only as the primary one, which has
+    /// a column of its own.
+    pub const EXPORT_COLUMNS: [&str; 8] = [
+        "id",
+        "first_name",
+        "last_name",
+        "username",
+        "primary_email_address",
+        "primary_phone_number",
+        "verified_email_addresses",
+        "verified_phone_numbers",
+    ];
 
-    fn of_row(&self, cells: Vec<Option<String>>) -> Result<Snapshot, ExportError> {
+    /// The columns that tell the table from others that have ids.
+    pub const REQUIRED_COLUMNS: [&str; 2] = ["id", "primary_email_address"];
+
+    /// Reads a row: its cells in the order of [`Self::EXPORT_COLUMNS`], `None` for a column that the
+    /// table lacks.
+    pub fn of_row(&self, cells: Vec<Option<String>>) -> Result<Snapshot, ExportError> {
         let mut cells = cells.into_iter().map(clean);
         let mut cell = || cells.next().flatten();
-        // In the order of `COLUMNS`.
+        // In the order of `EXPORT_COLUMNS`.
         let id = identifier(cell().as_deref())?;
         let (first_name, last_name, username) = (cell(), cell(), cell());
         let (email, phone) = (cell(), cell());
@@ -71,7 +77,8 @@ impl Export for Clerk {
         Ok(self.imported(id, known))
     }
 
-    fn of_object(&self, json: &[u8]) -> Result<Snapshot, ExportError> {
+    /// Reads a user in the JSON of the Backend API.
+    pub fn of_object(&self, json: &[u8]) -> Result<Snapshot, ExportError> {
         let raw: &RawValue = serde_json::from_slice(json).map_err(|_| ExportError::NoObject)?;
         let user: UserPayload<'_> = payload::whole(raw)?;
         let id = identifier(user.id.as_deref())?;
@@ -85,12 +92,11 @@ impl Export for Clerk {
         Ok(Snapshot { last_sign_in_at, ..self.imported(id, known) })
     }
 
-    fn of_id(&self, external_id: &str) -> Result<Snapshot, ExportError> {
+    /// The user of which only the provider's id is known.
+    pub fn of_id(&self, external_id: &str) -> Result<Snapshot, ExportError> {
         Ok(self.imported(identifier(Some(external_id))?, Profile::unknown()))
     }
-}
 
-impl Clerk {
     fn imported(&self, external_id: String, profile: Profile) -> Snapshot {
         let never = SnapshotTimes { updated_at: None, seen_at: None, last_sign_in_at: None };
         Snapshot::new(external_id, profile, Origin::Import, never, &self.entitlements)

@@ -16,12 +16,13 @@ pub mod redaction;
 pub mod session;
 pub mod test_keys;
 
-use super::{Event, EventEffect, Provider};
+use super::{Event, EventEffect};
 use crate::domain::{
     Change, Entitlements, IgnoreReason, MetadataNames, Origin, QuarantineReason, Snapshot,
     SnapshotTimes, UnixMillis, text,
 };
 use crate::webhook::Verified;
+pub use export::ExportError;
 use payload::{DeletedPayload, Envelope, PayloadError, UserPayload};
 
 /// How Clerk's users are read: what configuration says of instances, roles, plans and metadata.
@@ -37,12 +38,15 @@ pub struct Clerk {
 /// The longest event type that is recorded; longer ones are cut.
 const LONGEST_TYPE_CHARACTERS: usize = 100;
 
-impl Provider for Clerk {
-    fn source(&self) -> &'static str {
-        "clerk"
-    }
+const NOT_OURS: EventEffect = EventEffect::Ignored(IgnoreReason::EventType);
 
-    fn parse(&self, delivery: &Verified) -> Event {
+impl Clerk {
+    /// The name under which rows of this provider are stored.
+    pub const SOURCE: &str = "clerk";
+
+    /// Reads a verified delivery. What cannot be understood is [`EventEffect::Malformed`], what is not
+    /// about users [`EventEffect::Ignored`].
+    pub fn parse(&self, delivery: &Verified) -> Event {
         let mut event =
             Event { event_type: String::new(), sent_at: None, instance: None, effect: NOT_OURS };
         event.effect = self
@@ -50,11 +54,7 @@ impl Provider for Clerk {
             .unwrap_or_else(|fault| EventEffect::Malformed(fault.reason, fault.path));
         event
     }
-}
 
-const NOT_OURS: EventEffect = EventEffect::Ignored(IgnoreReason::EventType);
-
-impl Clerk {
     /// Sets the fields of `event` as soon as each is known, so that an error keeps those before it,
     /// and returns the effect.
     fn read(&self, body: &[u8], event: &mut Event) -> Result<EventEffect, PayloadError> {

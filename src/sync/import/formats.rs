@@ -3,7 +3,7 @@
 use super::cells::{cells, text};
 use super::records::Record;
 use super::{BadLine, ImportError};
-use crate::provider::Export;
+use crate::provider::Provider;
 use crate::store::ImportRow;
 
 /// How users stand in a file.
@@ -53,7 +53,6 @@ impl FileLayout {
         first: &Record,
         asked: Option<ImportFormat>,
         ids_from_external_id: bool,
-        export: &dyn Export,
     ) -> Result<Self, ImportError> {
         let begins = |with: &[u8]| first.bytes.trim_ascii_start().starts_with(with);
         if first.bytes.starts_with(b"\xff\xfe") || first.bytes.starts_with(b"\xfe\xff") {
@@ -69,8 +68,8 @@ impl FileLayout {
         let names: Vec<String> = names.unwrap_or_default();
         let names: Vec<&str> = names.iter().map(|name| name.trim()).collect();
         let found = Self::pairs(&names).filter(|_| asked != Some(ImportFormat::Csv));
-        let table = || Self::table(&names, export).filter(|_| asked != Some(ImportFormat::Pairs));
-        let unknown = || ImportError::UnknownBeginning { header: export.header() };
+        let table = || Self::table(&names).filter(|_| asked != Some(ImportFormat::Pairs));
+        let unknown = || ImportError::UnknownBeginning { header: Provider::EXPORT_HEADER };
         let found = found.or_else(table).ok_or_else(unknown)?;
         if ids_from_external_id { Err(ImportError::NoExternalIds) } else { Ok(found) }
     }
@@ -88,9 +87,9 @@ impl FileLayout {
         }
     }
 
-    fn table(names: &[&str], export: &dyn Export) -> Option<Self> {
-        let needed = export.needed_columns().iter().all(|column| names.contains(column));
-        let columns = export.columns();
+    fn table(names: &[&str]) -> Option<Self> {
+        let needed = Provider::REQUIRED_COLUMNS.iter().all(|column| names.contains(column));
+        let columns = Provider::EXPORT_COLUMNS;
         let place = |name: &&str| columns.iter().position(|column| column == name);
         needed.then(|| Self::Table(names.iter().map(place).collect()))
     }
@@ -118,7 +117,7 @@ impl FileLayout {
     pub(super) fn import_row(
         &self,
         record: &Record,
-        export: &dyn Export,
+        export: &Provider,
     ) -> Result<ImportRow, BadLine> {
         if let Some(fault) = &record.fault {
             return Err(fault.clone());
@@ -129,7 +128,7 @@ impl FileLayout {
         match self {
             Self::Table(places) => {
                 expect_columns(&record.bytes, places.len())?;
-                let mut wanted = vec![None; export.columns().len()];
+                let mut wanted = vec![None; Provider::EXPORT_COLUMNS.len()];
                 for (cell, place) in cells(&record.bytes).zip(places) {
                     if let Some(slot) = place.and_then(|place| wanted.get_mut(place)) {
                         *slot = Some(text(cell)?);

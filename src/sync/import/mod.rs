@@ -20,7 +20,7 @@ pub use fault::{BadLine, ImportError};
 pub use formats::ImportFormat;
 
 use super::now;
-use crate::provider::Export;
+use crate::provider::Provider;
 use crate::store::{RowDefaults, Store};
 use batch::{ImportBatch, ImportTarget, LineOutcome};
 use formats::FileLayout;
@@ -35,7 +35,7 @@ pub struct Import<'a> {
     /// What holds for every row.
     pub defaults: RowDefaults,
     /// The provider whose users they are.
-    pub export: &'a dyn Export,
+    pub export: &'a Provider,
     /// What the file holds; told by its beginning where this is left open.
     pub format: Option<ImportFormat>,
     /// Whether the provider's field for an id of the application's is the row's id.
@@ -79,9 +79,9 @@ impl Import<'_> {
     ) -> Result<(), ImportError> {
         let mut records = Records::new(input);
         let first = records.first().map_err(|error| ImportError::Read { line: 1, error })?;
-        let header = self.export.header();
+        let header = Provider::EXPORT_HEADER;
         let first = first.ok_or(ImportError::Empty { header })?;
-        let layout = FileLayout::of(first, self.format, self.ids_from_external_id, self.export)?;
+        let layout = FileLayout::of(first, self.format, self.ids_from_external_id)?;
         observer.format(layout.format());
         if !layout.has_header() {
             records.put_back();

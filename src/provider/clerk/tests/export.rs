@@ -2,8 +2,7 @@
 
 use super::clerk;
 use crate::domain::{AbsenceBaseline, Snapshot, Status, UnixMillis, Version};
-use crate::provider::clerk::export::{COLUMNS, HEADER};
-use crate::provider::{Export as _, ExportError};
+use crate::provider::{ExportError, Provider};
 
 /// A row with these cells, the others empty.
 fn row(cells: &[(&str, &str)]) -> Result<Snapshot, ExportError> {
@@ -11,7 +10,7 @@ fn row(cells: &[(&str, &str)]) -> Result<Snapshot, ExportError> {
         let given = cells.iter().find(|(name, _)| name == column);
         Some(given.map_or(String::new(), |(_, text)| (*text).to_owned()))
     };
-    clerk(&[]).of_row(COLUMNS.iter().map(cell).collect())
+    clerk(&[]).of_row(Provider::EXPORT_COLUMNS.iter().map(cell).collect())
 }
 
 /// The email address of a row, and whether it is verified.
@@ -64,7 +63,7 @@ fn trap_12_without_a_primary_address_only_a_verified_one_will_do() {
 
 #[test]
 fn columns_that_a_table_lacks_are_empty() {
-    let mut cells = vec![None; COLUMNS.len()];
+    let mut cells = vec![None; Provider::EXPORT_COLUMNS.len()];
     cells[0] = Some("user_1".to_owned());
     assert_eq!(clerk(&[]).of_row(cells), clerk(&[]).of_id("user_1"));
     assert_eq!(clerk(&[]).of_row(Vec::new()), Err(ExportError::NoId));
@@ -73,10 +72,14 @@ fn columns_that_a_table_lacks_are_empty() {
 #[test]
 fn no_secret_column_is_read() {
     for column in ["totp_secret", "password_digest", "password_hasher"] {
-        assert!(!COLUMNS.contains(&column), "{column}");
-        assert!(HEADER.split(',').any(|name| name == column), "{column}");
+        assert!(!Provider::EXPORT_COLUMNS.contains(&column), "{column}");
+        assert!(Provider::EXPORT_HEADER.split(',').any(|name| name == column), "{column}");
     }
-    assert!(COLUMNS.iter().all(|column| HEADER.split(',').any(|name| name == *column)));
+    assert!(
+        Provider::EXPORT_COLUMNS
+            .iter()
+            .all(|column| Provider::EXPORT_HEADER.split(',').any(|name| name == *column))
+    );
 }
 
 #[test]

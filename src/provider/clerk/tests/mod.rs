@@ -8,7 +8,7 @@ use crate::domain::{
     AllowedValues, Change, EntitlementName, Entitlements, IgnoreReason, MetadataNames,
     QuarantineReason, Snapshot,
 };
-use crate::provider::{Event, EventEffect, Provider as _};
+use crate::provider::{Event, EventEffect};
 use crate::webhook::Verified;
 
 pub(super) fn clerk(instances: &[&str]) -> Clerk {

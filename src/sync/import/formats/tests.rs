@@ -2,7 +2,7 @@
 
 use super::{BadLine, FileLayout, ImportError, ImportFormat};
 use crate::config::{Config, ConfigSource, Requirement};
-use crate::provider::{Export, ExportError};
+use crate::provider::{ExportError, Provider};
 use crate::store::ImportRow;
 use crate::sync::import::records::Record;
 
@@ -10,7 +10,7 @@ const HEADER: &str = "id,first_name,last_name,username,primary_email_address,\
     primary_phone_number,verified_email_addresses,unverified_email_addresses,\
     verified_phone_numbers,unverified_phone_numbers,totp_secret,password_digest,password_hasher";
 
-fn provider() -> impl Export {
+fn provider() -> Provider {
     Config::load(&ConfigSource::default(), Requirement::Nothing).unwrap().provider
 }
 
@@ -19,16 +19,16 @@ fn record(bytes: impl AsRef<[u8]>) -> Record {
 }
 
 fn begins(first: &str, asked: Option<ImportFormat>) -> Result<ImportFormat, ImportError> {
-    FileLayout::of(&record(first), asked, false, &provider()).map(|layout| layout.format())
+    FileLayout::of(&record(first), asked, false).map(|layout| layout.format())
 }
 
 fn read(first: &str, line: &str) -> Result<ImportRow, BadLine> {
-    let layout = FileLayout::of(&record(first), None, false, &provider()).unwrap();
+    let layout = FileLayout::of(&record(first), None, false).unwrap();
     layout.import_row(&record(line), &provider())
 }
 
 fn with_external_ids(line: &str) -> Result<Option<String>, BadLine> {
-    let layout = FileLayout::of(&record("{"), None, true, &provider()).unwrap();
+    let layout = FileLayout::of(&record("{"), None, true).unwrap();
     layout.import_row(&record(line), &provider()).map(|import_row| import_row.id)
 }
 
@@ -60,7 +60,7 @@ fn what_begins_otherwise_is_refused_with_what_is_expected() {
         }
     }
     assert!(matches!(begins("[{", None), Err(ImportError::JsonArray)));
-    let utf16 = FileLayout::of(&record(b"\xff\xfei\0d\0"), None, false, &provider());
+    let utf16 = FileLayout::of(&record(b"\xff\xfei\0d\0"), None, false);
     assert!(matches!(utf16, Err(ImportError::Utf16)));
 }
 
@@ -78,7 +78,7 @@ fn a_named_format_is_not_overruled_by_the_beginning() {
 #[test]
 fn only_objects_have_a_field_for_the_rows_id() {
     for first in [HEADER, "id,external_id"] {
-        let layout = FileLayout::of(&record(first), None, true, &provider());
+        let layout = FileLayout::of(&record(first), None, true);
         assert!(matches!(layout, Err(ImportError::NoExternalIds)), "{first}");
     }
     assert_eq!(with_external_ids(r#"{"id":"user_1","external_id":" 42 "}"#), Ok(Some("42".into())));
@@ -124,7 +124,7 @@ fn every_fault_of_a_pair_is_told() {
     assert_eq!(pair("user_1,42"), Err(ExportError::ForeignId.into()));
     assert_eq!(pair("4\u{0}2,user_1"), Err(BadLine::Nul));
     assert_eq!(pair("\"42\" ,user_1"), Err(BadLine::Quotes));
-    let layout = FileLayout::of(&record("id,external_id"), None, false, &provider()).unwrap();
+    let layout = FileLayout::of(&record("id,external_id"), None, false).unwrap();
     let read = |bytes: &[u8]| layout.import_row(&record(bytes), &provider()).map(drop);
     assert_eq!(read(b"\xff,user_1"), Err(BadLine::NotUtf8));
     let long = Record { fault: Some(BadLine::TooLong), ..record("42,user_1") };
@@ -134,7 +134,7 @@ fn every_fault_of_a_pair_is_told() {
 #[test]
 fn a_column_that_is_not_read_may_hold_anything_but_must_be_there() {
     let header = "id,primary_email_address,password_digest";
-    let layout = FileLayout::of(&record(header), None, false, &provider()).unwrap();
+    let layout = FileLayout::of(&record(header), None, false).unwrap();
     let read = |bytes: &[u8]| layout.import_row(&record(bytes), &provider()).map(drop);
     assert_eq!(read(b"user_1,a@x,\"torn\"\xff"), Ok(()));
     assert_eq!(read(b"user_1,a@x"), Err(BadLine::Columns { found: 2, expected: 3 }));
