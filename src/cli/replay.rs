@@ -6,8 +6,7 @@ use serde_json::json;
 use std::sync::Arc;
 use usersync::config::{Config, Requirement};
 use usersync::domain::Outcome;
-use usersync::ingest::Ingest;
-use usersync::ingest::replay::replay;
+use usersync::ingest::{Ingest, replay};
 use usersync::store::{Store, quarantine::QuarantineRecord};
 use usersync::telemetry::Metrics;
 

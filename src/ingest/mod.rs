@@ -4,16 +4,16 @@
 //! bounded [`queue`] and waited for; one writer thread takes all that is queued, [`merge`]s it,
 //! and commits it through the store ([`commit`]), with no timer: while one batch is being
 //! committed the next one gathers. Nothing is answered before it is durable. What cannot be
-//! applied goes to the [`quarantine`]; [`housekeeping`] drops what has had its time; a
-//! [`replay`] tries anew what was kept.
+//! applied goes to the [`quarantine`], and a [`replay`] tries it anew; the [`writer`] also drops what has
+//! had its time.
 
 mod commit;
-mod housekeeping;
 mod merge;
 mod quarantine;
 mod queue;
-pub mod replay;
 mod writer;
+
+pub use quarantine::{ReplayError, replay};
 
 use crate::domain::Outcome;
 use crate::provider::Event;

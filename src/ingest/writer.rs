@@ -1,8 +1,9 @@
 //! The writer thread: takes what is queued, settles it, and tidies up in between.
 
 use super::Unavailable;
-use super::commit::{Committer, SAME_OUTAGE};
+use super::commit::{Committer, SAME_OUTAGE, now};
 use super::queue::{NextBatch, Queue};
+use crate::store::Moment;
 use std::sync::Arc;
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
@@ -16,6 +17,18 @@ const RETENTION_INTERVAL: Duration = Duration::from_secs(60);
 /// How soon a log that could not be emptied is tried again: an open reader prevents it, and
 /// readers of ours last milliseconds.
 const TRUNCATE_RETRY: Duration = Duration::from_millis(50);
+
+/// How long a quarantined body is kept.
+const QUARANTINE_DAYS: i64 = 30;
+
+/// How long it is remembered that a user was not found at the provider.
+const ABSENCE_DAYS: i64 = 30;
+
+/// How long a message id, or a job, is remembered: longer than a sender retries (28 h), and than its
+/// dashboard keeps messages for a manual replay.
+const EVENT_DAYS: i64 = 90;
+
+const MILLISECONDS_A_DAY: i64 = 24 * 60 * 60 * 1000;
 
 pub(super) fn spawn(queue: Arc<Queue>, committer: Committer) -> std::io::Result<JoinHandle<()>> {
     std::thread::Builder::new().name("usersync-writer".into()).spawn(move || run(&queue, committer))
@@ -72,5 +85,34 @@ fn run(queue: &Queue, mut committer: Committer) {
 fn reject_queue(queue: &Queue, committer: &Committer) {
     while let NextBatch::Ready(batch) = queue.take(usize::MAX, Duration::ZERO) {
         committer.reject_all(batch, SAME_OUTAGE);
+    }
+}
+
+impl Committer {
+    /// Drops what has had its time. Returns whether there may be more.
+    pub(super) fn run_retention(&mut self) -> bool {
+        let days = |days: i64| {
+            Moment::from_millis(now().timestamp().as_millisecond() - days * MILLISECONDS_A_DAY)
+        };
+        let (Some(oldest_body), Some(oldest_absence), Some(oldest_event)) =
+            (days(QUARANTINE_DAYS), days(ABSENCE_DAYS), days(EVENT_DAYS))
+        else {
+            return false;
+        };
+        match self.writer.run_retention(oldest_body, oldest_absence, oldest_event) {
+            Ok(0) => false,
+            Ok(dropped) => {
+                self.writer.mark_wal_dirty();
+                tracing::info!(
+                    dropped,
+                    "dropped quarantined bodies, message ids, jobs and notes past their time"
+                );
+                true
+            }
+            Err(error) => {
+                tracing::warn!("housekeeping failed and is tried again in a minute: {error}");
+                false
+            }
+        }
     }
 }

@@ -7,8 +7,7 @@ use crate::support::{
 };
 use serde_json::Value;
 use std::sync::Arc;
-use usersync::ingest::Ingest;
-use usersync::ingest::replay::{ReplayError, replay};
+use usersync::ingest::{Ingest, ReplayError, replay};
 use usersync::store::Store;
 use usersync::telemetry::Metrics;
 

@@ -3,7 +3,7 @@
 //! as of then: so no older event in flight can undo it, and the echo finds nothing to do (traps
 //! 26, 27 and 31).
 
-use super::pauses::{LONGEST_PAUSE, SHORTEST_PAUSE};
+use super::worker::{LONGEST_PAUSE, SHORTEST_PAUSE};
 use crate::domain::MetadataPatch;
 use crate::provider::{ApiError, Priority};
 use crate::store::budget::WINDOW;

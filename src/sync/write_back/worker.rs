@@ -1,18 +1,11 @@
-//! The provider is told our id, the role, and a plan that was set here.
-//!
-//! A worker, on every replica, leases write-backs that are due; the sign-in sync leases that
-//! of one user. Those who are next are looked at together ([`ahead`]). Whoever holds the lease tells the provider what it lacks ([`push`]), and the
-//! worker pauses where nobody gets an answer ([`pauses`]).
+//! The worker of write-backs, on every replica.
 
-mod ahead;
-mod pauses;
-mod push;
-
-use super::{InstanceError, SyncService};
-use crate::provider::Priority;
+use super::LEASE;
+use super::push::{PushOutcome, is_recently_seen};
+use crate::provider::{ApiError, ListQuery, Priority};
 use crate::store::write_backs::WriteBackLease;
-use ahead::Prefetch;
-use pauses::WorkerPace;
+use crate::sync::{InstanceError, SyncError, SyncService};
+use crate::telemetry::Throttle;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 use tokio::sync::watch;
@@ -21,36 +14,91 @@ use tokio::task::JoinSet;
 /// How many write-backs one replica has under way at most.
 const AT_ONCE: usize = 8;
 
-/// How long a lease lasts: a worker that died is followed by another one after this time.
-const LEASE: Duration = Duration::from_secs(20);
-
 /// How often the worker looks for something due that nobody told it of.
 const POLL_INTERVAL: Duration = Duration::from_secs(1);
 
 /// How long notes gather before the worker looks: in a burst of sign-ups each commit makes some.
 const BURST_DELAY: Duration = Duration::from_millis(50);
 
-/// How often a person's request looks whether a worker has told the provider.
-const WORKER_POLL_INTERVAL: Duration = Duration::from_millis(20);
-
 /// How long what is under way may take once the service stops.
 const STOP_WITHIN: Duration = Duration::from_secs(5);
 
-/// The words with which the lease of a write-back can end.
-pub const WRITE_BACK_OUTCOMES: [&str; 12] = [
-    "done",
-    "conflict",
-    "held_back",
-    "rejected",
-    "protocol",
-    "rate_limited",
-    "unavailable",
-    "unauthorized",
-    "again",
-    "lost",
-    "slow",
-    "database",
-];
+/// How many users are looked at ahead: so few that all are told before they are old again, even on the
+/// budget of a development instance.
+const AHEAD: u16 = 50;
+
+/// Fewer are not worth a call.
+const WORTH_IT: usize = 5;
+
+/// The pauses of a worker whose provider does not answer.
+pub(super) const SHORTEST_PAUSE: Duration = Duration::from_secs(1);
+pub(super) const LONGEST_PAUSE: Duration = Duration::from_secs(30);
+
+/// How many write-backs are claimed before it is looked ahead again.
+#[derive(Default)]
+pub(super) struct Prefetch {
+    left: usize,
+}
+
+impl Prefetch {
+    /// So many were claimed.
+    pub(super) fn record_claimed(&mut self, claimed: usize) {
+        self.left = self.left.saturating_sub(claimed);
+    }
+}
+
+/// When the worker goes on, after the provider or the database did not answer.
+#[derive(Default)]
+pub(super) struct WorkerPace {
+    length: Duration,
+    until: Option<Instant>,
+    log_throttle: Throttle,
+    /// By so many fewer write-backs are under way than could be.
+    fewer: usize,
+}
+
+impl WorkerPace {
+    pub(super) fn left(&self) -> Duration {
+        self.until.map_or(Duration::ZERO, |until| until.saturating_duration_since(Instant::now()))
+    }
+
+    pub(super) fn are_over(&self) -> bool {
+        self.left().is_zero()
+    }
+
+    /// How many write-backs may be under way.
+    pub(super) fn at_once(&self) -> usize {
+        AT_ONCE - self.fewer
+    }
+
+    /// Learns from how a lease ended. Those that are not done in time stand in each other's way,
+    /// as where the budget is small.
+    pub(super) fn record(&mut self, outcome: Option<&PushOutcome>) {
+        match outcome {
+            Some(PushOutcome::NotNow(error)) => self.lengthen(error),
+            Some(PushOutcome::Finished("done" | "conflict")) => {
+                self.length = Duration::ZERO;
+                self.fewer = self.fewer.saturating_sub(1);
+            }
+            Some(PushOutcome::Finished("slow")) => {
+                self.fewer = AT_ONCE - self.at_once().div_ceil(2);
+            }
+            _ => {}
+        }
+    }
+
+    /// Everybody who is under way fails alike: that is one failure.
+    pub(super) fn lengthen(&mut self, why: &dyn std::fmt::Display) {
+        if !self.are_over() {
+            return;
+        }
+        self.length = (self.length * 2).clamp(SHORTEST_PAUSE, LONGEST_PAUSE);
+        self.until = Some(Instant::now() + self.length);
+        if let Some(suppressed) = self.log_throttle.pass(Instant::now()) {
+            tracing::error!(suppressed, "write-backs wait: {why}");
+        }
+    }
+}
 
 impl SyncService {
     /// Writes back what is due until `stopping` turns true, then finishes what is under way.
@@ -86,41 +134,6 @@ impl SyncService {
     async fn wait_for_wake(&self) {
         self.wake.notified().await;
         tokio::time::sleep(BURST_DELAY).await;
-    }
-
-    /// Tries the write-back of one user, for so long at most; it goes on where that is too short.
-    pub(super) async fn push_with_timeout(self: &Arc<Self>, external_id: &str, patience: Duration) {
-        let sync = Arc::clone(self);
-        let external_id = external_id.to_owned();
-        let try_it = tokio::spawn(async move {
-            if sync.instance.failed_recently() || !sync.is_due(&external_id).await {
-                return;
-            }
-            let proof = sync.instance.verify(Priority::Interactive);
-            if matches!(tokio::time::timeout(patience, proof).await, Ok(Ok(()))) {
-                sync.push_now(external_id, patience).await;
-            }
-        });
-        tokio::time::timeout(patience, try_it).await.ok();
-    }
-
-    /// Tells the provider about one user, or waits while a worker does.
-    async fn push_now(&self, external_id: String, patience: Duration) {
-        let started = Instant::now();
-        let (source, only) = (self.source(), Some(external_id.clone()));
-        let claims = self.store.claim_write_backs(source, only, 1, LEASE).await;
-        if let Some(claim) = claims.unwrap_or_default().pop() {
-            // What comes to nothing now is the worker's.
-            self.push(claim, Priority::Interactive).await;
-            return;
-        }
-        while started.elapsed() < patience && self.is_due(&external_id).await {
-            tokio::time::sleep(WORKER_POLL_INTERVAL).await;
-        }
-    }
-
-    async fn is_due(&self, external_id: &str) -> bool {
-        self.store.is_write_back_due(self.source(), external_id.to_owned()).await.unwrap_or(false)
     }
 
     /// Leases up to `free` write-backs that are due.
@@ -166,5 +179,27 @@ impl SyncService {
         let claims = self.store.claim_write_backs(source, None, most, LEASE).await?;
         ahead.record_claimed(claims.len());
         Ok(claims)
+    }
+
+    /// Brings the snapshots of those who are next up to date, where many of them are old.
+    pub(super) async fn prefetch(&self, ahead: &mut Prefetch) -> Result<(), SyncError> {
+        if ahead.left > 0 {
+            return Ok(());
+        }
+        let source = self.source();
+        let next = self.store.next_write_backs(source, i64::from(AHEAD)).await?;
+        ahead.left = next.len();
+        let old = next.into_iter().filter(|subject| !is_recently_seen(subject));
+        let ids: Vec<String> = old.map(|subject| subject.external_id).collect();
+        if ids.len() < WORTH_IT {
+            return Ok(());
+        }
+        let query = ListQuery { ids, limit: AHEAD, ..ListQuery::default() };
+        match self.directory.users(&query, Priority::Background).await {
+            Ok(page) => Ok(self.apply_some(page.users).await?),
+            // One by one they can be asked for all the same.
+            Err(ApiError::NotFound | ApiError::Rejected { .. } | ApiError::Protocol(_)) => Ok(()),
+            Err(error) => Err(error.into()),
+        }
     }
 }

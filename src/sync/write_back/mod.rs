@@ -1,0 +1,72 @@
+//! Write-back: our id, the role and an overridden plan are written to the provider's metadata.
+//!
+//! [`worker`] leases write-backs that are due, on every replica; the sign-in sync pushes that of one
+//! user at once. [`push`] is what happens under such a lease. Nothing here decides what to write: the
+//! plan is the domain's, and is made anew from the row under each lease.
+
+mod push;
+mod worker;
+
+use super::SyncService;
+use crate::provider::Priority;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+/// How long a lease lasts: a worker that died is followed by another one after this time.
+const LEASE: Duration = Duration::from_secs(20);
+
+/// How often a person's request looks whether a worker has told the provider.
+const WORKER_POLL_INTERVAL: Duration = Duration::from_millis(20);
+
+/// The words with which the lease of a write-back can end.
+pub const WRITE_BACK_OUTCOMES: [&str; 12] = [
+    "done",
+    "conflict",
+    "held_back",
+    "rejected",
+    "protocol",
+    "rate_limited",
+    "unavailable",
+    "unauthorized",
+    "again",
+    "lost",
+    "slow",
+    "database",
+];
+
+impl SyncService {
+    /// Tries the write-back of one user, for so long at most; it goes on where that is too short.
+    pub(super) async fn push_with_timeout(self: &Arc<Self>, external_id: &str, patience: Duration) {
+        let sync = Arc::clone(self);
+        let external_id = external_id.to_owned();
+        let try_it = tokio::spawn(async move {
+            if sync.instance.failed_recently() || !sync.is_due(&external_id).await {
+                return;
+            }
+            let proof = sync.instance.verify(Priority::Interactive);
+            if matches!(tokio::time::timeout(patience, proof).await, Ok(Ok(()))) {
+                sync.push_now(external_id, patience).await;
+            }
+        });
+        tokio::time::timeout(patience, try_it).await.ok();
+    }
+
+    /// Tells the provider about one user, or waits while a worker does.
+    async fn push_now(&self, external_id: String, patience: Duration) {
+        let started = Instant::now();
+        let (source, only) = (self.source(), Some(external_id.clone()));
+        let claims = self.store.claim_write_backs(source, only, 1, LEASE).await;
+        if let Some(claim) = claims.unwrap_or_default().pop() {
+            // What comes to nothing now is the worker's.
+            self.push(claim, Priority::Interactive).await;
+            return;
+        }
+        while started.elapsed() < patience && self.is_due(&external_id).await {
+            tokio::time::sleep(WORKER_POLL_INTERVAL).await;
+        }
+    }
+
+    async fn is_due(&self, external_id: &str) -> bool {
+        self.store.is_write_back_due(self.source(), external_id.to_owned()).await.unwrap_or(false)
+    }
+}
