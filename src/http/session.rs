@@ -5,9 +5,10 @@
 
 use super::{AppState, Problem, now};
 use crate::domain::UnixMillis;
+use crate::provider::ApiError;
 use crate::provider::session::{Session, TokenError};
 use crate::store::UserRecord;
-use crate::sync::SignInSyncError;
+use crate::sync::SyncError;
 use actix_web::HttpRequest;
 use actix_web::http::header::{AUTHORIZATION, COOKIE, HeaderValue};
 use actix_web::http::{Method, StatusCode};
@@ -48,7 +49,9 @@ pub(super) async fn user_of(
     };
     let created = match (sync.fetch_missing(&session.external_id).await, imported) {
         // An imported row is better than an error.
-        (Err(SignInSyncError::Unavailable(_)), Some(user)) => return Ok((user, false)),
+        (Err(SyncError::Api(error)), Some(user)) if error != ApiError::NotFound => {
+            return Ok((user, false));
+        }
         (fetched, _) => fetched?,
     };
     match admitted(find(state, session).await?)? {
@@ -82,19 +85,19 @@ fn not_synced(detail: &'static str) -> Problem {
     Problem::unavailable("user_not_synced", detail)
 }
 
-impl From<SignInSyncError> for Problem {
-    fn from(error: SignInSyncError) -> Self {
+impl From<SyncError> for Problem {
+    fn from(error: SyncError) -> Self {
         match error {
-            SignInSyncError::Unknown => Self::new(
+            SyncError::Api(ApiError::NotFound) => Self::new(
                 StatusCode::FORBIDDEN,
                 "user_unknown",
                 "the session is valid, but the provider knows no such user (any more)",
             ),
-            SignInSyncError::Unavailable(error) => not_synced(
+            SyncError::Store(error) => error.into(),
+            error => not_synced(
                 "this user's row cannot be brought in step at this moment, because the provider could not be asked; try again",
             )
             .because(format!("the provider could not be asked for a user: {error}")),
-            SignInSyncError::Database(error) => error.into(),
         }
     }
 }

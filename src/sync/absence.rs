@@ -5,7 +5,7 @@
 //! same key must know another live user of ours; and the mass-delete limit holds back what is too much
 //! for one day. Whoever is held back is remembered for the next reconcile.
 
-use super::{InstanceError, SyncError, SyncService, now};
+use super::{SyncError, SyncService, now};
 use crate::domain::AbsenceBaseline;
 use crate::provider::{ApiError, Priority};
 use crate::store::StoredUser;
@@ -121,9 +121,8 @@ impl SyncService {
         priority: Priority,
     ) -> Result<EmptyAttempt, SyncError> {
         let held_back = match self.instance.verify(priority).await {
-            Err(InstanceError::WrongInstance { .. }) => Some("wrong_instance"),
-            Err(InstanceError::Api(error)) => return Err(error.into()),
-            Err(InstanceError::Store(error)) => return Err(error.into()),
+            Err(SyncError::WrongInstance { .. }) => Some("wrong_instance"),
+            Err(error) => return Err(error),
             Ok(()) if self.knows_another(ids, priority).await? => None,
             Ok(()) => Some("nobody_known"),
         };

@@ -6,43 +6,13 @@
 
 use super::SyncError;
 use crate::provider::{ApiError, Directory, Priority};
-use crate::store::{Store, StoreError};
+use crate::store::Store;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 use tokio::sync::OnceCell;
 
 /// How long after a proof that failed nobody's request tries it again.
 const FAILED_FOR: Duration = Duration::from_secs(10);
-
-/// Why the key is not trusted.
-#[derive(Debug, thiserror::Error)]
-pub enum InstanceError {
-    /// The key belongs to another instance.
-    #[error(
-        "wrong_instance: the API key belongs to {found}, this table to {expected}; nothing is written back and nobody is emptied. Set CLERK_SECRET_KEY to a key of that instance"
-    )]
-    WrongInstance {
-        /// What the key belongs to.
-        found: String,
-        /// What it should belong to.
-        expected: String,
-    },
-    /// The provider could not be asked.
-    #[error(transparent)]
-    Api(#[from] ApiError),
-    /// The database could not be asked.
-    #[error(transparent)]
-    Store(#[from] StoreError),
-}
-
-impl From<SyncError> for InstanceError {
-    fn from(error: SyncError) -> Self {
-        match error {
-            SyncError::Api(error) => Self::Api(error),
-            SyncError::Store(error) => Self::Store(error),
-        }
-    }
-}
 
 /// Whether an instance that proves to be right is pinned.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -86,16 +56,12 @@ impl InstanceCheck {
     }
 
     /// Passes where the key is proven, else tries to prove it now.
-    pub(super) async fn verify(&self, priority: Priority) -> Result<(), InstanceError> {
+    pub(super) async fn verify(&self, priority: Priority) -> Result<(), SyncError> {
         self.verify_and(Pin::Yes, priority).await
     }
 
     /// Likewise; whoever changes nothing does not pin the instance either.
-    pub(super) async fn verify_and(
-        &self,
-        pin: Pin,
-        priority: Priority,
-    ) -> Result<(), InstanceError> {
+    pub(super) async fn verify_and(&self, pin: Pin, priority: Priority) -> Result<(), SyncError> {
         let proven = match pin {
             Pin::Yes => {
                 self.verified.get_or_try_init(|| self.compare(pin, priority)).await.copied()
@@ -115,9 +81,9 @@ impl InstanceCheck {
         self.failed_at.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    async fn compare(&self, pin: Pin, priority: Priority) -> Result<(), InstanceError> {
+    async fn compare(&self, pin: Pin, priority: Priority) -> Result<(), SyncError> {
         let found = self.directory.instances(priority).await?;
-        let wrong = |expected: &str| InstanceError::WrongInstance {
+        let wrong = |expected: &str| SyncError::WrongInstance {
             found: if found.is_empty() { "no known instance".into() } else { found.join(", ") },
             expected: expected.to_owned(),
         };
@@ -141,7 +107,7 @@ impl InstanceCheck {
     }
 
     /// Whether the key knows a live user of the table, or there is none to know.
-    async fn knows_our_users(&self, priority: Priority) -> Result<bool, InstanceError> {
+    async fn knows_our_users(&self, priority: Priority) -> Result<bool, SyncError> {
         let samples = self.store.sample_live_users(self.source, Vec::new()).await?;
         for external_id in &samples {
             match self.directory.user(external_id, priority).await {

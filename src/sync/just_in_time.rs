@@ -4,11 +4,10 @@
 //! the provider knows no such user is remembered for a while, which spares the call and never the
 //! look at the table.
 
-use super::refresh::SyncError;
-use super::{SyncService, now};
+use super::{SyncError, SyncService, now};
 use crate::provider::{ApiError, Priority};
+use crate::store::StoredUser;
 use crate::store::batch::UpsertOutcome;
-use crate::store::{StoreError, StoredUser};
 use moka::future::Cache;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -28,20 +27,6 @@ const FRESH_FOR: Duration = Duration::from_secs(60);
 
 /// How long a person waits for a write-back at most.
 const WRITE_BACK_WITHIN: Duration = Duration::from_secs(2);
-
-/// Why there is no row for a valid session.
-#[derive(Clone, Debug, thiserror::Error)]
-pub enum SignInSyncError {
-    /// The provider knows no such user.
-    #[error("the provider knows no such user")]
-    Unknown,
-    /// The provider could not be asked.
-    #[error("{0}")]
-    Unavailable(ApiError),
-    /// The database could not be asked or written.
-    #[error(transparent)]
-    Database(#[from] StoreError),
-}
 
 /// What somebody does without a fetch for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -81,16 +66,13 @@ impl Default for SingleFlight {
 
 impl SyncService {
     /// Fetches a user whose row is missing, or only imported. Returns whether this very call made the row.
-    pub async fn fetch_missing(&self, external_id: &str) -> Result<bool, SignInSyncError> {
+    pub async fn fetch_missing(&self, external_id: &str) -> Result<bool, SyncError> {
         self.fetch_unless(external_id, RowRequirement::AnyRow).await
     }
 
     /// Brings the row of a signed-in user in step unless that was done a moment ago, and tries to
     /// tell the provider what it lacks. Returns whether this very call made the row.
-    pub async fn sync_at_sign_in(
-        self: &Arc<Self>,
-        external_id: &str,
-    ) -> Result<bool, SignInSyncError> {
+    pub async fn sync_at_sign_in(self: &Arc<Self>, external_id: &str) -> Result<bool, SyncError> {
         let created = self.fetch_unless(external_id, RowRequirement::FreshRow).await?;
         if self.policy.defaults.write_back {
             self.push_with_timeout(external_id, WRITE_BACK_WITHIN).await;
@@ -104,7 +86,7 @@ impl SyncService {
         &self,
         external_id: &str,
         wanted: RowRequirement,
-    ) -> Result<bool, SignInSyncError> {
+    ) -> Result<bool, SyncError> {
         let created = AtomicBool::new(false);
         let fetch = async {
             // The table is read within the flight, too: whoever read it before the last one
@@ -128,11 +110,7 @@ impl SyncService {
         };
         let joined =
             self.single_flight.joined.try_get_with((external_id.to_owned(), wanted), fetch).await;
-        match joined.map_err(Arc::unwrap_or_clone) {
-            Ok(()) => Ok(created.into_inner()),
-            Err(SyncError::Api(ApiError::NotFound)) => Err(SignInSyncError::Unknown),
-            Err(SyncError::Api(error)) => Err(SignInSyncError::Unavailable(error)),
-            Err(SyncError::Store(error)) => Err(SignInSyncError::Database(error)),
-        }
+        joined.map_err(Arc::unwrap_or_clone)?;
+        Ok(created.into_inner())
     }
 }

@@ -15,6 +15,7 @@
 
 mod absence;
 mod budget;
+mod error;
 pub mod import;
 mod instance;
 pub mod jobs;
@@ -25,9 +26,7 @@ mod watch;
 mod write_back;
 
 pub use budget::{SharedBudget, Unbounded};
-pub use instance::InstanceError;
-pub use just_in_time::SignInSyncError;
-pub use refresh::SyncError;
+pub use error::SyncError;
 pub use resync::{ResyncOutcome, ResyncResult};
 pub use write_back::WRITE_BACK_OUTCOMES;
 

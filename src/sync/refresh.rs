@@ -1,21 +1,10 @@
 //! One user is fetched, and what came is applied.
 
-use super::{SyncService, now};
+use super::{SyncError, SyncService, now};
 use crate::domain::{Change, Snapshot};
-use crate::provider::{ApiError, Priority};
+use crate::provider::Priority;
 use crate::store::StoreError;
 use crate::store::batch::UserResult;
-
-/// Why a user could not be brought in step.
-#[derive(Clone, Debug, thiserror::Error)]
-pub enum SyncError {
-    /// The provider did not give the user.
-    #[error(transparent)]
-    Api(#[from] ApiError),
-    /// The database did not take the user.
-    #[error(transparent)]
-    Store(#[from] StoreError),
-}
 
 impl SyncService {
     /// Fetches a user and applies what came.

@@ -7,7 +7,6 @@ use super::absence::AbsenceOutcome;
 use super::{SyncError, SyncService, now};
 use crate::domain::{Change, Snapshot};
 use crate::provider::{ApiError, Priority};
-use crate::store::StoreError;
 use crate::store::batch::UpsertOutcome;
 use serde::Serialize;
 use std::collections::{BTreeMap, HashMap};
@@ -64,7 +63,7 @@ impl SyncService {
         self: &Arc<Self>,
         ids: Vec<String>,
         take_over: bool,
-    ) -> Result<Vec<ResyncResult>, StoreError> {
+    ) -> Result<Vec<ResyncResult>, SyncError> {
         let mut external_ids = Vec::with_capacity(ids.len());
         for id in ids {
             let found = self.store.find_user(id.clone()).await?;
@@ -108,7 +107,7 @@ impl SyncService {
     async fn apply_fetched(
         &self,
         fetched: &mut BTreeMap<String, FetchResult>,
-    ) -> Result<HashMap<String, ResyncResult>, StoreError> {
+    ) -> Result<HashMap<String, ResyncResult>, SyncError> {
         let came: BTreeMap<&String, &Snapshot> =
             fetched.iter().filter_map(|(id, user)| Some((id, user.as_ref().ok()?))).collect();
         let changes: Vec<Change> =
@@ -128,7 +127,7 @@ impl SyncService {
         &self,
         fetched: &BTreeMap<String, FetchResult>,
         results: &mut HashMap<String, ResyncResult>,
-    ) -> Result<(), StoreError> {
+    ) -> Result<(), SyncError> {
         let missing: Vec<String> = fetched
             .iter()
             .filter(|(_, user)| matches!(user, Err(ApiError::NotFound)))
@@ -140,7 +139,7 @@ impl SyncService {
                 tracing::warn!(code = error.code(), "absent users could not be looked for again");
                 HashMap::new()
             }
-            Err(SyncError::Store(error)) => return Err(error),
+            Err(error) => return Err(error),
         };
         for (external_id, user) in fetched {
             let Err(error) = user else { continue };

@@ -4,9 +4,9 @@
 //! are read, newest first, down to those who were read the time before. Where that is too far, or the
 //! numbers of users disagree for longer than an event takes, a reconcile is asked for.
 
-use super::{SyncService, now};
+use super::{SyncError, SyncService, now};
 use crate::domain::{Change, JobKind, Schedule, Snapshot};
-use crate::provider::{ApiError, ListOrder, ListQuery, Position, Priority};
+use crate::provider::{ListOrder, ListQuery, Position, Priority};
 use crate::store::jobs::{JobRequest, LEASE};
 use crate::store::leases::ScheduledRun;
 use crate::store::{Moment, StoreError};
@@ -46,19 +46,6 @@ struct WatchState {
     difference: i64,
     /// The difference for which a reconcile was asked for, until there is none.
     requested_for: Option<i64>,
-}
-
-/// Why a watch was not finished.
-#[derive(Debug, thiserror::Error)]
-enum WatchError {
-    #[error("another replica took over")]
-    Lost,
-    #[error(transparent)]
-    Api(#[from] ApiError),
-    #[error(transparent)]
-    Store(#[from] StoreError),
-    #[error(transparent)]
-    InstanceError(#[from] super::InstanceError),
 }
 
 /// How far a descent came.
@@ -135,13 +122,13 @@ impl SyncService {
         let state: WatchState = serde_json::from_str(&shift.checkpoint).unwrap_or_default();
         let watched = tokio::select! {
             watched = self.watch(&shift, state.clone(), interval) => watched,
-            () = self.renew_run(&shift) => Err(WatchError::Lost),
+            () = self.renew_run(&shift) => Err(SyncError::LeaseLost),
         };
         let state = watched.as_ref().unwrap_or(&state);
         let state = serde_json::to_string(state).unwrap_or_else(|_| "null".into());
         let ended = self.store.finish_scheduled_run(shift, interval, state).await;
         match (watched, ended) {
-            (Ok(_), Ok(_)) | (Err(WatchError::Lost), _) => {}
+            (Ok(_), Ok(_)) | (Err(SyncError::LeaseLost), _) => {}
             (Err(error), _) => tracing::warn!("the watch could not look at the provider: {error}"),
             (_, Err(error)) => tracing::warn!("the watch could not be noted: {error}"),
         }
@@ -165,7 +152,7 @@ impl SyncService {
         shift: &ScheduledRun,
         mut state: WatchState,
         interval: Duration,
-    ) -> Result<WatchState, WatchError> {
+    ) -> Result<WatchState, SyncError> {
         self.instance.verify(Priority::Background).await?;
         let reconciled_at = self.reconciled_at().await?;
         let known = state.watermark.max(reconciled_at.map(|at| at.0.as_millis()));
@@ -202,7 +189,7 @@ impl SyncService {
         &self,
         shift: &ScheduledRun,
         floor: Option<i64>,
-    ) -> Result<Descent, WatchError> {
+    ) -> Result<Descent, SyncError> {
         let mut newest = None;
         for page in 0..MOST_PAGES {
             let offset = page * (u32::from(PAGE_USERS) - OVERLAP);
@@ -231,7 +218,7 @@ impl SyncService {
         &self,
         shift: &ScheduledRun,
         users: Vec<Snapshot>,
-    ) -> Result<(), WatchError> {
+    ) -> Result<(), SyncError> {
         let users = users.into_iter().map(|user| Change::Snapshot(Box::new(user))).collect();
         let (mut parts, mut created, mut updated): (Vec<Vec<Change>>, _, _) = (vec![users], 0, 0);
         while let Some(mut part) = parts.pop() {
@@ -246,7 +233,7 @@ impl SyncService {
                     tracing::error!(user.external_id = external_id, why, "a user cannot be stored");
                 }
                 counters => {
-                    let counters = counters?.ok_or(WatchError::Lost)?;
+                    let counters = counters?.ok_or(SyncError::LeaseLost)?;
                     created += counters.created;
                     updated += counters.updated;
                 }
@@ -261,7 +248,7 @@ impl SyncService {
 
     /// Compares how many users there are here and there. An event may be on its way, so the same
     /// difference must be met twice; and one that a reconcile leaves is asked about once only.
-    async fn compare_counts(&self, state: &mut WatchState, quiet: bool) -> Result<(), WatchError> {
+    async fn compare_counts(&self, state: &mut WatchState, quiet: bool) -> Result<(), SyncError> {
         let theirs = self.directory.count(Priority::Background).await?;
         let ours = self.store.count_live_users(self.source()).await?;
         let difference = i64::try_from(theirs).unwrap_or(i64::MAX).saturating_sub(ours);

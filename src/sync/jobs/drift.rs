@@ -3,11 +3,11 @@
 //! The scan has noted who differs. Before it is told, each row is read once more: one that was written
 //! since is judged by the next scan. What is younger than the grace was counted apart on the way.
 
-use super::JobError;
 use super::run::JobRun;
 use crate::domain::{Counters, DriftKind, DryRunReport, JobKind, WriteBackPreview};
 use crate::store::jobs::JobRecord;
 use crate::store::{Store, StoreError};
+use crate::sync::SyncError;
 use serde::{Deserialize, Serialize};
 
 /// How many ids of each difference are told.
@@ -90,7 +90,7 @@ impl DriftReport {
 
 impl JobRun {
     /// Tells what differs, as JSON.
-    pub(super) async fn report_drift(&mut self) -> Result<String, JobError> {
+    pub(super) async fn report_drift(&mut self) -> Result<String, SyncError> {
         let Counters { seen, failed, .. } = self.progress.counters;
         let DryRunReport { write_back, in_flight } = self.progress.report;
         let report = DriftReport {
@@ -108,7 +108,7 @@ impl JobRun {
         json.map_err(|_| StoreError::Refused("a report cannot be written".into()).into())
     }
 
-    async fn recheck_drift(&self, drift_kind: DriftKind) -> Result<DriftGroup, JobError> {
+    async fn recheck_drift(&self, drift_kind: DriftKind) -> Result<DriftGroup, SyncError> {
         let (mut found, mut after) = (DriftGroup::default(), None);
         loop {
             let store = &self.sync.store;
@@ -127,7 +127,7 @@ impl JobRun {
         }
     }
 
-    async fn erasure_violations(&self) -> Result<DriftGroup, JobError> {
+    async fn erasure_violations(&self) -> Result<DriftGroup, SyncError> {
         let (mut found, mut after) = (DriftGroup::default(), None);
         loop {
             let (store, source) = (&self.sync.store, self.sync.source());

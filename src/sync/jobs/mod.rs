@@ -23,8 +23,7 @@ mod worker;
 pub use drift::{DriftGroup, DriftReport};
 pub use view::JobView;
 
-use super::{InstanceError, SyncService};
-use crate::provider::ApiError;
+use super::SyncService;
 use crate::store::jobs::{JobLease, JobRecord, JobRequest};
 use crate::store::{Moment, StoreError};
 use paging::ScanPosition;
@@ -53,26 +52,6 @@ impl Default for Cursor {
     fn default() -> Self {
         Self::Scan(ScanPosition::default())
     }
-}
-
-/// Why a job does not go on.
-#[derive(Debug, thiserror::Error)]
-enum JobError {
-    /// Somebody else holds the lease, or the job was cancelled.
-    #[error("the lease is lost")]
-    Lost,
-    /// An operator has to allow what is left.
-    #[error("{0}")]
-    Blocked(String),
-    /// The provider did not give what was asked for.
-    #[error(transparent)]
-    Api(#[from] ApiError),
-    /// The database did not take what was given.
-    #[error(transparent)]
-    Store(#[from] StoreError),
-    /// The key is not trusted.
-    #[error(transparent)]
-    InstanceError(InstanceError),
 }
 
 impl SyncService {

@@ -6,7 +6,7 @@
 //! to the key, and the mass-delete limit must let them pass, unless an operator lifts both.
 
 use super::run::JobRun;
-use super::{Cursor, JobError, patience};
+use super::{Cursor, patience};
 use crate::domain::DriftKind;
 use crate::provider::{ApiError, ListQuery, Page, Priority};
 use crate::store::StoreError;
@@ -46,7 +46,7 @@ impl JobRun {
     pub(super) async fn recheck_candidates(
         &mut self,
         mut after: Option<String>,
-    ) -> Result<(), JobError> {
+    ) -> Result<(), SyncError> {
         loop {
             let store = &self.sync.store;
             let (lease, orphan) = (&self.lease, DriftKind::Orphan);
@@ -69,14 +69,14 @@ impl JobRun {
                 let (dropped, gone) = (looked_up.dropped.clone(), looked_up.gone.clone());
                 store.confirm_candidates(lease.clone(), dropped, gone, progress.clone())
             });
-            baseline.await?.then_some(()).ok_or(JobError::Lost)?;
+            baseline.await?.then_some(()).ok_or(SyncError::LeaseLost)?;
             self.progress = progress;
         }
     }
 
     /// Looks users up: first together, since whoever came during the scan is there, then whoever is
     /// left one by one, since only that is an answer about a user.
-    async fn look_up(&self, external_ids: Vec<String>) -> Result<RecheckResult, JobError> {
+    async fn look_up(&self, external_ids: Vec<String>) -> Result<RecheckResult, SyncError> {
         let there = self.look_up_together(&external_ids).await?;
         let mut looked_up = RecheckResult::default();
         let mut under_way = JoinSet::new();
@@ -98,7 +98,10 @@ impl JobRun {
     }
 
     /// Who of these users is listed. What is listed is applied, since it is newer than any page.
-    async fn look_up_together(&self, external_ids: &[String]) -> Result<HashSet<String>, JobError> {
+    async fn look_up_together(
+        &self,
+        external_ids: &[String],
+    ) -> Result<HashSet<String>, SyncError> {
         let limit = u16::try_from(ListQuery::MOST_IDS).unwrap_or(1);
         let query = ListQuery { ids: external_ids.to_vec(), limit, ..ListQuery::default() };
         let directory = &self.sync.directory;
@@ -107,7 +110,7 @@ impl JobRun {
             .await
         {
             // One by one they can be asked for all the same.
-            Err(JobError::Api(ApiError::NotFound | ApiError::Rejected { .. })) => Page::default(),
+            Err(SyncError::Api(ApiError::NotFound | ApiError::Rejected { .. })) => Page::default(),
             result => result?,
         };
         users.retain(|user| external_ids.contains(&user.external_id));
@@ -119,7 +122,7 @@ impl JobRun {
     }
 
     /// Empties the rows of users who are gone, where that is safe.
-    pub(super) async fn empty_orphans(&mut self) -> Result<(), JobError> {
+    pub(super) async fn empty_orphans(&mut self) -> Result<(), SyncError> {
         if self.dry_run {
             return Ok(());
         }
@@ -132,7 +135,7 @@ impl JobRun {
                 break;
             }
             if !std::mem::replace(&mut checked, true) && !self.knows_another().await? {
-                return Err(JobError::Blocked(self.unknown_key_message()));
+                return Err(SyncError::Blocked(self.unknown_key_message()));
             }
             let progress = self.progress_at(&Cursor::Conclude);
             let (defaults, lifted) = (self.sync.policy.defaults, self.allow_mass_delete);
@@ -143,9 +146,9 @@ impl JobRun {
             match acted.await? {
                 EmptyOutcome::Emptied(progress) => self.progress = progress,
                 EmptyOutcome::LimitExceeded { live } => {
-                    return Err(JobError::Blocked(self.over_limit_message(live)));
+                    return Err(SyncError::Blocked(self.over_limit_message(live)));
                 }
-                EmptyOutcome::Lost => return Err(JobError::Lost),
+                EmptyOutcome::Lost => return Err(SyncError::LeaseLost),
             }
         }
         if self.progress.counters.extra > 0 {
@@ -156,13 +159,13 @@ impl JobRun {
 
     /// Whether the key knows a live user who is no candidate, and whose row this very job did not make:
     /// one of its own list proves nothing about ours.
-    async fn knows_another(&self) -> Result<bool, JobError> {
+    async fn knows_another(&self) -> Result<bool, SyncError> {
         let store = &self.sync.store;
         let source = self.sync.source();
         let others = self
             .store(|| store.sample_other_live_users(source, self.lease.clone(), self.started_at))
             .await?;
-        Ok(self.sync.knows_one_of(others, Priority::Background).await?)
+        self.sync.knows_one_of(others, Priority::Background).await
     }
 
     fn unknown_key_message(&self) -> String {
@@ -193,6 +196,7 @@ async fn look_up_one(
     let again = |error: &SyncError, tries| match error {
         SyncError::Api(error) => patience::of_api(error, tries),
         SyncError::Store(error) => patience::of_store(error, tries),
+        _ => None,
     };
     let looked = patience::with(look, again).await;
     (external_id, looked)
@@ -200,7 +204,7 @@ async fn look_up_one(
 
 impl RecheckResult {
     /// Notes one answer. Whoever cannot be read is left as they are.
-    fn add(&mut self, one: Option<Result<UserRecheck, JoinError>>) -> Result<(), JobError> {
+    fn add(&mut self, one: Option<Result<UserRecheck, JoinError>>) -> Result<(), SyncError> {
         let Some(Ok((external_id, looked))) = one else {
             return Err(StoreError::Refused("a look-up was broken off".into()).into());
         };
@@ -211,17 +215,8 @@ impl RecheckResult {
                 self.failed += 1;
                 self.dropped.push(external_id);
             }
-            Err(error) => return Err(error.into()),
+            Err(error) => return Err(error),
         }
         Ok(())
-    }
-}
-
-impl From<SyncError> for JobError {
-    fn from(error: SyncError) -> Self {
-        match error {
-            SyncError::Api(error) => Self::Api(error),
-            SyncError::Store(error) => Self::Store(error),
-        }
     }
 }

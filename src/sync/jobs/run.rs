@@ -1,13 +1,13 @@
 //! One job under way: its phases, one after the other.
 
 use super::paging::ScanPosition;
-use super::{Cursor, JobError, patience};
+use super::{Cursor, patience};
 use crate::domain::JobKind;
 use crate::provider::{ApiError, Priority};
 use crate::store::jobs::{JobLease, JobMode, JobProgress};
 use crate::store::{Moment, StoreError};
 use crate::sync::instance::Pin;
-use crate::sync::{InstanceError, SyncService};
+use crate::sync::{SyncError, SyncService};
 use std::sync::Arc;
 
 /// A job under way here.
@@ -30,7 +30,7 @@ impl JobRun {
     pub(super) async fn run_phases(
         &mut self,
         mut cursor: Cursor,
-    ) -> Result<Option<String>, JobError> {
+    ) -> Result<Option<String>, SyncError> {
         self.verify_instance().await?;
         loop {
             cursor = match cursor {
@@ -66,23 +66,19 @@ impl JobRun {
 
     /// The key must belong to the instance that the table belongs to, whatever the job is about to
     /// do. A run that changes nothing does not decide for an empty table either.
-    async fn verify_instance(&self) -> Result<(), JobError> {
+    async fn verify_instance(&self) -> Result<(), SyncError> {
         let pin = if self.mode() == JobMode::Apply { Pin::Yes } else { Pin::No };
         let prove = || self.sync.instance.verify_and(pin, Priority::Background);
-        let proven = patience::with(prove, |error, tries| match error {
-            InstanceError::Api(error) => patience::of_api(error, tries),
-            InstanceError::Store(error) => patience::of_store(error, tries),
-            InstanceError::WrongInstance { .. } => None,
-        });
-        proven.await.map_err(|unproven| match unproven {
-            InstanceError::Api(error) => error.into(),
-            InstanceError::Store(error) => error.into(),
-            wrong @ InstanceError::WrongInstance { .. } => JobError::InstanceError(wrong),
+        patience::with(prove, |error, tries| match error {
+            SyncError::Api(error) => patience::of_api(error, tries),
+            SyncError::Store(error) => patience::of_store(error, tries),
+            _ => None,
         })
+        .await
     }
 
     /// How many users there are, so that it can be told how far the job has come.
-    async fn record_expected(&self) -> Result<(), JobError> {
+    async fn record_expected(&self) -> Result<(), SyncError> {
         let expected = match self.sync.directory.count(Priority::Background).await {
             Ok(count) => i64::try_from(count).unwrap_or(i64::MAX),
             Err(error) => {
@@ -92,11 +88,11 @@ impl JobRun {
         };
         let store = &self.sync.store;
         let noted = self.store(|| store.expect_users(self.lease.clone(), expected)).await?;
-        noted.then_some(()).ok_or(JobError::Lost)
+        noted.then_some(()).ok_or(SyncError::LeaseLost)
     }
 
     /// Asks the database, again and again while it is away.
-    pub(super) async fn store<T, F>(&self, ask: impl Fn() -> F) -> Result<T, JobError>
+    pub(super) async fn store<T, F>(&self, ask: impl Fn() -> F) -> Result<T, SyncError>
     where
         F: Future<Output = Result<T, StoreError>>,
     {
@@ -104,7 +100,7 @@ impl JobRun {
     }
 
     /// Asks the provider, again and again while it does not answer.
-    pub(super) async fn api<T, F>(&self, ask: impl Fn() -> F) -> Result<T, JobError>
+    pub(super) async fn api<T, F>(&self, ask: impl Fn() -> F) -> Result<T, SyncError>
     where
         F: Future<Output = Result<T, ApiError>>,
     {

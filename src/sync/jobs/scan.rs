@@ -5,14 +5,14 @@
 
 use super::paging::{CreationWindow, NextPage, PAGE_USERS, ScanPosition};
 use super::run::JobRun;
-use super::{Cursor, JobError, patience};
+use super::{Cursor, patience};
 use crate::domain::{Change, UnixMillis};
 use crate::provider::{ApiError, Page, Priority};
 use crate::store::jobs::{
     Candidate, CreationCursor, CreationRange, JobMode, JobPage, JobProgress, PrefetchedRows,
 };
 use crate::store::{Moment, StoreError};
-use crate::sync::now;
+use crate::sync::{SyncError, now};
 use std::sync::Arc;
 use tokio::task::JoinSet;
 
@@ -38,7 +38,7 @@ impl JobRun {
     pub(super) async fn scan(
         &mut self,
         mut paging: ScanPosition,
-    ) -> Result<ScanPosition, JobError> {
+    ) -> Result<ScanPosition, SyncError> {
         let mut coming = self.request_page(&paging);
         loop {
             let (mut page, ahead) = match coming.page().await {
@@ -118,7 +118,7 @@ impl JobRun {
         &self,
         paging: &ScanPosition,
         error: &ApiError,
-    ) -> Result<bool, JobError> {
+    ) -> Result<bool, SyncError> {
         let refused = matches!(error, ApiError::NotFound | ApiError::Rejected { .. });
         match paging.last_id().filter(|_| refused && paging.is_behind_a_user()) {
             Some(id) => Ok(!self.user_exists(id).await?),
@@ -126,25 +126,25 @@ impl JobRun {
         }
     }
 
-    async fn user_exists(&self, external_id: &str) -> Result<bool, JobError> {
+    async fn user_exists(&self, external_id: &str) -> Result<bool, SyncError> {
         let directory = &self.sync.directory;
         match self.api(|| directory.user(external_id, Priority::Background)).await {
-            Err(JobError::Api(ApiError::NotFound)) => Ok(false),
+            Err(SyncError::Api(ApiError::NotFound)) => Ok(false),
             // Somebody is there, be it that nobody can read them.
-            Ok(_) | Err(JobError::Api(ApiError::Protocol(_))) => Ok(true),
+            Ok(_) | Err(SyncError::Api(ApiError::Protocol(_))) => Ok(true),
             Err(error) => Err(error),
         }
     }
 
     /// Commits a page. Where the database refuses it, its users are tried in ever smaller parts, so
     /// that one who cannot be stored hides nobody.
-    async fn commit(&mut self, page: JobPage) -> Result<(), JobError> {
+    async fn commit(&mut self, page: JobPage) -> Result<(), SyncError> {
         if page.users.is_empty() && page.unreadable == 0 && page.orphans.is_empty() {
             return Ok(());
         }
         let page = Arc::new(page);
         match self.try_to_commit(&page).await {
-            Err(JobError::Store(StoreError::Refused(why))) => {
+            Err(SyncError::Store(StoreError::Refused(why))) => {
                 tracing::warn!(job = self.lease.job_id(), why, "a page is written in parts");
                 self.commit_in_parts(page.users.clone()).await?;
                 let cursor = page.progress.cursor.clone();
@@ -158,13 +158,13 @@ impl JobRun {
         }
     }
 
-    async fn try_to_commit(&mut self, page: &Arc<JobPage>) -> Result<(), JobError> {
+    async fn try_to_commit(&mut self, page: &Arc<JobPage>) -> Result<(), SyncError> {
         let sync = Arc::clone(&self.sync);
         let committed = self.store(|| {
             let policy = sync.policy.clone();
             sync.store.commit_page(self.lease.clone(), policy, now(), Arc::clone(page))
         });
-        let progress = committed.await?.ok_or(JobError::Lost)?;
+        let progress = committed.await?.ok_or(SyncError::LeaseLost)?;
         let written =
             |progress: &JobProgress| progress.counters.created + progress.counters.updated;
         self.writes = self.mode() == JobMode::Apply && written(&progress) > written(&self.progress);
@@ -176,7 +176,7 @@ impl JobRun {
     }
 
     /// Commits users without moving the job's place; whoever cannot be stored alone has failed.
-    async fn commit_in_parts(&mut self, users: Vec<Change>) -> Result<(), JobError> {
+    async fn commit_in_parts(&mut self, users: Vec<Change>) -> Result<(), SyncError> {
         let mut parts = vec![users];
         while let Some(mut users) = parts.pop() {
             let half = users.split_off(users.len() / 2);
@@ -187,7 +187,7 @@ impl JobRun {
                 let part = JobPage { users, mode, progress, is_part: true, ..JobPage::default() };
                 let part = Arc::new(part);
                 match (self.try_to_commit(&part).await, alone) {
-                    (Err(JobError::Store(StoreError::Refused(why))), Some(external_id)) => {
+                    (Err(SyncError::Store(StoreError::Refused(why))), Some(external_id)) => {
                         tracing::error!(
                             user.external_id = external_id,
                             why,
@@ -196,7 +196,7 @@ impl JobRun {
                         self.progress.counters.seen += 1;
                         self.progress.counters.failed += 1;
                     }
-                    (Err(JobError::Store(StoreError::Refused(_))), None) => {
+                    (Err(SyncError::Store(StoreError::Refused(_))), None) => {
                         parts.push(part.users.clone());
                     }
                     (result, _) => result?,
@@ -208,7 +208,7 @@ impl JobRun {
 
     /// Users of a window whose rows are live and who were not there. Where there are many, they are
     /// noted on the way.
-    async fn orphans(&self, window: &CreationWindow) -> Result<Vec<String>, JobError> {
+    async fn orphans(&self, window: &CreationWindow) -> Result<Vec<String>, SyncError> {
         let moment = |at: UnixMillis| Moment::from_millis(at.get());
         let part = CreationRange::Between {
             from: window.from.and_then(moment),
@@ -234,7 +234,7 @@ impl JobRun {
         &self,
         part: CreationRange,
         after: Option<CreationCursor>,
-    ) -> Result<(Vec<CreationCursor>, bool), JobError> {
+    ) -> Result<(Vec<CreationCursor>, bool), SyncError> {
         let (store, source) = (&self.sync.store, self.sync.source());
         let rows = self
             .store(|| {
@@ -251,24 +251,24 @@ impl JobRun {
         Ok((rows, more))
     }
 
-    async fn add_candidates(&self, external_ids: Vec<String>) -> Result<(), JobError> {
+    async fn add_candidates(&self, external_ids: Vec<String>) -> Result<(), SyncError> {
         if external_ids.is_empty() {
             return Ok(());
         }
         let candidates: Vec<Candidate> = external_ids.into_iter().map(Candidate::orphan).collect();
         let store = &self.sync.store;
         let noted = self.store(|| store.add_candidates(self.lease.clone(), candidates.clone()));
-        noted.await?.then_some(()).ok_or(JobError::Lost)
+        noted.await?.then_some(()).ok_or(SyncError::LeaseLost)
     }
 
     /// Notes the rows behind the last page that nobody was there for.
-    pub(super) async fn add_remaining(&mut self, paging: &ScanPosition) -> Result<(), JobError> {
+    pub(super) async fn add_remaining(&mut self, paging: &ScanPosition) -> Result<(), SyncError> {
         let orphans = self.orphans(&paging.remaining()).await?;
         self.add_candidates(orphans).await
     }
 
     /// Notes the rows of which nobody knows when their users were created, and which no page held.
-    pub(super) async fn gather_undated(&mut self) -> Result<(), JobError> {
+    pub(super) async fn gather_undated(&mut self) -> Result<(), SyncError> {
         let mut after = None;
         loop {
             let (rows, more) = self.rows(CreationRange::Unknown, after).await?;

@@ -1,10 +1,10 @@
 //! Jobs are taken up, kept and ended: what holds for each, whatever it does.
 
 use super::run::JobRun;
-use super::{Cursor, JobError, JobView, now};
+use super::{Cursor, JobView, now};
 use crate::domain::{JobEnd, JobKind};
 use crate::store::jobs::{JobConclusion, JobLease, JobProgress, JobRecord, LEASE};
-use crate::sync::SyncService;
+use crate::sync::{SyncError, SyncService};
 use std::sync::Arc;
 use std::time::Duration;
 use tokio::sync::watch;
@@ -81,8 +81,8 @@ impl SyncService {
         run.progress = run.progress_at(&cursor);
         let result = tokio::select! {
             result = run.run_phases(cursor) => result,
-            () = self.keep_lease(&lease) => Err(JobError::Lost),
-            () = self.log_progress(&lease) => Err(JobError::Lost),
+            () = self.keep_lease(&lease) => Err(SyncError::LeaseLost),
+            () = self.log_progress(&lease) => Err(SyncError::LeaseLost),
         };
         self.finish(&lease, kind, result).await;
     }
@@ -125,16 +125,16 @@ impl SyncService {
         &self,
         lease: &JobLease,
         kind: JobKind,
-        result: Result<Option<String>, JobError>,
+        result: Result<Option<String>, SyncError>,
     ) {
         let job = lease.job_id();
         let (end, error, report) = match result {
             Ok(report) => (JobEnd::Succeeded, None, report),
-            Err(JobError::Lost) => {
+            Err(SyncError::LeaseLost) => {
                 tracing::warn!(job, "the job was cancelled, or its lease was lost");
                 return;
             }
-            Err(stop @ JobError::Blocked(_)) => (JobEnd::Blocked, Some(stop.to_string()), None),
+            Err(stop @ SyncError::Blocked(_)) => (JobEnd::Blocked, Some(stop.to_string()), None),
             Err(stop) => (JobEnd::Failed, Some(stop.to_string()), None),
         };
         let conclusion = JobConclusion { end, error: error.clone(), report };

@@ -4,7 +4,7 @@ use super::LEASE;
 use super::push::{PushOutcome, is_recently_seen};
 use crate::provider::{ApiError, ListQuery, Priority};
 use crate::store::write_backs::WriteBackLease;
-use crate::sync::{InstanceError, SyncError, SyncService};
+use crate::sync::{SyncError, SyncService};
 use crate::telemetry::Throttle;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -160,7 +160,7 @@ impl SyncService {
         free: usize,
         ahead: &mut Prefetch,
         stopping: &mut watch::Receiver<bool>,
-    ) -> Result<Vec<WriteBackLease>, InstanceError> {
+    ) -> Result<Vec<WriteBackLease>, SyncError> {
         let source = self.source();
         if !self.instance.is_verified() {
             if !self.store.is_any_write_back_due(source).await? {
