@@ -14,6 +14,7 @@
 //! * [`import`]: users from a file; the one room here that asks nobody, for `cli` alone.
 
 mod absence;
+mod bisection;
 mod budget;
 mod error;
 pub mod import;
@@ -22,6 +23,7 @@ pub mod jobs;
 mod just_in_time;
 mod refresh;
 mod resync;
+mod retry;
 mod watch;
 mod write_back;
 
@@ -98,6 +100,6 @@ impl SyncService {
     clippy::disallowed_methods,
     reason = "a job is an edge: here the time of its step is taken"
 )]
-fn now() -> Moment {
+pub fn now() -> Moment {
     Moment::from_timestamp(Timestamp::now())
 }

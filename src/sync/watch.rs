@@ -4,10 +4,12 @@
 //! are read, newest first, down to those who were read the time before. Where that is too far, or the
 //! numbers of users disagree for longer than an event takes, a reconcile is asked for.
 
+use super::bisection::Bisection;
+use super::retry::renew_until_lost;
 use super::{SyncError, SyncService, now};
 use crate::domain::{Change, JobKind, Schedule, Snapshot};
 use crate::provider::{ListOrder, ListQuery, Position, Priority};
-use crate::store::jobs::{JobRequest, LEASE};
+use crate::store::jobs::JobRequest;
 use crate::store::leases::ScheduledRun;
 use crate::store::{Moment, StoreError};
 use serde::{Deserialize, Serialize};
@@ -122,7 +124,7 @@ impl SyncService {
         let state: WatchState = serde_json::from_str(&shift.checkpoint).unwrap_or_default();
         let watched = tokio::select! {
             watched = self.watch(&shift, state.clone(), interval) => watched,
-            () = self.renew_run(&shift) => Err(SyncError::LeaseLost),
+            () = renew_until_lost(|| self.store.renew_scheduled_run(shift.clone())) => Err(SyncError::LeaseLost),
         };
         let state = watched.as_ref().unwrap_or(&state);
         let state = serde_json::to_string(state).unwrap_or_else(|_| "null".into());
@@ -131,19 +133,6 @@ impl SyncService {
             (Ok(_), Ok(_)) | (Err(SyncError::LeaseLost), _) => {}
             (Err(error), _) => tracing::warn!("the watch could not look at the provider: {error}"),
             (_, Err(error)) => tracing::warn!("the watch could not be noted: {error}"),
-        }
-    }
-
-    /// Renews the lease until it is lost: a page may take longer than it lasts.
-    async fn renew_run(&self, shift: &ScheduledRun) {
-        loop {
-            tokio::time::sleep(LEASE / 5).await;
-            match self.store.renew_scheduled_run(shift.clone()).await {
-                Ok(true) => {}
-                Ok(false) => return,
-                // What is done meanwhile finds out whether the lease still stands.
-                Err(error) => tracing::debug!("a lease could not be renewed: {error}"),
-            }
         }
     }
 
@@ -220,17 +209,20 @@ impl SyncService {
         users: Vec<Snapshot>,
     ) -> Result<(), SyncError> {
         let users = users.into_iter().map(|user| Change::Snapshot(Box::new(user))).collect();
-        let (mut parts, mut created, mut updated): (Vec<Vec<Change>>, _, _) = (vec![users], 0, 0);
-        while let Some(mut part) = parts.pop() {
+        let (mut created, mut updated) = (0, 0);
+        let mut bisection = Bisection::of(users);
+        while let Some(part) = bisection.next() {
             let (shift, policy) = (shift.clone(), self.policy.clone());
             match self.store.apply_users(shift, policy, now(), part.clone()).await {
-                Err(StoreError::Refused(_)) if part.len() > 1 => {
-                    let half = part.split_off(part.len() / 2);
-                    parts.extend([part, half]);
-                }
                 Err(StoreError::Refused(why)) => {
-                    let external_id = part.first().map(Change::external_id);
-                    tracing::error!(user.external_id = external_id, why, "a user cannot be stored");
+                    if let Some(user) = bisection.halve(part) {
+                        let external_id = user.external_id();
+                        tracing::error!(
+                            user.external_id = external_id,
+                            why,
+                            "a user cannot be stored"
+                        );
+                    }
                 }
                 counters => {
                     let counters = counters?.ok_or(SyncError::LeaseLost)?;

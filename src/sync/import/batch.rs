@@ -1,7 +1,11 @@
 //! Lines that go to the database together, and what became of each.
 
 use super::BadLine;
+use crate::domain::Backoff;
 use crate::store::{ImportOutcome, ImportRow, Moment, RowDefaults, Store, StoreError};
+use crate::sync::SyncError;
+use crate::sync::bisection::Bisection;
+use crate::sync::retry::{RetryPolicy, retry};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -12,10 +16,12 @@ const MOST_LINES: usize = 500;
 /// must not fill the memory.
 const MOST_BYTES: usize = 4 << 20;
 
-/// How often a batch is tried while the database is away or busy, and the pause before the second
-/// try; each further one is twice as long.
-const TRIES: u32 = 5;
-const FIRST_PAUSE: Duration = Duration::from_millis(250);
+const RETRY: RetryPolicy = RetryPolicy {
+    caller: "the import",
+    backoff: Backoff { first: Duration::from_millis(250), longest: Duration::from_secs(2) },
+    attempts: 5,
+    give_up_after: Duration::MAX,
+};
 
 /// The lines, in their order.
 #[derive(Default)]
@@ -61,7 +67,7 @@ impl ImportBatch {
         self,
         target: &ImportTarget<'_>,
         now: Moment,
-    ) -> Result<Vec<(u64, LineOutcome)>, StoreError> {
+    ) -> Result<Vec<(u64, LineOutcome)>, SyncError> {
         let external_ids: Vec<String> = self.import_rows.iter().map(external_id).collect();
         let mut outcomes =
             target.import(self.import_rows, now).await?.into_iter().zip(external_ids);
@@ -84,54 +90,28 @@ fn external_id(import_row: &ImportRow) -> String {
 }
 
 impl ImportTarget<'_> {
-    /// Imports import rows together, or where the database refuses that one by one, so that only
-    /// those stay out who are to blame.
+    /// Imports rows together; `None` stands for one that the database refuses even alone.
     async fn import(
         &self,
         import_rows: Vec<ImportRow>,
         now: Moment,
-    ) -> Result<Vec<Option<ImportOutcome>>, StoreError> {
+    ) -> Result<Vec<Option<ImportOutcome>>, SyncError> {
         if import_rows.is_empty() {
             return Ok(Vec::new());
         }
-        let import_rows: Arc<[ImportRow]> = import_rows.into();
-        match self.attempt(Arc::clone(&import_rows), now).await {
-            Ok(imported) => return Ok(imported.into_iter().map(Some).collect()),
-            Err(StoreError::Refused(why)) => {
-                tracing::debug!(lines = import_rows.len(), "the database refused a batch: {why}");
-            }
-            Err(error) => return Err(error),
-        }
         let mut imported = Vec::with_capacity(import_rows.len());
-        for import_row in import_rows.iter() {
-            let alone = Arc::new([import_row.clone()]);
-            imported.push(match self.attempt(alone, now).await {
-                Ok(alone) => alone.into_iter().next(),
-                Err(StoreError::Refused(_)) => None,
-                Err(error) => return Err(error),
-            });
+        let mut bisection = Bisection::of(import_rows);
+        while let Some(part) = bisection.next() {
+            let rows: Arc<[ImportRow]> = part.clone().into();
+            match retry(&RETRY, || self.once(Arc::clone(&rows), now)).await {
+                Err(SyncError::Store(StoreError::Refused(why))) => {
+                    tracing::debug!(lines = part.len(), "the database refused a batch: {why}");
+                    imported.extend(bisection.halve(part).map(|_| None));
+                }
+                outcomes => imported.extend(outcomes?.into_iter().map(Some)),
+            }
         }
         Ok(imported)
-    }
-
-    /// Tries until the database is there, for a while.
-    async fn attempt(
-        &self,
-        import_rows: Arc<[ImportRow]>,
-        now: Moment,
-    ) -> Result<Vec<ImportOutcome>, StoreError> {
-        let mut pause = FIRST_PAUSE;
-        for _ in 1..TRIES {
-            match self.once(Arc::clone(&import_rows), now).await {
-                Err(StoreError::Away(why)) => {
-                    tracing::debug!("the database is away: {why}");
-                    tokio::time::sleep(pause).await;
-                    pause *= 2;
-                }
-                result => return result,
-            }
-        }
-        self.once(import_rows, now).await
     }
 
     async fn once(

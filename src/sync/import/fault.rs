@@ -2,7 +2,7 @@
 //! person: lines are named by their numbers, users and rows by their ids.
 
 use crate::provider::ExportError;
-use crate::store::StoreError;
+use crate::sync::SyncError;
 use std::io;
 
 /// Why a line was left out.
@@ -97,7 +97,7 @@ pub enum ImportError {
         /// The first line of the batch that failed.
         line: u64,
         /// What the database said.
-        error: StoreError,
+        error: SyncError,
     },
 }
 

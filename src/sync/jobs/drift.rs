@@ -114,7 +114,7 @@ impl JobRun {
             let store = &self.sync.store;
             let source = self.sync.source();
             let (standing, last) = self
-                .store(|| {
+                .retry(|| {
                     let lease = self.lease.clone();
                     store.recheck_candidates(source, lease, drift_kind, after.clone(), READ_AT_ONCE)
                 })
@@ -132,7 +132,7 @@ impl JobRun {
         loop {
             let (store, source) = (&self.sync.store, self.sync.source());
             let (unerased, last) = self
-                .store(|| store.erasure_violations(source, after.clone(), READ_AT_ONCE))
+                .retry(|| store.erasure_violations(source, after.clone(), READ_AT_ONCE))
                 .await?;
             found.add(unerased);
             match last {

@@ -8,13 +8,11 @@
 //! * [`scan`] walks through all users of the provider, in the order of [`paging`];
 //! * [`orphans`] looks again for users whose rows no page held, and acts where that is safe;
 //! * [`drift`] tells what differs;
-//! * [`patience`] waits for a provider, or a database, that does not answer;
 //! * [`view`] is a job as it is shown.
 
 mod drift;
 mod orphans;
 mod paging;
-mod patience;
 mod run;
 mod scan;
 mod view;
@@ -24,15 +22,21 @@ pub use drift::{DriftGroup, DriftReport};
 pub use view::JobView;
 
 use super::SyncService;
+use super::retry::RetryPolicy;
+use crate::domain::Backoff;
+use crate::store::StoreError;
 use crate::store::jobs::{JobLease, JobRecord, JobRequest};
-use crate::store::{Moment, StoreError};
 use paging::ScanPosition;
 use serde::{Deserialize, Serialize};
+use std::time::Duration;
 
-/// This instant, by which jobs are shown.
-pub fn now() -> Moment {
-    super::now()
-}
+/// For an hour at most: a provider in trouble is back by then, or an operator has to look.
+const RETRY: RetryPolicy = RetryPolicy {
+    caller: "a job",
+    backoff: Backoff { first: Duration::from_secs(1), longest: Duration::from_secs(30) },
+    attempts: u32::MAX,
+    give_up_after: Duration::from_secs(60 * 60),
+};
 
 /// Where a job stands.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]

@@ -6,13 +6,14 @@
 //! to the key, and the mass-delete limit must let them pass, unless an operator lifts both.
 
 use super::run::JobRun;
-use super::{Cursor, patience};
+use super::{Cursor, RETRY};
 use crate::domain::DriftKind;
 use crate::provider::{ApiError, ListQuery, Page, Priority};
 use crate::store::StoreError;
 use crate::store::absences::Absence;
 use crate::store::jobs::EmptyOutcome;
 use crate::sync::absence::{AbsenceOutcome, IfFound};
+use crate::sync::retry::retry;
 use crate::sync::{SyncError, SyncService, now};
 use std::collections::HashSet;
 use std::sync::Arc;
@@ -51,7 +52,7 @@ impl JobRun {
             let store = &self.sync.store;
             let (lease, orphan) = (&self.lease, DriftKind::Orphan);
             let some = self
-                .store(|| store.candidates(lease.clone(), orphan, after.clone(), LOOK_UP_AT_ONCE))
+                .retry(|| store.candidates(lease.clone(), orphan, after.clone(), LOOK_UP_AT_ONCE))
                 .await?;
             let Some(last) = some.last().cloned() else {
                 return Ok(());
@@ -65,7 +66,7 @@ impl JobRun {
                 self.progress.counters.updated += gone;
             }
             let progress = self.progress_at(&Cursor::Look { after: after.clone() });
-            let baseline = self.store(|| {
+            let baseline = self.retry(|| {
                 let (dropped, gone) = (looked_up.dropped.clone(), looked_up.gone.clone());
                 store.confirm_candidates(lease.clone(), dropped, gone, progress.clone())
             });
@@ -106,7 +107,7 @@ impl JobRun {
         let query = ListQuery { ids: external_ids.to_vec(), limit, ..ListQuery::default() };
         let directory = &self.sync.directory;
         let Page { mut users, .. } = match self
-            .api(|| directory.users(&query, Priority::Background))
+            .retry(|| directory.users(&query, Priority::Background))
             .await
         {
             // One by one they can be asked for all the same.
@@ -116,7 +117,7 @@ impl JobRun {
         users.retain(|user| external_ids.contains(&user.external_id));
         let there = users.iter().map(|user| user.external_id.clone()).collect();
         if !self.dry_run && !users.is_empty() {
-            self.store(|| self.sync.apply_some(users.clone())).await?;
+            self.retry(|| self.sync.apply_some(users.clone())).await?;
         }
         Ok(there)
     }
@@ -130,7 +131,7 @@ impl JobRun {
         let mut checked = self.allow_mass_delete;
         loop {
             let gone =
-                self.store(|| store.confirmed_absences(self.lease.clone(), EMPTY_AT_ONCE)).await?;
+                self.retry(|| store.confirmed_absences(self.lease.clone(), EMPTY_AT_ONCE)).await?;
             if gone.is_empty() {
                 break;
             }
@@ -139,7 +140,7 @@ impl JobRun {
             }
             let progress = self.progress_at(&Cursor::Conclude);
             let (defaults, lifted) = (self.sync.policy.defaults, self.allow_mass_delete);
-            let acted = self.store(|| {
+            let acted = self.retry(|| {
                 let (lease, gone, progress) = (self.lease.clone(), gone.clone(), progress.clone());
                 store.empty_candidates(lease, defaults, now(), gone, progress, lifted)
             });
@@ -152,7 +153,7 @@ impl JobRun {
             }
         }
         if self.progress.counters.extra > 0 {
-            self.store(|| store.truncate_wal()).await?;
+            self.retry(|| store.truncate_wal()).await?;
         }
         Ok(())
     }
@@ -163,7 +164,7 @@ impl JobRun {
         let store = &self.sync.store;
         let source = self.sync.source();
         let others = self
-            .store(|| store.sample_other_live_users(source, self.lease.clone(), self.started_at))
+            .retry(|| store.sample_other_live_users(source, self.lease.clone(), self.started_at))
             .await?;
         self.sync.knows_one_of(others, Priority::Background).await
     }
@@ -193,12 +194,7 @@ async fn look_up_one(
     if_found: IfFound,
 ) -> UserRecheck {
     let look = || sync.recheck_user(&external_id, if_found, Priority::Background);
-    let again = |error: &SyncError, tries| match error {
-        SyncError::Api(error) => patience::of_api(error, tries),
-        SyncError::Store(error) => patience::of_store(error, tries),
-        _ => None,
-    };
-    let looked = patience::with(look, again).await;
+    let looked = retry(&RETRY, look).await;
     (external_id, looked)
 }
 

@@ -1,12 +1,13 @@
 //! One job under way: its phases, one after the other.
 
 use super::paging::ScanPosition;
-use super::{Cursor, patience};
+use super::{Cursor, RETRY};
 use crate::domain::JobKind;
-use crate::provider::{ApiError, Priority};
+use crate::provider::Priority;
+use crate::store::Moment;
 use crate::store::jobs::{JobLease, JobMode, JobProgress};
-use crate::store::{Moment, StoreError};
 use crate::sync::instance::Pin;
+use crate::sync::retry::retry;
 use crate::sync::{SyncError, SyncService};
 use std::sync::Arc;
 
@@ -68,13 +69,8 @@ impl JobRun {
     /// do. A run that changes nothing does not decide for an empty table either.
     async fn verify_instance(&self) -> Result<(), SyncError> {
         let pin = if self.mode() == JobMode::Apply { Pin::Yes } else { Pin::No };
-        let prove = || self.sync.instance.verify_and(pin, Priority::Background);
-        patience::with(prove, |error, tries| match error {
-            SyncError::Api(error) => patience::of_api(error, tries),
-            SyncError::Store(error) => patience::of_store(error, tries),
-            _ => None,
-        })
-        .await
+        let verify = || self.sync.instance.verify_and(pin, Priority::Background);
+        self.retry(verify).await
     }
 
     /// How many users there are, so that it can be told how far the job has come.
@@ -87,24 +83,17 @@ impl JobRun {
             }
         };
         let store = &self.sync.store;
-        let noted = self.store(|| store.expect_users(self.lease.clone(), expected)).await?;
+        let noted = self.retry(|| store.expect_users(self.lease.clone(), expected)).await?;
         noted.then_some(()).ok_or(SyncError::LeaseLost)
     }
 
-    /// Asks the database, again and again while it is away.
-    pub(super) async fn store<T, F>(&self, ask: impl Fn() -> F) -> Result<T, SyncError>
+    /// Calls the provider or the database, again and again while it does not answer.
+    pub(super) async fn retry<T, E, F>(&self, call: impl Fn() -> F) -> Result<T, SyncError>
     where
-        F: Future<Output = Result<T, StoreError>>,
+        E: Into<SyncError>,
+        F: Future<Output = Result<T, E>>,
     {
-        Ok(patience::with(ask, patience::of_store).await?)
-    }
-
-    /// Asks the provider, again and again while it does not answer.
-    pub(super) async fn api<T, F>(&self, ask: impl Fn() -> F) -> Result<T, SyncError>
-    where
-        F: Future<Output = Result<T, ApiError>>,
-    {
-        Ok(patience::with(ask, patience::of_api).await?)
+        retry(&RETRY, call).await
     }
 
     pub(super) fn mode(&self) -> JobMode {

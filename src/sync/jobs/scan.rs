@@ -5,13 +5,15 @@
 
 use super::paging::{CreationWindow, NextPage, PAGE_USERS, ScanPosition};
 use super::run::JobRun;
-use super::{Cursor, patience};
+use super::{Cursor, RETRY};
 use crate::domain::{Change, UnixMillis};
 use crate::provider::{ApiError, Page, Priority};
 use crate::store::jobs::{
     Candidate, CreationCursor, CreationRange, JobMode, JobPage, JobProgress, PrefetchedRows,
 };
 use crate::store::{Moment, StoreError};
+use crate::sync::bisection::Bisection;
+use crate::sync::retry::retry;
 use crate::sync::{SyncError, now};
 use std::sync::Arc;
 use tokio::task::JoinSet;
@@ -24,12 +26,12 @@ const NOTE_AT_ONCE: usize = 1_000;
 
 /// A page that is on its way, and the rows of its users. It is given up when nobody waits for it any
 /// more.
-struct PendingPage(JoinSet<Result<(Page, Option<PrefetchedRows>), ApiError>>);
+struct PendingPage(JoinSet<Result<(Page, Option<PrefetchedRows>), SyncError>>);
 
 impl PendingPage {
-    async fn page(&mut self) -> Result<(Page, Option<PrefetchedRows>), ApiError> {
+    async fn page(&mut self) -> Result<(Page, Option<PrefetchedRows>), SyncError> {
         let broken = || ApiError::Protocol("the reading was broken off".to_owned());
-        self.0.join_next().await.and_then(Result::ok).unwrap_or_else(|| Err(broken()))
+        self.0.join_next().await.and_then(Result::ok).unwrap_or_else(|| Err(broken().into()))
     }
 }
 
@@ -48,7 +50,7 @@ impl JobRun {
                     coming = self.request_page(&paging);
                     continue;
                 }
-                Err(error) => return Err(error.into()),
+                Err(error) => return Err(error),
             };
             let mut step = paging.advance(&mut page.users, page.unreadable, PAGE_USERS);
             if !page.users.is_empty() {
@@ -101,9 +103,9 @@ impl JobRun {
         let mut coming = JoinSet::new();
         coming.spawn(async move {
             let ask = || sync.directory.users(&query, Priority::Background);
-            let page = patience::with(ask, patience::of_api).await?;
+            let page: Page = retry(&RETRY, ask).await?;
             if !reads_ahead {
-                return Ok((page, None));
+                return Ok::<_, SyncError>((page, None));
             }
             let ids = page.users.iter().map(|user| user.external_id.clone()).collect();
             // Where they cannot be read now, they are when the page is committed.
@@ -117,9 +119,10 @@ impl JobRun {
     async fn is_cursor_gone(
         &self,
         paging: &ScanPosition,
-        error: &ApiError,
+        error: &SyncError,
     ) -> Result<bool, SyncError> {
-        let refused = matches!(error, ApiError::NotFound | ApiError::Rejected { .. });
+        let refused =
+            matches!(error, SyncError::Api(ApiError::NotFound | ApiError::Rejected { .. }));
         match paging.last_id().filter(|_| refused && paging.is_behind_a_user()) {
             Some(id) => Ok(!self.user_exists(id).await?),
             None => Ok(false),
@@ -128,7 +131,7 @@ impl JobRun {
 
     async fn user_exists(&self, external_id: &str) -> Result<bool, SyncError> {
         let directory = &self.sync.directory;
-        match self.api(|| directory.user(external_id, Priority::Background)).await {
+        match self.retry(|| directory.user(external_id, Priority::Background)).await {
             Err(SyncError::Api(ApiError::NotFound)) => Ok(false),
             // Somebody is there, be it that nobody can read them.
             Ok(_) | Err(SyncError::Api(ApiError::Protocol(_))) => Ok(true),
@@ -160,7 +163,7 @@ impl JobRun {
 
     async fn try_to_commit(&mut self, page: &Arc<JobPage>) -> Result<(), SyncError> {
         let sync = Arc::clone(&self.sync);
-        let committed = self.store(|| {
+        let committed = self.retry(|| {
             let policy = sync.policy.clone();
             sync.store.commit_page(self.lease.clone(), policy, now(), Arc::clone(page))
         });
@@ -177,17 +180,15 @@ impl JobRun {
 
     /// Commits users without moving the job's place; whoever cannot be stored alone has failed.
     async fn commit_in_parts(&mut self, users: Vec<Change>) -> Result<(), SyncError> {
-        let mut parts = vec![users];
-        while let Some(mut users) = parts.pop() {
-            let half = users.split_off(users.len() / 2);
-            for users in [users, half] {
-                let alone = (users.len() == 1).then(|| users.first().map(Change::external_id));
-                let alone = alone.flatten().map(str::to_owned);
-                let (mode, progress) = (self.mode(), self.progress.clone());
-                let part = JobPage { users, mode, progress, is_part: true, ..JobPage::default() };
-                let part = Arc::new(part);
-                match (self.try_to_commit(&part).await, alone) {
-                    (Err(SyncError::Store(StoreError::Refused(why))), Some(external_id)) => {
+        let mut bisection = Bisection::of(users);
+        while let Some(users) = bisection.next() {
+            let (mode, progress) = (self.mode(), self.progress.clone());
+            let part = JobPage { users, mode, progress, is_part: true, ..JobPage::default() };
+            let part = Arc::new(part);
+            match self.try_to_commit(&part).await {
+                Err(SyncError::Store(StoreError::Refused(why))) => {
+                    if let Some(user) = bisection.halve(part.users.clone()) {
+                        let external_id = user.external_id();
                         tracing::error!(
                             user.external_id = external_id,
                             why,
@@ -196,11 +197,8 @@ impl JobRun {
                         self.progress.counters.seen += 1;
                         self.progress.counters.failed += 1;
                     }
-                    (Err(SyncError::Store(StoreError::Refused(_))), None) => {
-                        parts.push(part.users.clone());
-                    }
-                    (result, _) => result?,
                 }
+                result => result?,
             }
         }
         Ok(())
@@ -237,7 +235,7 @@ impl JobRun {
     ) -> Result<(Vec<CreationCursor>, bool), SyncError> {
         let (store, source) = (&self.sync.store, self.sync.source());
         let rows = self
-            .store(|| {
+            .retry(|| {
                 store.rows_not_fetched_since(
                     source,
                     part,
@@ -257,7 +255,7 @@ impl JobRun {
         }
         let candidates: Vec<Candidate> = external_ids.into_iter().map(Candidate::orphan).collect();
         let store = &self.sync.store;
-        let noted = self.store(|| store.add_candidates(self.lease.clone(), candidates.clone()));
+        let noted = self.retry(|| store.add_candidates(self.lease.clone(), candidates.clone()));
         noted.await?.then_some(()).ok_or(SyncError::LeaseLost)
     }
 

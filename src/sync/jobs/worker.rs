@@ -1,10 +1,11 @@
 //! Jobs are taken up, kept and ended: what holds for each, whatever it does.
 
 use super::run::JobRun;
-use super::{Cursor, JobView, now};
+use super::{Cursor, JobView};
 use crate::domain::{JobEnd, JobKind};
-use crate::store::jobs::{JobConclusion, JobLease, JobProgress, JobRecord, LEASE};
-use crate::sync::{SyncError, SyncService};
+use crate::store::jobs::{JobConclusion, JobLease, JobProgress, JobRecord};
+use crate::sync::retry::renew_until_lost;
+use crate::sync::{SyncError, SyncService, now};
 use std::sync::Arc;
 use std::time::Duration;
 use tokio::sync::watch;
@@ -81,23 +82,10 @@ impl SyncService {
         run.progress = run.progress_at(&cursor);
         let result = tokio::select! {
             result = run.run_phases(cursor) => result,
-            () = self.keep_lease(&lease) => Err(SyncError::LeaseLost),
+            () = renew_until_lost(|| self.store.renew_job_lease(lease.clone())) => Err(SyncError::LeaseLost),
             () = self.log_progress(&lease) => Err(SyncError::LeaseLost),
         };
         self.finish(&lease, kind, result).await;
-    }
-
-    /// Renews the lease until it is lost.
-    async fn keep_lease(&self, lease: &JobLease) {
-        loop {
-            tokio::time::sleep(LEASE / 5).await;
-            match self.store.renew_job_lease(lease.clone()).await {
-                Ok(true) => {}
-                Ok(false) => return,
-                // What is done meanwhile finds out whether the lease still stands.
-                Err(error) => tracing::debug!("a lease could not be renewed: {error}"),
-            }
-        }
     }
 
     /// Logs now and then how far the job has come. Never ends.

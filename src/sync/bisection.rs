@@ -1,0 +1,49 @@
+//! Finds the items for which the database refuses a batch.
+//!
+//! Used by the watch, the scan of jobs and the import: a part that is refused is halved until the item
+//! to blame is alone, so that one user who cannot be stored keeps no other out. Pure; parts come in the
+//! order of their items.
+
+pub(super) struct Bisection<T> {
+    parts: Vec<Vec<T>>,
+}
+
+impl<T> Bisection<T> {
+    pub(super) fn of(items: Vec<T>) -> Self {
+        Self { parts: vec![items] }
+    }
+
+    /// The part to try next.
+    pub(super) fn next(&mut self) -> Option<Vec<T>> {
+        self.parts.pop()
+    }
+
+    /// Takes back a part that was refused. Returns its item where there is only one.
+    pub(super) fn halve(&mut self, mut part: Vec<T>) -> Option<T> {
+        if part.len() <= 1 {
+            return part.pop();
+        }
+        let second = part.split_off(part.len() / 2);
+        self.parts.extend([second, part]);
+        None
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::Bisection;
+
+    #[test]
+    fn the_refused_items_are_found_and_all_others_pass_in_order() {
+        let mut bisection = Bisection::of((0..10).collect());
+        let (mut passed, mut refused) = (Vec::new(), Vec::new());
+        while let Some(part) = bisection.next() {
+            if part.iter().any(|item| [3, 7].contains(item)) {
+                refused.extend(bisection.halve(part));
+            } else {
+                passed.extend(part);
+            }
+        }
+        assert_eq!((passed, refused), (vec![0, 1, 2, 4, 5, 6, 8, 9], vec![3, 7]));
+    }
+}

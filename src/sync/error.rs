@@ -1,0 +1,25 @@
+//! Why work of `sync` stopped: the one error of this module.
+//!
+//! Returned by everything here that calls the provider or the database; `http` turns it into a problem.
+
+use crate::provider::ApiError;
+use crate::store::StoreError;
+
+#[derive(Clone, Debug, thiserror::Error)]
+pub enum SyncError {
+    #[error(transparent)]
+    Api(#[from] ApiError),
+    #[error(transparent)]
+    Store(#[from] StoreError),
+    /// The API key belongs to another instance than the table.
+    #[error(
+        "wrong_instance: the API key belongs to {found}, this table to {expected}; nothing is written back and nobody is emptied. Set CLERK_SECRET_KEY to a key of that instance"
+    )]
+    WrongInstance { found: String, expected: String },
+    /// Another replica holds the lease, or the job was cancelled.
+    #[error("the lease is lost")]
+    LeaseLost,
+    /// An operator has to allow what is left of a job.
+    #[error("{0}")]
+    Blocked(String),
+}

@@ -1,0 +1,89 @@
+//! Repeats of calls that may go well another time.
+//!
+//! Used by jobs, whose provider or database may be away for minutes, and by the import. The provider's
+//! client has repeated a call by itself by then, so pauses are long here. Nothing that failed for good
+//! is repeated, and nothing here decides what a call does.
+
+use super::SyncError;
+use crate::domain::Backoff;
+use crate::provider::ApiError;
+use crate::store::StoreError;
+use crate::store::jobs::LEASE;
+use std::time::{Duration, Instant};
+
+/// The longest pause that the provider may ask for.
+const LONGEST_REQUESTED: Duration = Duration::from_secs(5 * 60);
+
+/// How often a response that cannot be understood, as from a proxy in trouble, is asked for.
+const UNCLEAR_ATTEMPTS: u32 = 5;
+
+/// How often, and for how long, a call is repeated.
+pub(super) struct RetryPolicy {
+    /// Who waits, for the log.
+    pub(super) caller: &'static str,
+    pub(super) backoff: Backoff,
+    pub(super) attempts: u32,
+    pub(super) give_up_after: Duration,
+}
+
+/// Calls until it goes well, an error says that repeating has no point, or the policy gives up.
+pub(super) async fn retry<T, E, F>(
+    policy: &RetryPolicy,
+    call: impl Fn() -> F,
+) -> Result<T, SyncError>
+where
+    E: Into<SyncError>,
+    F: Future<Output = Result<T, E>>,
+{
+    let started = Instant::now();
+    let mut failed = 0;
+    loop {
+        let error = match call().await {
+            Ok(value) => return Ok(value),
+            Err(error) => error.into(),
+        };
+        failed += 1;
+        let gives_up = failed >= policy.attempts || started.elapsed() >= policy.give_up_after;
+        let Some(requested) = requested_pause(&error, failed).filter(|_| !gives_up) else {
+            return Err(error);
+        };
+        let pause = policy.backoff.bound(failed - 1).max(requested.min(LONGEST_REQUESTED));
+        tracing::warn!(seconds = pause.as_secs(), "{} waits: {error}", policy.caller);
+        tokio::time::sleep(pause).await;
+    }
+}
+
+/// The pause that the provider asks for, zero where it asks for none; `None` where a repeat of the call,
+/// which failed so often, has no point.
+fn requested_pause(error: &SyncError, failed: u32) -> Option<Duration> {
+    match error {
+        SyncError::Api(
+            ApiError::RateLimited { retry_after } | ApiError::Unavailable { retry_after, .. },
+        ) => Some(*retry_after),
+        SyncError::Api(ApiError::Protocol(_)) => {
+            (failed < UNCLEAR_ATTEMPTS).then_some(Duration::ZERO)
+        }
+        SyncError::Store(StoreError::Away(_)) => Some(Duration::ZERO),
+        SyncError::Api(_)
+        | SyncError::Store(_)
+        | SyncError::WrongInstance { .. }
+        | SyncError::LeaseLost
+        | SyncError::Blocked(_) => None,
+    }
+}
+
+/// Renews a lease until it is lost; a renewal that fails is no loss, since what is done under the lease
+/// checks it in its own transaction.
+pub(super) async fn renew_until_lost<F>(renew: impl Fn() -> F)
+where
+    F: Future<Output = Result<bool, StoreError>>,
+{
+    loop {
+        tokio::time::sleep(LEASE / 5).await;
+        match renew().await {
+            Ok(true) => {}
+            Ok(false) => return,
+            Err(error) => tracing::debug!("a lease could not be renewed: {error}"),
+        }
+    }
+}
