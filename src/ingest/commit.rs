@@ -16,10 +16,10 @@ use crate::store::{LOCK_TIMEOUT, Moment, StoreError, Writer};
 use crate::telemetry::{Metrics, Throttle};
 use jiff::Timestamp;
 use std::collections::HashSet;
+use std::ops::Range;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 use tokio::sync::Notify;
-use uuid::Uuid;
 
 /// How often a batch is tried whole before it is halved.
 const TRIES_TOGETHER: u32 = 2;
@@ -30,6 +30,9 @@ const TRIES_ALONE: u32 = 3;
 /// How often a batch is tried while the database is away: once more, on a new connection,
 /// because a server that restarted is often back already.
 const TRIES_AWAY: u32 = 2;
+
+/// The pause between two tries, so that replicas that collided do not collide again.
+const JITTER_MS: Range<u64> = 2..34;
 
 /// Why those are turned away who come behind a group that found the database away.
 pub(super) const SAME_OUTAGE: &str = "the same outage";
@@ -123,7 +126,7 @@ impl Committer {
                     }
                 }
             }
-            std::thread::sleep(jitter());
+            std::thread::sleep(Duration::from_millis(fastrand::u64(JITTER_MS)));
         }
         let second_half = group.split_off(group.len().div_ceil(2));
         if second_half.is_empty() {
@@ -229,10 +232,4 @@ impl BatchResult {
 #[expect(clippy::disallowed_methods, reason = "the writer thread is an edge: a batch begins here")]
 pub(super) fn now() -> Moment {
     Moment::from_timestamp(Timestamp::now())
-}
-
-/// A pause of 2 to 34 ms, so that replicas that collided do not collide again.
-fn jitter() -> Duration {
-    let [byte, ..] = *Uuid::new_v4().as_bytes();
-    Duration::from_millis(2 + u64::from(byte >> 3))
 }

@@ -3,8 +3,8 @@
 //! as of then: so no older event in flight can undo it, and the echo finds nothing to do (traps
 //! 26, 27 and 31).
 
-use super::worker::{LONGEST_PAUSE, SHORTEST_PAUSE};
-use crate::domain::MetadataPatch;
+use super::worker::BACKOFF;
+use crate::domain::{Backoff, MetadataPatch};
 use crate::provider::{ApiError, Priority};
 use crate::store::budget::WINDOW;
 use crate::store::write_backs::{Acknowledgement, Reschedule, WriteBackLease, WriteBackStatus};
@@ -16,8 +16,8 @@ use std::time::Duration;
 /// How long one write-back may take; shorter than its lease.
 const WITHIN: Duration = Duration::from_secs(15);
 
-/// The longest time after which a user is tried again whose answers cannot be understood.
-const LONGEST_UNCLEAR_PAUSE: Duration = Duration::from_secs(60 * 60);
+/// When to repeat a write-back whose response cannot be understood, by how often that happened.
+const UNCLEAR: Backoff = Backoff { first: BACKOFF.longest, longest: Duration::from_secs(60 * 60) };
 
 /// How old a snapshot may be to be compared with.
 const FRESH_MS: i64 = 60_000;
@@ -94,7 +94,7 @@ impl SyncService {
                 status => return Ok(PushOutcome::of(&status)),
             }
         }
-        self.reschedule(&claim, SHORTEST_PAUSE, "again", false).await?;
+        self.reschedule(&claim, BACKOFF.first, "again", false).await?;
         Ok(PushOutcome::Finished("again"))
     }
 
@@ -183,11 +183,13 @@ impl SyncService {
         let (after, rests) = match &error {
             ApiError::Rejected { .. } => (Duration::ZERO, true),
             ApiError::RateLimited { retry_after } | ApiError::Unavailable { retry_after, .. } => {
-                ((*retry_after).max(SHORTEST_PAUSE), false)
+                ((*retry_after).max(BACKOFF.first), false)
             }
-            ApiError::Protocol(_) => (unclear_pause(claim.attempts), false),
+            ApiError::Protocol(_) => {
+                (UNCLEAR.bound(u32::try_from(claim.attempts).unwrap_or(0)), false)
+            }
             // All wait, until the worker goes on.
-            ApiError::Unauthorized(_) | ApiError::NotFound => (SHORTEST_PAUSE, false),
+            ApiError::Unauthorized(_) | ApiError::NotFound => (BACKOFF.first, false),
         };
         let counts = matches!(error, ApiError::Protocol(_));
         let reschedule = Reschedule { after, why, outcome_unknown, rests, counts };
@@ -265,10 +267,4 @@ pub(super) fn is_recently_seen(stored: &StoredUser) -> bool {
 
 fn is_recent(at_ms: i64) -> bool {
     (-SKEW_MS..FRESH_MS).contains(&(now().as_millis() - at_ms))
-}
-
-/// When to try again what was answered in a way that cannot be understood, and that often before.
-fn unclear_pause(attempts: i32) -> Duration {
-    let doublings = u32::try_from(attempts).unwrap_or(0).min(16);
-    LONGEST_PAUSE.saturating_mul(1 << doublings).min(LONGEST_UNCLEAR_PAUSE)
 }

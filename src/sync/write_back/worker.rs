@@ -2,6 +2,7 @@
 
 use super::LEASE;
 use super::push::{PushOutcome, is_recently_seen};
+use crate::domain::Backoff;
 use crate::provider::{ApiError, ListQuery, Priority};
 use crate::store::write_backs::WriteBackLease;
 use crate::sync::{SyncError, SyncService};
@@ -31,8 +32,8 @@ const AHEAD: u16 = 50;
 const WORTH_IT: usize = 5;
 
 /// The pauses of a worker whose provider does not answer.
-pub(super) const SHORTEST_PAUSE: Duration = Duration::from_secs(1);
-pub(super) const LONGEST_PAUSE: Duration = Duration::from_secs(30);
+pub(super) const BACKOFF: Backoff =
+    Backoff { first: Duration::from_secs(1), longest: Duration::from_secs(30) };
 
 /// How many write-backs are claimed before it is looked ahead again.
 #[derive(Default)]
@@ -50,7 +51,7 @@ impl Prefetch {
 /// When the worker goes on, after the provider or the database did not answer.
 #[derive(Default)]
 pub(super) struct WorkerPace {
-    length: Duration,
+    failures: u32,
     until: Option<Instant>,
     log_throttle: Throttle,
     /// By so many fewer write-backs are under way than could be.
@@ -77,7 +78,7 @@ impl WorkerPace {
         match outcome {
             Some(PushOutcome::NotNow(error)) => self.lengthen(error),
             Some(PushOutcome::Finished("done" | "conflict")) => {
-                self.length = Duration::ZERO;
+                self.failures = 0;
                 self.fewer = self.fewer.saturating_sub(1);
             }
             Some(PushOutcome::Finished("slow")) => {
@@ -92,8 +93,8 @@ impl WorkerPace {
         if !self.are_over() {
             return;
         }
-        self.length = (self.length * 2).clamp(SHORTEST_PAUSE, LONGEST_PAUSE);
-        self.until = Some(Instant::now() + self.length);
+        self.until = Some(Instant::now() + BACKOFF.bound(self.failures));
+        self.failures = self.failures.saturating_add(1);
         if let Some(suppressed) = self.log_throttle.pass(Instant::now()) {
             tracing::error!(suppressed, "write-backs wait: {why}");
         }
