@@ -14,9 +14,6 @@ pub enum BadLine {
     /// The file ends inside a quoted cell.
     #[error("a quoted cell never ends, so nothing after the beginning of this line was read")]
     NeverClosed,
-    /// Something follows a quoted cell.
-    #[error("a quoted cell does not end where it should")]
-    Quotes,
     /// It is no text.
     #[error("it is not UTF-8")]
     NotUtf8,

@@ -5,13 +5,12 @@
 //! nothing else is ever changed; every snapshot beats what a file says. However long the file is,
 //! no more of it than a batch is in memory.
 //!
-//! * [`records`] takes the file apart, [`cells`] the rows of a table;
+//! * [`records`] takes the file apart;
 //! * [`formats`] tells what a file holds, and makes import rows of records;
 //! * [`batch`] brings import rows to the store, many at once;
 //! * [`fault`]: what may be wrong.
 
 mod batch;
-mod cells;
 mod fault;
 mod formats;
 mod records;
@@ -83,7 +82,7 @@ impl Import<'_> {
         let first = first.ok_or(ImportError::Empty { header })?;
         let layout = FileLayout::of(first, self.format, self.ids_from_external_id)?;
         observer.format(layout.format());
-        if !layout.has_header() {
+        if !layout.is_table() {
             records.put_back();
         }
         loop {
@@ -104,10 +103,10 @@ impl Import<'_> {
     ) -> (ImportBatch, Option<Result<(), ImportError>>) {
         let mut batch = ImportBatch::default();
         while !batch.is_full() {
-            match records.next(layout.has_quotes()) {
+            match records.next(layout.is_table()) {
                 Ok(Some(record)) => {
                     let import_row = layout.import_row(record, self.export);
-                    batch.add(record.line, import_row, record.bytes.len());
+                    batch.add(record.line, import_row, record.bytes().len());
                 }
                 Ok(None) => return (batch, Some(Ok(()))),
                 Err(error) => {

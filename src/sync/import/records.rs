@@ -1,44 +1,89 @@
-//! A file in pieces: one record at a time, none longer than a bound.
+//! Reads a file record by record: lines, or the rows of a CSV table.
 //!
-//! The one place that reads. A record is a line, or in a table several of them where a quoted cell
-//! holds line ends; it is named by the line on which it begins. Whatever a file holds, no more than
-//! one record of it is in memory.
+//! Called by the import alone. A record is named by the physical line on which it begins. Whatever a
+//! file holds, no more than one record of it is in memory, which is why `csv_core` is driven here
+//! directly. Nothing here knows what a record means.
 
 use super::BadLine;
-use super::cells::Place;
+use csv_core::ReadRecordResult;
 use std::io::{self, BufRead as _, BufReader, ErrorKind, Read};
 
-/// The longest record that is taken in: far more than any user has.
+/// The longest record in bytes: far more than any user has.
 pub(super) const LONGEST_RECORD: usize = 1 << 20;
 
-/// What some programs put before text.
 const BYTE_ORDER_MARK: &[u8] = b"\xef\xbb\xbf";
 
-/// The records of a file.
 pub(super) struct Records<R> {
     input: BufReader<R>,
-    /// The bytes that were taken from the input.
+    csv: csv_core::Reader,
     pub(super) bytes_read: u64,
     /// The line that begins next, counted from one.
     next_line: u64,
     last: Record,
-    /// The last record is to be given once more.
     put_back: bool,
 }
 
 /// A record; only its beginning where it is too long.
+#[derive(Clone, Default)]
 pub(super) struct Record {
     /// The line on which it begins.
     pub(super) line: u64,
-    pub(super) bytes: Vec<u8>,
-    /// Why it cannot be used, whatever it says.
+    /// Why the record cannot be used, whatever it says.
     pub(super) fault: Option<BadLine>,
+    /// Kept from record to record; the first `length` bytes are the last one's.
+    buffer: Vec<u8>,
+    length: usize,
+    /// Where cells end in `buffer`: the first `width` of these.
+    ends: Vec<usize>,
+    width: usize,
+}
+
+impl Record {
+    /// A line as it stands there, or the cells of a row without what separates them.
+    pub(super) fn bytes(&self) -> &[u8] {
+        self.buffer.get(..self.length).unwrap_or_default()
+    }
+
+    /// How many cells a row has.
+    pub(super) const fn width(&self) -> usize {
+        self.width
+    }
+
+    pub(super) fn cells(&self) -> impl Iterator<Item = &[u8]> {
+        let mut begin = 0;
+        self.ends.iter().take(self.width).map(move |end| {
+            let cell = self.buffer.get(begin..*end).unwrap_or_default();
+            begin = *end;
+            cell
+        })
+    }
+
+    fn begin(&mut self, line: u64) {
+        (self.line, self.fault, self.length, self.width) = (line, None, 0, 0);
+    }
+
+    /// Makes room for more of a row. The rest of one that is too long overwrites its beginning.
+    fn make_room(&mut self) {
+        if self.buffer.len() > LONGEST_RECORD {
+            self.fault = Some(BadLine::TooLong);
+            (self.length, self.width) = (0, 0);
+        } else {
+            let room = self.buffer.len().saturating_mul(2).clamp(1 << 10, LONGEST_RECORD + 1);
+            self.buffer.resize(room, 0);
+        }
+    }
 }
 
 impl<R: Read> Records<R> {
     pub(super) fn new(input: R) -> Self {
-        let last = Record { line: 0, bytes: Vec::new(), fault: None };
-        Self { input: BufReader::new(input), bytes_read: 0, next_line: 1, last, put_back: false }
+        Self {
+            input: BufReader::new(input),
+            csv: csv_core::Reader::new(),
+            bytes_read: 0,
+            next_line: 1,
+            last: Record::default(),
+            put_back: false,
+        }
     }
 
     /// The line on which the last record begins, or the one that could not be read whole.
@@ -50,79 +95,118 @@ impl<R: Read> Records<R> {
     pub(super) fn first(&mut self) -> io::Result<Option<&Record>> {
         loop {
             match self.next(false)? {
-                Some(record) if record.bytes.starts_with(b"#") => {}
+                Some(record) if record.bytes().starts_with(b"#") => {}
                 found => break Ok(found.is_some().then_some(&self.last)),
             }
         }
     }
 
-    /// Makes the last record the next one.
+    /// Makes the last line the next record.
     pub(super) fn put_back(&mut self) {
         self.put_back = true;
     }
 
-    /// The next record that is not blank; where there are `quotes`, line ends in them are its own.
-    pub(super) fn next(&mut self, quotes: bool) -> io::Result<Option<&Record>> {
+    /// The next line, or row of a table, that is not blank.
+    pub(super) fn next(&mut self, is_table: bool) -> io::Result<Option<&Record>> {
         if std::mem::take(&mut self.put_back) {
             return Ok(Some(&self.last));
         }
-        while self.read(quotes)? {
-            let blank = self.last.bytes.iter().all(u8::is_ascii_whitespace);
-            if self.last.fault.is_some() || !blank {
+        while if is_table { self.read_row() } else { self.read_line() }? {
+            let is_blank =
+                self.last.width <= 1 && self.last.bytes().iter().all(u8::is_ascii_whitespace);
+            if self.last.fault.is_some() || !is_blank {
                 return Ok(Some(&self.last));
             }
         }
         Ok(None)
     }
 
-    /// Reads one record, and returns whether there was one.
-    fn read(&mut self, quotes: bool) -> io::Result<bool> {
+    /// Returns whether there was a line.
+    fn read_line(&mut self) -> io::Result<bool> {
         let record = &mut self.last;
-        *record =
-            Record { line: self.next_line, bytes: std::mem::take(&mut record.bytes), fault: None };
-        record.bytes.clear();
-        let (mut place, mut began) = (Place::Beginning, false);
+        record.begin(self.next_line);
+        record.buffer.clear();
+        let limit = u64::try_from(LONGEST_RECORD + 1).unwrap_or(u64::MAX);
+        let mut taken = self.input.by_ref().take(limit).read_until(b'\n', &mut record.buffer)?;
+        let is_whole = record.buffer.pop_if(|byte| *byte == b'\n').is_some();
+        if !is_whole && record.buffer.len() > LONGEST_RECORD {
+            record.fault = Some(BadLine::TooLong);
+            taken += self.input.skip_until(b'\n')?;
+        }
+        if record.line == 1 && record.buffer.starts_with(BYTE_ORDER_MARK) {
+            record.buffer.drain(..BYTE_ORDER_MARK.len());
+        }
+        record.buffer.pop_if(|byte| *byte == b'\r');
+        record.length = record.buffer.len();
+        self.next_line += 1;
+        self.bytes_read += u64::try_from(taken).unwrap_or(0);
+        Ok(taken > 0)
+    }
+
+    /// Returns whether there was a row.
+    fn read_row(&mut self) -> io::Result<bool> {
+        self.skip_line_ends()?;
+        self.last.begin(self.next_line);
         loop {
             let chunk = match self.input.fill_buf() {
-                Ok(chunk) => chunk,
                 Err(error) if error.kind() == ErrorKind::Interrupted => continue,
-                Err(error) => return Err(error),
+                chunk => chunk?,
             };
-            if chunk.is_empty() {
-                if place.is_quoted() {
-                    record.fault = Some(BadLine::NeverClosed);
+            // Behind the end of the file, a line end closes every cell but a quoted one.
+            let is_end = chunk.is_empty();
+            let input = if is_end { b"\n".as_slice() } else { chunk };
+            let record = &mut self.last;
+            let (result, taken, written, ended) = self.csv.read_record(
+                input,
+                record.buffer.get_mut(record.length..).unwrap_or_default(),
+                record.ends.get_mut(record.width..).unwrap_or_default(),
+            );
+            record.length += written;
+            record.width += ended;
+            if !is_end {
+                self.consume(taken);
+            }
+            match result {
+                ReadRecordResult::Record => return Ok(true),
+                ReadRecordResult::InputEmpty if is_end => break,
+                ReadRecordResult::InputEmpty => {}
+                ReadRecordResult::OutputFull => self.last.make_room(),
+                ReadRecordResult::OutputEndsFull => {
+                    let room = self.last.ends.len().max(16).saturating_mul(2);
+                    self.last.ends.resize(room, 0);
                 }
-                break;
-            }
-            began = true;
-            let end = chunk.iter().position(|byte| {
-                self.next_line += u64::from(*byte == b'\n');
-                let ends = *byte == b'\n' && !place.is_quoted();
-                if quotes {
-                    place = place.after(*byte);
-                }
-                ends
-            });
-            let piece = end.and_then(|end| chunk.get(..end)).unwrap_or(chunk);
-            if record.fault.is_none() {
-                let room = LONGEST_RECORD - record.bytes.len();
-                record.bytes.extend_from_slice(piece.get(..room).unwrap_or(piece));
-                record.fault = (piece.len() > room).then_some(BadLine::TooLong);
-            }
-            let taken = end.map_or(chunk.len(), |end| end + 1);
-            self.input.consume(taken);
-            self.bytes_read = self.bytes_read.saturating_add(u64::try_from(taken).unwrap_or(0));
-            if end.is_some() {
-                break;
+                ReadRecordResult::End => return Ok(false),
             }
         }
-        if record.line == 1 && record.bytes.starts_with(BYTE_ORDER_MARK) {
-            record.bytes.drain(..BYTE_ORDER_MARK.len());
+        let is_open = self.last.length > 0;
+        if is_open {
+            self.last.fault = Some(BadLine::NeverClosed);
+            self.csv.reset();
         }
-        if record.bytes.ends_with(b"\r") {
-            record.bytes.pop();
+        Ok(is_open)
+    }
+
+    /// So that a record is named by the line of its first cell, and not by a blank one before it.
+    fn skip_line_ends(&mut self) -> io::Result<()> {
+        loop {
+            let chunk = match self.input.fill_buf() {
+                Err(error) if error.kind() == ErrorKind::Interrupted => continue,
+                chunk => chunk?,
+            };
+            let blank = chunk.iter().take_while(|byte| matches!(byte, b'\r' | b'\n')).count();
+            if blank == 0 {
+                return Ok(());
+            }
+            self.consume(blank);
         }
-        Ok(began)
+    }
+
+    fn consume(&mut self, count: usize) {
+        let taken = self.input.buffer().iter().take(count);
+        let lines = taken.filter(|byte| **byte == b'\n').count();
+        self.next_line += u64::try_from(lines).unwrap_or(0);
+        self.bytes_read += u64::try_from(count).unwrap_or(0);
+        self.input.consume(count);
     }
 }
 
@@ -131,12 +215,14 @@ mod tests {
     use super::{BadLine, LONGEST_RECORD, Records};
     use std::io::{self, BufReader, Read};
 
-    /// Every record with its line; a long one shortened.
-    fn records(input: impl Read, quotes: bool) -> Vec<(u64, String, Option<BadLine>)> {
+    /// Every record with its line and its cells, a long one shortened.
+    fn records(input: impl Read, is_table: bool) -> Vec<(u64, String, Option<BadLine>)> {
         let mut records = Records::new(input);
         let mut all = Vec::new();
-        while let Some(record) = records.next(quotes).unwrap() {
-            let text: String = String::from_utf8_lossy(&record.bytes).chars().take(20).collect();
+        while let Some(record) = records.next(is_table).unwrap() {
+            let cells: Vec<&[u8]> = record.cells().collect();
+            let bytes = if is_table { cells.join(b"|".as_slice()) } else { record.bytes().into() };
+            let text: String = String::from_utf8_lossy(&bytes).chars().take(20).collect();
             all.push((record.line, text, record.fault.clone()));
         }
         all
@@ -149,29 +235,40 @@ mod tests {
     #[test]
     fn lines_end_in_every_way_and_are_counted_as_they_stand() {
         let text = "\u{feff}one\r\n\n  \r\ntwo\nthree";
-        assert_eq!(
-            records(text.as_bytes(), true),
-            [good(1, "one"), good(4, "two"), good(5, "three")]
-        );
-        assert_eq!(records("".as_bytes(), true), []);
-        assert_eq!(records("\n\n".as_bytes(), true), []);
-        assert_eq!(records("\u{feff}".as_bytes(), true), []);
+        for is_table in [false, true] {
+            assert_eq!(
+                records(text.as_bytes(), is_table),
+                [good(1, "one"), good(4, "two"), good(5, "three")]
+            );
+            assert_eq!(records("".as_bytes(), is_table), []);
+            assert_eq!(records("\n\n".as_bytes(), is_table), []);
+            assert_eq!(records("\u{feff}".as_bytes(), is_table), []);
+        }
     }
 
     #[test]
     fn a_quoted_cell_holds_line_ends_only_in_a_table() {
         let text = "a,\"x\ny\"\nb\n";
-        assert_eq!(records(text.as_bytes(), true), [good(1, "a,\"x\ny\""), good(3, "b")]);
+        assert_eq!(records(text.as_bytes(), true), [good(1, "a|x\ny"), good(3, "b")]);
         let lines = [good(1, "a,\"x"), good(2, "y\""), good(3, "b")];
         assert_eq!(records(text.as_bytes(), false), lines);
-        let stray = [good(1, "5\" nail,x"), good(2, "b")];
+        let stray = [good(1, "5\" nail|x"), good(2, "b")];
         assert_eq!(records("5\" nail,x\nb".as_bytes(), true), stray);
+    }
+
+    #[test]
+    fn commas_lines_and_quotes_inside_quotes_belong_to_the_cell() {
+        let all = |record: &str| records(record.as_bytes(), true);
+        assert_eq!(all("a,b,,d"), [good(1, "a|b||d")]);
+        assert_eq!(all("\"a,b\",\"c\nd\",\"\""), [good(1, "a,b|c\nd|")]);
+        assert_eq!(all("\"say \"\"hi\"\", she\",x"), [good(1, "say \"hi\", she|x")]);
+        assert_eq!(all(","), [good(1, "|")]);
     }
 
     #[test]
     fn a_cell_that_is_never_closed_is_told_and_not_taken_for_a_record() {
         let found = records("a,b\nc,\"d\ne,f\n".as_bytes(), true);
-        assert_eq!(found[0], good(1, "a,b"));
+        assert_eq!(found[0], good(1, "a|b"));
         assert_eq!((found[1].0, &found[1].2, found.len()), (2, &Some(BadLine::NeverClosed), 2));
     }
 
@@ -179,10 +276,12 @@ mod tests {
     fn a_record_that_is_too_long_is_passed_over_and_the_next_is_read() {
         let fits = "x".repeat(LONGEST_RECORD);
         let text = format!("{fits}\n{fits}x\nlast");
-        let found = records(text.as_bytes(), true);
-        let faults: Vec<_> = found.iter().map(|record| (record.0, record.2.clone())).collect();
-        assert_eq!(faults, [(1, None), (2, Some(BadLine::TooLong)), (3, None)]);
-        assert_eq!(found[2].1, "last");
+        for is_table in [false, true] {
+            let found = records(text.as_bytes(), is_table);
+            let faults: Vec<_> = found.iter().map(|record| (record.0, record.2.clone())).collect();
+            assert_eq!(faults, [(1, None), (2, Some(BadLine::TooLong)), (3, None)]);
+            assert_eq!(found[2].1, "last");
+        }
     }
 
     #[test]
@@ -194,20 +293,20 @@ mod tests {
                 self.0.read(&mut buffer[..one])
             }
         }
-        let text = "\u{feff}a,\"x\r\ny\"\"\"\r\nb";
+        let text = "a,\"x\r\ny\"\"\"\r\nb";
         let whole = records(text.as_bytes(), true);
-        assert_eq!(whole, [good(1, "a,\"x\r\ny\"\"\""), good(3, "b")]);
-        assert_eq!(records(BufReader::new(Drip(text.as_bytes())), true), whole);
+        assert_eq!(whole, [good(1, "a|x\r\ny\""), good(3, "b")]);
+        assert_eq!(records(BufReader::with_capacity(1, Drip(text.as_bytes())), true), whole);
     }
 
     #[test]
     fn comments_stand_only_above_the_first_line() {
         let text = "# told\r\n\n#too\nid\n#1,x\n";
         let mut records = Records::new(text.as_bytes());
-        assert_eq!(records.first().unwrap().unwrap().bytes, b"id");
+        assert_eq!(records.first().unwrap().unwrap().bytes(), b"id");
         records.put_back();
         assert_eq!(records.next(true).unwrap().unwrap().line, 4);
-        assert_eq!(records.next(true).unwrap().unwrap().bytes, b"#1,x");
+        assert_eq!(records.next(true).unwrap().unwrap().cells().count(), 2);
         assert!(records.next(true).unwrap().is_none());
     }
 }

@@ -1,7 +1,6 @@
 //! What a file holds: told by how it begins, and then each record becomes an import row.
 
-use super::cells::{cells, text};
-use super::records::Record;
+use super::records::{Record, Records};
 use super::{BadLine, ImportError};
 use crate::provider::Provider;
 use crate::store::ImportRow;
@@ -54,8 +53,8 @@ impl FileLayout {
         asked: Option<ImportFormat>,
         ids_from_external_id: bool,
     ) -> Result<Self, ImportError> {
-        let begins = |with: &[u8]| first.bytes.trim_ascii_start().starts_with(with);
-        if first.bytes.starts_with(b"\xff\xfe") || first.bytes.starts_with(b"\xfe\xff") {
+        let begins = |with: &[u8]| first.bytes().trim_ascii_start().starts_with(with);
+        if first.bytes().starts_with(b"\xff\xfe") || first.bytes().starts_with(b"\xfe\xff") {
             return Err(ImportError::Utf16);
         }
         if begins(b"[") {
@@ -64,8 +63,7 @@ impl FileLayout {
         if asked == Some(ImportFormat::Ndjson) || asked.is_none() && begins(b"{") {
             return Ok(Self::Objects { ids_from_external_id });
         }
-        let names: Result<Vec<String>, BadLine> = cells(&first.bytes).map(text).collect();
-        let names: Vec<String> = names.unwrap_or_default();
+        let names = header(first.bytes());
         let names: Vec<&str> = names.iter().map(|name| name.trim()).collect();
         let found = Self::pairs(&names).filter(|_| asked != Some(ImportFormat::Csv));
         let table = || Self::table(&names).filter(|_| asked != Some(ImportFormat::Pairs));
@@ -103,13 +101,8 @@ impl FileLayout {
         }
     }
 
-    /// Whether the first record is a header.
-    pub(super) const fn has_header(&self) -> bool {
-        self.has_quotes()
-    }
-
     /// Whether line ends in quotes belong to a record.
-    pub(super) const fn has_quotes(&self) -> bool {
+    pub(super) const fn is_table(&self) -> bool {
         !matches!(self, Self::Objects { .. })
     }
 
@@ -122,14 +115,14 @@ impl FileLayout {
         if let Some(fault) = &record.fault {
             return Err(fault.clone());
         }
-        if record.bytes.contains(&0) {
+        if record.bytes().contains(&0) {
             return Err(BadLine::Nul);
         }
         match self {
             Self::Table(places) => {
-                expect_columns(&record.bytes, places.len())?;
+                expect_columns(record, places.len())?;
                 let mut wanted = vec![None; Provider::EXPORT_COLUMNS.len()];
-                for (cell, place) in cells(&record.bytes).zip(places) {
+                for (cell, place) in record.cells().zip(places) {
                     if let Some(slot) = place.and_then(|place| wanted.get_mut(place)) {
                         *slot = Some(text(cell)?);
                     }
@@ -137,14 +130,14 @@ impl FileLayout {
                 Ok(ImportRow { id: None, snapshot: export.of_row(wanted)? })
             }
             Self::Objects { ids_from_external_id } => {
-                let snapshot = export.of_object(&record.bytes)?;
+                let snapshot = export.of_object(record.bytes())?;
                 let theirs = snapshot.profile.source_external_id.as_deref();
                 let id = ids_from_external_id.then(|| row_id(theirs.unwrap_or_default()));
                 Ok(ImportRow { id: id.transpose()?, snapshot })
             }
             Self::Pairs { id_first } => {
-                expect_columns(&record.bytes, PAIR.len())?;
-                let mut pair = cells(&record.bytes).map(text);
+                expect_columns(record, PAIR.len())?;
+                let mut pair = record.cells().map(text);
                 let mut cell = || pair.next().unwrap_or(Ok(String::new()));
                 let (one, other) = (cell()?, cell()?);
                 let (id, external_id) = if *id_first { (one, other) } else { (other, one) };
@@ -155,8 +148,20 @@ impl FileLayout {
     }
 }
 
-fn expect_columns(record: &[u8], expected: usize) -> Result<(), BadLine> {
-    let found = cells(record).count();
+/// The names above a table; none where they cannot be read.
+fn header(line: &[u8]) -> Vec<String> {
+    let mut records = Records::new(line);
+    let first = records.next(true).ok().flatten();
+    let names: Option<Result<_, _>> = first.map(|record| record.cells().map(text).collect());
+    names.and_then(Result::ok).unwrap_or_default()
+}
+
+fn text(cell: &[u8]) -> Result<String, BadLine> {
+    std::str::from_utf8(cell).map(str::to_owned).map_err(|_| BadLine::NotUtf8)
+}
+
+fn expect_columns(record: &Record, expected: usize) -> Result<(), BadLine> {
+    let found = record.width();
     if found == expected { Ok(()) } else { Err(BadLine::Columns { found, expected }) }
 }
 

@@ -4,7 +4,7 @@ use super::{BadLine, FileLayout, ImportError, ImportFormat};
 use crate::config::{Config, ConfigSource, Requirement};
 use crate::provider::{ExportError, Provider};
 use crate::store::ImportRow;
-use crate::sync::import::records::Record;
+use crate::sync::import::records::{Record, Records};
 
 const HEADER: &str = "id,first_name,last_name,username,primary_email_address,\
     primary_phone_number,verified_email_addresses,unverified_email_addresses,\
@@ -14,22 +14,30 @@ fn provider() -> Provider {
     Config::load(&ConfigSource::default(), Requirement::Nothing).unwrap().provider
 }
 
-fn record(bytes: impl AsRef<[u8]>) -> Record {
-    Record { line: 1, bytes: bytes.as_ref().to_vec(), fault: None }
+fn record(bytes: impl AsRef<[u8]>, is_table: bool) -> Record {
+    Records::new(bytes.as_ref()).next(is_table).unwrap().unwrap().clone()
+}
+
+fn line(bytes: impl AsRef<[u8]>) -> Record {
+    record(bytes, false)
+}
+
+fn row(bytes: impl AsRef<[u8]>) -> Record {
+    record(bytes, true)
 }
 
 fn begins(first: &str, asked: Option<ImportFormat>) -> Result<ImportFormat, ImportError> {
-    FileLayout::of(&record(first), asked, false).map(|layout| layout.format())
+    FileLayout::of(&line(first), asked, false).map(|layout| layout.format())
 }
 
-fn read(first: &str, line: &str) -> Result<ImportRow, BadLine> {
-    let layout = FileLayout::of(&record(first), None, false).unwrap();
-    layout.import_row(&record(line), &provider())
+fn read(first: &str, text: &str) -> Result<ImportRow, BadLine> {
+    let layout = FileLayout::of(&line(first), None, false).unwrap();
+    layout.import_row(&record(text, layout.is_table()), &provider())
 }
 
-fn with_external_ids(line: &str) -> Result<Option<String>, BadLine> {
-    let layout = FileLayout::of(&record("{"), None, true).unwrap();
-    layout.import_row(&record(line), &provider()).map(|import_row| import_row.id)
+fn with_external_ids(text: &str) -> Result<Option<String>, BadLine> {
+    let layout = FileLayout::of(&line("{"), None, true).unwrap();
+    layout.import_row(&line(text), &provider()).map(|import_row| import_row.id)
 }
 
 #[test]
@@ -60,7 +68,7 @@ fn what_begins_otherwise_is_refused_with_what_is_expected() {
         }
     }
     assert!(matches!(begins("[{", None), Err(ImportError::JsonArray)));
-    let utf16 = FileLayout::of(&record(b"\xff\xfei\0d\0"), None, false);
+    let utf16 = FileLayout::of(&line(b"\xff\xfei\0d\0"), None, false);
     assert!(matches!(utf16, Err(ImportError::Utf16)));
 }
 
@@ -78,7 +86,7 @@ fn a_named_format_is_not_overruled_by_the_beginning() {
 #[test]
 fn only_objects_have_a_field_for_the_rows_id() {
     for first in [HEADER, "id,external_id"] {
-        let layout = FileLayout::of(&record(first), None, true);
+        let layout = FileLayout::of(&line(first), None, true);
         assert!(matches!(layout, Err(ImportError::NoExternalIds)), "{first}");
     }
     assert_eq!(with_external_ids(r#"{"id":"user_1","external_id":" 42 "}"#), Ok(Some("42".into())));
@@ -123,19 +131,20 @@ fn every_fault_of_a_pair_is_told() {
     assert_eq!(pair("42,"), Err(ExportError::NoId.into()));
     assert_eq!(pair("user_1,42"), Err(ExportError::ForeignId.into()));
     assert_eq!(pair("4\u{0}2,user_1"), Err(BadLine::Nul));
-    assert_eq!(pair("\"42\" ,user_1"), Err(BadLine::Quotes));
-    let layout = FileLayout::of(&record("id,external_id"), None, false).unwrap();
-    let read = |bytes: &[u8]| layout.import_row(&record(bytes), &provider()).map(drop);
+    assert_eq!(pair("\"42\" ,user_1"), Ok(()));
+    let layout = FileLayout::of(&line("id,external_id"), None, false).unwrap();
+    let read = |bytes: &[u8]| layout.import_row(&row(bytes), &provider()).map(drop);
     assert_eq!(read(b"\xff,user_1"), Err(BadLine::NotUtf8));
-    let long = Record { fault: Some(BadLine::TooLong), ..record("42,user_1") };
+    let mut long = row("42,user_1");
+    long.fault = Some(BadLine::TooLong);
     assert_eq!(layout.import_row(&long, &provider()), Err(BadLine::TooLong));
 }
 
 #[test]
 fn a_column_that_is_not_read_may_hold_anything_but_must_be_there() {
     let header = "id,primary_email_address,password_digest";
-    let layout = FileLayout::of(&record(header), None, false).unwrap();
-    let read = |bytes: &[u8]| layout.import_row(&record(bytes), &provider()).map(drop);
+    let layout = FileLayout::of(&line(header), None, false).unwrap();
+    let read = |bytes: &[u8]| layout.import_row(&row(bytes), &provider()).map(drop);
     assert_eq!(read(b"user_1,a@x,\"torn\"\xff"), Ok(()));
     assert_eq!(read(b"user_1,a@x"), Err(BadLine::Columns { found: 2, expected: 3 }));
 }
