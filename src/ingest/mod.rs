@@ -35,13 +35,17 @@ pub struct DeliveryOutcome {
 }
 
 /// Why a delivery could not be settled now. The sender is told to try again.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[derive(
+    Clone, Copy, Debug, PartialEq, Eq, thiserror::Error, strum::IntoStaticStr, strum::VariantNames,
+)]
+#[strum(serialize_all = "snake_case")]
 pub enum Unavailable {
     /// More deliveries wait than are accepted.
     #[error("more deliveries are waiting than can be accepted")]
     QueueFull,
     /// The database cannot be reached.
     #[error("the database cannot be reached at this moment")]
+    #[strum(serialize = "database_unavailable")]
     DatabaseAway,
     /// The quarantine is at its cap.
     #[error("the quarantine is full; an operator has to look at `usersync replay --list`")]
@@ -56,18 +60,11 @@ pub enum Unavailable {
 
 impl Unavailable {
     /// Every code, for the metrics' closed label set.
-    pub const CODES: [&'static str; 5] =
-        ["queue_full", "database_unavailable", "quarantine_full", "not_running", "slow"];
+    pub const CODES: &'static [&'static str] = <Self as strum::VariantNames>::VARIANTS;
 
     /// The stable code in the answer and the metrics.
-    pub const fn code(self) -> &'static str {
-        match self {
-            Self::QueueFull => "queue_full",
-            Self::DatabaseAway => "database_unavailable",
-            Self::QuarantineFull => "quarantine_full",
-            Self::NotRunning => "not_running",
-            Self::Slow => "slow",
-        }
+    pub fn code(self) -> &'static str {
+        self.into()
     }
 }
 

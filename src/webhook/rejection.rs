@@ -5,7 +5,10 @@
 //! so each says what to do.
 
 /// A reason to refuse a request before anything is stored.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[derive(
+    Clone, Copy, Debug, PartialEq, Eq, thiserror::Error, strum::IntoStaticStr, strum::VariantNames,
+)]
+#[strum(serialize_all = "snake_case")]
 pub enum Rejection {
     /// One of the three signed headers is absent or blank.
     #[error(
@@ -57,36 +60,10 @@ pub enum Rejection {
 
 impl Rejection {
     /// Every code, for the metrics' closed label set.
-    pub const CODES: [&'static str; 12] = [
-        "missing_header",
-        "invalid_header",
-        "invalid_timestamp",
-        "timestamp_too_old",
-        "timestamp_too_new",
-        "bad_signature",
-        "inactive_secret",
-        "body_reencoded",
-        "body_too_large",
-        "body_too_slow",
-        "body_incomplete",
-        "too_many_bodies",
-    ];
+    pub const CODES: &'static [&'static str] = <Self as strum::VariantNames>::VARIANTS;
 
     /// The stable code in the answer and the metrics.
-    pub const fn code(self) -> &'static str {
-        match self {
-            Self::MissingHeader(_) => "missing_header",
-            Self::InvalidHeader(_) => "invalid_header",
-            Self::InvalidTimestamp => "invalid_timestamp",
-            Self::TimestampTooOld => "timestamp_too_old",
-            Self::TimestampTooNew => "timestamp_too_new",
-            Self::BadSignature => "bad_signature",
-            Self::InactiveSecret => "inactive_secret",
-            Self::BodyReencoded => "body_reencoded",
-            Self::BodyTooLarge => "body_too_large",
-            Self::BodyTooSlow => "body_too_slow",
-            Self::BodyIncomplete => "body_incomplete",
-            Self::TooManyBodies => "too_many_bodies",
-        }
+    pub fn code(self) -> &'static str {
+        self.into()
     }
 }
