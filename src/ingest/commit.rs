@@ -1,9 +1,9 @@
-//! Committing a batch, and what happens when that fails.
+//! Commits batches of deliveries, and finds out who is to blame where that fails.
 //!
-//! Owned by the writer thread. A batch that the database refuses is tried once more, then
-//! halved until the delivery that is to blame stands alone; only after three refusals alone,
-//! on a connection that is alive, is it quarantined. When the database is away nobody is to
-//! blame, and every sender is asked to come again.
+//! Owned by the writer thread. A batch that the database refuses is tried once more, then halved
+//! until one delivery is alone; only after three refusals alone, on a connection that is alive, is
+//! it quarantined. While the database is away no delivery is to blame, and every sender is told to
+//! retry.
 
 use super::merge::{BatchItem, MergedBatch, Slot, merge_batch};
 use super::queue::Submission;
@@ -21,23 +21,22 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 use tokio::sync::Notify;
 
-/// How often a batch is tried whole before it is halved.
+/// Attempts before a batch is halved.
 const TRIES_TOGETHER: u32 = 2;
 
-/// How often a delivery is tried alone before it is quarantined.
+/// Attempts before a single delivery is quarantined.
 const TRIES_ALONE: u32 = 3;
 
-/// How often a batch is tried while the database is away: once more, on a new connection,
-/// because a server that restarted is often back already.
+/// Attempts while the database is away: the second is on a new connection, because a server that
+/// restarted is often back already.
 const TRIES_AWAY: u32 = 2;
 
-/// The pause between two tries, so that replicas that collided do not collide again.
+/// The pause between attempts, so that replicas that collided do not collide again.
 const JITTER_MS: Range<u64> = 2..34;
 
-/// Why those are turned away who come behind a group that found the database away.
+/// Reason given for a batch that was behind one for which the database was away.
 pub(super) const SAME_OUTAGE: &str = "the same outage";
 
-/// Commits what the writer thread takes from the queue.
 pub(super) struct Committer {
     pub(super) writer: Writer,
     pub(super) defaults: RowDefaults,
@@ -46,20 +45,17 @@ pub(super) struct Committer {
     away: Throttle,
 }
 
-/// How an attempt ended.
 enum Attempt {
     Committed(BatchResult),
     Refused(String),
     Away(String),
 }
 
-/// What a committed group came to.
 struct BatchResult {
-    /// One a delivery of the group, in its order.
+    /// One per delivery of the group, in its order.
     settled: Vec<DeliveryOutcome>,
-    /// Messages of which something had been kept.
+    /// Message ids of which a quarantined body is kept.
     retried: Vec<String>,
-    /// Whether a user was deleted.
     deletes: bool,
 }
 
@@ -71,12 +67,12 @@ impl Committer {
         metrics: Arc<Metrics>,
     ) -> Self {
         let away = Throttle::default();
-        // A process that died may have left deleted bytes in SQLite's log.
+        // A process that died may have left deleted bytes in SQLite's WAL.
         writer.mark_wal_dirty();
         Self { writer, defaults, wake, metrics, away }
     }
 
-    /// Settles a batch: everyone in it is answered. Returns whether the database was there.
+    /// Replies to every delivery of the batch. Returns whether the database was there.
     pub(super) fn commit_batch(&mut self, batch: Vec<Submission>) -> bool {
         self.metrics.observe_batch_size(batch.len());
         let malformed =
@@ -100,8 +96,7 @@ impl Committer {
         there
     }
 
-    /// Commits a group, halving it where the database refuses. Returns whether the database
-    /// was there.
+    /// Returns whether the database was there.
     fn commit_group(&mut self, mut group: Vec<Submission>) -> bool {
         let most_refused = if group.len() == 1 { TRIES_ALONE } else { TRIES_TOGETHER };
         let (mut refused, mut away) = (0, 0);
@@ -137,7 +132,7 @@ impl Committer {
         if self.commit_group(group) {
             return self.commit_group(second_half);
         }
-        // Nobody waits for the same connection twice.
+        // The other half would wait for the same connection once more.
         self.reject_all(second_half, SAME_OUTAGE);
         false
     }
@@ -148,7 +143,8 @@ impl Committer {
         match self.writer.commit(&merged.batch) {
             Ok(judgements) => Attempt::Committed(BatchResult::new(&merged, &judgements)),
             Err(StoreError::Refused(why)) => {
-                // Whoever ran into the shorter of the two time limits found the database busy.
+                // The shorter of the two time limits (lock, statement) ran out: the database is
+                // busy.
                 let blameless = started.elapsed() >= LOCK_TIMEOUT || !self.writer.is_alive();
                 if blameless { Attempt::Away(why) } else { Attempt::Refused(why) }
             }
@@ -164,7 +160,6 @@ impl Committer {
         merge_batch(&items, self.defaults, now(), |external_id| self.defaults.new_id(external_id))
     }
 
-    /// Tells everyone of a committed group what became of their delivery.
     fn reply_all(&mut self, group: Vec<Submission>, result: BatchResult) {
         if result.deletes {
             self.writer.mark_wal_dirty();
@@ -195,11 +190,10 @@ impl Committer {
             user.id = settled.user_id,
             "delivery settled"
         );
-        // Nobody hears it where the sender went away.
+        // An error here means that the sender went away.
         reply.send(Ok(settled)).ok();
     }
 
-    /// Tells everyone to come again, because the database is away.
     pub(super) fn reject_all(&self, group: Vec<Submission>, why: &str) {
         if let Some(suppressed) = self.away.pass(Instant::now()) {
             tracing::error!(suppressed, "deliveries are answered 503, the database is away: {why}");

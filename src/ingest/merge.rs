@@ -1,8 +1,8 @@
-//! A batch of deliveries becomes what one transaction writes.
+//! Merges a batch of deliveries into what one transaction writes.
 //!
-//! Pure: ids and the time come in. Several changes to one user are merged with the domain's
-//! own merge, several deliveries of one message become one record; users and messages are
-//! sorted, so that all replicas lock rows in one order.
+//! Called by `commit`. Pure: ids and the time come in. Changes to one user are merged by the
+//! domain, deliveries of one message become one record. Users and messages are sorted, so that all
+//! replicas lock rows in one order.
 
 use crate::domain::MergedChange;
 use crate::provider::{Event, EventEffect};
@@ -11,33 +11,32 @@ use crate::store::RowDefaults;
 use crate::store::batch::{Batch, DeliveryWrite, Disposition, UserWrite};
 use std::collections::HashMap;
 
-/// A delivery as the fold sees it.
+/// A delivery: its message id and its event.
 pub(super) type BatchItem<'a> = (&'a str, &'a Event);
 
-/// What is to be written, and which judgement answers which delivery.
+/// What is to be written, and which result belongs to which delivery.
 pub(super) struct MergedBatch<'a> {
     pub(super) batch: Batch<'a>,
-    /// One place a delivery.
+    /// One per delivery.
     pub(super) slots: Vec<Slot>,
 }
 
-/// Where a delivery's answer is found.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct Slot {
-    /// The place in `batch.deliveries`.
+    /// Index into `batch.deliveries`.
     pub(super) delivery: usize,
     /// The same message came earlier in the batch.
     pub(super) repeated: bool,
 }
 
-/// One user's changes, merged, and the item whose change won.
+/// The merged changes of one user, and the item that won.
 struct MergedUser<'a> {
     merged: MergedChange<'a>,
     winner: usize,
     place: usize,
 }
 
-/// Folds `items`; `new_id` makes the id of a row that may turn out to be new.
+/// `new_id` makes the id of a row that may turn out to be new.
 pub(super) fn merge_batch<'a>(
     items: &[BatchItem<'a>],
     defaults: RowDefaults,
@@ -102,7 +101,7 @@ fn disposition(
     })
 }
 
-/// Lists each message once, sorted by id, and for each item where its message stands.
+/// Lists each message once, sorted by id, and the slot of each item.
 fn list_messages<'a>(
     items: &[BatchItem<'a>],
     disposition: impl Fn(usize, &Event) -> Option<Disposition>,
@@ -115,7 +114,7 @@ fn list_messages<'a>(
             Some((item, DeliveryWrite { message_id, kind: &event.event_type, disposition }))
         })
         .collect();
-    // Of one message's deliveries the one that came first leads.
+    // Of several deliveries of one message the first leads.
     order.sort_by_key(|(item, delivery)| (delivery.message_id, *item));
     let mut slots = vec![Slot { delivery: 0, repeated: false }; items.len()];
     let mut deliveries: Vec<DeliveryWrite<'a>> = Vec::with_capacity(order.len());

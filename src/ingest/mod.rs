@@ -1,11 +1,9 @@
-//! The hall: many requests, one transaction.
+//! Group commit: many requests, one transaction.
 //!
-//! Called by the front door and by a replay. A verified, parsed delivery is put into a
-//! bounded [`queue`] and waited for; one writer thread takes all that is queued, [`merge`]s it,
-//! and commits it through the store ([`commit`]), with no timer: while one batch is being
-//! committed the next one gathers. Nothing is answered before it is durable. What cannot be
-//! applied goes to the [`quarantine`], and a [`replay`] tries it anew; the [`writer`] also drops what has
-//! had its time.
+//! Called by the webhook handler and by a replay. A verified, parsed delivery waits in a bounded
+//! [`queue`]; one [`writer`] thread takes all that is queued, [`merge`]s it and [`commit`]s it
+//! through the store, without a timer: the next batch gathers while one is committed. What cannot
+//! be applied goes to the [`quarantine`]. No delivery is answered before its effect is durable.
 
 mod commit;
 mod merge;
@@ -25,61 +23,54 @@ use std::sync::Arc;
 use std::thread::JoinHandle;
 use tokio::sync::{Notify, oneshot};
 
-/// What became of a delivery, durably.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct DeliveryOutcome {
-    /// The outcome and its reason.
     pub outcome: Outcome,
-    /// Our id of the user concerned.
+    /// Our id of the user.
     pub user_id: Option<String>,
 }
 
-/// Why a delivery could not be settled now. The sender is told to try again.
+/// Why a delivery was not committed; the sender is to retry.
 #[derive(
     Clone, Copy, Debug, PartialEq, Eq, thiserror::Error, strum::IntoStaticStr, strum::VariantNames,
 )]
 #[strum(serialize_all = "snake_case")]
 pub enum Unavailable {
-    /// More deliveries wait than are accepted.
     #[error("more deliveries are waiting than can be accepted")]
     QueueFull,
-    /// The database cannot be reached.
     #[error("the database cannot be reached at this moment")]
     #[strum(serialize = "database_unavailable")]
     DatabaseAway,
-    /// The quarantine is at its cap.
     #[error("the quarantine is full; an operator has to look at `usersync replay --list`")]
     QuarantineFull,
-    /// The process is stopping, or has not finished starting.
     #[error("the service is starting or stopping")]
     NotRunning,
-    /// The answer took too long; it may still be committed.
+    /// The commit may still happen.
     #[error("the delivery could not be committed in time")]
     Slow,
 }
 
 impl Unavailable {
-    /// Every code, for the metrics' closed label set.
+    /// The closed set of metric labels.
     pub const CODES: &'static [&'static str] = <Self as strum::VariantNames>::VARIANTS;
 
-    /// The stable code in the answer and the metrics.
+    /// The `code` of the problem, and the label of the metric.
     pub fn code(self) -> &'static str {
         self.into()
     }
 }
 
-/// The way into the queue.
 #[derive(Clone)]
 pub struct Ingest {
     queue: Arc<Queue>,
 }
 
-/// The writer thread; it ends once the queue is closed and drained.
+/// Ends once the queue is closed and drained.
 pub struct WriterThread(JoinHandle<()>);
 
 impl Ingest {
-    /// Starts the writer thread, which gives a `wake` after each commit of users about whom the
-    /// provider may have to be told something.
+    /// Starts the writer thread, which notifies `wake` after each commit that may have enqueued
+    /// write-backs.
     pub fn start(
         store: &Store,
         defaults: RowDefaults,
@@ -92,8 +83,7 @@ impl Ingest {
         Ok((Self { queue }, WriterThread(thread)))
     }
 
-    /// Commits a delivery, together with whatever else is waiting, and says what became of
-    /// it. A caller that stops waiting does not stop the commit.
+    /// Waits until the delivery is committed. A caller that stops waiting does not stop the commit.
     pub async fn submit(
         &self,
         delivery: Verified,
@@ -104,17 +94,17 @@ impl Ingest {
         outcome.await.unwrap_or(Err(Unavailable::NotRunning))
     }
 
-    /// Whether deliveries are accepted: not any more once the service stops, or the writer died.
+    /// False once the service stops, or the writer thread died.
     pub fn is_open(&self) -> bool {
         self.queue.is_open()
     }
 
-    /// How many deliveries wait, and how many bytes their bodies have.
+    /// Deliveries in the queue, and the bytes of their bodies.
     pub fn waiting(&self) -> (usize, usize) {
         self.queue.waiting()
     }
 
-    /// Accepts no more deliveries; the writer ends after those that wait.
+    /// The writer ends after the deliveries that wait.
     pub fn close(&self) {
         self.queue.close();
     }
@@ -123,7 +113,7 @@ impl Ingest {
 impl WriterThread {
     /// Blocks until the writer has ended.
     pub fn join(self) {
-        // A panic there has been printed by the panic hook already.
+        // The panic hook has printed a panic of that thread already.
         self.0.join().ok();
     }
 }

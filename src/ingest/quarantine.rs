@@ -1,4 +1,8 @@
-//! What cannot be applied is kept, and let go once it is settled.
+//! The quarantine: deliveries that cannot be applied are kept, and replayed on request.
+//!
+//! Called by `commit` and by `usersync replay`. A replay is verified already and takes the way of
+//! every other delivery, with the envelope that it came in. Bodies are redacted before they are
+//! stored.
 
 use super::commit::{Committer, now};
 use super::queue::Submission;
@@ -9,22 +13,17 @@ use crate::store::quarantine::{Admission, QuarantineEntry};
 use crate::store::{Store, StoreError};
 use crate::webhook::Verified;
 
-/// Why a replay did not happen.
 #[derive(Debug, thiserror::Error)]
 pub enum ReplayError {
-    /// No such message is quarantined.
     #[error("no message {0} is quarantined; `usersync replay --list` shows which are")]
     NotQuarantined(String),
-    /// The database failed to give it.
     #[error(transparent)]
     Store(#[from] StoreError),
-    /// It could not be settled now.
     #[error(transparent)]
     Unavailable(#[from] Unavailable),
 }
 
-/// Tries a quarantined message anew and says what became of it; where it is settled now,
-/// its body is dropped.
+/// Submits a quarantined message again; once it is applied, its body is deleted.
 pub async fn replay(
     ingest: &Ingest,
     store: &Store,
@@ -41,7 +40,7 @@ pub async fn replay(
 }
 
 impl Committer {
-    /// Keeps a delivery for a replay. Returns whether the database was there.
+    /// Returns whether the database was there.
     pub(super) fn quarantine(
         &mut self,
         submission: Submission,
@@ -87,8 +86,7 @@ impl Committer {
         true
     }
 
-    /// Drops what was kept of messages that are settled now. Where it fails, housekeeping
-    /// does it.
+    /// Deletes the bodies of messages that are applied now. Where that fails, retention does it.
     pub(super) fn release(&mut self, message_ids: &[String]) {
         self.writer.mark_wal_dirty();
         if let Err(error) = self.writer.release(self.defaults.source, message_ids) {

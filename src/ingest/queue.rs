@@ -1,8 +1,7 @@
-//! The bounded queue between the requests and the writer.
+//! The bounded queue between requests and the writer thread.
 //!
-//! Bounded by count and by bytes, so that memory is; full means 503, never waiting. A std
-//! mutex, because nothing is awaited while it is held, and the lock is held for a few
-//! instructions.
+//! Bounded by count and by bytes; a full queue means 503 at once. It has a std mutex, because the
+//! lock is held for a few instructions and never across an await.
 
 use super::{DeliveryOutcome, Unavailable};
 use crate::provider::Event;
@@ -12,13 +11,11 @@ use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 use tokio::sync::oneshot;
 
-/// How many deliveries may wait.
 const MOST_DELIVERIES: usize = 8_192;
 
-/// How many bytes of bodies may wait.
+/// Bytes of bodies.
 const MOST_BYTES: usize = 64 * 1024 * 1024;
 
-/// A delivery, and whom to tell what became of it.
 pub(super) struct Submission {
     pub(super) delivery: Verified,
     pub(super) event: Event,
@@ -26,19 +23,17 @@ pub(super) struct Submission {
 }
 
 impl Submission {
-    /// Answers that it cannot be settled now. Nobody hears it where the sender went away.
+    /// An error here means that the sender went away.
     pub(super) fn reject(self, reason: Unavailable) {
         self.reply.send(Err(reason)).ok();
     }
 }
 
-/// What [`Queue::take`] found.
 pub(super) enum NextBatch {
-    /// Deliveries, in the order in which they came.
+    /// In the order of arrival.
     Ready(Vec<Submission>),
-    /// Nothing came within the time.
     TimedOut,
-    /// Nothing is left, and nothing will come.
+    /// The queue is closed and empty.
     Closed,
 }
 
@@ -56,7 +51,6 @@ struct State {
 }
 
 impl Queue {
-    /// Puts a delivery at the end.
     pub(super) fn push(&self, submission: Submission) -> Result<(), Unavailable> {
         let mut state = self.lock();
         let bytes = state.bytes + submission.delivery.body().len();
@@ -73,13 +67,13 @@ impl Queue {
         Ok(())
     }
 
-    /// How many deliveries and bytes wait.
+    /// Deliveries, and bytes of their bodies.
     pub(super) fn waiting(&self) -> (usize, usize) {
         let state = self.lock();
         (state.waiting.len(), state.bytes)
     }
 
-    /// Takes up to `most` deliveries; waits for the first one, `patience` long at most.
+    /// Takes up to `most` deliveries; waits `patience` for the first one.
     pub(super) fn take(&self, most: usize, patience: Duration) -> NextBatch {
         let idle = |state: &mut State| state.waiting.is_empty() && !state.closed;
         let (mut state, _) = self
@@ -96,12 +90,10 @@ impl Queue {
         NextBatch::Ready(batch)
     }
 
-    /// Whether deliveries are accepted.
     pub(super) fn is_open(&self) -> bool {
         !self.lock().closed
     }
 
-    /// Accepts no more.
     pub(super) fn close(&self) {
         self.lock().closed = true;
         self.arrival.notify_all();

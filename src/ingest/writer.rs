@@ -1,4 +1,6 @@
-//! The writer thread: takes what is queued, settles it, and tidies up in between.
+//! The writer thread: commits what is queued, and deletes expired rows once a minute in between.
+//!
+//! Started by `Ingest::start`. It owns the committer, so nothing else commits deliveries.
 
 use super::Unavailable;
 use super::commit::{Committer, SAME_OUTAGE, now};
@@ -8,24 +10,20 @@ use std::sync::Arc;
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
-/// How many deliveries one transaction takes at most.
 const MOST_IN_A_BATCH: usize = 256;
 
-/// How often housekeeping comes round.
 const RETENTION_INTERVAL: Duration = Duration::from_secs(60);
 
-/// How soon a log that could not be emptied is tried again: an open reader prevents it, and
+/// How soon a WAL that could not be truncated is tried again: an open reader prevents it, and
 /// readers of ours last milliseconds.
 const TRUNCATE_RETRY: Duration = Duration::from_millis(50);
 
-/// How long a quarantined body is kept.
 const QUARANTINE_DAYS: i64 = 30;
 
-/// How long it is remembered that a user was not found at the provider.
 const ABSENCE_DAYS: i64 = 30;
 
-/// How long a message id, or a job, is remembered: longer than a sender retries (28 h), and than its
-/// dashboard keeps messages for a manual replay.
+/// Of message ids and jobs: longer than a sender retries (28 h), and than its dashboard keeps
+/// messages for a manual replay.
 const EVENT_DAYS: i64 = 90;
 
 const MILLISECONDS_A_DAY: i64 = 24 * 60 * 60 * 1000;
@@ -34,8 +32,8 @@ pub(super) fn spawn(queue: Arc<Queue>, committer: Committer) -> std::io::Result<
     std::thread::Builder::new().name("usersync-writer".into()).spawn(move || run(&queue, committer))
 }
 
-/// Closes the queue when the thread ends, also by a panic: then nobody waits for a writer that
-/// is gone, and the health check says so.
+/// Closes the queue when the thread ends, also by a panic, so that no request waits for a dead
+/// writer and the health check fails.
 struct CloseAtEnd<'a>(&'a Queue);
 
 impl Drop for CloseAtEnd<'_> {
@@ -81,7 +79,7 @@ fn run(queue: &Queue, mut committer: Committer) {
     }
 }
 
-/// While the database is away nobody waits in vain: whoever is queued is told at once.
+/// Answers all that is queued at once, rather than let each wait for the same outage.
 fn reject_queue(queue: &Queue, committer: &Committer) {
     while let NextBatch::Ready(batch) = queue.take(usize::MAX, Duration::ZERO) {
         committer.reject_all(batch, SAME_OUTAGE);
@@ -89,7 +87,7 @@ fn reject_queue(queue: &Queue, committer: &Committer) {
 }
 
 impl Committer {
-    /// Drops what has had its time. Returns whether there may be more.
+    /// Returns whether there may be more to delete.
     pub(super) fn run_retention(&mut self) -> bool {
         let days = |days: i64| {
             Moment::from_millis(now().timestamp().as_millisecond() - days * MILLISECONDS_A_DAY)

@@ -1,9 +1,10 @@
-//! Users whom the provider knows no longer.
+//! Users whom the provider does not know any more.
 //!
-//! A 404 is no deletion: a wrong key, or a provider in trouble, says it of everybody (trap 36). So a
-//! user counts as absent only after a second look-up; the key must be of the proven instance; the
-//! same key must know another live user of ours; and the mass-delete limit holds back what is too much
-//! for one day. Whoever is held back is remembered for the next reconcile.
+//! Called by the resync, the write-back and jobs. A 404 is no deletion: a wrong key, or a provider
+//! in trouble, answers it for every user (trap 36). So a user counts as absent only after a second
+//! look-up; the key must be of the verified instance; the same key must know another live user of
+//! the table; and the mass-delete limit holds back what is too much for one day. Users held back
+//! are recorded for the next reconcile.
 
 use super::{SyncError, SyncService, now};
 use crate::domain::AbsenceBaseline;
@@ -12,35 +13,27 @@ use crate::store::StoredUser;
 use crate::store::absences::{Absence, AbsenceVerdict};
 use std::collections::HashMap;
 
-/// What became of a user who was not found.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum AbsenceOutcome {
-    /// There is no live row.
     NoRow,
-    /// The second look-up found the user.
     StillThere,
-    /// The row is emptied.
     Emptied,
-    /// The row stays, since something newer came meanwhile.
+    /// The row stays: something newer arrived meanwhile.
     Newer,
-    /// The row stays, for the reason given.
+    /// The row stays, for this reason.
     HeldBack(&'static str),
 }
 
-/// What to do with a user who is found after all.
+/// What the second look-up does with a user whom it finds.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum IfFound {
-    /// What was fetched is written.
+    /// Write the snapshot.
     Apply,
-    /// Nothing.
     Leave,
 }
 
-/// What was done about users who were judged together.
 enum EmptyAttempt {
-    /// These were emptied.
     Emptied(Vec<String>),
-    /// None was.
     HeldBack(&'static str),
 }
 
@@ -55,7 +48,8 @@ impl EmptyAttempt {
 }
 
 impl SyncService {
-    /// Judges users who were not found, together, and acts where that is safe.
+    /// Empties the rows of users who were not found, where that is safe. All are passed together,
+    /// so that the limit sees them all.
     pub(super) async fn confirm_absences(
         &self,
         external_ids: Vec<String>,
@@ -83,7 +77,7 @@ impl SyncService {
         Ok(baseline)
     }
 
-    /// The second look-up. An absence, or why there is none.
+    /// The second look-up: an absence, or why there is none.
     pub(super) async fn recheck_user(
         &self,
         external_id: &str,
@@ -155,7 +149,6 @@ impl SyncService {
         }
     }
 
-    /// Whether the key knows a live user besides those who were not found.
     async fn knows_another(&self, ids: &[String], priority: Priority) -> Result<bool, SyncError> {
         let others = self.store.sample_live_users(self.source(), ids.to_vec()).await?;
         self.knows_one_of(others, priority).await

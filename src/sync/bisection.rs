@@ -1,8 +1,8 @@
 //! Finds the items for which the database refuses a batch.
 //!
-//! Used by the watch, the scan of jobs and the import: a part that is refused is halved until the item
-//! to blame is alone, so that one user who cannot be stored keeps no other out. Pure; parts come in the
-//! order of their items.
+//! Used by the watch, the scan of jobs and the import: a refused part is halved until the item to
+//! blame is alone, so that one user who cannot be stored keeps no other out. Pure; parts come in
+//! the order of their items.
 
 pub(super) struct Bisection<T> {
     parts: Vec<Vec<T>>,
@@ -13,7 +13,6 @@ impl<T> Bisection<T> {
         Self { parts: vec![items] }
     }
 
-    /// The part to try next.
     pub(super) fn next(&mut self) -> Option<Vec<T>> {
         self.parts.pop()
     }

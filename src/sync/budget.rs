@@ -1,8 +1,8 @@
-//! Requests to the provider, shared with all replicas.
+//! The budget of requests to the provider, shared by all replicas.
 //!
-//! The provider's limit is one for the whole instance, the application's own calls included
-//! (trap 37). A replica leases slices from the database and spends them by itself, within half a
-//! second. People go before workers: the last fifth of the budget is theirs.
+//! Taken from by the API client. The provider's limit is one for the whole instance, the
+//! application's own calls included (trap 37). A replica leases slices from the database and spends
+//! each within half a second. The last fifth of the budget is for interactive calls.
 
 use crate::provider::{Budget, BudgetError, Priority};
 use crate::store::Store;
@@ -11,18 +11,17 @@ use std::pin::Pin;
 use std::time::{Duration, Instant};
 use tokio::sync::Mutex;
 
-/// The part of the budget that only people may use: one in so many requests.
+/// The part of the budget that only interactive calls may use: one in so many requests.
 const RESERVED_ONE_IN: u32 = 5;
 
 /// A slice is this part of the budget, within bounds: large enough that not every request asks the
-/// database, small enough that replicas share, and that little is lost of one that is not spent.
+/// database, small enough that replicas share, and that little is lost with an unspent one.
 const SLICES: u32 = 50;
 const LARGEST_SLICE: u32 = 20;
 
-/// When to ask again where the database could not be asked.
+/// When to ask the database again that did not answer.
 const ASK_AGAIN: Duration = Duration::from_secs(1);
 
-/// A budget that is leased from the database.
 pub struct SharedBudget {
     store: Store,
     source: &'static str,
@@ -31,16 +30,16 @@ pub struct SharedBudget {
     background: Mutex<RemainingBudget>,
 }
 
-/// What is left of a slice.
+/// What is left of a leased slice.
 struct RemainingBudget {
     requests: u32,
-    /// There is no more than this slice had.
+    /// The window holds no more than this slice did.
     last: bool,
     until: Instant,
 }
 
 impl SharedBudget {
-    /// So many requests in a window of ten seconds.
+    /// `requests_per_window` of ten seconds.
     pub fn new(store: Store, source: &'static str, requests_per_window: u32) -> Self {
         let nothing =
             || Mutex::new(RemainingBudget { requests: 0, last: false, until: Instant::now() });
@@ -68,7 +67,7 @@ impl SharedBudget {
 
     async fn lease(&self, most: u32) -> Result<RemainingBudget, BudgetError> {
         let wanted = (self.requests_per_window / SLICES).clamp(1, LARGEST_SLICE);
-        // Counted from the question: the slice ends by the database's clock, not later.
+        // Counted from the question: by the database's clock the slice ends no later.
         let asked = Instant::now();
         let slice = self.store.lease_budget(self.source, wanted, most).await;
         let slice = slice.map_err(|_| BudgetError { retry_after: ASK_AGAIN })?;
@@ -89,7 +88,7 @@ impl Budget for SharedBudget {
     }
 }
 
-/// No bound: for a provider on this machine.
+/// For a provider on this machine.
 pub struct Unbounded;
 
 impl Budget for Unbounded {

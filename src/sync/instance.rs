@@ -1,8 +1,9 @@
-//! Proof that the API key belongs to the instance of the provider that the table belongs to.
+//! Verifies that the API key belongs to the provider's instance that the table belongs to.
 //!
-//! A key of another instance knows none of our users: acted upon, that would empty the table
-//! (traps 24 and 36). So the instance is pinned in the database by the first key that proves to be
-//! right, and every later key must be of that instance.
+//! Called before anything writes to the provider or empties a row. A key of another instance knows
+//! none of the table's users: acted upon, that would empty it (traps 24 and 36). So the first key
+//! that is verified pins its instance in the database, and every later key must be of that
+//! instance.
 
 use super::SyncError;
 use crate::provider::{ApiError, Directory, Priority};
@@ -11,19 +12,17 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 use tokio::sync::OnceCell;
 
-/// How long after a proof that failed nobody's request tries it again.
+/// After a failed verification requests do not repeat it for so long.
 const FAILED_FOR: Duration = Duration::from_secs(10);
 
-/// Whether an instance that proves to be right is pinned.
+/// Whether a verified instance is pinned; a dry run leaves it open.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Pin {
-    /// For good.
     Yes,
-    /// Left open.
     No,
 }
 
-/// The instance of the key, proven once in the life of the process.
+/// Verified once in the life of the process.
 pub(super) struct InstanceCheck {
     store: Store,
     source: &'static str,
@@ -50,17 +49,15 @@ impl InstanceCheck {
         }
     }
 
-    /// Whether the key is proven already.
     pub(super) fn is_verified(&self) -> bool {
         self.verified.initialized()
     }
 
-    /// Passes where the key is proven, else tries to prove it now.
+    /// Passes where the key is verified, else verifies it now.
     pub(super) async fn verify(&self, priority: Priority) -> Result<(), SyncError> {
         self.verify_and(Pin::Yes, priority).await
     }
 
-    /// Likewise; whoever changes nothing does not pin the instance either.
     pub(super) async fn verify_and(&self, pin: Pin, priority: Priority) -> Result<(), SyncError> {
         let proven = match pin {
             Pin::Yes => {
@@ -72,7 +69,6 @@ impl InstanceCheck {
         proven
     }
 
-    /// Whether a proof failed a moment ago. There may be many requests: they let it be.
     pub(super) fn failed_recently(&self) -> bool {
         self.failed_at().is_some_and(|at| at.elapsed() < FAILED_FOR)
     }
@@ -106,7 +102,7 @@ impl InstanceCheck {
         Ok(())
     }
 
-    /// Whether the key knows a live user of the table, or there is none to know.
+    /// Also true where the table has no live user.
     async fn knows_our_users(&self, priority: Priority) -> Result<bool, SyncError> {
         let samples = self.store.sample_live_users(self.source, Vec::new()).await?;
         for external_id in &samples {

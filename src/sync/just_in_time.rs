@@ -1,8 +1,8 @@
-//! A user who signs in before their event came: fetched now, once, however many requests ask.
+//! Fetches a user who signs in before their event arrived: once, however many requests ask.
 //!
-//! Called by `http` for a valid session whose row is missing, and by the sign-in sync. That
-//! the provider knows no such user is remembered for a while, which spares the call and never the
-//! look at the table.
+//! Called by `http` for a valid session whose row is missing, and by the sign-in sync. That the
+//! provider knows no such user is remembered for a while, which spares the call and never the look
+//! at the table.
 
 use super::{SyncError, SyncService, now};
 use crate::provider::{ApiError, Priority};
@@ -13,33 +13,33 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
-/// How long a user whom the provider did not know is not asked for again.
+/// For how long a user whom the provider did not know is not fetched again.
 const UNKNOWN_FOR: Duration = Duration::from_secs(10);
 
-/// For how long those who come late join a fetch that has just succeeded.
+/// For how long later requests share a fetch that has succeeded.
 const JOINED_FOR: Duration = Duration::from_secs(1);
 
-/// How many users are remembered at most, in either way.
+/// Bounds each of the two caches.
 const MOST_REMEMBERED: u64 = 10_000;
 
-/// How old a fetch may be for the sign-in sync to do without another.
+/// How old a fetch may be for the sign-in sync to use it.
 const FRESH_FOR: Duration = Duration::from_secs(60);
 
-/// How long a person waits for a write-back at most.
+/// How long the sign-in sync waits for a write-back.
 const WRITE_BACK_WITHIN: Duration = Duration::from_secs(2);
 
-/// What somebody does without a fetch for.
+/// Which row makes a fetch needless.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 enum RowRequirement {
-    /// A live row of which the provider has told, and not a file alone.
+    /// A live row that does not come from an imported file alone.
     AnyRow,
-    /// A live row that was fetched a moment ago.
+    /// A live row that was fetched less than a minute ago.
     FreshRow,
 }
 
 impl RowRequirement {
     fn is(self, row: &StoredUser) -> bool {
-        // A time ahead of ours comes from a clock that is, and says nothing.
+        // A time in the future comes from a clock that is ahead, and says nothing.
         let is_recent = |at| at <= now() && now().since(at) < FRESH_FOR;
         match self {
             Self::AnyRow => !row.is_imported(),
@@ -48,7 +48,6 @@ impl RowRequirement {
     }
 }
 
-/// Fetches that are under way or just over, and users whom the provider did not know.
 pub(super) struct SingleFlight {
     joined: Cache<(String, RowRequirement), ()>,
     unknown: Cache<String, ()>,
@@ -65,13 +64,13 @@ impl Default for SingleFlight {
 }
 
 impl SyncService {
-    /// Fetches a user whose row is missing, or only imported. Returns whether this very call made the row.
+    /// Returns whether this very call made the row.
     pub async fn fetch_missing(&self, external_id: &str) -> Result<bool, SyncError> {
         self.fetch_unless(external_id, RowRequirement::AnyRow).await
     }
 
-    /// Brings the row of a signed-in user in step unless that was done a moment ago, and tries to
-    /// tell the provider what it lacks. Returns whether this very call made the row.
+    /// Refreshes the row of a signed-in user unless that was done a moment ago, and tries to push
+    /// what the provider lacks. Returns whether this very call made the row.
     pub async fn sync_at_sign_in(self: &Arc<Self>, external_id: &str) -> Result<bool, SyncError> {
         let created = self.fetch_unless(external_id, RowRequirement::FreshRow).await?;
         if self.policy.defaults.write_back {
@@ -80,8 +79,6 @@ impl SyncService {
         Ok(created)
     }
 
-    /// Fetches a user, unless there is a live row that will do. Returns whether this very call
-    /// made the row.
     async fn fetch_unless(
         &self,
         external_id: &str,
@@ -89,19 +86,19 @@ impl SyncService {
     ) -> Result<bool, SyncError> {
         let created = AtomicBool::new(false);
         let fetch = async {
-            // The table is read within the flight, too: whoever read it before the last one
-            // ended, and is late, must not fetch again.
+            // Read within the flight: a request that read the table before the last flight ended,
+            // and joins late, must not fetch again.
             let row = self.store.stored_user(self.source(), external_id.to_owned()).await?;
             let row = row.filter(StoredUser::is_live);
             if row.as_ref().is_some_and(|row| wanted.is(row)) {
                 return Ok(());
             }
-            // Whoever has a row by now is known.
+            // A user who has a row by now is known.
             if row.is_none() && self.single_flight.unknown.contains_key(external_id) {
                 return Err(SyncError::Api(ApiError::NotFound));
             }
             let fetched = self.refresh(external_id, Priority::Interactive).await;
-            // Noted before the fetch counts as over: whoever comes too late to join it finds this.
+            // Inserted before the flight ends: a request that is too late to join it finds this.
             if matches!(fetched, Err(SyncError::Api(ApiError::NotFound))) {
                 self.single_flight.unknown.insert(external_id.to_owned(), ()).await;
             }

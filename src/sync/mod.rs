@@ -1,17 +1,17 @@
-//! The yard: what keeps rows and provider in step beside the webhooks.
+//! Keeps rows and provider in step beside the webhooks.
 //!
-//! Called by `http` and `app`. Everything here asks the provider through a [`Directory`] and writes
-//! through the store's guard, so it never matters whether a webhook was faster.
+//! Called by `http`, `cli` and `app`. Everything here reads the provider through a [`Directory`]
+//! and writes through the store's version guard, so it never matters whether a webhook was faster.
 //!
-//! * [`SyncService`] fetches a user and applies what came ([`refresh`]);
-//! * [`just_in_time`]: a user who signs in before their event came;
-//! * [`resync`]: an operator asks for some users anew;
-//! * [`write_back`]: the provider is told our id, the role and the plan;
-//! * [`absence`]: users whom the provider knows no longer, and the conditions of acting on it;
-//! * [`jobs`]: long work on all users; [`watch`]: what changed last, every minute;
-//! * [`instance`]: proof that the API key belongs to the instance that the table belongs to;
-//! * [`budget`]: requests to the provider, shared with all replicas;
-//! * [`import`]: users from a file; the one room here that asks nobody, for `cli` alone.
+//! * [`refresh`]: fetches a user and applies the snapshot; [`just_in_time`]: at sign-in;
+//!   [`resync`]: for an operator;
+//! * [`write_back`]: pushes our id, the role and the plan; [`absence`]: users whom the provider
+//!   does not know;
+//! * [`jobs`]: backfill, reconcile and drift over all users; [`watch`]: recent changes, every
+//!   minute;
+//! * [`instance`]: verifies the API key's instance; [`budget`]: requests to the provider, shared by
+//!   replicas;
+//! * [`import`]: users from a file, without the provider.
 
 mod absence;
 mod bisection;
@@ -42,23 +42,21 @@ use just_in_time::SingleFlight;
 use std::sync::Arc;
 use tokio::sync::Notify;
 
-/// Brings rows in step with what the provider says, and the provider with what rows say.
 pub struct SyncService {
     store: Store,
     policy: WriteBackPolicy,
     directory: Arc<dyn Directory>,
     instance: InstanceCheck,
     single_flight: SingleFlight,
-    /// Wakes the worker: there is something to write back.
+    /// Wakes the worker of write-backs.
     wake: Arc<Notify>,
-    /// Wakes those who look for jobs.
+    /// Wakes the workers of jobs.
     job_wake: Notify,
     metrics: Arc<Metrics>,
 }
 
 impl SyncService {
-    /// A sync of the users whom `directory` knows. Where `instances` are given, the API key
-    /// must belong to one of them. Whoever notes something to write back gives a `wake`.
+    /// The API key must belong to one of `instances`, if there are any.
     pub fn new(
         store: Store,
         policy: WriteBackPolicy,
@@ -86,7 +84,6 @@ impl SyncService {
         }
     }
 
-    /// Tells the worker that there is something to write back.
     pub fn wake_write_back(&self) {
         self.wake.notify_one();
     }

@@ -1,4 +1,6 @@
-//! One user is fetched, and what came is applied.
+//! Applies snapshots that were fetched, and wakes the worker of write-backs.
+//!
+//! Called by everything in `sync` that fetches users.
 
 use super::{SyncError, SyncService, now};
 use crate::domain::{Change, Snapshot};
@@ -7,7 +9,7 @@ use crate::store::StoreError;
 use crate::store::batch::UserResult;
 
 impl SyncService {
-    /// Fetches a user and applies what came.
+    /// Fetches a user and applies the snapshot.
     pub(super) async fn refresh(
         &self,
         external_id: &str,
@@ -17,7 +19,6 @@ impl SyncService {
         Ok(self.apply(snapshot).await?)
     }
 
-    /// Applies a snapshot that was fetched.
     pub(super) async fn apply(&self, snapshot: Snapshot) -> Result<UserResult, StoreError> {
         let change = Change::Snapshot(Box::new(snapshot));
         let effects = self.store.apply(self.policy.defaults, now(), vec![change]).await?;
@@ -26,7 +27,6 @@ impl SyncService {
         effects.into_iter().next().ok_or_else(nothing)
     }
 
-    /// Applies snapshots of several users that were fetched.
     pub(super) async fn apply_some(&self, snapshots: Vec<Snapshot>) -> Result<(), StoreError> {
         let changes = snapshots.into_iter().map(|user| Change::Snapshot(Box::new(user))).collect();
         self.store.apply(self.policy.defaults, now(), changes).await?;

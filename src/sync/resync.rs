@@ -1,7 +1,8 @@
-//! Manual resync: an operator asks for some users anew.
+//! Resync: an operator has up to a hundred users fetched again.
 //!
-//! All are fetched, what came is applied in one transaction, and those who were not found are
-//! judged together, so that the mass-delete limit sees them all.
+//! Called by `POST /v1/reconcile`. All are fetched, the snapshots are applied in one transaction,
+//! and users who were not found are confirmed together, so that the mass-delete limit sees them
+//! all.
 
 use super::absence::AbsenceOutcome;
 use super::{SyncError, SyncService, now};
@@ -13,37 +14,29 @@ use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
 use tokio::task::JoinSet;
 
-/// How many users are fetched at the same time.
 const AT_ONCE: usize = 8;
 
-/// What became of one user.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct ResyncResult {
     /// Our id, where there is a row.
     pub user_id: Option<String>,
-    /// The provider's id.
     pub external_id: String,
-    /// What became of the row.
     pub outcome: ResyncOutcome,
     /// Why, where the outcome alone does not say it.
     pub reason: Option<&'static str>,
 }
 
-/// What became of a row.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "snake_case")]
 pub enum ResyncOutcome {
-    /// It is new.
     Created,
-    /// It is changed.
     Updated,
-    /// It was right already.
     Unchanged,
-    /// It holds something newer than what was fetched.
+    /// The row holds something newer than the fetched snapshot.
     Stale,
-    /// The user is deleted, signed by the provider.
+    /// The provider signed the deletion of the user.
     Tombstoned,
-    /// The provider knows the user no longer: the row is emptied.
+    /// The provider does not know the user any more: the row is emptied.
     Absent,
     /// Likewise, but the row is not emptied; the reason says why.
     HeldBack,
@@ -53,12 +46,11 @@ pub enum ResyncOutcome {
     Failed,
 }
 
-/// What a fetch brought.
 type FetchResult = Result<Snapshot, ApiError>;
 
 impl SyncService {
-    /// Fetches users and applies what came. `ids` are ours or the provider's. Where `take_over`,
-    /// our values may replace those that stand in a conflicting user's metadata.
+    /// `ids` are ours or the provider's. With `take_over`, our values replace those in a
+    /// conflicting user's metadata.
     pub async fn resync(
         self: &Arc<Self>,
         ids: Vec<String>,
@@ -103,7 +95,6 @@ impl SyncService {
         fetched
     }
 
-    /// Applies what came, and tells what became of it.
     async fn apply_fetched(
         &self,
         fetched: &mut BTreeMap<String, FetchResult>,
@@ -122,7 +113,7 @@ impl SyncService {
         Ok(results.collect())
     }
 
-    /// Judges those who were not found, and tells of those who could not be fetched.
+    /// Adds the users who were not found, and those who could not be fetched.
     async fn add_failures(
         &self,
         fetched: &BTreeMap<String, FetchResult>,
@@ -151,7 +142,7 @@ impl SyncService {
             let row = self.store.stored_user(self.source(), external_id.clone()).await?;
             let deletion_kind = row.as_ref().and_then(|row| row.deletion_kind.as_deref());
             let (outcome, reason) = match deletion_kind {
-                // Whatever became of the call: it would change nothing.
+                // Neither call could have changed the row.
                 Some("signed") => (ResyncOutcome::Tombstoned, None),
                 Some(_) if outcome == ResyncOutcome::Unknown => (ResyncOutcome::Absent, None),
                 _ => (outcome, reason),
@@ -165,7 +156,6 @@ impl SyncService {
 }
 
 impl ResyncOutcome {
-    /// Whether there is a user now whom the provider can be told about.
     const fn has_live_row(self) -> bool {
         matches!(self, Self::Created | Self::Updated | Self::Unchanged | Self::Stale)
     }

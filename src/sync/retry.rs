@@ -1,8 +1,7 @@
-//! Repeats of calls that may go well another time.
+//! Repeats calls that may succeed later, and renews leases.
 //!
-//! Used by jobs, whose provider or database may be away for minutes, and by the import. The provider's
-//! client has repeated a call by itself by then, so pauses are long here. Nothing that failed for good
-//! is repeated, and nothing here decides what a call does.
+//! Used by jobs, whose provider or database may be away for minutes, and by the import. The
+//! provider's client has repeated a call by itself by then, so pauses are long here.
 
 use super::SyncError;
 use crate::domain::Backoff;
@@ -11,22 +10,20 @@ use crate::store::StoreError;
 use crate::store::jobs::LEASE;
 use std::time::{Duration, Instant};
 
-/// The longest pause that the provider may ask for.
 const LONGEST_REQUESTED: Duration = Duration::from_secs(5 * 60);
 
-/// How often a response that cannot be understood, as from a proxy in trouble, is asked for.
+/// Attempts where a response cannot be understood, as from a proxy in trouble.
 const UNCLEAR_ATTEMPTS: u32 = 5;
 
-/// How often, and for how long, a call is repeated.
 pub(super) struct RetryPolicy {
-    /// Who waits, for the log.
+    /// Named in the log.
     pub(super) caller: &'static str,
     pub(super) backoff: Backoff,
     pub(super) attempts: u32,
     pub(super) give_up_after: Duration,
 }
 
-/// Calls until it goes well, an error says that repeating has no point, or the policy gives up.
+/// Repeats `call` until it succeeds, an error is final, or the policy gives up.
 pub(super) async fn retry<T, E, F>(
     policy: &RetryPolicy,
     call: impl Fn() -> F,
@@ -53,8 +50,7 @@ where
     }
 }
 
-/// The pause that the provider asks for, zero where it asks for none; `None` where a repeat of the call,
-/// which failed so often, has no point.
+/// The pause that the provider asks for, or zero; `None` where the error is final.
 fn requested_pause(error: &SyncError, failed: u32) -> Option<Duration> {
     match error {
         SyncError::Api(
@@ -72,8 +68,7 @@ fn requested_pause(error: &SyncError, failed: u32) -> Option<Duration> {
     }
 }
 
-/// Renews a lease until it is lost; a renewal that fails is no loss, since what is done under the lease
-/// checks it in its own transaction.
+/// A renewal that fails is no loss: what is done under the lease checks it in its own transaction.
 pub(super) async fn renew_until_lost<F>(renew: impl Fn() -> F)
 where
     F: Future<Output = Result<bool, StoreError>>,

@@ -1,8 +1,8 @@
-//! The watch: every minute, what changed last at the provider is compared.
+//! The watch: every minute, on one replica, compares what changed last at the provider.
 //!
-//! One replica at a time. Events come sooner, but some never do; so the users who were updated last
-//! are read, newest first, down to those who were read the time before. Where that is too far, or the
-//! numbers of users disagree for longer than an event takes, a reconcile is asked for.
+//! Events arrive sooner, but some never do. So the users updated last are read, newest first, down
+//! to those read the time before. Where that is too far, or the numbers of users disagree for
+//! longer than an event takes, a reconcile is enqueued; so it is by the schedule.
 
 use super::bisection::Bisection;
 use super::retry::renew_until_lost;
@@ -17,49 +17,46 @@ use std::sync::Arc;
 use std::time::Duration;
 use tokio::sync::watch;
 
-/// The names under which replicas take turns.
+/// Names of the scheduled runs, which replicas lease.
 const WATCH: &str = "watch";
 const SCHEDULE: &str = "reconcile";
 
-/// How long after the very first start the first watch comes, at the latest.
+/// The very first watch comes no later than this.
 const FIRST_AFTER: Duration = Duration::from_secs(10);
 
-/// How many users a page holds, and by how many the next one begins earlier than this one ends: as
-/// many may be deleted between the two, and nobody is passed over.
+/// Users a page, and by how many the next one begins earlier than this one ends: as many may be
+/// deleted in between without one being skipped.
 const PAGE_USERS: u16 = 500;
 const OVERLAP: u32 = 50;
 
-/// Behind so many pages a reconcile is sooner done.
+/// Beyond so many pages a reconcile is cheaper.
 const MOST_PAGES: u32 = 20;
 
-/// So far below the watermark is read again: by so much clocks may differ, and so long a change may
-/// take to be listed.
+/// How far below the watermark is read again: clocks differ, and a change takes time to be listed.
 const MARGIN: Duration = Duration::from_secs(60);
 
-/// For so many intervals after a reconcile the numbers of users may disagree without another one.
+/// How long after a reconcile the numbers of users may disagree without another one.
 const QUIET_INTERVALS: u32 = 10;
 
 /// What one watch leaves to the next.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 struct WatchState {
-    /// The latest `updated_at` down from which all was read, in milliseconds.
+    /// All changes up to this `updated_at` were read, in milliseconds.
     watermark: Option<i64>,
     /// By how many users the provider had more than the table.
     difference: i64,
-    /// The difference for which a reconcile was asked for, until there is none.
+    /// The difference for which a reconcile was enqueued, until there is none.
     requested_for: Option<i64>,
 }
 
-/// How far a descent came.
 enum Descent {
-    /// Down to what was known; the newest change that was met.
+    /// With the newest change that was read.
     Reached(Option<i64>),
-    /// There was too much.
     TooFar,
 }
 
 impl SyncService {
-    /// Watches every `interval` until `stopping` turns true.
+    /// Runs until `stopping` turns true.
     pub async fn run_watch(
         self: Arc<Self>,
         interval: Duration,
@@ -85,7 +82,7 @@ impl SyncService {
         }
     }
 
-    /// Asks for a reconcile whenever one is due, until `stopping` turns true.
+    /// Enqueues reconciles until `stopping` turns true.
     pub async fn run_schedule(
         self: Arc<Self>,
         schedule: Schedule,
@@ -149,11 +146,11 @@ impl SyncService {
         let floor = known.map(|known| known - margin_ms);
         match self.descend(shift, floor).await? {
             Descent::Reached(newest) => {
-                // A time ahead of ours would leave out all that comes before it.
+                // A time in the future would leave out all changes before it.
                 let newest = newest.map(|newest| newest.min(now().as_millis()));
                 state.watermark = state.watermark.max(newest);
             }
-            // Unless somebody read all of it meanwhile.
+            // Unless a job read all users meanwhile.
             Descent::TooFar if self.reconciled_at().await? != reconciled_at => return Ok(state),
             Descent::TooFar => {
                 self.enqueue_reconcile("too much changed to be read backwards").await?;
@@ -167,13 +164,13 @@ impl SyncService {
         Ok(state)
     }
 
-    /// When the last job that brought in all users began, and when it ended.
+    /// When the last job that read all users began, and when it ended.
     async fn reconciled_at(&self) -> Result<Option<(Moment, Moment)>, StoreError> {
         let job = self.store.last_full_scan(self.source()).await?;
         Ok(job.and_then(|job| Some((job.started_at?, job.finished_at?))))
     }
 
-    /// Applies who changed since `floor`, newest first.
+    /// Applies users who changed since `floor`, newest first.
     async fn descend(
         &self,
         shift: &ScheduledRun,
@@ -201,8 +198,7 @@ impl SyncService {
         Ok(Descent::TooFar)
     }
 
-    /// Applies a page. Where the database refuses it, its users are tried in ever smaller parts, so
-    /// that one who cannot be stored hides nobody.
+    /// A user whom the database refuses is logged and left out.
     async fn apply_watched(
         &self,
         shift: &ScheduledRun,
@@ -238,8 +234,8 @@ impl SyncService {
         Ok(())
     }
 
-    /// Compares how many users there are here and there. An event may be on its way, so the same
-    /// difference must be met twice; and one that a reconcile leaves is asked about once only.
+    /// An event may be on its way, so the same difference must be met twice; one that a reconcile
+    /// leaves enqueues no other.
     async fn compare_counts(&self, state: &mut WatchState, quiet: bool) -> Result<(), SyncError> {
         let theirs = self.directory.count(Priority::Background).await?;
         let ours = self.store.count_live_users(self.source()).await?;
@@ -265,7 +261,7 @@ impl SyncService {
     }
 }
 
-/// How often a replica looks whether it is its turn.
+/// How often a replica tries to lease the run.
 fn poll_interval(interval: Duration) -> Duration {
     (interval / 10).clamp(Duration::from_millis(100), Duration::from_secs(5))
 }

@@ -1,16 +1,16 @@
-//! Why a signature does not match: was the same JSON written differently on the way?
+//! Explains a signature that does not match: was the body re-encoded on its way?
 //!
-//! Called by [`super::verify`] once no secret fits. The provider signs compact JSON, so
-//! where the signature fits a compact spelling of what arrived, somebody in between parsed
-//! the body and wrote it anew. The answer only explains; such a delivery is refused.
+//! Called by [`super::verify`] once no secret fits. The provider signs compact JSON, so where a
+//! signature fits a compact spelling of the body, a proxy or framework parsed and re-wrote it. Such
+//! a delivery is still refused.
 
 use bytes::Bytes;
 
-/// Larger bodies are not diagnosed: a refused request should stay cheap.
+/// Larger bodies are not diagnosed: refusing a request should stay cheap.
 const LARGEST_DIAGNOSED_BYTES: usize = 64 * 1024;
 
-/// Other ways to write the JSON in `body`: without white space around tokens, and that with
-/// `<`, `>` and `&` escaped, as some encoders write them.
+/// Other spellings of the JSON in `body`: without white space, and that with `<`, `>` and `&`
+/// escaped, as some encoders do.
 pub(super) fn other_spellings(body: &Bytes) -> impl Iterator<Item = Vec<u8>> {
     let diagnosed = body.len() <= LARGEST_DIAGNOSED_BYTES;
     let compact = if diagnosed { compact(body) } else { Vec::new() };
@@ -18,7 +18,6 @@ pub(super) fn other_spellings(body: &Bytes) -> impl Iterator<Item = Vec<u8>> {
     [compact, escaped].into_iter().filter(move |_| diagnosed)
 }
 
-/// `json` without white space outside of strings.
 fn compact(json: &[u8]) -> Vec<u8> {
     let mut out = Vec::with_capacity(json.len());
     let (mut in_string, mut escaped) = (false, false);
@@ -32,8 +31,7 @@ fn compact(json: &[u8]) -> Vec<u8> {
     out
 }
 
-/// `json` with `<`, `>` and `&` written as `\u003c`, `\u003e` and `\u0026`. They stand only
-/// inside strings, so no state is needed.
+/// `<`, `>` and `&` stand only inside strings, so no state is needed.
 fn escape_markup(json: &[u8]) -> Vec<u8> {
     let mut out = Vec::with_capacity(json.len());
     for &byte in json {

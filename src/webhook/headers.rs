@@ -1,20 +1,18 @@
-//! Step 1: the signed headers, checked before the body is read.
+//! The three signed headers, and the tolerance of their timestamp.
 //!
-//! Pure: header text and the time come in. Both names of each header are accepted (trap 4:
-//! the provider sends `svix-*`, the standard says `webhook-*`).
+//! Called by the webhook handler before it reads the body. Pure: header values and the time come
+//! in. Both names of each header are accepted (trap 4: the provider sends `svix-*`, the standard
+//! says `webhook-*`).
 
 use super::Rejection;
 
-/// How far a signed timestamp may lie from now, in either direction, in seconds.
-///
-/// The default of Standard Webhooks: long enough for clock skew, short enough that a
-/// captured request cannot be replayed tomorrow. Retries are signed anew.
+/// How far a signed timestamp may lie from now, in either direction. The default of Standard
+/// Webhooks; retries are signed anew.
 pub const TOLERANCE_SECONDS: u64 = 300;
 
-/// A longer message id is none that a provider made.
 const LONGEST_ID_BYTES: usize = 256;
 
-/// The three headers that sign a delivery, as text exactly as signed.
+/// As text exactly as signed.
 #[derive(Debug, PartialEq, Eq)]
 pub struct SignedHeaders {
     /// The message's id: the same for every attempt to deliver it.
@@ -26,7 +24,7 @@ pub struct SignedHeaders {
 }
 
 impl SignedHeaders {
-    /// Reads the headers through `get`, which returns a header's bytes by lower-case name.
+    /// `get` returns a header's value by its lower-case name.
     pub fn read<'a>(get: impl Fn(&str) -> Option<&'a [u8]>) -> Result<Self, Rejection> {
         let read = |svix: &str, standard: &str, short| -> Result<String, Rejection> {
             let present =
@@ -51,7 +49,6 @@ impl SignedHeaders {
         Ok(headers)
     }
 
-    /// Checks that the timestamp is within the tolerance of `now_seconds` (since 1970).
     pub fn check_timestamp(&self, now_seconds: i64) -> Result<(), Rejection> {
         let digits = self.timestamp.bytes().all(|byte| byte.is_ascii_digit());
         let signed_at: i64 = match self.timestamp.parse() {

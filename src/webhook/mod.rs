@@ -1,13 +1,9 @@
 //! Verifies signed deliveries.
 //!
-//! Called by the webhook handler in `http`, in this order:
-//!
-//! 1. [`headers`]: the three signed headers, and whether the timestamp is near enough;
-//! 2. [`verify`]: the signature over the raw bytes. Only this file can make a [`Verified`] delivery,
-//!    and nothing behind it accepts anything else.
-//!
-//! [`secret`] holds the signing keys, [`rejection`] the reasons to refuse a request, and
-//! [`diagnosis`] finds out why a signature does not match. Pure: knows no IO and no clock.
+//! Called by the webhook handler in `http`: [`headers`] first, then, with the body, [`verify`],
+//! which alone can make a [`Verified`] delivery. [`secret`] holds the signing keys, [`rejection`]
+//! the reasons to refuse a request, [`diagnosis`] explains a mismatch. Pure: no IO, no clock, no
+//! other module of the crate.
 
 pub mod diagnosis;
 pub mod headers;

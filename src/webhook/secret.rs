@@ -1,6 +1,7 @@
-//! Signing secrets: the keys that the provider and we share.
+//! Signing secrets, which the provider and this service share.
 //!
-//! Built by `config` (and by `send`, which signs). A secret can be used, never printed.
+//! Read by `config`; used to verify deliveries, and by `send` to sign them. A secret is never
+//! printed.
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
@@ -8,38 +9,32 @@ use hmac::{Hmac, KeyInit as _, Mac as _};
 use secrecy::{ExposeSecret as _, SecretBox};
 use sha2::Sha256;
 
-/// What every signing secret of the provider starts with.
 const PREFIX: &str = "whsec_";
 
-/// One key, and the HMAC state that it begins with: keyed once, cloned for each delivery.
+/// A key, and its HMAC state, which is cloned for each delivery.
 pub struct SigningSecret {
     key: SecretBox<[u8]>,
     keyed: Hmac<Sha256>,
 }
 
-/// Why a text is not a signing secret. Never holds the text.
+/// Never holds the text.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum InvalidSecret {
-    /// It is an API key of the provider.
     #[error(
         "is an API key (`sk_…`); the signing secret starts with `whsec_` and stands on the endpoint's page of the provider's dashboard"
     )]
     ApiKey,
-    /// It lacks the prefix.
     #[error("does not start with `whsec_`; copy the endpoint's signing secret whole")]
     NoPrefix,
-    /// Behind the prefix stands no standard base64 with padding.
     #[error(
         "is not valid base64 after `whsec_`; copy the endpoint's signing secret whole, without quotes or line breaks"
     )]
     NotBase64,
-    /// The key is shorter than 16 bytes.
     #[error("is too short after `whsec_`; copy the endpoint's signing secret whole")]
     TooShort,
 }
 
-/// The fewest key bytes that are accepted. The specification asks for 24, the tests of the
-/// reference libraries use 24 too; 16 leaves room without letting an empty key through.
+/// The specification asks for 24 bytes; 16 leaves room without accepting an empty key.
 const SHORTEST_KEY_BYTES: usize = 16;
 
 impl SigningSecret {
@@ -66,12 +61,12 @@ impl SigningSecret {
         mac.finalize().into_bytes().into()
     }
 
-    /// The signature header that the provider would send.
+    /// The value of the signature header.
     pub fn signature(&self, id: &str, timestamp: &str, body: &[u8]) -> String {
         format!("v1,{}", STANDARD.encode(self.code(id, timestamp, body)))
     }
 
-    /// Whether the key's bytes hold these.
+    /// Whether the key contains these bytes.
     pub fn holds(&self, bytes: &[u8]) -> bool {
         self.key.expose_secret().windows(bytes.len().max(1)).any(|window| window == bytes)
     }
@@ -87,18 +82,17 @@ impl std::fmt::Debug for SigningSecret {
     }
 }
 
-/// The secrets that a delivery is tried against.
 #[derive(Debug, Default)]
 pub struct SigningSecrets {
-    /// A delivery signed with any of these passes; several while one is being rotated.
+    /// Any of these verifies a delivery; several while one is rotated.
     pub active: Vec<SigningSecret>,
-    /// Configured, but replaced by another variable: a delivery signed with one is
-    /// refused, with a message that says so.
+    /// Configured, but replaced by another variable: a delivery signed with one is refused, with a
+    /// message that says so.
     pub inactive: Vec<SigningSecret>,
 }
 
 impl SigningSecrets {
-    /// Active secrets, and those of `replaced` which are not active.
+    /// Leaves out those of `replaced` that are active.
     pub fn new(active: Vec<SigningSecret>, replaced: Vec<SigningSecret>) -> Self {
         let unknown = |secret: &SigningSecret| !active.iter().any(|active| active.same_key(secret));
         let inactive = replaced.into_iter().filter(unknown).collect();

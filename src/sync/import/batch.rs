@@ -1,4 +1,6 @@
-//! Lines that go to the database together, and what became of each.
+//! A batch of lines: brings its rows to the store, and finds the outcome of every line.
+//!
+//! Called by `Import::run`. A line keeps its place, whether it is stored or bad.
 
 use super::BadLine;
 use crate::domain::Backoff;
@@ -9,11 +11,9 @@ use crate::sync::retry::{RetryPolicy, retry};
 use std::sync::Arc;
 use std::time::Duration;
 
-/// How many lines a batch has at most.
 const MOST_LINES: usize = 500;
 
-/// How much a batch holds, by what its lines have in the file, before it is stored: few long lines
-/// must not fill the memory.
+/// By what the lines have in the file: few long lines must not fill the memory.
 const MOST_BYTES: usize = 4 << 20;
 
 const RETRY: RetryPolicy = RetryPolicy {
@@ -27,12 +27,11 @@ const RETRY: RetryPolicy = RetryPolicy {
 #[derive(Default)]
 pub(super) struct ImportBatch {
     lines: Vec<(u64, Result<(), BadLine>)>,
-    /// Those of the lines who are to be imported.
+    /// The rows of the lines that are not bad.
     import_rows: Vec<ImportRow>,
     bytes: usize,
 }
 
-/// What a line came to.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) enum LineOutcome {
     Imported,
@@ -40,7 +39,6 @@ pub(super) enum LineOutcome {
     Bad(BadLine),
 }
 
-/// Where a batch goes.
 pub(super) struct ImportTarget<'a> {
     pub(super) store: &'a Store,
     pub(super) defaults: RowDefaults,
@@ -57,12 +55,11 @@ impl ImportBatch {
         self.lines.len() >= MOST_LINES || self.bytes >= MOST_BYTES
     }
 
-    /// The line that it begins with.
     pub(super) fn first_line(&self) -> Option<u64> {
         self.lines.first().map(|(line, _)| *line)
     }
 
-    /// Imports the import rows, and tells the outcome of every line, in their order.
+    /// Imports the rows; returns the outcome of every line, in order.
     pub(super) async fn store(
         self,
         target: &ImportTarget<'_>,

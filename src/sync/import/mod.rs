@@ -1,14 +1,11 @@
-//! Import: users who were there before, from a file, so that rows keep the ids which the
-//! application's foreign keys already hold.
+//! Import: users from a file, so that rows keep the ids which the application's foreign keys hold.
 //!
-//! Called by `usersync import`. The provider is not asked. A row is made where there is none, and
-//! nothing else is ever changed; every snapshot beats what a file says. However long the file is,
-//! no more of it than a batch is in memory.
+//! Called by `usersync import`. The provider is not called. A row is inserted where there is none,
+//! and nothing else is changed; every snapshot beats what a file says. However long the file is, no
+//! more of it than a batch is in memory.
 //!
-//! * [`records`] takes the file apart;
-//! * [`formats`] tells what a file holds, and makes import rows of records;
-//! * [`batch`] brings import rows to the store, many at once;
-//! * [`fault`]: what may be wrong.
+//! * [`records`] splits the file; [`formats`] finds its format, and makes rows of records;
+//! * [`batch`] brings rows to the store; [`fault`]: what may be wrong.
 
 mod batch;
 mod fault;
@@ -27,49 +24,40 @@ use records::Records;
 use serde::Serialize;
 use std::io::Read;
 
-/// What is imported, and how.
 pub struct Import<'a> {
-    /// Where the rows go.
     pub store: &'a Store,
-    /// What holds for every row.
     pub defaults: RowDefaults,
-    /// The provider whose users they are.
     pub export: &'a Provider,
-    /// What the file holds; told by its beginning where this is left open.
+    /// Found by the file's beginning where it is `None`.
     pub format: Option<ImportFormat>,
-    /// Whether the provider's field for an id of the application's is the row's id.
+    /// Whether the user's own `external_id` at the provider is the row's id.
     pub ids_from_external_id: bool,
-    /// Whether everything is judged and nothing is written.
+    /// Whether all is checked and nothing is written.
     pub dry_run: bool,
 }
 
-/// What an import came to, as far as it came.
+/// Counts of lines, as far as the import came.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
 pub struct ImportCounts {
-    /// Records that were taken in, apart from the header.
+    /// Without the header.
     pub lines: u64,
-    /// Rows that were not there before.
     pub imported: u64,
     /// Users who had a row already.
     pub known: u64,
-    /// Lines that were left out.
     pub bad: u64,
 }
 
-/// Who is told about an import while it goes on.
+/// Reports an import to the operator while it runs.
 pub trait ImportObserver {
-    /// The file is of this format.
     fn format(&mut self, format: ImportFormat);
 
-    /// A line is left out.
     fn bad_line(&mut self, line: u64, why: &BadLine);
 
-    /// So many bytes of the file are stored.
     fn bytes_imported(&mut self, bytes: u64);
 }
 
 impl Import<'_> {
-    /// Imports a file to its end, and counts. Whatever was counted is done, also where it fails.
+    /// Imports a file to its end. What was counted is committed, also where the import fails.
     pub async fn run(
         &self,
         input: impl Read,

@@ -1,14 +1,14 @@
 //! Reads a file record by record: lines, or the rows of a CSV table.
 //!
-//! Called by the import alone. A record is named by the physical line on which it begins. Whatever a
-//! file holds, no more than one record of it is in memory, which is why `csv_core` is driven here
-//! directly. Nothing here knows what a record means.
+//! Called by the import. A record is named by the physical line on which it begins. No more than
+//! one record is in memory, whatever the file holds, which is why `csv_core` is driven directly.
+//! Nothing here knows what a record means.
 
 use super::BadLine;
 use csv_core::ReadRecordResult;
 use std::io::{self, BufRead as _, BufReader, ErrorKind, Read};
 
-/// The longest record in bytes: far more than any user has.
+/// In bytes: far more than any user has.
 pub(super) const LONGEST_RECORD: usize = 1 << 20;
 
 const BYTE_ORDER_MARK: &[u8] = b"\xef\xbb\xbf";
@@ -17,23 +17,22 @@ pub(super) struct Records<R> {
     input: BufReader<R>,
     csv: csv_core::Reader,
     pub(super) bytes_read: u64,
-    /// The line that begins next, counted from one.
+    /// The line that begins next, from 1.
     next_line: u64,
     last: Record,
     put_back: bool,
 }
 
-/// A record; only its beginning where it is too long.
+/// Only the beginning of a record that is too long.
 #[derive(Clone, Default)]
 pub(super) struct Record {
     /// The line on which it begins.
     pub(super) line: u64,
-    /// Why the record cannot be used, whatever it says.
     pub(super) fault: Option<BadLine>,
-    /// Kept from record to record; the first `length` bytes are the last one's.
+    /// Kept from record to record; the last one has the first `length` bytes.
     buffer: Vec<u8>,
     length: usize,
-    /// Where cells end in `buffer`: the first `width` of these.
+    /// Where cells end in `buffer`; the last record has the first `width`.
     ends: Vec<usize>,
     width: usize,
 }
@@ -44,7 +43,6 @@ impl Record {
         self.buffer.get(..self.length).unwrap_or_default()
     }
 
-    /// How many cells a row has.
     pub(super) const fn width(&self) -> usize {
         self.width
     }
@@ -86,7 +84,7 @@ impl<R: Read> Records<R> {
         }
     }
 
-    /// The line on which the last record begins, or the one that could not be read whole.
+    /// The line on which the last record begins, or the one that could not be read.
     pub(super) const fn line(&self) -> u64 {
         self.last.line
     }
@@ -152,7 +150,7 @@ impl<R: Read> Records<R> {
                 Err(error) if error.kind() == ErrorKind::Interrupted => continue,
                 chunk => chunk?,
             };
-            // Behind the end of the file, a line end closes every cell but a quoted one.
+            // At the end of the file, a line end closes every cell but a quoted one.
             let is_end = chunk.is_empty();
             let input = if is_end { b"\n".as_slice() } else { chunk };
             let record = &mut self.last;
@@ -215,7 +213,7 @@ mod tests {
     use super::{BadLine, LONGEST_RECORD, Records};
     use std::io::{self, BufReader, Read};
 
-    /// Every record with its line and its cells, a long one shortened.
+    /// Every record with its line and cells, a long one shortened.
     fn records(input: impl Read, is_table: bool) -> Vec<(u64, String, Option<BadLine>)> {
         let mut records = Records::new(input);
         let mut all = Vec::new();

@@ -1,7 +1,8 @@
-//! Drift: in what table and provider differ, told once nothing more can be said against it.
+//! The report of a drift job.
 //!
-//! The scan has noted who differs. Before it is told, each row is read once more: one that was written
-//! since is judged by the next scan. What is younger than the grace was counted apart on the way.
+//! Made at the end of a scan that recorded candidates. Each candidate's row is read again: one that
+//! was written since is left to the next scan. What is younger than the grace period was counted
+//! apart by the scan.
 
 use super::run::JobRun;
 use crate::domain::{Counters, DriftKind, DryRunReport, JobKind, WriteBackPreview};
@@ -10,39 +11,35 @@ use crate::store::{Store, StoreError};
 use crate::sync::SyncError;
 use serde::{Deserialize, Serialize};
 
-/// How many ids of each difference are told.
+/// Of each kind of drift.
 const MOST_IDS: usize = 100;
 
-/// How many users are read once more at a time.
 const READ_AT_ONCE: i64 = 1_000;
 
-/// What a scan for drift came to.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct DriftReport {
     /// Users of the provider who were compared.
     pub seen: u64,
     /// Users of the provider without a live row.
     pub missing: DriftGroup,
-    /// Rows that show something older than the provider does.
+    /// Rows older than the provider's user.
     pub stale: DriftGroup,
     /// Live rows whose user the provider does not know.
     pub extra: DriftGroup,
-    /// Users who hold an id that is not ours, or a role that is not known.
+    /// Users with an id that is not ours, or an unknown role.
     pub conflicts: DriftGroup,
-    /// Deleted users of whom something personal is left.
+    /// Deleted users of whom personal data is left.
     pub unerased: DriftGroup,
-    /// Differences so young that an event about them may be on its way. They do not count.
+    /// Differences so young that an event about them may be on its way. They do not count as drift.
     pub in_flight: u64,
-    /// Users who could not be read, so that nothing is known about them.
+    /// Users who could not be read.
     pub failed: u64,
-    /// What would be written to the provider.
     pub write_back: WriteBackPreview,
 }
 
-/// Users of one difference.
+/// Users of one kind of drift.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct DriftGroup {
-    /// How many.
     pub count: u64,
     /// The provider's ids of the first hundred.
     pub ids: Vec<String>,
@@ -57,7 +54,7 @@ impl DriftGroup {
 }
 
 impl DriftReport {
-    /// The last report, and the job that made it.
+    /// The last report, and its job.
     pub async fn last(
         store: &Store,
         source: &'static str,
@@ -66,7 +63,6 @@ impl DriftReport {
         Ok(job.and_then(|job| job.report().map(|report| (job, report))))
     }
 
-    /// Each difference with the users of whom it was found.
     pub fn groups(&self) -> [(DriftKind, &DriftGroup); 5] {
         [
             (DriftKind::Missing, &self.missing),
@@ -77,19 +73,17 @@ impl DriftReport {
         ]
     }
 
-    /// How many users there are of each difference.
     pub fn counts(&self) -> [(DriftKind, u64); 5] {
         self.groups().map(|(drift_kind, found)| (drift_kind, found.count))
     }
 
-    /// Whether table and provider agree on all who could be read.
     pub fn is_clean(&self) -> bool {
         self.groups().iter().all(|(_, found)| found.count == 0)
     }
 }
 
 impl JobRun {
-    /// Tells what differs, as JSON.
+    /// Returns the report as JSON.
     pub(super) async fn report_drift(&mut self) -> Result<String, SyncError> {
         let Counters { seen, failed, .. } = self.progress.counters;
         let DryRunReport { write_back, in_flight } = self.progress.report;

@@ -1,14 +1,14 @@
-//! Jobs: long work on all users, which any replica can go on with.
+//! Jobs: backfill, reconcile and drift over all users, which any replica can continue.
 //!
-//! Started by `http`, `cli` and the schedules; run by whoever leases them first: a replica with
-//! workers, or the command line. Everything that a job does is committed under its lease, so one
-//! that lost it, because it was paused or cut off for too long, changes nothing any more.
+//! Enqueued by `http`, `cli` and the schedule; run by the replica, or command, that leases them.
+//! Everything that a job does is committed under its lease, so a worker that lost it, because it
+//! was paused or cut off, changes nothing any more.
 //!
-//! * [`worker`]: a job is taken up, kept and ended; [`run`]: its phases, one after the other;
-//! * [`scan`] walks through all users of the provider, in the order of [`paging`];
-//! * [`orphans`] looks again for users whose rows no page held, and acts where that is safe;
-//! * [`drift`] tells what differs;
-//! * [`view`] is a job as it is shown.
+//! * [`worker`] leases, renews and finishes jobs; [`run`]: the phases of one;
+//! * [`scan`] reads all users of the provider, in the order of [`paging`];
+//! * [`orphans`] looks again for users whose rows no page held, and empties them where that is
+//!   safe;
+//! * [`drift`]: the report; [`view`]: a job as operators see it.
 
 mod drift;
 mod orphans;
@@ -30,7 +30,7 @@ use paging::ScanPosition;
 use serde::{Deserialize, Serialize};
 use std::time::Duration;
 
-/// For an hour at most: a provider in trouble is back by then, or an operator has to look.
+/// For an hour: a provider in trouble is back by then, or an operator has to look.
 const RETRY: RetryPolicy = RetryPolicy {
     caller: "a job",
     backoff: Backoff { first: Duration::from_secs(1), longest: Duration::from_secs(30) },
@@ -38,17 +38,18 @@ const RETRY: RetryPolicy = RetryPolicy {
     give_up_after: Duration::from_secs(60 * 60),
 };
 
-/// Where a job stands.
+/// How far a job is; stored as JSON.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(tag = "phase", rename_all = "snake_case")]
 enum Cursor {
-    /// Pages are read.
     Scan(ScanPosition),
-    /// All pages are read; rows outside of them are gathered.
+    /// All pages are read; undated rows are added to the candidates.
     Gather,
     /// Candidates behind this one are looked up again.
-    Look { after: Option<String> },
-    /// All that is known is known.
+    Look {
+        after: Option<String>,
+    },
+    /// All candidates are checked: report, or empty rows.
     Conclude,
 }
 
@@ -59,8 +60,8 @@ impl Default for Cursor {
 }
 
 impl SyncService {
-    /// Asks for a job, unless one of its kind is active. Returns the one that is active now, and
-    /// whether it is the new one.
+    /// Enqueues a job unless one of its kind is active. Returns the active one, and whether it is
+    /// new.
     pub async fn enqueue_job(&self, asked: JobRequest) -> Result<(JobRecord, bool), StoreError> {
         let id = uuid::Uuid::now_v7().to_string();
         let (job, is_new) = self.store.enqueue_job(self.source(), id, asked).await?;
@@ -78,12 +79,12 @@ impl SyncService {
         Ok((job, is_new))
     }
 
-    /// Claims this very job, where nobody is at it.
+    /// Leases this job, unless another worker has it.
     pub async fn claim_job(&self, job: &JobRecord) -> Result<Option<JobRecord>, StoreError> {
         self.store.claim_job(self.source(), job.kind(), Some(job.id.clone())).await
     }
 
-    /// Lets others go on with a job that was claimed here.
+    /// Lets another worker continue a job that was leased here.
     pub async fn hand_over_job(&self, lease: JobLease) {
         let job = lease.job_id().to_owned();
         match self.store.release_job(lease).await {

@@ -1,9 +1,9 @@
-//! Extra rows: live ones whose user no page held.
+//! Orphans: live rows whose user no page held.
 //!
-//! That no page held them proves nothing: a user may have come since, and a provider in trouble
-//! lists nobody (trap 36). So each is looked up again, all who are gone are counted before any is
-//! acted on, and then the conditions hold that hold on every path: another user of ours must be known
-//! to the key, and the mass-delete limit must let them pass, unless an operator lifts both.
+//! That proves nothing: a user may have come since, and a provider in trouble lists none (trap 36).
+//! So each is looked up again, all who are absent are counted before any row is emptied, and then
+//! the conditions of every path hold: the key must know another user of the table, and the
+//! mass-delete limit must allow it, unless an operator lifts both.
 
 use super::run::JobRun;
 use super::{Cursor, RETRY};
@@ -19,31 +19,29 @@ use std::collections::HashSet;
 use std::sync::Arc;
 use tokio::task::{JoinError, JoinSet};
 
-/// How many candidates are looked up together.
+/// Candidates a listing.
 const LOOK_UP_AT_ONCE: i64 = 100;
 
-/// How many of them are looked up at the same time, one by one.
+/// Concurrent look-ups of single users.
 const AT_ONCE: usize = 8;
 
-/// How many rows are emptied in one transaction.
+/// Rows a transaction.
 const EMPTY_AT_ONCE: i64 = 500;
 
-/// What became of one of them.
 type UserRecheck = (String, Result<Result<Absence, AbsenceOutcome>, SyncError>);
 
-/// What second look-ups came to.
+/// Results of second look-ups.
 #[derive(Default)]
 struct RecheckResult {
     /// These are no candidates any more.
     dropped: Vec<String>,
-    /// These are gone.
     gone: Vec<Absence>,
-    /// So many could not be looked up.
+    /// How many could not be looked up.
     failed: u64,
 }
 
 impl JobRun {
-    /// Looks all candidates up again who stand behind `after`.
+    /// Looks up all candidates behind `after`.
     pub(super) async fn recheck_candidates(
         &mut self,
         mut after: Option<String>,
@@ -75,8 +73,8 @@ impl JobRun {
         }
     }
 
-    /// Looks users up: first together, since whoever came during the scan is there, then whoever is
-    /// left one by one, since only that is an answer about a user.
+    /// Looks users up: first together, which finds those who came during the scan, then the others
+    /// one by one, since only that answer is about a user.
     async fn look_up(&self, external_ids: Vec<String>) -> Result<RecheckResult, SyncError> {
         let there = self.look_up_together(&external_ids).await?;
         let mut looked_up = RecheckResult::default();
@@ -98,7 +96,7 @@ impl JobRun {
         Ok(looked_up)
     }
 
-    /// Who of these users is listed. What is listed is applied, since it is newer than any page.
+    /// Those of the users who are listed. They are applied, since they are newer than any page.
     async fn look_up_together(
         &self,
         external_ids: &[String],
@@ -110,7 +108,7 @@ impl JobRun {
             .retry(|| directory.users(&query, Priority::Background))
             .await
         {
-            // One by one they can be asked for all the same.
+            // They can still be fetched one by one.
             Err(SyncError::Api(ApiError::NotFound | ApiError::Rejected { .. })) => Page::default(),
             result => result?,
         };
@@ -122,7 +120,7 @@ impl JobRun {
         Ok(there)
     }
 
-    /// Empties the rows of users who are gone, where that is safe.
+    /// Empties the rows of confirmed absences, where that is safe.
     pub(super) async fn empty_orphans(&mut self) -> Result<(), SyncError> {
         if self.dry_run {
             return Ok(());
@@ -158,8 +156,8 @@ impl JobRun {
         Ok(())
     }
 
-    /// Whether the key knows a live user who is no candidate, and whose row this very job did not make:
-    /// one of its own list proves nothing about ours.
+    /// Whether the key knows a live user who is no candidate, and whose row this job did not make:
+    /// one of its own list proves nothing about the table.
     async fn knows_another(&self) -> Result<bool, SyncError> {
         let store = &self.sync.store;
         let source = self.sync.source();
@@ -199,7 +197,7 @@ async fn look_up_one(
 }
 
 impl RecheckResult {
-    /// Notes one answer. Whoever cannot be read is left as they are.
+    /// A user who cannot be read keeps the row.
     fn add(&mut self, one: Option<Result<UserRecheck, JoinError>>) -> Result<(), SyncError> {
         let Some(Ok((external_id, looked))) = one else {
             return Err(StoreError::Refused("a look-up was broken off".into()).into());

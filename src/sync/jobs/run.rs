@@ -1,4 +1,6 @@
-//! One job under way: its phases, one after the other.
+//! One job under its lease: its phases, one after the other.
+//!
+//! Made by `worker`; the phases are in `scan`, `orphans` and `drift`.
 
 use super::paging::ScanPosition;
 use super::{Cursor, RETRY};
@@ -11,7 +13,6 @@ use crate::sync::retry::retry;
 use crate::sync::{SyncError, SyncService};
 use std::sync::Arc;
 
-/// A job under way here.
 pub(super) struct JobRun {
     pub(super) sync: Arc<SyncService>,
     pub(super) lease: JobLease,
@@ -22,12 +23,12 @@ pub(super) struct JobRun {
     /// By the database's clock.
     pub(super) started_at: Moment,
     pub(super) progress: JobProgress,
-    /// The last page brought something new.
+    /// Whether the last page created or updated rows.
     pub(super) writes: bool,
 }
 
 impl JobRun {
-    /// Does all that is left behind the cursor; returns what there is to tell, as JSON.
+    /// Continues at the cursor; returns the report as JSON, where the job makes one.
     pub(super) async fn run_phases(
         &mut self,
         mut cursor: Cursor,
@@ -65,15 +66,15 @@ impl JobRun {
         }
     }
 
-    /// The key must belong to the instance that the table belongs to, whatever the job is about to
-    /// do. A run that changes nothing does not decide for an empty table either.
+    /// The key must be of the table's instance, whatever the job does. A dry run pins no instance
+    /// for an empty table.
     async fn verify_instance(&self) -> Result<(), SyncError> {
         let pin = if self.mode() == JobMode::Apply { Pin::Yes } else { Pin::No };
         let verify = || self.sync.instance.verify_and(pin, Priority::Background);
         self.retry(verify).await
     }
 
-    /// How many users there are, so that it can be told how far the job has come.
+    /// Stores how many users the provider has, so that progress can be shown.
     async fn record_expected(&self) -> Result<(), SyncError> {
         let expected = match self.sync.directory.count(Priority::Background).await {
             Ok(count) => i64::try_from(count).unwrap_or(i64::MAX),
@@ -87,7 +88,7 @@ impl JobRun {
         noted.then_some(()).ok_or(SyncError::LeaseLost)
     }
 
-    /// Calls the provider or the database, again and again while it does not answer.
+    /// Calls the provider or the database, again and again while it is away.
     pub(super) async fn retry<T, E, F>(&self, call: impl Fn() -> F) -> Result<T, SyncError>
     where
         E: Into<SyncError>,
@@ -104,7 +105,6 @@ impl JobRun {
         }
     }
 
-    /// Where the job stands at `cursor`, as it is stored.
     pub(super) fn progress_at(&self, cursor: &Cursor) -> JobProgress {
         let cursor = serde_json::to_string(cursor).unwrap_or_else(|_| "null".to_owned());
         JobProgress { cursor, ..self.progress.clone() }

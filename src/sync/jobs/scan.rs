@@ -1,7 +1,7 @@
 //! The scan: all users of the provider, page by page.
 //!
-//! The next page is asked for while this one is written, so that neither waits for the other; more
-//! than two are never held. Each page is committed together with its place.
+//! Called by `run`. The next page is fetched while this one is written; more than two are never in
+//! memory. Each page is committed together with the job's cursor.
 
 use super::paging::{CreationWindow, NextPage, PAGE_USERS, ScanPosition};
 use super::run::JobRun;
@@ -18,14 +18,13 @@ use crate::sync::{SyncError, now};
 use std::sync::Arc;
 use tokio::task::JoinSet;
 
-/// How many rows are read at once to find those that no page held.
+/// Rows read at once to find those that no page held.
 const ROWS_AT_ONCE: i64 = 2_000;
 
-/// How many extra rows are noted at once.
+/// Orphans recorded at once.
 const NOTE_AT_ONCE: usize = 1_000;
 
-/// A page that is on its way, and the rows of its users. It is given up when nobody waits for it any
-/// more.
+/// A page that is being fetched, and the rows of its users. Dropping it aborts the fetch.
 struct PendingPage(JoinSet<Result<(Page, Option<PrefetchedRows>), SyncError>>);
 
 impl PendingPage {
@@ -36,7 +35,7 @@ impl PendingPage {
 }
 
 impl JobRun {
-    /// Compares all users behind the place `paging`; returns the place behind the last one.
+    /// Scans from `paging` to the end; returns the position there.
     pub(super) async fn scan(
         &mut self,
         mut paging: ScanPosition,
@@ -54,7 +53,7 @@ impl JobRun {
             };
             let mut step = paging.advance(&mut page.users, page.unreadable, PAGE_USERS);
             if !page.users.is_empty() {
-                // The next page begins behind the last who could be read, so these come once more.
+                // The next page begins behind the last readable user, so it brings these once more.
                 step.unreadable = step.unreadable.saturating_sub(page.unreadable_last);
             }
             for external_id in &page.unreadable_ids {
@@ -97,8 +96,8 @@ impl JobRun {
 
     fn request_page(&self, paging: &ScanPosition) -> PendingPage {
         let (sync, query) = (Arc::clone(&self.sync), paging.query(PAGE_USERS));
-        // Where pages are written, that takes longer than to fetch the next one, so there is time to
-        // read its rows too; where they agree, it would hold up the one behind.
+        // Writing a page takes longer than fetching the next one, so there is time to read its rows
+        // too; where pages agree, that would delay the one behind.
         let reads_ahead = self.writes;
         let mut coming = JoinSet::new();
         coming.spawn(async move {
@@ -108,14 +107,14 @@ impl JobRun {
                 return Ok::<_, SyncError>((page, None));
             }
             let ids = page.users.iter().map(|user| user.external_id.clone()).collect();
-            // Where they cannot be read now, they are when the page is committed.
+            // If it fails, they are read when the page is committed.
             let ahead = sync.store.prefetch_rows(sync.source(), ids).await.ok();
             Ok((page, ahead))
         });
         PendingPage(coming)
     }
 
-    /// Whether a page was refused because the user behind whom it was asked for is gone.
+    /// Whether a page was refused because the user behind whom it begins is deleted.
     async fn is_cursor_gone(
         &self,
         paging: &ScanPosition,
@@ -133,14 +132,13 @@ impl JobRun {
         let directory = &self.sync.directory;
         match self.retry(|| directory.user(external_id, Priority::Background)).await {
             Err(SyncError::Api(ApiError::NotFound)) => Ok(false),
-            // Somebody is there, be it that nobody can read them.
+            // A response that cannot be understood is still about a user.
             Ok(_) | Err(SyncError::Api(ApiError::Protocol(_))) => Ok(true),
             Err(error) => Err(error),
         }
     }
 
-    /// Commits a page. Where the database refuses it, its users are tried in ever smaller parts, so
-    /// that one who cannot be stored hides nobody.
+    /// A user whom the database refuses is counted as failed, and keeps no other out.
     async fn commit(&mut self, page: JobPage) -> Result<(), SyncError> {
         if page.users.is_empty() && page.unreadable == 0 && page.orphans.is_empty() {
             return Ok(());
@@ -178,7 +176,7 @@ impl JobRun {
         Ok(())
     }
 
-    /// Commits users without moving the job's place; whoever cannot be stored alone has failed.
+    /// Commits users without moving the job's cursor.
     async fn commit_in_parts(&mut self, users: Vec<Change>) -> Result<(), SyncError> {
         let mut bisection = Bisection::of(users);
         while let Some(users) = bisection.next() {
@@ -204,8 +202,8 @@ impl JobRun {
         Ok(())
     }
 
-    /// Users of a window whose rows are live and who were not there. Where there are many, they are
-    /// noted on the way.
+    /// Users of a window whose rows are live and who were in no page. Where there are many, they
+    /// are recorded on the way.
     async fn orphans(&self, window: &CreationWindow) -> Result<Vec<String>, SyncError> {
         let moment = |at: UnixMillis| Moment::from_millis(at.get());
         let part = CreationRange::Between {
@@ -259,13 +257,13 @@ impl JobRun {
         noted.await?.then_some(()).ok_or(SyncError::LeaseLost)
     }
 
-    /// Notes the rows behind the last page that nobody was there for.
+    /// Records the orphans behind the last page.
     pub(super) async fn add_remaining(&mut self, paging: &ScanPosition) -> Result<(), SyncError> {
         let orphans = self.orphans(&paging.remaining()).await?;
         self.add_candidates(orphans).await
     }
 
-    /// Notes the rows of which nobody knows when their users were created, and which no page held.
+    /// Records the rows without a time of creation which no page held.
     pub(super) async fn gather_undated(&mut self) -> Result<(), SyncError> {
         let mut after = None;
         loop {

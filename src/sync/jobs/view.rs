@@ -1,4 +1,6 @@
 //! A job as operators see it, over HTTP and on the command line.
+//!
+//! Made from the stored job; field names are the wire's.
 
 use super::{Cursor, DriftReport};
 use crate::domain::{Counters, DryRunReport, WriteBackPreview};
@@ -6,43 +8,33 @@ use crate::store::Moment;
 use crate::store::jobs::JobRecord;
 use serde::Serialize;
 
-/// A job as it is shown.
 #[derive(Clone, Debug, Serialize)]
 pub struct JobView {
-    /// Its id.
     pub id: String,
     /// `backfill`, `reconcile` or `drift`.
     pub kind: &'static str,
-    /// Whether it only tells what it would do.
     pub dry_run: bool,
-    /// Whether the mass-delete limit on absences is lifted.
+    /// Whether the mass-delete limit is lifted.
     pub allow_mass_delete: bool,
     /// `queued`, `running`, `succeeded`, `failed`, `cancelled` or `blocked`.
     pub state: String,
-    /// What it has counted.
     pub counters: Counters,
-    /// What would be written to the provider; only where the job changes nothing.
+    /// What would be pushed to the provider; only of a job that changes nothing.
     pub write_back: Option<WriteBackPreview>,
-    /// What differs; only of a finished search for drift.
+    /// Only of a drift job that succeeded.
     pub drift: Option<DriftReport>,
-    /// Where it stands, for people.
+    /// The phase, and the user behind whom it continues.
     pub cursor: Option<String>,
-    /// How many users there are at the provider, as far as it tells.
+    /// Users at the provider, where it counts them.
     pub expected: Option<i64>,
-    /// Users compared in a second.
     pub rate_per_second: Option<f64>,
-    /// For how much longer it runs at this rate.
     pub seconds_left: Option<u64>,
-    /// When somebody first took it up.
     pub started_at: Option<Moment>,
-    /// When it ended.
     pub finished_at: Option<Moment>,
-    /// Why it did not succeed.
     pub error: Option<String>,
 }
 
 impl JobView {
-    /// The job as of `now`.
     pub fn of(job: &JobRecord, now: Moment) -> Self {
         let counters = job.counters();
         let rate = job
@@ -74,7 +66,6 @@ impl JobView {
 }
 
 impl Cursor {
-    /// The phase, and the user behind whom it goes on.
     fn place(&self) -> String {
         match self {
             Self::Scan(paging) => format!("scan:{}", paging.last_id().unwrap_or_default()),
@@ -85,7 +76,7 @@ impl Cursor {
     }
 }
 
-/// So many in a second, with one digit behind the point; unknown in the first instants.
+/// With one decimal; `None` in the first millisecond.
 fn rate(seen: u64, from: Moment, to: Moment) -> Option<f64> {
     let milliseconds =
         u64::try_from(to.since(from).as_millis()).ok().filter(|elapsed| *elapsed > 0)?;

@@ -1,4 +1,6 @@
-//! Jobs are taken up, kept and ended: what holds for each, whatever it does.
+//! Workers lease jobs, renew and finish them, whatever their kind.
+//!
+//! Started by `app`, and called by the commands that run a job themselves.
 
 use super::run::JobRun;
 use super::{Cursor, JobView};
@@ -11,18 +13,16 @@ use std::time::Duration;
 use tokio::sync::watch;
 use tokio::task::JoinSet;
 
-/// How often it is looked for a job that nobody is at and nobody told of.
+/// How often a worker looks for jobs without having been woken.
 const POLL_INTERVAL: Duration = Duration::from_secs(2);
 
-/// How often it is logged how far a job has come.
 const PROGRESS_LOG_INTERVAL: Duration = Duration::from_secs(10);
 
-/// How many candidates of a job that has ended are forgotten at once.
+/// Candidates of a finished job deleted at once.
 const DELETE_BATCH: i64 = 5_000;
 
 impl SyncService {
-    /// Takes up jobs of all kinds that nobody is at, until `stopping` turns true; what is under way
-    /// then is left to others.
+    /// Runs jobs of all kinds until `stopping` turns true; a job under way is then handed over.
     pub async fn run_jobs(self: Arc<Self>, stopping: watch::Receiver<bool>) {
         let mut kinds = JoinSet::new();
         for kind in JobKind::ALL {
@@ -59,7 +59,7 @@ impl SyncService {
         }
     }
 
-    /// Goes on with a job that was just claimed, until it ends or its lease is lost.
+    /// Runs a leased job until it ends or the lease is lost.
     pub async fn run_job(self: &Arc<Self>, job: JobRecord) {
         let kind = job.kind();
         let lease = job.lease();
@@ -88,7 +88,7 @@ impl SyncService {
         self.finish(&lease, kind, result).await;
     }
 
-    /// Logs now and then how far the job has come. Never ends.
+    /// Never returns.
     async fn log_progress(&self, lease: &JobLease) {
         loop {
             tokio::time::sleep(PROGRESS_LOG_INTERVAL).await;
@@ -139,7 +139,7 @@ impl SyncService {
                 }
             },
             Ok(false) => tracing::warn!(job, kind, "the job was over already"),
-            // Whoever takes it up next finds it where it stood.
+            // The next worker continues at the stored cursor.
             Err(error) => tracing::warn!(job, kind, "the job's end could not be stored: {error}"),
         }
         while let Ok(true) = self.store.forget_candidates(lease.clone(), DELETE_BATCH).await {}

@@ -12,13 +12,13 @@ use crate::provider::Priority;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-/// How long a lease lasts: a worker that died is followed by another one after this time.
+/// After this time another worker follows one that died.
 const LEASE: Duration = Duration::from_secs(20);
 
-/// How often a person's request looks whether a worker has told the provider.
+/// How often a request looks whether a worker has finished the user's write-back.
 const WORKER_POLL_INTERVAL: Duration = Duration::from_millis(20);
 
-/// The words with which the lease of a write-back can end.
+/// The closed set of metric labels.
 pub const WRITE_BACK_OUTCOMES: [&str; 12] = [
     "done",
     "conflict",
@@ -35,7 +35,7 @@ pub const WRITE_BACK_OUTCOMES: [&str; 12] = [
 ];
 
 impl SyncService {
-    /// Tries the write-back of one user, for so long at most; it goes on where that is too short.
+    /// Tries the write-back of one user, for `patience` at most; it goes on in the background.
     pub(super) async fn push_with_timeout(self: &Arc<Self>, external_id: &str, patience: Duration) {
         let sync = Arc::clone(self);
         let external_id = external_id.to_owned();
@@ -51,13 +51,13 @@ impl SyncService {
         tokio::time::timeout(patience, try_it).await.ok();
     }
 
-    /// Tells the provider about one user, or waits while a worker does.
+    /// Pushes one user, or waits while a worker does.
     async fn push_now(&self, external_id: String, patience: Duration) {
         let started = Instant::now();
         let (source, only) = (self.source(), Some(external_id.clone()));
         let claims = self.store.claim_write_backs(source, only, 1, LEASE).await;
         if let Some(claim) = claims.unwrap_or_default().pop() {
-            // What comes to nothing now is the worker's.
+            // What fails here is left to the worker.
             self.push(claim, Priority::Interactive).await;
             return;
         }

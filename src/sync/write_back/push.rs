@@ -1,7 +1,9 @@
-//! Whoever holds the lease of a user compares first, looks where the snapshot at hand is not fresh
-//! or a call's answer was lost, sends what is missing, and applies the answer, which is the user
-//! as of then: so no older event in flight can undo it, and the echo finds nothing to do (traps
-//! 26, 27 and 31).
+//! Pushes one user under a lease.
+//!
+//! Called by the worker and the sign-in sync. It compares first, fetches where the row is older
+//! than a minute or the outcome of the last call is unknown, sends the patch, and applies the
+//! response, which is the user as of then: so no older event can undo it, and the echo finds
+//! nothing to do (traps 26, 27 and 31).
 
 use super::worker::BACKOFF;
 use crate::domain::{Backoff, MetadataPatch};
@@ -13,38 +15,35 @@ use crate::sync::absence::AbsenceOutcome;
 use crate::sync::{SyncError, SyncService, now};
 use std::time::Duration;
 
-/// How long one write-back may take; shorter than its lease.
+/// Limit of one push; shorter than its lease.
 const WITHIN: Duration = Duration::from_secs(15);
 
-/// When to repeat a write-back whose response cannot be understood, by how often that happened.
+/// The pauses after responses that cannot be understood.
 const UNCLEAR: Backoff = Backoff { first: BACKOFF.longest, longest: Duration::from_secs(60 * 60) };
 
 /// How old a snapshot may be to be compared with.
 const FRESH_MS: i64 = 60_000;
 
-/// How far a clock may be ahead of ours for a time of it to mean something.
+/// How far ahead a clock may be for its time to count.
 const SKEW_MS: i64 = 5_000;
 
-/// How many steps one lease may take: a look and a call, and the same again where an operator
-/// chose something else meanwhile.
+/// A fetch and a patch, and both again where an operator changed an override meanwhile.
 const MOST_STEPS: u32 = 6;
 
-/// How a lease ended.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) enum PushOutcome {
-    /// There is nothing more to tell, or not now.
+    /// The user needs no more, or not now; the word is a metric label.
     Finished(&'static str),
-    /// The provider does not answer anybody: come again, all of you.
+    /// The provider answers no call: the worker pauses.
     NotNow(ApiError),
 }
 
 impl SyncService {
-    /// Tells the provider about one user.
     pub(super) async fn push(&self, claim: WriteBackLease, priority: Priority) -> PushOutcome {
         let external_id = claim.external_id.clone();
         let told = match tokio::time::timeout(WITHIN, self.push_steps(&claim, priority)).await {
             Ok(Ok(told)) => told,
-            // The lease ends by itself, and whoever takes the next one looks first.
+            // The lease expires, and the next push fetches first.
             Ok(Err(error)) => {
                 tracing::warn!(user.external_id = external_id, "a write-back waits: {error}");
                 PushOutcome::Finished("database")
@@ -98,7 +97,7 @@ impl SyncService {
         Ok(PushOutcome::Finished("again"))
     }
 
-    /// Looks at the user where there is nothing to send, else sends; applies the answer.
+    /// Fetches where there is nothing to send, else patches; applies the response.
     async fn call(
         &self,
         claim: &WriteBackLease,
@@ -145,7 +144,6 @@ impl SyncService {
         Ok(status)
     }
 
-    /// The provider knows the user no longer.
     async fn handle_not_found(
         &self,
         claim: &WriteBackLease,
@@ -188,7 +186,7 @@ impl SyncService {
             ApiError::Protocol(_) => {
                 (UNCLEAR.bound(u32::try_from(claim.attempts).unwrap_or(0)), false)
             }
-            // All wait, until the worker goes on.
+            // The whole worker pauses.
             ApiError::Unauthorized(_) | ApiError::NotFound => (BACKOFF.first, false),
         };
         let counts = matches!(error, ApiError::Protocol(_));
@@ -202,7 +200,7 @@ impl SyncService {
                 );
                 Ok(PushOutcome::Finished(why))
             }
-            // One user is asked about too often, which is no reason for others to wait.
+            // Only this user's calls are too many, which is no reason for others to wait.
             ApiError::RateLimited { retry_after } if retry_after <= WINDOW => {
                 Ok(PushOutcome::Finished(why))
             }
@@ -224,18 +222,15 @@ impl SyncService {
     }
 }
 
-/// What the next step may do.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum PushStep {
-    /// Look at the provider before anything else.
     Fetch,
     /// Compare with the row, where that is fresh.
     Compare,
-    /// Send what is missing: the row is as of now.
+    /// The row is as of now.
     Send,
 }
 
-/// What a question to the provider came to.
 enum CallResult {
     Answered(WriteBackStatus),
     StillThere,
@@ -253,13 +248,13 @@ impl PushOutcome {
     }
 }
 
-/// Whether the row may be compared with: it is of this minute, and no operator chose something
-/// that the provider may show already.
+/// The row is of this minute, and no operator overrode a value since that the provider may show
+/// already.
 fn is_fresh(stored: &StoredUser, claim: &WriteBackLease) -> bool {
     claim.override_at.is_none() && is_recent(stored.version_seen_at)
 }
 
-/// Whether the provider told of the user lately, by whatever way.
+/// Whether an event or a fetch of the user is less than a minute old.
 pub(super) fn is_recently_seen(stored: &StoredUser) -> bool {
     let fetched_at = stored.last_fetched_at.map_or(0, Moment::as_millis);
     is_recent(stored.version_seen_at) || is_recent(fetched_at)

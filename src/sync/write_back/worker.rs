@@ -1,4 +1,8 @@
-//! The worker of write-backs, on every replica.
+//! The worker of write-backs: leases those that are due, on every replica.
+//!
+//! Started by `app`. After a backfill a whole instance is due. Each user must be read shortly
+//! before it is patched, since another program may have filled in a value; so the next users are
+//! listed by their ids, in one call for many, and those who need nothing cost no call of their own.
 
 use super::LEASE;
 use super::push::{PushOutcome, is_recently_seen};
@@ -12,49 +16,47 @@ use std::time::{Duration, Instant};
 use tokio::sync::watch;
 use tokio::task::JoinSet;
 
-/// How many write-backs one replica has under way at most.
+/// Concurrent pushes of a replica.
 const AT_ONCE: usize = 8;
 
-/// How often the worker looks for something due that nobody told it of.
+/// How often the worker looks without having been woken.
 const POLL_INTERVAL: Duration = Duration::from_secs(1);
 
-/// How long notes gather before the worker looks: in a burst of sign-ups each commit makes some.
+/// In a burst of sign-ups each commit enqueues some: they are handled together.
 const BURST_DELAY: Duration = Duration::from_millis(50);
 
-/// How long what is under way may take once the service stops.
+/// For pushes under way when the service stops.
 const STOP_WITHIN: Duration = Duration::from_secs(5);
 
-/// How many users are looked at ahead: so few that all are told before they are old again, even on the
+/// Users a prefetch lists: so few that all are pushed while their rows are fresh, even on the
 /// budget of a development instance.
 const AHEAD: u16 = 50;
 
-/// Fewer are not worth a call.
+/// Fewer stale rows are not worth a call.
 const WORTH_IT: usize = 5;
 
 /// The pauses of a worker whose provider does not answer.
 pub(super) const BACKOFF: Backoff =
     Backoff { first: Duration::from_secs(1), longest: Duration::from_secs(30) };
 
-/// How many write-backs are claimed before it is looked ahead again.
+/// How many write-backs are claimed before the next prefetch.
 #[derive(Default)]
 pub(super) struct Prefetch {
     left: usize,
 }
 
 impl Prefetch {
-    /// So many were claimed.
     pub(super) fn record_claimed(&mut self, claimed: usize) {
         self.left = self.left.saturating_sub(claimed);
     }
 }
 
-/// When the worker goes on, after the provider or the database did not answer.
+/// When the worker goes on after a failure, and how many pushes it may have under way.
 #[derive(Default)]
 pub(super) struct WorkerPace {
     failures: u32,
     until: Option<Instant>,
     log_throttle: Throttle,
-    /// By so many fewer write-backs are under way than could be.
     fewer: usize,
 }
 
@@ -67,13 +69,12 @@ impl WorkerPace {
         self.left().is_zero()
     }
 
-    /// How many write-backs may be under way.
     pub(super) fn at_once(&self) -> usize {
         AT_ONCE - self.fewer
     }
 
-    /// Learns from how a lease ended. Those that are not done in time stand in each other's way,
-    /// as where the budget is small.
+    /// Pushes that are too slow wait for each other, as where the budget is small: so fewer run at
+    /// once.
     pub(super) fn record(&mut self, outcome: Option<&PushOutcome>) {
         match outcome {
             Some(PushOutcome::NotNow(error)) => self.lengthen(error),
@@ -88,7 +89,7 @@ impl WorkerPace {
         }
     }
 
-    /// Everybody who is under way fails alike: that is one failure.
+    /// All concurrent pushes fail alike: that counts once.
     pub(super) fn lengthen(&mut self, why: &dyn std::fmt::Display) {
         if !self.are_over() {
             return;
@@ -102,7 +103,7 @@ impl WorkerPace {
 }
 
 impl SyncService {
-    /// Writes back what is due until `stopping` turns true, then finishes what is under way.
+    /// Runs until `stopping` turns true, then finishes what is under way.
     pub async fn run_write_backs(self: Arc<Self>, mut stopping: watch::Receiver<bool>) {
         let mut under_way = JoinSet::new();
         let (mut pauses, mut ahead) = (WorkerPace::default(), Prefetch::default());
@@ -127,17 +128,15 @@ impl SyncService {
             }
         }
         let finish = async { while under_way.join_next().await.is_some() {} };
-        // What does not end in time is looked at by whoever leases it next.
+        // The next lease of an unfinished write-back fetches first.
         tokio::time::timeout(STOP_WITHIN, finish).await.ok();
     }
 
-    /// Somebody noted that there is something to tell; and so do others, most likely.
     async fn wait_for_wake(&self) {
         self.wake.notified().await;
         tokio::time::sleep(BURST_DELAY).await;
     }
 
-    /// Leases up to `free` write-backs that are due.
     async fn claim_due(
         &self,
         free: usize,
@@ -154,8 +153,8 @@ impl SyncService {
         }
     }
 
-    /// The key is proven first, since that may take longer than a lease lasts; but not before
-    /// something is due, since an empty table would take any key.
+    /// The key is verified first, since that may take longer than a lease lasts; but not before
+    /// something is due, since an empty table would accept any key.
     async fn try_to_claim(
         &self,
         free: usize,
@@ -182,7 +181,7 @@ impl SyncService {
         Ok(claims)
     }
 
-    /// Brings the snapshots of those who are next up to date, where many of them are old.
+    /// Refreshes the rows of the next users, where many are stale.
     pub(super) async fn prefetch(&self, ahead: &mut Prefetch) -> Result<(), SyncError> {
         if ahead.left > 0 {
             return Ok(());
@@ -198,7 +197,7 @@ impl SyncService {
         let query = ListQuery { ids, limit: AHEAD, ..ListQuery::default() };
         match self.directory.users(&query, Priority::Background).await {
             Ok(page) => Ok(self.apply_some(page.users).await?),
-            // One by one they can be asked for all the same.
+            // They can still be fetched one by one.
             Err(ApiError::NotFound | ApiError::Rejected { .. } | ApiError::Protocol(_)) => Ok(()),
             Err(error) => Err(error.into()),
         }

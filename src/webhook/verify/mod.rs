@@ -1,8 +1,7 @@
-//! Step 3: decide whether a delivery really comes from the provider.
+//! Decides whether a delivery comes from the provider.
 //!
-//! Called by [`super::receive`]. Pure: bytes, headers and secrets come in, a [`Verified`]
-//! delivery or a [`Rejection`] comes out. Nothing past this file accepts an unverified
-//! delivery: the type makes that impossible, since only this file can make one.
+//! Called by the webhook handler. Pure. Nothing behind this file accepts an unverified delivery:
+//! only this file can make a [`Verified`].
 
 use super::diagnosis;
 use super::headers::SignedHeaders;
@@ -12,11 +11,10 @@ use base64::engine::general_purpose::STANDARD;
 use bytes::Bytes;
 use subtle::ConstantTimeEq as _;
 
-/// How many signatures of one delivery are tried. A rotation sends two; the sender's own
-/// limit of old keys is ten.
+/// A rotation sends two; the sender's own limit of old keys is ten.
 const MOST_SIGNATURES: usize = 16;
 
-/// A delivery whose signature matched: the raw bytes that were signed, and their message id.
+/// A delivery whose signature matched.
 #[derive(Clone, Debug)]
 pub struct Verified {
     message_id: String,
@@ -24,24 +22,23 @@ pub struct Verified {
 }
 
 impl Verified {
-    /// The sender's id of the message; the same for every attempt and replay.
+    /// The same for every attempt and replay.
     pub fn message_id(&self) -> &str {
         &self.message_id
     }
 
-    /// The bytes that were signed.
     pub fn body(&self) -> &Bytes {
         &self.body
     }
 
-    /// A delivery that was verified when it came, and has been kept by us since.
+    /// A delivery that was verified when it arrived, and was stored since.
     pub(crate) fn from_quarantine(message_id: String, body: Bytes) -> Self {
         Self { message_id, body }
     }
 }
 
-/// Passes a delivery of which any `v1` signature was made with any active secret over
-/// exactly these bytes (trap 1: never over re-written JSON).
+/// Accepts a delivery of which any `v1` signature was made with any active secret over exactly
+/// these bytes (trap 1: never over re-written JSON).
 pub fn verify(
     headers: SignedHeaders,
     body: Bytes,
@@ -64,8 +61,7 @@ pub fn verify(
     Err(if rewritten { Rejection::BodyReencoded } else { Rejection::BadSignature })
 }
 
-/// The codes of the first `v1` entries; entries of other versions and malformed ones are
-/// skipped (trap 3).
+/// The first `v1` signatures; entries of other versions and malformed ones are skipped (trap 3).
 fn candidates(signatures: &str) -> Vec<[u8; 32]> {
     signatures
         .split_ascii_whitespace()

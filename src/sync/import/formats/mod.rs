@@ -1,11 +1,12 @@
-//! What a file holds: told by how it begins, and then each record becomes an import row.
+//! Finds the format of a file by its first line, and makes import rows of its records.
+//!
+//! Called by `Import::run`. Column names and shapes are the provider's, through [`Export`].
 
 use super::records::{Record, Records};
 use super::{BadLine, ImportError};
 use crate::provider::Provider;
 use crate::store::ImportRow;
 
-/// How users stand in a file.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum ImportFormat {
     /// The provider's own table, as CSV.
@@ -17,10 +18,8 @@ pub enum ImportFormat {
 }
 
 impl ImportFormat {
-    /// Every format.
     pub const ALL: [Self; 3] = [Self::Csv, Self::Ndjson, Self::Pairs];
 
-    /// Its name.
     pub const fn as_str(self) -> &'static str {
         match self {
             Self::Csv => "csv",
@@ -30,24 +29,25 @@ impl ImportFormat {
     }
 }
 
-/// The longest id of a row, in bytes.
+/// Of a row's id, in bytes.
 const LONGEST_ID: usize = 255;
 
-/// The columns of pairs.
 const PAIR: [&str; 2] = ["id", "external_id"];
 
-/// How a file's records are read.
+/// How the records of a file are read.
 pub(super) enum FileLayout {
-    /// The table: how many columns it has, and for each the place among those that are read.
+    /// For each column of the file its index among those that are read.
     Table(Vec<Option<usize>>),
-    /// Objects. Where the flag is set, the user's own `external_id` is the row's id.
-    Objects { ids_from_external_id: bool },
-    /// Pairs: whether the row's id stands before the provider's.
-    Pairs { id_first: bool },
+    /// With the flag, the user's own `external_id` is the row's id.
+    Objects {
+        ids_from_external_id: bool,
+    },
+    Pairs {
+        id_first: bool,
+    },
 }
 
 impl FileLayout {
-    /// Looks at the first record of a file.
     pub(super) fn of(
         first: &Record,
         asked: Option<ImportFormat>,
@@ -92,7 +92,6 @@ impl FileLayout {
         needed.then(|| Self::Table(names.iter().map(place).collect()))
     }
 
-    /// The format that was found.
     pub(super) const fn format(&self) -> ImportFormat {
         match self {
             Self::Table(_) => ImportFormat::Csv,
@@ -101,12 +100,11 @@ impl FileLayout {
         }
     }
 
-    /// Whether line ends in quotes belong to a record.
+    /// Whether records are rows of CSV below a header.
     pub(super) const fn is_table(&self) -> bool {
         !matches!(self, Self::Objects { .. })
     }
 
-    /// Reads a record.
     pub(super) fn import_row(
         &self,
         record: &Record,
@@ -165,7 +163,7 @@ fn expect_columns(record: &Record, expected: usize) -> Result<(), BadLine> {
     if found == expected { Ok(()) } else { Err(BadLine::Columns { found, expected }) }
 }
 
-/// An id that a row may have.
+/// Checks an id that a row may have.
 fn row_id(id: &str) -> Result<String, BadLine> {
     let id = id.trim();
     if id.is_empty() {

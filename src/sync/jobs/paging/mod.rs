@@ -1,90 +1,82 @@
-//! Which page comes next, which rows a page settles, and when all have come.
+//! Decides which page comes next, which rows a page accounts for, and when all have come.
 //!
-//! Asked by [`super::scan`] for each page. Pure. Pages are asked for behind the last user seen, in
-//! the order of creation: an offset would skip users whenever somebody in front is deleted (trap 33).
-//! But what the provider answers when the user behind whom it is asked is gone is written nowhere,
-//! so an end is believed only while that user is there; else the page is asked for by time.
+//! Called by [`super::scan`] for each page. Pure. Pages begin behind the last user seen, in the
+//! order of creation: an offset would skip users whenever one in front is deleted (trap 33). What
+//! the provider answers when the user behind whom a page begins is deleted is not documented, so an
+//! end counts only while that user exists; else the page is asked for by time.
 
 use crate::domain::{Snapshot, UnixMillis};
 use crate::provider::{ListQuery, Position};
 use serde::{Deserialize, Serialize};
 use std::collections::HashSet;
 
-/// How many users a page holds: what the provider allows at most. More silently becomes ten
-/// (trap 32).
+/// What the provider allows at most. More silently becomes ten (trap 32).
 pub(super) const PAGE_USERS: u16 = 500;
 
-/// How many users of one millisecond are remembered. Behind so many a user may be counted twice,
-/// should the one behind whom we ask be deleted just then.
+/// Ids of one millisecond that are remembered. Beyond these a user may be counted twice, should the
+/// last user be deleted just then.
 const MOST_REMEMBERED: usize = 10_000;
 
-/// Where a scan stands; stored with each page, so that another replica can go on.
+/// How far a scan is; stored with each page, so that another replica can continue.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub(super) struct ScanPosition {
-    /// The last user who was seen.
     last: Option<LastSeen>,
-    /// Ids of the users who were seen of the last one's millisecond.
+    /// Ids seen of the last user's millisecond.
     of_the_moment: Vec<String>,
     by: PageStart,
 }
 
-/// A user, and the latest creation up to there, in milliseconds.
+/// A user, and the latest creation so far in milliseconds.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 struct LastSeen {
     external_id: String,
     created_at: i64,
 }
 
-/// How the next page is asked for.
+/// Where the next page begins.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 enum PageStart {
     /// Behind the last user.
     #[default]
     Last,
-    /// From the last user's millisecond on, this many users into it.
+    /// At the last user's millisecond, and this many users into it.
     Moment { offset: u32 },
 }
 
 /// What a page means for the scan.
 #[derive(Debug)]
 pub(super) struct PageStep {
-    /// Which rows are settled by this page: live ones among them who are in `seen` no more are extra.
+    /// The rows that the page accounts for: live ones whose users are not in `present` are orphans.
     pub(super) window: Option<CreationWindow>,
-    /// What comes next.
     pub(super) next: NextPage,
-    /// How many users of the page could not be read, and were not met before.
+    /// Users who could not be read, and were not met before.
     pub(super) unreadable: usize,
 }
 
-/// The rows of users created from one instant on and before another, in milliseconds; without an
-/// end where there is none.
+/// Rows of users created `from` on and `before`, open where `None`.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct CreationWindow {
     pub(super) from: Option<UnixMillis>,
     pub(super) before: Option<UnixMillis>,
-    /// Users of the window who are there.
+    /// Users of the window who exist.
     pub(super) present: HashSet<String>,
 }
 
-/// What follows from a page.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) enum NextPage {
     /// There may be more.
     More,
-    /// It looks like the end: it is, where this user is still there. Else [`ScanPosition::lost`].
+    /// The end, if this user still exists. Else [`ScanPosition::lost`].
     EndIf(String),
-    /// All have come.
     End,
 }
 
 impl ScanPosition {
-    /// The id of the last user who was seen.
     pub(super) fn last_id(&self) -> Option<&str> {
         self.last.as_ref().map(|last| last.external_id.as_str())
     }
 
-    /// The page to ask for, of so many users.
     pub(super) fn query(&self, limit: u16) -> ListQuery {
         let query = ListQuery { limit, ..ListQuery::default() };
         match (&self.last, self.by) {
@@ -103,18 +95,17 @@ impl ScanPosition {
         }
     }
 
-    /// Whether the page was asked for behind a user, who may be gone.
+    /// Whether the page begins behind a user, who may be deleted.
     pub(super) fn is_behind_a_user(&self) -> bool {
         self.last.is_some() && self.by == PageStart::Last
     }
 
-    /// The user behind whom the last page was asked for is gone: from now on by time.
+    /// The user behind whom the last page began is deleted: the next one begins by time.
     pub(super) fn lost(&mut self) {
         self.by = PageStart::Moment { offset: 0 };
     }
 
-    /// Takes in a page that was asked for with this `limit`: drops users who were seen before, and says
-    /// what follows.
+    /// Takes in a page of at most `limit` users: drops those seen before, and says what follows.
     pub(super) fn advance(
         &mut self,
         users: &mut Vec<Snapshot>,
@@ -129,7 +120,8 @@ impl ScanPosition {
             _ => false,
         };
         if self.by == PageStart::Last && users.iter().any(is_older) {
-            // Not what we asked for: the user behind whom we asked is not known there.
+            // Not what was asked for: the provider does not know the user behind whom the page
+            // begins.
             users.clear();
             self.lost();
             return PageStep { window: None, next: NextPage::More, unreadable: 0 };
@@ -141,8 +133,8 @@ impl ScanPosition {
             && !users.first().is_some_and(is_seen)
             && (is_empty || unreadable == 0)
         {
-            // Whoever was seen stands in front of everybody else. A page that begins with nobody of
-            // them may have passed somebody over, since users in front were deleted.
+            // Users seen before stand first. A page that begins with none of them may have skipped
+            // some, since users in front were deleted.
             users.clear();
             self.by = PageStart::Moment { offset: offset.saturating_sub(u32::from(limit)) };
             return PageStep { window: None, next: NextPage::More, unreadable: 0 };
@@ -155,14 +147,14 @@ impl ScanPosition {
             return PageStep { window, next: NextPage::More, unreadable };
         }
         let next = match by {
-            // Nobody new, but a full page: the rest stands behind its last user.
+            // Nothing new, but a full page: more stand behind its last user.
             PageStart::Moment { offset } if is_full => {
                 let step = u32::from(limit).saturating_sub(1).max(1);
                 self.by = PageStart::Moment { offset: offset.saturating_add(step) };
                 NextPage::More
             }
             PageStart::Moment { .. } => NextPage::End,
-            // Users whom nobody can read give no place to go on behind.
+            // Users who cannot be read give no position to continue behind.
             PageStart::Last if is_full => {
                 self.lost();
                 NextPage::More
@@ -176,7 +168,7 @@ impl ScanPosition {
         PageStep { window: None, next, unreadable }
     }
 
-    /// The rows behind the last page: whoever is there, and was not seen, is extra.
+    /// The rows behind the last page.
     pub(super) fn remaining(&self) -> CreationWindow {
         CreationWindow {
             from: self.last.as_ref().and_then(|last| UnixMillis::new(last.created_at)),
@@ -185,8 +177,8 @@ impl ScanPosition {
         }
     }
 
-    /// Moves behind these users, of whom there are some. What lies before the last one's millisecond
-    /// is settled then; that millisecond itself may go on in the next page.
+    /// Moves behind these users, of whom there are some. The page accounts for what lies before the
+    /// last one's millisecond; that millisecond may continue in the next page.
     fn pass(&mut self, users: &[Snapshot]) -> Option<CreationWindow> {
         let last = users.last()?;
         let before = self.last.as_ref().map(|last| last.created_at);

@@ -1,4 +1,4 @@
-//! Whatever happens between two pages, nobody is passed over, and whoever is gone is found out.
+//! Whatever happens between two pages, no user is skipped, and every absent one is found.
 
 use super::{NextPage, PAGE_USERS, ScanPosition};
 use crate::domain::{
@@ -9,7 +9,7 @@ use crate::provider::{ListQuery, Position};
 use proptest::prelude::*;
 use std::collections::{BTreeMap, BTreeSet, HashSet};
 
-/// What the provider answers where it is asked for users behind one who is gone: nobody knows.
+/// What the provider answers for a page behind a deleted user, which is not documented.
 #[derive(Clone, Copy, Debug, PartialEq)]
 enum WhenGone {
     Nothing,
@@ -17,7 +17,7 @@ enum WhenGone {
     FromTheBeginning,
 }
 
-/// A provider: users in the order of their creation, then of their ids.
+/// Users in the order of their creation, then of their ids.
 #[derive(Debug)]
 struct Provider {
     users: BTreeSet<(i64, String)>,
@@ -25,7 +25,7 @@ struct Provider {
 }
 
 impl Provider {
-    /// The page that a query means; nothing where it is refused.
+    /// `None` where the query is refused.
     fn list(&self, query: &ListQuery) -> Option<Vec<(i64, String)>> {
         let from = query.created_from.map_or(i64::MIN, UnixMillis::get);
         let mut listed: Vec<_> = self.users.iter().filter(|(at, _)| *at >= from).cloned().collect();
@@ -56,14 +56,13 @@ fn user(created_at: i64, id: &str) -> Snapshot {
     Snapshot::new(id.to_owned(), profile, Origin::Fetch, times, &entitlements)
 }
 
-/// What happens between two pages.
 #[derive(Clone, Debug)]
 enum Happening {
-    /// The user at this place, as a part of all, is deleted.
+    /// Of the user at this part of all.
     Deletion(prop::sample::Index),
-    /// The user who was seen last is deleted.
+    /// Of the user seen last.
     DeletionOfLast,
-    /// A user signs up, later than all others.
+    /// Later than all others.
     SignUp,
 }
 
@@ -76,15 +75,14 @@ fn happenings() -> impl Strategy<Value = Vec<Vec<Happening>>> {
     prop::collection::vec(prop::collection::vec(one, 0..4), 0..40)
 }
 
-/// What a scan came to.
 struct Scanned {
     seen: Vec<String>,
-    /// Rows that were there before the scan, of users whom no page held.
+    /// Rows from before the scan, of users whom no page held.
     extra: HashSet<String>,
     pages: usize,
 }
 
-/// Scans the provider while things happen, with a row for each of `rows`.
+/// Scans the provider while events happen, with a row for each of `rows`.
 fn scan(
     provider: &mut Provider,
     rows: &BTreeMap<String, i64>,
@@ -103,7 +101,7 @@ fn scan(
     };
     loop {
         scanned.pages += 1;
-        // What is stored is what goes on.
+        // What is stored is what the next page continues with.
         let stored = serde_json::to_string(&paging).unwrap();
         paging = serde_json::from_str(&stored).unwrap();
         let Some(listed) = provider.list(&paging.query(limit)) else {
@@ -151,9 +149,9 @@ fn happen(provider: &mut Provider, paging: &ScanPosition, happening: &Happening,
 proptest! {
     #![proptest_config(ProptestConfig::with_cases(600))]
 
-    /// Deletions between pages hide nobody who is there all the time; nobody is seen twice; and a
-    /// row is taken for extra whenever its user is gone all the time, and never while the user is
-    /// there all the time.
+    /// Deletions between pages hide no user who exists all the time; no user is seen twice; and a
+    /// row is an orphan whenever its user is absent all the time, never while the user exists all
+    /// the time.
     #[test]
     fn users_deleted_between_two_pages_hide_nobody(
         ages in prop::collection::vec(0_i64..60, 0..80),
@@ -211,7 +209,7 @@ fn an_empty_page_is_the_end_only_while_the_user_in_front_of_it_is_there() {
     paging.lost();
     let query = paging.query(PAGE_USERS);
     assert_eq!((query.position, query.created_from), (Position::First, UnixMillis::new(5)));
-    // Who was seen of that millisecond is not counted again.
+    // A user seen of that millisecond is not counted again.
     let mut users = vec![user(5, "user_1"), user(5, "user_2")];
     paging.advance(&mut users, 0, PAGE_USERS);
     assert_eq!(users.len(), 1);
