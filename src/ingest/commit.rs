@@ -5,14 +5,13 @@
 //! it quarantined. While the database is away no delivery is to blame, and every sender is told to
 //! retry.
 
-use super::merge::{BatchItem, MergedBatch, Slot, merge_batch};
+use super::merge::{BatchItem, merge_batch};
 use super::queue::Submission;
 use super::{DeliveryOutcome, Unavailable};
 use crate::domain::{Outcome, QuarantineReason};
 use crate::provider::EventEffect;
-use crate::store::RowDefaults;
-use crate::store::batch::DeliveryResult;
-use crate::store::{LOCK_TIMEOUT, Moment, StoreError, Writer};
+use crate::store::batch::{Batch, DeliveryResult};
+use crate::store::{LOCK_TIMEOUT, Moment, RowDefaults, StoreError, Writer};
 use crate::telemetry::{Metrics, Throttle};
 use jiff::Timestamp;
 use std::collections::HashSet;
@@ -53,7 +52,7 @@ enum Attempt {
 
 struct BatchResult {
     /// One per delivery of the group, in its order.
-    settled: Vec<DeliveryOutcome>,
+    outcomes: Vec<DeliveryOutcome>,
     /// Message ids of which a quarantined body is kept.
     retried: Vec<String>,
     deletes: bool,
@@ -75,8 +74,7 @@ impl Committer {
     /// Replies to every delivery of the batch. Returns whether the database was there.
     pub(super) fn commit_batch(&mut self, batch: Vec<Submission>) -> bool {
         self.metrics.observe_batch_size(batch.len());
-        let malformed =
-            |taken: &Submission| matches!(taken.event.effect, EventEffect::Malformed(..));
+        let malformed = |one: &Submission| matches!(one.event.effect, EventEffect::Malformed(..));
         let (malformed, regular): (Vec<_>, Vec<_>) = batch.into_iter().partition(malformed);
         let mut there = regular.is_empty() || self.commit_group(regular);
         let mut kept = HashSet::new();
@@ -139,9 +137,9 @@ impl Committer {
 
     fn attempt(&mut self, group: &[Submission]) -> Attempt {
         let started = Instant::now();
-        let merged = self.merge(group);
-        match self.writer.commit(&merged.batch) {
-            Ok(judgements) => Attempt::Committed(BatchResult::new(&merged, &judgements)),
+        let batch = self.merge(group);
+        match self.writer.commit(&batch) {
+            Ok(results) => Attempt::Committed(BatchResult::new(group, &batch, &results)),
             Err(StoreError::Refused(why)) => {
                 // The shorter of the two time limits (lock, statement) ran out: the database is
                 // busy.
@@ -152,7 +150,7 @@ impl Committer {
         }
     }
 
-    fn merge<'a>(&self, group: &'a [Submission]) -> MergedBatch<'a> {
+    fn merge<'a>(&self, group: &'a [Submission]) -> Batch<'a> {
         let items: Vec<BatchItem<'a>> = group
             .iter()
             .map(|submission| (submission.delivery.message_id(), &submission.event))
@@ -170,14 +168,14 @@ impl Committer {
         if !result.retried.is_empty() {
             self.release(&result.retried);
         }
-        for (submission, settled) in group.into_iter().zip(result.settled) {
-            self.reply(submission, settled);
+        for (submission, outcome) in group.into_iter().zip(result.outcomes) {
+            self.reply(submission, outcome);
         }
     }
 
-    pub(super) fn reply(&self, submission: Submission, settled: DeliveryOutcome) {
+    pub(super) fn reply(&self, submission: Submission, delivered: DeliveryOutcome) {
         let Submission { delivery, event, reply } = submission;
-        let outcome = settled.outcome;
+        let outcome = delivered.outcome;
         self.metrics.count_delivery(&event.event_type, outcome.as_str());
         if let (Outcome::Applied, Some(sent_at)) = (outcome, event.sent_at) {
             self.metrics.observe_event_lag_ms(now().timestamp().as_millisecond() - sent_at.get());
@@ -187,11 +185,11 @@ impl Committer {
             event.type = event.event_type,
             outcome = outcome.as_str(),
             reason = outcome.reason(),
-            user.id = settled.user_id,
-            "delivery settled"
+            user.id = delivered.user_id,
+            "delivery committed"
         );
         // An error here means that the sender went away.
-        reply.send(Ok(settled)).ok();
+        reply.send(Ok(delivered)).ok();
     }
 
     pub(super) fn reject_all(&self, group: Vec<Submission>, why: &str) {
@@ -205,20 +203,24 @@ impl Committer {
 }
 
 impl BatchResult {
-    fn new(merged: &MergedBatch<'_>, judgements: &[DeliveryResult]) -> Self {
-        let settle = |place: &Slot| {
-            let judgement = judgements.get(place.delivery)?;
-            let outcome = if place.repeated { Outcome::Duplicate } else { judgement.outcome };
-            Some(DeliveryOutcome { outcome, user_id: judgement.user_id.clone() })
+    fn new(group: &[Submission], batch: &Batch<'_>, results: &[DeliveryResult]) -> Self {
+        let mut replied = HashSet::new();
+        let outcome = |submission: &Submission| {
+            let message_id = submission.delivery.message_id();
+            let listed = batch.deliveries.binary_search_by_key(&message_id, |one| one.message_id);
+            let result = results.get(listed.ok()?)?;
+            let is_first = replied.insert(message_id);
+            let outcome = if is_first { result.outcome } else { Outcome::Duplicate };
+            Some(DeliveryOutcome { outcome, user_id: result.user_id.clone() })
         };
-        let retried = merged.batch.deliveries.iter().zip(judgements);
+        let retried = batch.deliveries.iter().zip(results);
         Self {
-            settled: merged.slots.iter().filter_map(settle).collect(),
+            outcomes: group.iter().filter_map(outcome).collect(),
             retried: retried
-                .filter(|(_, judgement)| judgement.retried)
+                .filter(|(_, result)| result.retried)
                 .map(|(delivery, _)| delivery.message_id.to_owned())
                 .collect(),
-            deletes: merged.batch.users.iter().any(|user| user.merged.winner.is_deletion()),
+            deletes: batch.users.iter().any(|user| user.merged.winner.is_deletion()),
         }
     }
 }

@@ -31,7 +31,7 @@ both_engines! {
             client.get_as(READ_TOKEN, "/v1/users?email=asked%40example.net").await;
         })
         .await;
-        assert!(log.contains("delivery settled") && log.contains("quarantined"), "nothing is logged:\n{log}");
+        assert!(log.contains("delivery committed") && log.contains("quarantined"), "nothing is logged:\n{log}");
         let words = ["Ada", "example.org", "example.net", "personal-word", "424242", "email_addresses"];
         for word in words.into_iter().chain([READ_TOKEN, SECRET]) {
             assert!(!log.contains(word), "{word} is logged:\n{log}");
