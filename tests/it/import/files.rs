@@ -115,6 +115,6 @@ fn standard_input_is_read_to_its_end() {
         database.url()
     );
     let printed = shell(&program, &line);
-    assert_eq!(printed, "pairs: 2 line(s) read, 2 imported, 0 known already, 0 bad\n");
+    insta::assert_snapshot!(printed, @"pairs: 2 line(s) read, 2 imported, 0 known already, 0 bad");
     assert_eq!(rows(&database), [format!("a {}", user_id(1)), format!("b {}", user_id(2))]);
 }
