@@ -7,7 +7,6 @@ use std::collections::BTreeSet;
 use std::fs;
 use std::path::PathBuf;
 
-/// What the service itself adds to a user.
 const LOCAL_FIELDS: [&str; 4] = ["id", "created_at", "updated_at", "synced_at"];
 
 struct Fixture {

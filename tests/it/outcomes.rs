@@ -3,7 +3,6 @@
 use crate::support::{Answer, TestApp, deleted, message_id, user, user_id};
 use serde_json::{Value, json};
 
-/// Outcome and reason, as recorded of a message.
 fn recorded(app: &TestApp, message: &str) -> String {
     let columns = "outcome || ' ' || coalesce(reason, '-') AS value";
     let condition = format!("message_id = '{message}'");

@@ -143,7 +143,6 @@ async fn prove(app: &TestApp) {
     app.database.execute("DELETE FROM absences");
 }
 
-/// The same database with another provider.
 async fn moved(app: TestApp, emulator: TestEmulator) -> TestApp {
     let (database, _) = app.stop().await;
     TestApp::builder(database).emulator(&emulator).manual_events().no_write_back().start().await

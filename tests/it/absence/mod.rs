@@ -13,7 +13,6 @@ use crate::support::{TestApp, outcomes};
 /// How many other users are fetched to verify the key.
 const SAMPLES: usize = 5;
 
-/// Signs up users and resyncs them; returns their ids.
 async fn known(app: &TestApp, count: usize) -> Vec<String> {
     let ids = app.emulator.sign_up_many(count);
     for some in ids.chunks(100) {

@@ -2,9 +2,8 @@
 
 use super::{Post, model, post_together, table};
 use crate::support::{Engine, TestApp, TestClient, deleted, user, user_id};
+use futures_util::{StreamExt as _, stream};
 use serde_json::{Value, json};
-use std::sync::{Arc, Mutex};
-use tokio::task::JoinSet;
 
 /// How many deliveries there are of a user, and their orders.
 const DELIVERIES: usize = 6;
@@ -70,7 +69,8 @@ async fn check(engine: Engine, life: impl Fn(&str) -> [Value; DELIVERIES]) {
     let cases: Vec<OrderCase> = cases(life);
     let expected: Vec<(String, Value)> =
         cases.iter().map(|case| (case.id.clone(), model::row(&case.id, &case.events()))).collect();
-    deliver_all(&app.client, cases).await;
+    let deliveries = cases.into_iter().map(|case| case.deliver(&app.client));
+    stream::iter(deliveries).buffer_unordered(AT_ONCE).collect::<()>().await;
     let rows = table::rows(&app.database, "true");
     assert_eq!(rows.len(), expected.len());
     for (id, row) in expected {
@@ -101,21 +101,6 @@ fn permutation(mut number: usize) -> [usize; DELIVERIES] {
         number /= count;
         left.remove(chosen)
     })
-}
-
-async fn deliver_all(sender: &TestClient, cases: Vec<OrderCase>) {
-    let cases = Arc::new(Mutex::new(cases));
-    let mut workers = JoinSet::new();
-    for _ in 0..AT_ONCE {
-        let (cases, sender) = (Arc::clone(&cases), sender.clone());
-        let next = move || cases.lock().unwrap().pop();
-        workers.spawn(async move {
-            while let Some(case) = next() {
-                case.deliver(&sender).await;
-            }
-        });
-    }
-    workers.join_all().await;
 }
 
 impl OrderCase {

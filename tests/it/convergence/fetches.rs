@@ -3,8 +3,9 @@
 
 use super::{Post, model, post_together, table};
 use crate::support::{Engine, TestApp, TestClient, configuration, user_id};
+use futures_util::{StreamExt as _, stream};
 use serde_json::{Value, json};
-use std::sync::{Arc, Mutex};
+use std::sync::Arc;
 use tokio::task::JoinSet;
 use usersync::config::Config;
 use usersync::domain::{
@@ -91,18 +92,8 @@ async fn check(engine: Engine, things: [Value; THINGS]) {
     let cases: Vec<MixedCase> = (0..2 * ORDERS).map(|number| case(number, &things)).collect();
     let expected: Vec<(String, Value)> =
         cases.iter().map(|case| (case.id.clone(), model::row(&case.id, &case.things))).collect();
-    let cases = Arc::new(Mutex::new(cases));
-    let mut workers = JoinSet::new();
-    for _ in 0..AT_ONCE {
-        let (cases, sender, fetching) = (Arc::clone(&cases), app.client.clone(), fetching.clone());
-        let next = move || cases.lock().unwrap().pop();
-        workers.spawn(async move {
-            while let Some(case) = next() {
-                case.happen(&sender, &fetching).await;
-            }
-        });
-    }
-    workers.join_all().await;
+    let sights = cases.into_iter().map(|case| case.happen(&app.client, &fetching));
+    stream::iter(sights).buffer_unordered(AT_ONCE).collect::<()>().await;
     let mut rows = table::rows(&app.database, "true");
     for (id, row) in expected {
         assert_eq!(rows.remove(&id), Some(row), "{id}");

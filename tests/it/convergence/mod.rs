@@ -16,6 +16,8 @@ mod random_sets;
 mod table;
 
 use crate::support::TestClient;
+use proptest::prelude::{ProptestConfig, Strategy, TestCaseError};
+use proptest::test_runner::{TestError, TestRunner};
 use serde_json::Value;
 
 /// A message on its way: whom it is posted to, under which id, and what it says.
@@ -36,4 +38,14 @@ async fn post_together(group: impl IntoIterator<Item = Post>) {
     for post in posts {
         post.await.unwrap();
     }
+}
+
+/// Checks as many random cases as are configured, and prints the smallest one that fails.
+fn check_cases<S: Strategy>(cases: &S, check: impl Fn(S::Value) -> Result<(), TestCaseError>) {
+    let config = ProptestConfig { failure_persistence: None, ..ProptestConfig::default() };
+    let result = TestRunner::new(config).run(cases, check);
+    if let Err(TestError::Fail(reason, case)) = result {
+        panic!("{reason}\nof the case {case:#?}");
+    }
+    result.unwrap();
 }

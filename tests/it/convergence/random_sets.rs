@@ -3,11 +3,10 @@
 //! A failing case is shrunk and printed. `PROPTEST_RNG_SEED` makes a run one that can be
 //! repeated, and `PROPTEST_CASES` sets how many cases there are (256 by default).
 
-use super::{Post, model, post_together, table};
+use super::{Post, check_cases, model, post_together, table};
 use crate::support::{Engine, TestApp, TestDatabase, user_id};
 use proptest::prelude::*;
 use proptest::sample::Index;
-use proptest::test_runner::{TestError, TestRunner};
 use serde_json::{Value, json};
 use std::cell::Cell;
 
@@ -48,8 +47,7 @@ fn check(engine: Engine, replicas: usize) {
     let database = TestDatabase::new(engine);
     let replicas = runtime.block_on(TestApp::builder(&database).start_many(replicas));
     let number = Cell::new(0);
-    let config = ProptestConfig { failure_persistence: None, ..ProptestConfig::default() };
-    let result = TestRunner::new(config).run(&case(), |case| {
+    check_cases(&case(), |case| {
         number.set(number.get() + 1);
         let id = user_id(number.get());
         let expected = case.expected(&id);
@@ -58,10 +56,6 @@ fn check(engine: Engine, replicas: usize) {
         prop_assert_eq!(rows.remove(&id), Some(expected));
         Ok(())
     });
-    if let Err(TestError::Fail(reason, case)) = result {
-        panic!("{reason}\nof the case {case:#?}");
-    }
-    result.unwrap();
     assert_eq!(database.count("quarantine"), 0);
     for replica in replicas {
         runtime.block_on(replica.stop());

@@ -12,7 +12,6 @@ pub struct Message {
 }
 
 pub struct Plan {
-    /// In the order of sending.
     pub messages: Vec<Message>,
     /// A line a user: id, status, last name.
     pub expected: BTreeSet<String>,

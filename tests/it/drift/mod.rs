@@ -66,7 +66,6 @@ async fn reported(app: &TestApp) -> Value {
     answer.body
 }
 
-/// The report lists exactly these users.
 fn assert_reported(report: &Value, expected: &[(&str, &[&String])]) {
     for [name, _] in DIFFERENCES {
         let expected = expected.iter().filter(|(difference, _)| *difference == name);

@@ -46,7 +46,6 @@ impl Person {
         event
     }
 
-    /// The same, with a field of a wrong type.
     pub fn malformed(&self) -> Value {
         let mut event = self.event();
         event["data"]["banned"] = json!(MARK);
@@ -66,7 +65,6 @@ impl Person {
     }
 }
 
-/// Sends a body under the signature of another one.
 pub async fn send_forged(sender: &TestClient, signed: &str, sent: String) -> Answer {
     let (id, now) = (message_id(), now_seconds().to_string());
     let secret = SigningSecret::parse(SECRET).unwrap();

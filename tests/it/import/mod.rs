@@ -21,7 +21,6 @@ impl RunOutput {
         ["lines", "imported", "known", "bad"].map(|name| sum[name].as_u64().unwrap())
     }
 
-    /// The numbers of bad lines, with the reason of each.
     fn bad_lines(&self) -> Vec<(u64, String)> {
         let objects = self.stdout.lines().map(|line| serde_json::from_str(line).unwrap());
         let bad = objects.filter(|object: &Value| object["reason"].is_string());

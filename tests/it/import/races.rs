@@ -14,7 +14,6 @@ const USERS: usize = 2_000;
 
 const SENDERS: usize = 4;
 
-/// An import on a thread of its own.
 fn importing(database: &TestDatabase, content: String) -> JoinHandle<RunOutput> {
     let database = database.clone();
     tokio::task::spawn_blocking(move || import(&database, content, &[]))

@@ -152,7 +152,6 @@ impl JobFixture {
     }
 }
 
-/// The counters of a job that are not zero.
 pub(super) fn counted(job: &Value) -> Value {
     let mut counters = job["counters"].clone();
     counters.as_object_mut().unwrap().retain(|_, count| *count != 0);

@@ -22,14 +22,12 @@ struct GateState {
     upstream: Upstream,
     /// How many pages come through, in the order in which they were first asked for.
     open: watch::Sender<usize>,
-    /// The cursor of each page that was asked for.
     asked: Mutex<Vec<String>>,
     /// Users whom lists show so that they cannot be read.
     spoilt: Mutex<Vec<String>>,
 }
 
 impl PageGate {
-    /// A proxy that lets everything through.
     pub(super) fn of(emulator: &TestEmulator) -> Self {
         let state = Arc::new(GateState {
             upstream: Upstream::of(emulator),
@@ -55,7 +53,6 @@ impl PageGate {
         self.state.spoilt.lock().unwrap().push(external_id.to_owned());
     }
 
-    /// The cursors of pages that were asked for, in order.
     pub(super) fn asked(&self) -> Vec<String> {
         self.state.asked.lock().unwrap().clone()
     }
@@ -65,7 +62,6 @@ impl PageGate {
         asked.len() - different(&asked).len()
     }
 
-    /// Waits until so many different pages were asked for.
     pub(super) async fn until_asked(&self, count: usize) {
         until("pages are asked for", async || {
             (different(&self.asked()).len() >= count).then_some(())

@@ -6,7 +6,6 @@ use reqwest::Method;
 use serde_json::json;
 use tokio::task::JoinSet;
 
-/// The id of no job.
 const UNKNOWN: &str = "0190a000-0000-7000-8000-000000000000";
 
 /// Tokens that may do nothing with jobs, and how they are answered.

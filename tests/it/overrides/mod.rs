@@ -22,7 +22,6 @@ impl TestApp {
         (user["role"].clone(), user["plan"].clone())
     }
 
-    /// Overrides that the provider has not acknowledged.
     fn chosen(&self) -> Vec<Option<String>> {
         ["set_role", "set_plan"]
             .iter()

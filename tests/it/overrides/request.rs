@@ -6,7 +6,6 @@ use crate::support::{
 };
 use serde_json::{Value, json};
 
-/// A service without a provider's API, and one user.
 async fn start(engine: crate::support::Engine) -> TestApp {
     let app = TestApp::start(engine).await;
     assert_eq!(app.send(&user(&user_id(1), 1_000)).await.outcome(), "applied");

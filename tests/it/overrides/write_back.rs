@@ -17,7 +17,6 @@ async fn sign_up(app: &TestApp) -> String {
     user["id"].as_str().unwrap().to_owned()
 }
 
-/// All metadata of a user at the provider.
 fn metadata(app: &TestApp, id: &str) -> [Value; 3] {
     let user = app.emulator.user(id).unwrap();
     ["public_metadata", "private_metadata", "unsafe_metadata"].map(|kind| user[kind].clone())

@@ -8,7 +8,6 @@ use serde_json::{Value, json};
 /// Our id is the provider's, and stands there already: nothing has to be written back.
 const OWN_IDS: (&str, &str) = ("USERSYNC_USER_ID", "external");
 
-/// How many users differ, by kind.
 #[derive(Clone, Copy)]
 pub(super) struct Planted {
     pub(super) missing: usize,
@@ -38,7 +37,6 @@ pub(super) async fn in_step(engine: Engine) -> (TestApp, Proxy) {
     (app, proxy)
 }
 
-/// What write-back would write.
 fn settle(emulator: &TestEmulator, id: &str) {
     let known = json!({"dbId": id, "role": "user"});
     emulator.merge_public_metadata(id, known).unwrap();
@@ -87,7 +85,6 @@ fn assert_silent(app: &TestApp) {
     assert_eq!(app.emulator.counts().requests_of("metadata_patch"), 0);
 }
 
-/// Another run finds nothing to do, and touches no row.
 async fn assert_settled(app: &TestApp, kind: &str) {
     let before = rows(&app.database);
     let job: Value = app.run_job(json!({"kind": kind})).await;

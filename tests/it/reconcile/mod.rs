@@ -48,7 +48,6 @@ async fn reconcile_at_any_price(app: &TestApp) -> Value {
     app.run_job(json!({"kind": "reconcile", "allow_mass_delete": true})).await
 }
 
-/// The job succeeded, and these are its only counters.
 #[track_caller]
 fn assert_counted(job: &Value, counted: &[(&str, usize)]) {
     assert_eq!(job["state"], "succeeded", "{job}");

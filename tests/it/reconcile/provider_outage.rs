@@ -18,7 +18,6 @@ async fn in_step(engine: Engine, users: usize) -> TestApp {
     app
 }
 
-/// The same database with another provider.
 async fn moved(app: TestApp, settings: Settings) -> TestApp {
     let (database, _) = app.stop().await;
     let emulator = TestEmulator::with(settings);

@@ -18,7 +18,6 @@ use serde_json::Value;
 
 const PATH: &str = "/api/clerk/syncUsers";
 
-/// What a browser asks for.
 const HTML: &str = "text/html,application/xhtml+xml,application/xml;q=0.9,*/*;q=0.8";
 const JSON: &str = "application/json";
 
@@ -48,7 +47,6 @@ struct Calls {
 }
 
 impl Calls {
-    /// How many of each there were since.
     fn made(&self, app: &TestApp) -> (u64, u64) {
         let counts = app.emulator.counts();
         let (looks, writes) = (counts.requests_of("get"), counts.requests_of("metadata_patch"));
@@ -56,7 +54,6 @@ impl Calls {
     }
 }
 
-/// An answer, unfollowed.
 #[derive(Debug)]
 struct Page {
     status: u16,

@@ -12,12 +12,10 @@ use std::time::Duration;
 pub enum ApiFault {
     /// 429 with `Retry-After` of so many seconds.
     LimitedFor(u64),
-    /// 429 without `Retry-After`.
     Limited,
     Failed(u16),
     /// A proxy's HTML page instead of the provider's JSON.
     Html,
-    /// The connection breaks in the middle of the answer.
     Cut,
     Slow(Duration),
 }
@@ -48,7 +46,6 @@ impl ApiFault {
         }
     }
 
-    /// What becomes of the provider's own answer.
     pub async fn applied_to(self, mut answer: HttpResponseBuilder, body: Bytes) -> HttpResponse {
         if let Self::Slow(delay) = self {
             tokio::time::sleep(delay).await;

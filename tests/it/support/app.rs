@@ -7,7 +7,6 @@ use tokio::task::JoinHandle;
 use usersync::app::{App, AppError};
 use usersync::config::Config;
 
-/// Tokens of every test's service.
 pub const ADMIN_TOKEN: &str = "admin-token-of-the-tests-0123456789";
 pub const READ_TOKEN: &str = "read-token-of-the-tests-01234567890";
 
@@ -15,7 +14,6 @@ pub struct TestApp {
     pub client: TestClient,
     pub metrics_origin: Option<String>,
     pub database: TestDatabase,
-    /// The provider, where there is one.
     pub emulator: TestEmulator,
     stop: Option<oneshot::Sender<()>>,
     task: Option<JoinHandle<Result<(), AppError>>>,
@@ -40,7 +38,6 @@ impl TestApp {
         TestAppBuilder::on(database.into())
     }
 
-    /// Runs the service; called by the builder.
     pub(super) fn run(config: Config, database: TestDatabase, emulator: TestEmulator) -> Self {
         let app = App::build(config).unwrap();
         let client = TestClient::of(format!("http://{}", app.address()));

@@ -31,7 +31,6 @@ impl TestApp {
         answers
     }
 
-    /// Sends a delivery on a task of its own.
     pub fn spawn(&self, id: String, body: Vec<u8>) -> JoinHandle<Answer> {
         let client = self.client.clone();
         tokio::spawn(async move { client.send_bytes(&id, body).await })
@@ -41,7 +40,6 @@ impl TestApp {
         self.metric("usersync_batch_size_count").await
     }
 
-    /// Waits until the writer has begun this many batches.
     pub async fn until_batches(&self, count: i64) {
         let look = async || (self.batches().await >= count).then_some(());
         until("the writer takes a batch", look).await;

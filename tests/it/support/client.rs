@@ -43,7 +43,6 @@ impl Answer {
         self.body["data"].as_array().unwrap_or_else(|| panic!("no list: {self:?}"))
     }
 
-    /// Checks status and code of a problem.
     #[track_caller]
     pub fn assert_problem(&self, status: u16, code: &str) {
         assert_eq!((self.status.as_u16(), self.code()), (status, code), "{self:?}");
@@ -65,7 +64,6 @@ pub fn now_seconds() -> i64 {
     i64::try_from(SystemTime::now().duration_since(UNIX_EPOCH).unwrap().as_secs()).unwrap()
 }
 
-/// A message id that no other message has.
 pub fn message_id() -> String {
     format!("msg_{}", Uuid::new_v4().simple())
 }
@@ -144,7 +142,6 @@ impl TestClient {
         answer.body
     }
 
-    /// Has an operator set role or plan of a user.
     pub async fn set_override(&self, user_id: &str, body: Value) {
         let answer = self.ask(Method::PATCH, &format!("/v1/users/{user_id}"), Some(body)).await;
         assert_eq!(answer.status, 200, "{answer:?}");

@@ -20,7 +20,6 @@ impl Cluster {
         script("stop", &self.directory, None);
     }
 
-    /// Starts the server again, on the port that it had.
     pub fn start_again(&self) {
         assert_eq!(script("start", &self.directory, None), self.url);
     }

@@ -24,7 +24,6 @@ pub struct TestDatabase {
     postgres: Option<Arc<Schema>>,
 }
 
-/// A schema of PostgreSQL, dropped with this.
 struct Schema {
     url: String,
     name: String,
@@ -58,7 +57,6 @@ impl TestDatabase {
         Self { engine, postgres: postgres_url.map(schema_of), schema, directory }
     }
 
-    /// What `DATABASE_URL` is to be.
     pub fn url(&self) -> String {
         match &self.postgres {
             Some(schema) => schema.url.clone(),
@@ -93,7 +91,6 @@ impl TestDatabase {
         rows[0].as_deref().unwrap().parse().unwrap()
     }
 
-    /// A connection of SQLite that a test holds open.
     pub fn connect_sqlite(&self) -> SqliteConnection {
         let path = self.sqlite_path();
         let mut connection = SqliteConnection::establish(&path.to_string_lossy()).unwrap();

@@ -4,7 +4,6 @@ use super::{Answer, SECRET, TestClient, message_id, now_seconds};
 use serde_json::Value;
 use std::fmt::Write as _;
 
-/// Headers and body as they go over the wire.
 #[derive(Clone)]
 pub struct Delivery {
     pub headers: Vec<(String, String)>,
@@ -12,7 +11,6 @@ pub struct Delivery {
 }
 
 impl Delivery {
-    /// An event, signed now as a new message.
     pub fn event(event: &Value) -> Self {
         Self::bytes(event.to_string())
     }

@@ -30,7 +30,6 @@ impl TestEmulator {
         Self::with(Settings { users, ..Settings::default() })
     }
 
-    /// Of another instance, with users of its own.
     pub fn of_instance(instance_id: &str, users: usize) -> Self {
         Self::with(Settings { instance_id: instance_id.into(), users, ..Settings::default() })
     }
@@ -99,7 +98,6 @@ impl TestApp {
         self.emulator.wait_until_idle().await;
     }
 
-    /// The event of a user as it is at the provider now.
     pub fn event_of(&self, id: &str) -> Value {
         super::event_of(&self.emulator.user(id).unwrap())
     }

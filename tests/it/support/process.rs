@@ -31,7 +31,6 @@ impl Deref for AppProcess {
 }
 
 impl AppProcess {
-    /// Starts the program; called by the builder.
     pub(super) fn spawn(database: &TestDatabase, variables: &[(&str, &str)]) -> Self {
         let directory = tempfile::tempdir().unwrap();
         let log = File::create(directory.path().join("log")).unwrap();
@@ -78,7 +77,6 @@ impl AppProcess {
         self.child = self.command.spawn().unwrap();
     }
 
-    /// Asks the process to stop (SIGTERM).
     pub fn terminate(&self) {
         self.signal(Signal::TERM);
     }
@@ -126,7 +124,6 @@ impl AppProcess {
         .await
     }
 
-    /// The memory that the process holds, in KiB.
     pub fn resident_kib(&self) -> usize {
         let status = std::fs::read_to_string(format!("/proc/{}/status", self.child.id())).unwrap();
         let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:"));

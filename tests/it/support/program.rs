@@ -55,7 +55,6 @@ impl Program {
         Self { directory, variables }
     }
 
-    /// With the variables that name a test's database.
     pub fn on(database: &TestDatabase) -> Self {
         Self::new().with("DATABASE_URL", &database.url()).with("USERSYNC_SCHEMA", &database.schema)
     }

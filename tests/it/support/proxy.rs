@@ -13,7 +13,6 @@ use std::sync::{Arc, Mutex};
 use std::time::Instant;
 use tokio::sync::watch;
 
-/// What does not get through.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Blocked {
     Nothing,
@@ -21,9 +20,7 @@ pub enum Blocked {
     Writes,
     /// Answers to requests that had their effect.
     WriteAnswers,
-    /// Answers to `GET` of one user.
     Fetches,
-    /// Answers that hold a page of users.
     Pages,
     LaterPages,
     /// The same, which are refused at once and not held.
@@ -31,7 +28,6 @@ pub enum Blocked {
     Everything,
 }
 
-/// Passes requests on to an emulator.
 pub struct Proxy {
     pub url: String,
     state: Arc<ProxyState>,
@@ -77,7 +73,6 @@ impl Proxy {
         self.state.faults.lock().unwrap().extend(faults);
     }
 
-    /// How many faults are left that no request has met.
     pub fn faults_left(&self) -> usize {
         self.state.faults.lock().unwrap().iter().flatten().count()
     }

@@ -24,14 +24,12 @@ pub struct SessionTokens {
 }
 
 impl SessionTokens {
-    /// Tokens of an issuer that a test's own key signs.
     pub fn own(signer: &Signer, issuer: &str, subject: &str) -> Self {
         let signer = signer.clone();
         let sign = Box::new(move |header: &Value, claims: &Value| signer.sign(header, claims));
         Self { issuer: issuer.into(), key_id: "ins_own".into(), subject: subject.into(), sign }
     }
 
-    /// Tokens that the emulator's key signs.
     pub fn of(emulator: &TestEmulator, subject: &str) -> Self {
         let credentials = emulator.credentials();
         let (issuer, key_id) = (credentials.issuer.clone(), credentials.instance_id.clone());
@@ -58,7 +56,6 @@ impl SessionTokens {
         self.sign(&self.header(), &self.claims())
     }
 
-    /// A token with a claim changed or added.
     pub fn with(&self, name: &str, value: impl Into<Value>) -> String {
         let mut claims = self.claims();
         claims[name] = value.into();
@@ -78,7 +75,6 @@ impl SessionTokens {
         self.sign(&header, &self.claims())
     }
 
-    /// A token of any header and claims.
     pub fn sign(&self, header: &Value, claims: &Value) -> String {
         (self.sign)(header, claims)
     }
@@ -100,13 +96,11 @@ impl Signer {
         Self { pair: Arc::new(pair), encoding }
     }
 
-    /// The public key as settings hold it.
     pub fn public_pem(&self) -> String {
         let der: PublicKeyX509Der<'_> = self.pair.public_key().as_der().unwrap();
         armoured("PUBLIC KEY", der.as_ref())
     }
 
-    /// The public key as a set lists it.
     pub fn jwk(&self, key_id: &str) -> Value {
         let key = self.pair.public_key();
         let number = |bytes: &[u8]| URL_SAFE_NO_PAD.encode(bytes);

@@ -72,7 +72,6 @@ fn reconciles(database: &TestDatabase, states: &str) -> usize {
     database.count(&format!("jobs WHERE kind = 'reconcile' AND state IN ({states})"))
 }
 
-/// How many reconciles were ever asked for.
 fn asked_for(database: &TestDatabase) -> usize {
     database.count("jobs WHERE kind = 'reconcile'")
 }

@@ -8,11 +8,10 @@
 mod jobs;
 mod sight;
 
-use super::{model, table};
+use super::{check_cases, model, table};
 use crate::support::{Engine, TestDatabase, user_id};
 use jobs::{Jobs, Pending, Way};
 use proptest::prelude::*;
-use proptest::test_runner::{TestError, TestRunner};
 use serde_json::Value;
 use sight::{Sight, sight};
 use std::cell::Cell;
@@ -53,8 +52,7 @@ fn check(engine: Engine) {
     let database = TestDatabase::new(engine);
     let jobs = Arc::new(runtime.block_on(Jobs::start(&database)));
     let number = Cell::new(0);
-    let config = ProptestConfig { failure_persistence: None, ..ProptestConfig::default() };
-    let result = TestRunner::new(config).run(&case(), |case| {
+    check_cases(&case(), |case| {
         number.set(number.get() + 1);
         let ids = [0, 1, 2].map(|user| user_id(number.get() * USERS + user));
         let seen = runtime.block_on(case.happen(&ids, &jobs));
@@ -71,10 +69,6 @@ fn check(engine: Engine) {
         }
         Ok(())
     });
-    if let Err(TestError::Fail(reason, case)) = result {
-        panic!("{reason}\nof the case {case:#?}");
-    }
-    result.unwrap();
 }
 
 /// Whether the provider neither reported a user as gone nor showed the
@@ -104,7 +98,6 @@ struct Seen {
 }
 
 impl Seen {
-    /// Adds an observation.
     fn add(&mut self, id: &str, thing: &Value, way: Way) {
         self.all.push(thing.clone());
         if way == Way::Alone || !self.shows(id, thing) {

@@ -9,10 +9,8 @@ use serde_json::{Value, json};
 pub enum Sight {
     Event(usize, Look),
     Deletion(usize),
-    /// A page of a job; absent users are `None`.
     Page([Option<Look>; USERS]),
     Watch([Option<Look>; USERS]),
-    /// A user is looked for and not found.
     Absence(usize),
 }
 
