@@ -47,7 +47,10 @@ pub(crate) async fn intercept<B: MessageBody>(
     let Some(instance) = request.app_data::<Data<Instance>>().cloned() else {
         return Ok(next.call(request).await?.map_into_left_body());
     };
-    tokio::time::sleep(instance.latency).await;
+    // A sleep of nothing would still wait for the timer's next millisecond.
+    if !instance.latency.is_zero() {
+        tokio::time::sleep(instance.latency).await;
+    }
     match check(&instance, &request) {
         Err(early) => return Ok(request.into_response(early.response()).map_into_right_body()),
         Ok(Some(RequestFault::Slow(delay))) => tokio::time::sleep(delay).await,

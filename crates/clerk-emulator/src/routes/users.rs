@@ -11,6 +11,9 @@ use actix_web::HttpRequest;
 use actix_web::web::{self, Bytes, Data, Path, ServiceConfig};
 use serde_json::json;
 
+/// What is reserved for a user of a page.
+const TYPICAL_USER_BYTES: usize = 2_300;
+
 pub(super) fn routes(config: &mut ServiceConfig) {
     let users = web::resource("/users").get(list).post(create);
     let user = web::resource("/users/{id}").get(get).patch(update).delete(delete);
@@ -33,7 +36,8 @@ async fn list(request: HttpRequest, instance: Data<Instance>) -> RouteResult {
         lists.record(&mut counts.lists, request.query_string(), arrivals);
         (page, directory.generated())
     };
-    let mut body = b"[".to_vec();
+    let mut body = Vec::with_capacity(page.len() * TYPICAL_USER_BYTES);
+    body.push(b'[');
     for (index, entry) in page.iter().enumerate() {
         if index > 0 {
             body.push(b',');
