@@ -169,7 +169,7 @@ impl App {
         };
         self.state.readiness.set_stopping();
         if result.is_ok() {
-            tracing::info!("stopping: new connections are refused, what is under way is finished");
+            tracing::info!("stopping: new connections are refused, open requests are finished");
         }
         stop_working.send_replace(true);
         handle.stop(true).await;
@@ -180,7 +180,9 @@ impl App {
         self.ingest.close();
         let drained = tokio::task::spawn_blocking(|| self.writer.join());
         if tokio::time::timeout(WRITER_DRAIN, drained).await.is_err() {
-            tracing::error!("the queue could not be drained in time; senders will come again");
+            tracing::error!(
+                "the queue could not be drained in time; the provider will send the deliveries again"
+            );
         }
         result
     }

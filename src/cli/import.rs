@@ -29,14 +29,14 @@ const VARIABLES: [&str; 13] = [
 
 const STANDARD_INPUT: &str = "-";
 
-const ABOUT: &str = "Makes rows of the users in a file; changes none that is there";
+const ABOUT: &str = "Creates rows for the users in a file; changes no existing row";
 
-const MORE: &str = "A file is one of three, told by how it begins:
+const MORE: &str = "A file is one of three, recognised by its beginning:
 
   * the dashboard's CSV export (password digests and TOTP secrets in it are not read);
   * NDJSON: a user of the Backend API a line (private and unsafe metadata are not read);
   * pairs: CSV with the header `id,external_id`, the application's own id of a row and the \
-provider's of its user, so that the row keeps the id which foreign keys hold already.
+provider's of its user, so that the row keeps the id that foreign keys already refer to.
 
 The other two give a row its id as every new row gets one, by USERSYNC_USER_ID.
 
@@ -44,13 +44,13 @@ A row is made for a user who has none; nothing else is ever changed, and no dele
 Whatever a webhook or a fetch says of the user later replaces what the file says. The provider is \
 not asked. An import may be repeated, and the service may run meanwhile.
 
-Bad lines are left out, and named on standard error by the number of the line on which they begin; \
-then the exit status is 1, and the good lines are in. A line may have 1 MiB.";
+Bad lines are skipped, and named on standard error by the number of the line on which they begin; \
+then the exit status is 1, and the good lines were imported. A line may have 1 MiB.";
 
 const JSON: &str = "Prints objects to standard output: {\"line\",\"reason\"} for each bad line, and \
                     at the end {\"format\",\"dry_run\",\"complete\",\"lines\",\"imported\",\"known\",\"bad\"}";
 
-const DRY_RUN: &str = "Judges every line and writes nothing; which lines repeat or contradict each \
+const DRY_RUN: &str = "Checks every line and writes nothing; which lines repeat or contradict each \
                        other is seen within batches of 500 lines or 4 MiB only, where an import \
                        sees it all";
 
@@ -105,7 +105,7 @@ pub(super) fn run(matches: &ArgMatches) -> Result<(), Failure> {
     let end = block_on(async { Ok(import.run(input, &mut counts, &mut reporter).await) })?;
     reporter.sum_up(&counts, dry_run, end.is_ok());
     let name = if name == STANDARD_INPUT { "standard input" } else { name };
-    let state = if dry_run { "nothing was written" } else { "the good ones are in" };
+    let state = if dry_run { "nothing was written" } else { "the good ones were imported" };
     let ImportCounts { lines, bad, .. } = counts;
     match end {
         Err(error) if lines == 0 => Err(Failure::Message(format!("{name}: {error}"))),
@@ -113,7 +113,7 @@ pub(super) fn run(matches: &ArgMatches) -> Result<(), Failure> {
             "{name}: {error}\nBefore that, {lines} line(s) were read, {bad} of them bad; {state}"
         ))),
         Ok(()) if bad > 0 => Err(Failure::Message(format!(
-            "{name}: {bad} of {lines} line(s) were bad and left out; {state}"
+            "{name}: {bad} of {lines} line(s) were bad and skipped; {state}"
         ))),
         Ok(()) => Ok(()),
     }

@@ -1,5 +1,5 @@
 //! `usersync migrate`: brings the schema up to date, for services that run with
-//! USERSYNC_MIGRATE=check.
+//! `USERSYNC_MIGRATE=check`.
 
 use super::{Failure, configuration, configured_by, output};
 use clap::{Arg, ArgAction, ArgMatches, Command};

@@ -31,7 +31,7 @@ pub(super) fn command() -> Command {
         Arg::new(name).long(name).action(ArgAction::SetTrue).help(help)
     };
     configured_by(Command::new("replay"), &VARIABLES)
-        .about("Tries quarantined deliveries anew")
+        .about("Applies quarantined deliveries again")
         .arg(
             Arg::new("id")
                 .value_name("ID")
@@ -39,7 +39,7 @@ pub(super) fn command() -> Command {
                 .help("Message ids, as `--list` shows them"),
         )
         .arg(flag("list", "Lists what is quarantined, and why"))
-        .arg(flag("all", "Tries everything that is quarantined, oldest first"))
+        .arg(flag("all", "Applies all quarantined deliveries, oldest first"))
         .arg(flag("json", "Prints an object a line"))
         .group(ArgGroup::new("what").args(["id", "list", "all"]).required(true))
 }

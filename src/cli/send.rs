@@ -184,7 +184,7 @@ async fn post(
 
 fn unreachable(url: &str, error: &reqwest::Error) -> Failure {
     let hint = if error.is_connect() { "; is the service running there?" } else { "" };
-    Failure::Message(format!("{url} could not be posted to{hint} ({error})"))
+    Failure::Message(format!("{url} cannot be reached{hint} ({error})"))
 }
 
 fn report(matches: &ArgMatches, status: u16, text: &str) {

@@ -77,7 +77,7 @@ impl Loader<'_> {
     pub(super) fn emulators(&mut self, name: &str) {
         self.problem(
             name,
-            "is a key of the emulator, which anybody can know; set the real one, or CLERK_API_URL to the emulator's address on this machine",
+            "is a key of the emulator, which is public; set the real one, or CLERK_API_URL to the emulator's address on this machine",
         );
     }
 
@@ -221,7 +221,7 @@ const A_SCHEDULE: &str = "is neither `off` nor `daily`, an interval, as in `6h` 
 
 const ON_OFF: &[(&str, bool)] = &[("on", true), ("off", false)];
 
-pub(super) const AN_ORIGIN: &str = "is not an origin, as in `https://app.example.com`: scheme and host, a port where it needs one, and nothing behind";
+pub(super) const AN_ORIGIN: &str = "is not an origin, as in `https://app.example.com`: scheme and host, a port if it needs one, and nothing after it";
 
 /// A URL that is an origin and nothing else.
 pub(super) fn origin(text: &str) -> Option<Url> {

@@ -27,7 +27,7 @@ pub(super) async fn show(
 ) -> Result<HttpResponse, Problem> {
     require(&state, &request, Access::Administer)?;
     let Some((job, report)) = DriftReport::last(&state.store, state.source).await? else {
-        let detail = "nobody has looked for drift yet; POST /v1/jobs with `{\"kind\":\"drift\"}`, or run `usersync drift`";
+        let detail = "there is no drift report yet; POST /v1/jobs with `{\"kind\":\"drift\"}`, or run `usersync drift`";
         return Err(Problem::new(StatusCode::NOT_FOUND, "no_drift_report", detail));
     };
     let JobRecord { id: job_id, started_at, finished_at, .. } = job;

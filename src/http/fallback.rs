@@ -10,12 +10,12 @@ use actix_web::web::Data;
 use actix_web::{HttpRequest, HttpResponse};
 
 pub(super) async fn route_not_found() -> Result<HttpResponse, Problem> {
-    let detail = "there is nothing here; deliveries go to POST /webhooks/clerk, users are at GET /v1/users, and GET /v1/me says who is asking";
+    let detail = "no such address; deliveries go to POST /webhooks/clerk, users are at GET /v1/users, and the signed-in user is at GET /v1/me";
     Err(Problem::new(StatusCode::NOT_FOUND, "not_found", detail))
 }
 
 pub(super) fn method_not_allowed(methods: &'static str) -> Problem {
-    let detail = format!("this address takes {methods}");
+    let detail = format!("this address accepts {methods}");
     Problem::new(StatusCode::METHOD_NOT_ALLOWED, "method_not_allowed", detail).allowing(methods)
 }
 

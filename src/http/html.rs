@@ -19,7 +19,7 @@ pub(super) fn page(status: StatusCode, text: &str, link_to: Option<PageLink<'_>>
     let (mut refresh, mut link) = (String::new(), String::new());
     if let Some(PageLink { after_seconds, location }) = link_to {
         let location = escape(location);
-        let word = if after_seconds.is_some() { "Go on now" } else { "Sign in" };
+        let word = if after_seconds.is_some() { "Continue now" } else { "Sign in" };
         link = format!("<p><a href=\"{location}\">{word}</a></p>");
         if let Some(seconds) = after_seconds {
             refresh = format!("<meta http-equiv=\"refresh\" content=\"{seconds};url={location}\">");

@@ -48,7 +48,7 @@ pub(super) async fn start(
         job = job.id,
         kind = kind.as_str(),
         is_new,
-        "a job is asked for"
+        "a job was requested"
     );
     let location = format!("/v1/jobs/{}", job.id);
     if is_new {
@@ -95,7 +95,7 @@ pub(super) async fn cancel(
     let token_name = require(&state, &request, Access::Administer)?;
     let id = storable(id).ok_or_else(not_found)?;
     let job = state.store.cancel_job(id).await?.ok_or_else(not_found)?;
-    tracing::info!(token = token_name.0, job = job.id, state = job.state, "a job is cancelled");
+    tracing::info!(token = token_name.0, job = job.id, state = job.state, "a job was cancelled");
     Ok(json_no_store(view(&job)))
 }
 

@@ -1,4 +1,4 @@
-//! `/metrics`: OpenMetrics text for Prometheus, on the main listener or one of its own.
+//! `/metrics`: `OpenMetrics` text for Prometheus, on the main listener or one of its own.
 
 use super::{AppState, Problem, fallback};
 use crate::sync::jobs::DriftReport;

@@ -60,14 +60,14 @@ pub(super) fn query_pairs(text: &str, names: &[&str]) -> Result<HashMap<String, 
     let pairs: HashMap<String, String> = form(text);
     if let Some(unknown) = pairs.keys().find(|name| !names.contains(&name.as_str())) {
         let detail = format!(
-            "there is no parameter `{}`; there are {}",
+            "there is no parameter `{}`; the parameters are {}",
             printable(unknown),
             names.join(", ")
         );
         return Err(Problem::bad_request("unknown_parameter", detail));
     }
     if pairs.values().any(|value| value.contains('\0')) {
-        let detail = "a parameter holds a NUL character, which nobody has";
+        let detail = "a parameter contains a NUL character, which no value has";
         return Err(Problem::bad_request("invalid_parameter", detail));
     }
     Ok(pairs)

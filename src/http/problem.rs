@@ -125,7 +125,7 @@ impl From<StoreError> for Problem {
                 Self::from(Unavailable::DatabaseAway).because(error.to_string())
             }
             StoreError::Refused(_) => {
-                let detail = "something went wrong here; the log says what, under this request id";
+                let detail = "an internal error; the log has its cause, under this request id";
                 let status = StatusCode::INTERNAL_SERVER_ERROR;
                 Self::new(status, "internal", detail).because(error.to_string())
             }

@@ -56,7 +56,7 @@ pub(super) async fn user_of(
     };
     match admitted(find(state, session).await?)? {
         Some(user) => Ok((user, created)),
-        None => Err(not_synced("this user's row is being made; try again in a moment")),
+        None => Err(not_synced("this user's row is being created; try again in a moment")),
     }
 }
 
@@ -91,11 +91,11 @@ impl From<SyncError> for Problem {
             SyncError::Api(ApiError::NotFound) => Self::new(
                 StatusCode::FORBIDDEN,
                 "user_unknown",
-                "the session is valid, but the provider knows no such user (any more)",
+                "the session is valid, but the provider does not know this user",
             ),
             SyncError::Store(error) => error.into(),
             error => not_synced(
-                "this user's row cannot be brought in step at this moment, because the provider could not be asked; try again",
+                "this user's row cannot be updated now, because the provider could not be asked; try again",
             )
             .because(format!("the provider could not be asked for a user: {error}")),
         }

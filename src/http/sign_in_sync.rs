@@ -94,13 +94,13 @@ async fn answer(
     let asked = sync.sync_at_sign_in(&session.external_id).await;
     let created = asked.map_err(|error| refusal.unwrap_or_else(|| error.into()))?;
     let Some(user) = admitted(find(state, &session).await?)? else {
-        let detail = "this user's row is being made; try again in a moment";
+        let detail = "this user's row is being created; try again in a moment";
         return Err(Problem::unavailable("user_not_synced", detail));
     };
     Ok(match client_kind {
         ClientKind::Program => json_no_store(MeResponse::new(&user, &session, created)),
         _ if target.returned || was_sent(request, SENT_ON) => {
-            let text = "Your account is ready. This page goes on by itself in a moment.";
+            let text = "Your account is ready. This page continues by itself in a moment.";
             let after_seconds = Some(seconds_left(&session));
             page(StatusCode::OK, text, Some(PageLink { after_seconds, location: &target.location }))
         }

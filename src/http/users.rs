@@ -33,7 +33,7 @@ pub(super) async fn get(
 }
 
 pub(super) fn not_found() -> Problem {
-    let detail = "no user has this id, neither ours nor the provider's as far as events have come";
+    let detail = "no user has this id, neither ours nor the provider's";
     Problem::new(StatusCode::NOT_FOUND, "user_not_found", detail)
 }
 
@@ -85,7 +85,13 @@ pub(super) async fn set_override(
     let (role, plan) = (overrides.role.to_string(), overrides.plan.to_string());
     let user =
         state.store.set_override(id, words, overrides, Moment::from_timestamp(now())).await?;
-    tracing::info!(token = token_name.0, user.id = user.id(), role, plan, "an operator's choice");
+    tracing::info!(
+        token = token_name.0,
+        user.id = user.id(),
+        role,
+        plan,
+        "an operator set an override"
+    );
     if let Some(sync) = &state.sync {
         sync.wake_write_back();
     }
@@ -102,14 +108,11 @@ fn parse_override(state: &AppState, body: &[u8]) -> Result<Override, Problem> {
     let owned = |name: &&String| !is_ours(name) && USER_FIELDS.contains(&name.as_str());
     if let Some(owned) = fields.keys().find(owned) {
         let detail =
-            format!("`{owned}` is the provider's; change it there, and it comes here by itself");
+            format!("`{owned}` belongs to the provider; change it there, and it is copied here");
         return Err(refuse("provider_owned", detail));
     }
     if fields.is_empty() || !fields.keys().all(|name| is_ours(name)) {
-        return Err(refuse(
-            "unknown_field",
-            "there are `role` and `plan`, and nothing else".into(),
-        ));
+        return Err(refuse("unknown_field", "only `role` and `plan` can be set".into()));
     }
     Ok(Override {
         role: override_change(&fields, "role", &state.entitlements.roles)?,

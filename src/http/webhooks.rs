@@ -143,11 +143,11 @@ impl WebhookReceiver {
         self.metrics.count_rejection(rejection.code());
         if let Some(suppressed) = self.rejections.pass(now) {
             let code = rejection.code();
-            tracing::warn!(code, suppressed, "a request was turned away: {rejection}");
+            tracing::warn!(code, suppressed, "a webhook request was rejected: {rejection}");
         }
     }
 
-    /// Without CLERK_INSTANCE_ID, a second instance is most likely a mistake: a development
+    /// Without `CLERK_INSTANCE_ID`, a second instance is most likely a mistake: a development
     /// instance that posts to production.
     fn report_second_instance(&self, event: &Event) {
         let Some(instance) = event.instance.as_ref().filter(|_| !self.instances_known) else {

@@ -1,4 +1,4 @@
-//! Metrics in the OpenMetrics format.
+//! Metrics in the `OpenMetrics` format.
 //!
 //! Every module counts here; `http` renders. One registry per app, no global, so that two apps in
 //! one test do not share numbers. Every label set is closed and present from the start, so that a
@@ -159,7 +159,11 @@ impl Metrics {
         let deliveries = self.deliveries.clone();
         registry.register("deliveries", "Signed deliveries by type and outcome", deliveries);
         let rejects = self.rejects.clone();
-        registry.register("rejects", "Requests turned away at the door by reason", rejects);
+        registry.register(
+            "rejects",
+            "Webhook requests rejected before they were parsed, by reason",
+            rejects,
+        );
         let unavailable = self.unavailable.clone();
         registry.register("unavailable", "Deliveries answered 503 by reason", unavailable);
         registry.register(
@@ -171,15 +175,19 @@ impl Metrics {
         registry.register("write_backs", "Leases of write-backs by how they ended", write_backs);
         registry.register(
             "write_backs_waiting",
-            "Users about whom the provider is still to be told something",
+            "Users whose metadata at the provider is incomplete, by state",
             self.write_backs_waiting.clone(),
         );
         let api_calls = self.api_calls.clone();
         registry.register("api_calls", "Calls of the provider's API by outcome", api_calls);
-        registry.register("jobs", "Jobs that ended here, by kind and state", self.jobs.clone());
+        registry.register(
+            "jobs",
+            "Jobs that ended on this replica, by kind and state",
+            self.jobs.clone(),
+        );
         registry.register(
             "drift",
-            "Users of whom table and provider differ, by the last report of a search for drift",
+            "Users in whom table and provider differ, by the last drift report",
             self.drift.clone(),
         );
         registry.register_with_unit(

@@ -50,18 +50,21 @@ pub(super) fn backfill_command() -> Command {
 }
 
 pub(super) fn reconcile_command() -> Command {
-    command("reconcile", "Brings rows and provider in step, lost deletions included")
-        .arg(dry_run())
-        .arg(flag(
-            "allow-mass-delete",
-            "Lets more rows be emptied than is usual in a day, after you looked why",
-        ))
+    command(
+        "reconcile",
+        "Compares all rows with the provider and corrects them, lost deletions included",
+    )
+    .arg(dry_run())
+    .arg(flag(
+        "allow-mass-delete",
+        "Allows more rows to be emptied than is usual in a day, after you checked why",
+    ))
 }
 
 pub(super) fn drift_command() -> Command {
     command(
         "drift",
-        "Tells in what table and provider differ, and changes nothing; exit status 1 where they do",
+        "Reports differences between table and provider, and changes nothing; exit status 1 if there are any",
     )
 }
 
@@ -72,7 +75,7 @@ fn command(name: &'static str, about: &'static str) -> Command {
 }
 
 fn dry_run() -> Arg {
-    flag("dry-run", "Changes nothing, and tells what would be done, at the provider too")
+    flag("dry-run", "Changes nothing, and reports what would be done, at the provider too")
 }
 
 fn flag(name: &'static str, help: &'static str) -> Arg {
@@ -162,7 +165,7 @@ async fn do_or_follow(
         progress.show(&view(&job));
         let claimed = sync.claim_job(&job).await?;
         if claimed.is_none() && !std::mem::replace(&mut announced, true) {
-            progress.note(&format!("job {} is under way elsewhere; following it", job.id));
+            progress.note(&format!("job {} is run by another process; following it", job.id));
         }
         let lease = claimed.as_ref().map(JobRecord::lease);
         let work = async {
@@ -186,7 +189,7 @@ async fn do_or_follow(
             },
         }
         let found = store.find_job(job.id.clone()).await?;
-        job = found.ok_or_else(|| Failure::Message("the job is not there any more".into()))?;
+        job = found.ok_or_else(|| Failure::Message("the job does not exist any more".into()))?;
     }
     progress.finish();
     Ok(job)
@@ -195,7 +198,7 @@ async fn do_or_follow(
 fn stopped(job: &JobRecord) -> Failure {
     let kind = job.kind().as_str();
     Failure::Message(format!(
-        "stopped; job {} goes on where it stood as soon as a service, or `usersync {kind}`, takes it up",
+        "stopped; job {} continues where it was as soon as a service or `usersync {kind}` resumes it",
         job.id
     ))
 }
@@ -216,7 +219,7 @@ struct Signals {
 
 impl Signals {
     fn new() -> Result<Self, Failure> {
-        let failed = |error| Failure::Message(format!("signals cannot be heard: {error}"));
+        let failed = |error| Failure::Message(format!("signals cannot be received: {error}"));
         Ok(Self {
             interrupt: signal(SignalKind::interrupt()).map_err(failed)?,
             terminate: signal(SignalKind::terminate()).map_err(failed)?,

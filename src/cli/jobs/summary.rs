@@ -16,11 +16,11 @@ pub(super) fn lines(job: &JobView) -> Vec<String> {
     let mut lines = vec![format!("{}{}: {seen} users compared{}", job.kind, dry(job), pace(job))];
     lines.push(format!("  {created:>10} rows {would}created"));
     lines.push(format!("  {updated:>10} rows {would}updated"));
-    lines.push(format!("  {unchanged:>10} rows were right, or newer"));
+    lines.push(format!("  {unchanged:>10} rows were up to date, or newer"));
     for (count, what) in [
-        (tombstoned, "users are deleted here for good, and stay so"),
+        (tombstoned, "users are deleted here, which is final"),
         (missing, "users had no live row"),
-        (stale, "rows showed something older"),
+        (stale, "rows were older than the provider's users"),
         (extra, "live rows have no user at the provider"),
         (failed, "users could not be read, looked up or stored; the log says which"),
     ] {
@@ -35,7 +35,7 @@ pub(super) fn lines(job: &JobView) -> Vec<String> {
         ));
         if fill.conflicts > 0 {
             let conflicts = fill.conflicts;
-            lines.push(format!("  {conflicts:>10} users hold another id or an unknown role there, and are left alone"));
+            lines.push(format!("  {conflicts:>10} users have another id or an unknown role there, and are not changed"));
         }
     }
     lines
@@ -45,10 +45,10 @@ fn drift(report: &DriftReport) -> Vec<String> {
     let mut lines = vec![format!("{} users compared", report.seen)];
     let meanings = [
         "missing: users of the provider without a live row",
-        "stale: rows that show something older than the provider does",
+        "stale: rows that are older than the provider's users",
         "extra: live rows whose user the provider does not know",
-        "conflict: users who hold an id that is not ours, or an unknown role",
-        "unerased: deleted users of whom something personal is left",
+        "conflict: users with an id that is not ours, or an unknown role",
+        "unerased: deleted users with personal data left",
     ];
     for ((_, found), meaning) in report.groups().into_iter().zip(meanings) {
         lines.push(format!("  {:>10} {meaning}", found.count));
@@ -59,7 +59,7 @@ fn drift(report: &DriftReport) -> Vec<String> {
         }
     }
     lines.push(format!(
-        "  {:>10} in flight: younger than a minute, so they do not count",
+        "  {:>10} in flight: changed within the last minute, so they do not count",
         report.in_flight
     ));
     if report.failed > 0 {
@@ -100,7 +100,7 @@ pub(super) fn failure(job: &JobView) -> Option<String> {
             _ => None,
         },
         ("cancelled", _) => Some(format!(
-            "job {id} is cancelled; what it did stays, and the next {kind} begins anew"
+            "job {id} is cancelled; what it did stays, and the next {kind} begins from the start"
         )),
         (state, Some(error)) => Some(format!("job {id} is {state}: {error}")),
         (state, None) => Some(format!("job {id} is {state}")),

@@ -131,8 +131,8 @@ both_engines! {
             assert_eq!((run.status, run.counts()), (Some(1), [8, 2, 2, 4]), "{run:?}");
             assert_eq!(run.bad_lines(), expected);
         }
-        assert!(run.stderr.contains("4 of 8 line(s) were bad and left out"), "{run:?}");
-        assert!(run.stderr.contains("the good ones are in"), "{run:?}");
+        assert!(run.stderr.contains("4 of 8 line(s) were bad and skipped"), "{run:?}");
+        assert!(run.stderr.contains("the good ones were imported"), "{run:?}");
         let all = [("old", 1), ("a", 2), ("c", 5)];
         assert_eq!(rows(&database), all.map(|(id, number)| format!("{id} {}", user_id(number))));
         let again = import(&database, &file, &[]);

@@ -42,7 +42,7 @@ both_engines! {
         backfill: 12 users compared
                   12 rows created
                    0 rows updated
-                   0 rows were right, or newer
+                   0 rows were up to date, or newer
                   12 users had no live row
         ");
         fixture.assert_complete();
@@ -53,8 +53,8 @@ both_engines! {
         reconcile: 12 users compared
                    0 rows created
                    1 rows updated
-                  11 rows were right, or newer
-                   1 rows showed something older
+                  11 rows were up to date, or newer
+                   1 rows were older than the provider's users
         ");
         assert_eq!(fixture.jobs("state"), [Some("succeeded".into()), Some("succeeded".into())]);
     }
@@ -82,10 +82,10 @@ both_engines! {
         backfill (dry run, nothing is changed): 3 users compared
                    3 rows would be created
                    0 rows would be updated
-                   0 rows were right, or newer
+                   0 rows were up to date, or newer
                    3 users had no live row
                    2 users would be written to at the provider: 2 given our id, 1 a role, 0 a plan
-                   2 users hold another id or an unknown role there, and are left alone
+                   2 users have another id or an unknown role there, and are not changed
         ");
         let run = fixture.run_with(&[WRITING_BACK], &["reconcile", "--dry-run", "--json"]).await;
         let job = object(&run);

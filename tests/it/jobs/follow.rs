@@ -31,7 +31,7 @@ both_engines! {
     async fn a_job_that_a_replica_is_at_is_followed_to_its_end(engine) {
         let fixture = JobFixture::of(engine, USERS);
         let (_replica, _program, mut running, id) = followed(&fixture, &["backfill"]).await;
-        running.line_with(&format!("job {id} is under way elsewhere; following it"));
+        running.line_with(&format!("job {id} is run by another process; following it"));
         fixture.pages.open_all();
         let (status, said) = running.ended();
         assert_eq!(status, Some(0), "{said}");
@@ -104,7 +104,7 @@ both_engines! {
         let (_program, running, id) = under_way(&fixture).await;
         let (status, said) = running.terminate();
         assert_eq!(status, Some(1), "{said}");
-        let message = format!("stopped; job {id} goes on where it stood as soon as a service, or `usersync backfill`, takes it up");
+        let message = format!("stopped; job {id} continues where it was as soon as a service or `usersync backfill` resumes it");
         assert!(said.contains(&message), "{said}");
         assert_eq!((fixture.job("state").as_deref(), fixture.job("leased_until")), (Some("running"), None));
         let asked = fixture.pages.asked().len();

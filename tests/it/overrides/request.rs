@@ -129,7 +129,7 @@ both_engines! {
         let ours = service.send(&user(&user_id(1), 1_000)).await.body["user_id"].clone();
         // No key of the provider is needed.
         service.set_override(&user_id(1), json!({"role": "admin"})).await;
-        let line: Value = serde_json::from_str(&service.logged("an operator's choice").await).unwrap();
+        let line: Value = serde_json::from_str(&service.logged("an operator set an override").await).unwrap();
         assert_eq!((&line["token"], &line["user.id"]), (&json!("ops"), &ours), "{line}");
         assert!(line["role"].as_str().unwrap().contains("admin"), "{line}");
         let log = service.stop().await;
