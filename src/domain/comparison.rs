@@ -59,14 +59,6 @@ pub enum Comparison {
     Tombstoned,
 }
 
-impl Comparison {
-    /// Whether the snapshot is to be handed to the guard. Of a row that shows something newer the
-    /// last sign-in may still rise.
-    pub const fn is_written(self) -> bool {
-        !matches!(self, Self::Same | Self::Tombstoned)
-    }
-}
-
 /// Compares a user's row, where there is one, with a snapshot that was fetched.
 pub fn compare(row: Option<&RowView<'_>>, snapshot: &Snapshot) -> Comparison {
     let Some(row) = row else {

@@ -4,10 +4,14 @@
 //! start it and show it. The words here are those of all four.
 
 use serde::{Deserialize, Serialize};
+use strum::{EnumString, IntoStaticStr};
 
 /// What a job does.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[derive(
+    Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize, EnumString, IntoStaticStr,
+)]
 #[serde(rename_all = "snake_case")]
+#[strum(serialize_all = "snake_case", const_into_str)]
 pub enum JobKind {
     /// Brings in every user of the provider.
     Backfill,
@@ -18,21 +22,16 @@ pub enum JobKind {
 }
 
 impl JobKind {
-    /// Every kind.
     pub const ALL: [Self; 3] = [Self::Backfill, Self::Reconcile, Self::Drift];
 
     /// The word that is stored and shown.
     pub const fn as_str(self) -> &'static str {
-        match self {
-            Self::Backfill => "backfill",
-            Self::Reconcile => "reconcile",
-            Self::Drift => "drift",
-        }
+        self.into_str()
     }
 
     /// The kind of this word.
     pub fn parse(word: &str) -> Option<Self> {
-        Self::ALL.into_iter().find(|kind| kind.as_str() == word)
+        word.parse().ok()
     }
 
     /// Whether rows are looked for whose user is gone.
@@ -42,7 +41,8 @@ impl JobKind {
 }
 
 /// How a job ended.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, IntoStaticStr)]
+#[strum(serialize_all = "snake_case", const_into_str)]
 pub enum JobEnd {
     /// All is done.
     Succeeded,
@@ -53,16 +53,11 @@ pub enum JobEnd {
 }
 
 impl JobEnd {
-    /// Every end that a job comes to by itself.
     pub const ALL: [Self; 3] = [Self::Succeeded, Self::Failed, Self::Blocked];
 
     /// The word that is stored and shown as the job's state.
     pub const fn as_str(self) -> &'static str {
-        match self {
-            Self::Succeeded => "succeeded",
-            Self::Failed => "failed",
-            Self::Blocked => "blocked",
-        }
+        self.into_str()
     }
 }
 
@@ -99,8 +94,9 @@ pub struct DryRunReport {
 }
 
 /// What a difference between table and provider is.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize, IntoStaticStr)]
 #[serde(rename_all = "snake_case")]
+#[strum(serialize_all = "snake_case", const_into_str)]
 pub enum DriftKind {
     /// A user of the provider without a live row.
     Missing,
@@ -108,6 +104,7 @@ pub enum DriftKind {
     Stale,
     /// A live row whose user the provider does not know.
     #[serde(rename = "extra")]
+    #[strum(serialize = "extra")]
     Orphan,
     /// A user who holds an id that is not ours, or a role that is not known.
     Conflict,
@@ -116,19 +113,12 @@ pub enum DriftKind {
 }
 
 impl DriftKind {
-    /// Every difference.
     pub const ALL: [Self; 5] =
         [Self::Missing, Self::Stale, Self::Orphan, Self::Conflict, Self::Unerased];
 
     /// The word that is stored, shown and counted.
     pub const fn as_str(self) -> &'static str {
-        match self {
-            Self::Missing => "missing",
-            Self::Stale => "stale",
-            Self::Orphan => "extra",
-            Self::Conflict => "conflict",
-            Self::Unerased => "unerased",
-        }
+        self.into_str()
     }
 }
 

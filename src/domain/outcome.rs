@@ -2,8 +2,11 @@
 //!
 //! Every set is closed, so that metrics have bounded labels and scripts can rely on them.
 
+use strum::{IntoStaticStr, VariantNames};
+
 /// What became of a delivery.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, IntoStaticStr, VariantNames)]
+#[strum(serialize_all = "snake_case", const_into_str)]
 pub enum Outcome {
     /// This delivery's version is now the row's, or it is the signed deletion.
     Applied,
@@ -20,7 +23,8 @@ pub enum Outcome {
 }
 
 /// Why a snapshot was not applied.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, IntoStaticStr)]
+#[strum(serialize_all = "snake_case", const_into_str)]
 pub enum StaleReason {
     /// A greater version is stored or came in the same batch.
     Superseded,
@@ -29,7 +33,8 @@ pub enum StaleReason {
 }
 
 /// Why a delivery is none of our business.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, IntoStaticStr)]
+#[strum(serialize_all = "snake_case", const_into_str)]
 pub enum IgnoreReason {
     /// A type of event that we do not handle.
     EventType,
@@ -38,7 +43,8 @@ pub enum IgnoreReason {
 }
 
 /// Why a genuine delivery could not be applied.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, IntoStaticStr)]
+#[strum(serialize_all = "snake_case", const_into_str)]
 pub enum QuarantineReason {
     /// The body is not a JSON object.
     InvalidJson,
@@ -49,24 +55,17 @@ pub enum QuarantineReason {
     /// A time that no database can hold.
     OutOfRange,
     /// The database refused the row, three times and alone.
+    #[strum(serialize = "refused_by_database")]
     Refused,
 }
 
 impl Outcome {
     /// Every word that [`Outcome::as_str`] can give.
-    pub const WORDS: [&'static str; 6] =
-        ["applied", "stale", "duplicate", "tombstoned", "ignored", "quarantined"];
+    pub const WORDS: &'static [&'static str] = <Self as VariantNames>::VARIANTS;
 
     /// The word that is answered, stored and counted.
     pub const fn as_str(self) -> &'static str {
-        match self {
-            Self::Applied => "applied",
-            Self::Stale(_) => "stale",
-            Self::Duplicate => "duplicate",
-            Self::Tombstoned => "tombstoned",
-            Self::Ignored(_) => "ignored",
-            Self::Quarantined(_) => "quarantined",
-        }
+        self.into_str()
     }
 
     /// The reason, where the word alone does not say it.
@@ -83,32 +82,20 @@ impl Outcome {
 impl StaleReason {
     /// The stored word.
     pub const fn as_str(self) -> &'static str {
-        match self {
-            Self::Superseded => "superseded",
-            Self::Absent => "absent",
-        }
+        self.into_str()
     }
 }
 
 impl IgnoreReason {
     /// The stored word.
     pub const fn as_str(self) -> &'static str {
-        match self {
-            Self::EventType => "event_type",
-            Self::WrongInstance => "wrong_instance",
-        }
+        self.into_str()
     }
 }
 
 impl QuarantineReason {
     /// The stored word.
     pub const fn as_str(self) -> &'static str {
-        match self {
-            Self::InvalidJson => "invalid_json",
-            Self::MissingField => "missing_field",
-            Self::WrongType => "wrong_type",
-            Self::OutOfRange => "out_of_range",
-            Self::Refused => "refused_by_database",
-        }
+        self.into_str()
     }
 }

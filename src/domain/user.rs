@@ -7,9 +7,11 @@ use super::entitlements::AllowedValues;
 use super::time::UnixMillis;
 use super::version::{Digest, Version};
 use sha2::{Digest as _, Sha256};
+use strum::IntoStaticStr;
 
 /// Whether the provider lets the user in. A deleted user is no snapshot, so it is not here.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, IntoStaticStr)]
+#[strum(serialize_all = "snake_case", const_into_str)]
 pub enum Status {
     /// May sign in.
     Active,
@@ -22,11 +24,7 @@ pub enum Status {
 impl Status {
     /// The word that is stored and shown.
     pub const fn as_str(self) -> &'static str {
-        match self {
-            Self::Active => "active",
-            Self::Banned => "banned",
-            Self::Locked => "locked",
-        }
+        self.into_str()
     }
 }
 

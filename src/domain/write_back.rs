@@ -7,6 +7,7 @@
 
 use super::entitlements::AllowedValues;
 use serde_json::{Map, Value};
+use strum::IntoStaticStr;
 
 /// Under which names of the public metadata the provider keeps what we write.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -54,7 +55,8 @@ impl MetadataPatch {
 }
 
 /// Why a value at the provider is left alone although it is not ours.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, IntoStaticStr)]
+#[strum(prefix = "conflict_", serialize_all = "snake_case")]
 pub enum Conflict {
     /// The id there is not our id: another service, or another database, wrote it.
     Id,
@@ -64,11 +66,8 @@ pub enum Conflict {
 
 impl Conflict {
     /// The word that is stored, listed and counted.
-    pub const fn as_str(self) -> &'static str {
-        match self {
-            Self::Id => "conflict_id",
-            Self::Role => "conflict_role",
-        }
+    pub fn as_str(self) -> &'static str {
+        self.into()
     }
 }
 
