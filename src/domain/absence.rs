@@ -1,8 +1,8 @@
 //! The mass-delete limit: how many rows may be emptied in a day because the provider did not know
 //! their users.
 //!
-//! Asked by `store`, inside the transaction that counts and empties. A wrong API key or a provider in
-//! trouble must not empty a table (fact 36 of `docs/clerk-facts.md`).
+//! Asked by `store`, inside the transaction that counts and empties. A wrong API key or a provider
+//! in trouble must not empty a table (trap 36).
 
 /// This many rows may always be emptied within 24 hours.
 const ALWAYS_ALLOWED: i64 = 10;

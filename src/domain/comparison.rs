@@ -1,65 +1,52 @@
-//! A row beside what the provider shows of the same user: who is right?
+//! Compares a row with what the provider shows of the same user.
 //!
-//! Asked by jobs, for each user of a page, before anything is written: what agrees need not be
-//! written at all. The answer is the one that the store's guard would give, by the same order of
-//! versions; where something is to be written the guard decides again, at the row itself.
+//! Called by jobs for each user of a page, so that what agrees is not written at all. The result is
+//! the one that the store's guard would give, by the same order of versions; what is written is
+//! decided again by the guard, at the row itself.
 
 use super::time::UnixMillis;
 use super::user::Snapshot;
 use super::version::Version;
 
-/// A row as far as it is compared.
+/// The columns of a row that a comparison needs.
 #[derive(Clone, Copy, Debug)]
 pub struct RowView<'a> {
-    /// Where the row's snapshot, absence or deletion stands in the order.
     pub version: Version,
-    /// Until when the user is locked: the one mapped column that no version holds.
+    /// The one mapped column that no version covers.
     pub locked_until: Option<UnixMillis>,
-    /// When the user last signed in, as far as the row knows.
     pub last_sign_in_at: Option<UnixMillis>,
-    /// The effective role.
     pub role: Option<&'a str>,
-    /// The effective plan.
     pub plan: Option<&'a str>,
-    /// An operator's choice of role.
     pub set_role: Option<&'a str>,
-    /// An operator's choice of plan.
     pub set_plan: Option<&'a str>,
-    /// Whether the row holds a user, or how the user went.
     pub state: RowState,
 }
 
-/// Whether a row holds a user.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum RowState {
-    /// It does.
     Live,
-    /// The provider did not know the user when it was asked.
+    /// The provider did not know the user when asked.
     Absent,
-    /// The provider signed that the user is deleted.
+    /// The provider signed the deletion.
     Deleted,
 }
 
-/// What a comparison comes to.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Comparison {
     /// There is no row.
     Missing,
-    /// There is a row without a user, who is there again.
+    /// The row is emptied, and the provider knows the user again.
     Returned,
-    /// The row shows something older.
     Stale,
-    /// The row shows the same, but came by it otherwise: only its version rises.
+    /// The content is equal, but an event brought it: only the version rises.
     Unconfirmed,
-    /// The row shows the same, and nothing need be written.
+    /// Nothing need be written.
     Same,
-    /// The row shows something newer.
     Newer,
-    /// The user is deleted for good.
     Tombstoned,
 }
 
-/// Compares a user's row, where there is one, with a snapshot that was fetched.
+/// Compares a fetched snapshot with the row, where there is one.
 pub fn compare(row: Option<&RowView<'_>>, snapshot: &Snapshot) -> Comparison {
     let Some(row) = row else {
         return Comparison::Missing;
@@ -80,8 +67,8 @@ pub fn compare(row: Option<&RowView<'_>>, snapshot: &Snapshot) -> Comparison {
     }
 }
 
-/// The digest stands for all that is mapped but the effective words, which configuration may have
-/// changed.
+/// The digest covers all that is mapped, but not the effective role and plan, which configuration
+/// may have changed.
 fn has_same_content(row: &RowView<'_>, snapshot: &Snapshot) -> bool {
     row.version.updated_at_ms == snapshot.version.updated_at_ms
         && row.version.projection == snapshot.version.projection
@@ -90,7 +77,7 @@ fn has_same_content(row: &RowView<'_>, snapshot: &Snapshot) -> bool {
         && row.plan == Some(row.set_plan.unwrap_or(&snapshot.plan))
 }
 
-/// Whether even what no digest holds is there already, and a fetch brought it.
+/// Whether a fetch brought the row, and what the digest leaves out is equal too.
 fn is_confirmed(row: &RowView<'_>, snapshot: &Snapshot) -> bool {
     row.version.kind == snapshot.version.kind
         && row.locked_until == snapshot.profile.locked_until

@@ -1,10 +1,10 @@
-//! Role and plan: which word counts.
+//! Roles and plans: which names are known, and which one counts.
 //!
-//! Each is three columns: the word in the winning snapshot's `public_metadata`, an
-//! operator's choice made here, and the effective value. The effective value is a
-//! function of the first two and the configuration, never of what the row had before.
+//! Each is three columns: the name in the winning snapshot's `public_metadata`, an operator's
+//! override, and the effective value. That is a function of the first two and the configuration,
+//! never of what the row had before.
 
-/// A word that may be a role or a plan.
+/// The name of a role or a plan.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct EntitlementName(String);
 
@@ -16,7 +16,6 @@ impl EntitlementName {
         fits.then(|| Self(word.to_owned()))
     }
 
-    /// The word itself.
     pub fn as_str(&self) -> &str {
         &self.0
     }
@@ -28,24 +27,22 @@ impl Default for EntitlementName {
     }
 }
 
-/// Which words are known, and what holds where none is given.
+/// The roles, or the plans, that configuration knows.
 #[derive(Clone, Debug)]
 pub struct AllowedValues {
-    /// The known words; empty means that any well-formed word is known.
+    /// Empty: any well-formed name is known.
     pub known: Vec<EntitlementName>,
-    /// What a user has who was given nothing.
+    /// What a user has without a known name.
     pub default: EntitlementName,
 }
 
 impl AllowedValues {
-    /// Whether `word` is well-formed and known.
     pub fn knows(&self, word: &str) -> bool {
         EntitlementName::parse(word)
             .is_some_and(|role| self.known.is_empty() || self.known.contains(&role))
     }
 
-    /// The effective word of a user for whom no operator chose one: the source's word
-    /// if it is known, else the default.
+    /// The effective name without an override: the source's where it is known, else the default.
     pub fn effective(&self, source: Option<&str>) -> String {
         match source {
             Some(word) if self.knows(word) => word.to_owned(),

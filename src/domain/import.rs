@@ -6,7 +6,6 @@
 use super::user::Snapshot;
 use std::collections::{HashMap, HashSet};
 
-/// A user of a file.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ImportRow {
     /// The id that the row must have; without it, a generated one.
@@ -36,7 +35,6 @@ impl ImportOutcome {
     }
 }
 
-/// What is to be done about the rows of a file.
 #[derive(Debug, Default, PartialEq, Eq)]
 pub struct ImportPlan {
     /// One outcome a row, in their order.

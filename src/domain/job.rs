@@ -1,114 +1,103 @@
-//! What a job is, and what it counts.
+//! Jobs: what they do, how they end, and what they count.
 //!
-//! A job is long work on all users: `sync` does it page by page, `store` keeps it, `http` and `cli`
-//! start it and show it. The words here are those of all four.
+//! Used by `sync`, which runs them page by page, `store`, which keeps them, and `http` and `cli`,
+//! which start and show them.
 
 use serde::{Deserialize, Serialize};
 use strum::{EnumString, IntoStaticStr};
 
-/// What a job does.
 #[derive(
     Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize, EnumString, IntoStaticStr,
 )]
 #[serde(rename_all = "snake_case")]
 #[strum(serialize_all = "snake_case", const_into_str)]
 pub enum JobKind {
-    /// Brings in every user of the provider.
+    /// Fetches every user of the provider.
     Backfill,
-    /// Likewise, and finds rows whose user is gone.
+    /// A backfill that also empties orphans: live rows whose user the provider does not know.
     Reconcile,
-    /// Changes nothing, and tells in what table and provider differ.
+    /// Changes nothing, and reports how table and provider differ.
     Drift,
 }
 
 impl JobKind {
     pub const ALL: [Self; 3] = [Self::Backfill, Self::Reconcile, Self::Drift];
 
-    /// The word that is stored and shown.
     pub const fn as_str(self) -> &'static str {
         self.into_str()
     }
 
-    /// The kind of this word.
     pub fn parse(word: &str) -> Option<Self> {
         word.parse().ok()
     }
 
-    /// Whether rows are looked for whose user is gone.
     pub const fn finds_orphans(self) -> bool {
         matches!(self, Self::Reconcile | Self::Drift)
     }
 }
 
-/// How a job ended.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, IntoStaticStr)]
 #[strum(serialize_all = "snake_case", const_into_str)]
 pub enum JobEnd {
-    /// All is done.
     Succeeded,
-    /// It cannot be done.
     Failed,
-    /// An operator has to allow what is left.
+    /// More orphans than may be emptied in a day: an operator has to allow it.
     Blocked,
 }
 
 impl JobEnd {
     pub const ALL: [Self; 3] = [Self::Succeeded, Self::Failed, Self::Blocked];
 
-    /// The word that is stored and shown as the job's state.
     pub const fn as_str(self) -> &'static str {
         self.into_str()
     }
 }
 
-/// What a job has counted so far, in users. In a dry run: what would be done.
+/// What a job has counted so far, in users; in a dry run, what it would do.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Counters {
-    /// Users of the provider who were compared.
+    /// Users of the provider that were compared.
     pub seen: u64,
-    /// Rows that are new.
     pub created: u64,
-    /// Rows that were changed, emptied ones included.
+    /// Rows changed, emptied ones included.
     pub updated: u64,
-    /// Rows that were right already, or newer than what was fetched.
+    /// Rows that agreed, or were newer than the page.
     pub unchanged: u64,
-    /// Users whose signed deletion came before, and who stay deleted.
+    /// Users that stay deleted, because the provider signed it.
     pub tombstoned: u64,
-    /// Users of the provider who had no live row.
+    /// Users of the provider without a live row.
     pub missing: u64,
-    /// Rows that showed a user otherwise than the provider does.
+    /// Rows that differed from the provider.
     pub stale: u64,
     /// Live rows whose user the provider does not know.
     pub extra: u64,
-    /// Users who could not be read, looked up or written.
+    /// Users that could not be read, looked up or written.
     pub failed: u64,
 }
 
-/// What a job that only looks has found so far, beside its counters.
+/// What a job that changes nothing reports beside its counters.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct DryRunReport {
-    /// What would be written to the provider.
     pub write_back: WriteBackPreview,
-    /// Differences too young to count: an event about them may be on its way.
+    /// Differences so recent that an event about them may be on its way.
     pub in_flight: u64,
 }
 
-/// What a difference between table and provider is.
+/// How a row differs from the provider.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize, IntoStaticStr)]
 #[serde(rename_all = "snake_case")]
 #[strum(serialize_all = "snake_case", const_into_str)]
 pub enum DriftKind {
     /// A user of the provider without a live row.
     Missing,
-    /// A row that shows something older.
     Stale,
     /// A live row whose user the provider does not know.
     #[serde(rename = "extra")]
     #[strum(serialize = "extra")]
     Orphan,
-    /// A user who holds an id that is not ours, or a role that is not known.
+    /// The provider holds an id that is not ours, or an unknown role.
     Conflict,
-    /// Personal data of a user who is deleted.
+    /// Personal data is left of a deleted user.
     Unerased,
 }
 
@@ -116,23 +105,18 @@ impl DriftKind {
     pub const ALL: [Self; 5] =
         [Self::Missing, Self::Stale, Self::Orphan, Self::Conflict, Self::Unerased];
 
-    /// The word that is stored, shown and counted.
     pub const fn as_str(self) -> &'static str {
         self.into_str()
     }
 }
 
-/// What would be written to the provider, and what stands in the way, in users.
+/// What write-back would send, in users.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct WriteBackPreview {
-    /// Users of whom anything would be written.
     pub users: u64,
-    /// Users who would be given our id.
     pub id: u64,
-    /// Users who would be given a role.
     pub role: u64,
-    /// Users who would be given a plan.
     pub plan: u64,
-    /// Users who hold another id, or a role that is not known: they are left alone.
+    /// Users left alone, because the provider holds another id or an unknown role.
     pub conflicts: u64,
 }

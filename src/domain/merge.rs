@@ -1,35 +1,30 @@
-//! Many changes to one user become one.
+//! Merges several changes to one user into one.
 //!
-//! `ingest` folds what one batch holds for a user with [`MergedChange`] before the transaction,
-//! on both databases; the store's guard applies the same order between batches. So it does
-//! not matter how deliveries are split into batches, or over replicas.
+//! `ingest` merges a batch by user before the transaction, on both engines; the store's guard
+//! applies the same order between batches. So the result does not depend on how deliveries are
+//! split into batches or over replicas.
 
 use super::time::UnixMillis;
 use super::user::Snapshot;
 use super::version::Version;
 
-/// One thing that the provider said about one user.
+/// What the provider said about one user.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Change {
-    /// The user looks like this.
     Snapshot(Box<Snapshot>),
-    /// The user was looked for and not found: a version like any other, so that what the
-    /// provider says later brings the row back.
+    /// The provider did not know the user: a version like any other, so that a later snapshot
+    /// brings the row back.
     Absence {
-        /// The provider's id of the user.
         external_id: String,
-        /// Where the absence stands in the order.
         version: Version,
     },
-    /// The user is gone, signed by the provider: terminal.
+    /// The provider signed the deletion: terminal.
     Deletion {
-        /// The provider's id of the user.
         external_id: String,
     },
 }
 
 impl Change {
-    /// The provider's id of the user concerned.
     pub fn external_id(&self) -> &str {
         match self {
             Self::Snapshot(snapshot) => &snapshot.external_id,
@@ -37,7 +32,6 @@ impl Change {
         }
     }
 
-    /// How the user looks, where the change says so.
     pub fn snapshot(&self) -> Option<&Snapshot> {
         match self {
             Self::Snapshot(snapshot) => Some(snapshot),
@@ -45,8 +39,8 @@ impl Change {
         }
     }
 
-    /// Where this change stands in the order: a deletion after every snapshot; of snapshots of
-    /// one version (the digest leaves out the end of a lock) the one that locks for longer.
+    /// The order of changes: a deletion comes after every snapshot; of snapshots of one version
+    /// (the digest leaves out the end of a lock) the longer lock wins.
     fn rank(&self) -> (Version, Option<UnixMillis>) {
         match self {
             Self::Snapshot(snapshot) => (snapshot.version, snapshot.profile.locked_until),
@@ -55,12 +49,11 @@ impl Change {
         }
     }
 
-    /// The user's own `updated_at` in milliseconds, as far as the order of changes goes.
+    /// The `updated_at` by which changes are ordered, in milliseconds.
     pub fn updated_at_ms(&self) -> i64 {
         self.rank().0.updated_at_ms
     }
 
-    /// Whether this is the signed deletion.
     pub fn is_deletion(&self) -> bool {
         matches!(self, Self::Deletion { .. })
     }
@@ -73,23 +66,19 @@ impl Change {
     }
 }
 
-/// What a set of changes to one user comes to.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct MergedChange<'a> {
-    /// The change with the greatest rank.
     pub winner: &'a Change,
-    /// The latest sign-in that any of them knew; none once the user is deleted.
+    /// The latest sign-in of all changes; none once the user is deleted.
     pub last_sign_in_at: Option<UnixMillis>,
 }
 
 impl<'a> MergedChange<'a> {
-    /// The fold of one change.
     pub fn of(change: &'a Change) -> Self {
         Self { winner: change, last_sign_in_at: change.last_sign_in_at() }
     }
 
-    /// Folds in one more change of the same user. Returns whether it is the winner now;
-    /// of equals the earlier one stays.
+    /// Adds a change of the same user. Returns whether it wins; of equals the earlier one does.
     pub fn fold(&mut self, change: &'a Change) -> bool {
         let wins = change.rank() > self.winner.rank();
         if wins {

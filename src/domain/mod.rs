@@ -1,20 +1,7 @@
-//! The brain: what a user is, and how things seen about a user become one row.
+//! What a user is, and how things seen about a user become one row.
 //!
-//! Called by the provider (to build changes), by `ingest` (to fold them) and by `store`
-//! (to write them). Pure: no IO, no async, no clock, no database, no HTTP. Time comes in
-//! as an argument.
-//!
-//! * [`user`]: a snapshot of a user as the provider showed it, and its profile rules.
-//! * [`entitlements`]: role and plan words, and which of them counts.
-//! * [`version`]: the total order of snapshots.
-//! * [`merge`]: many changes to one user become one.
-//! * [`comparison`]: a row beside what the provider shows of the same user.
-//! * [`job`]: what long work on all users is, and what it counts.
-//! * [`schedule`]: when recurring work is due.
-//! * [`write_back`]: what the provider should be told about a user.
-//! * [`outcome`]: what became of a delivery, and why.
-//! * [`backoff`]: when what failed is tried again.
-//! * [`text`] and [`time`]: cleaned strings and checked instants.
+//! Called by `provider` (to build changes), `ingest` (to merge them), `sync` and `store` (to
+//! compare and write them). Pure: no IO, no async, no clock; time and random numbers are arguments.
 
 pub mod absence;
 pub mod backoff;

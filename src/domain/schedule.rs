@@ -1,21 +1,20 @@
-//! When recurring work is due.
+//! When recurring work is due. Read by configuration, asked by `sync`; the current time is an
+//! argument.
 
 use std::time::Duration;
 
-/// How many milliseconds a day has.
 const DAY_MS: i64 = 24 * 60 * 60 * 1000;
 
-/// When recurring work is due.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Schedule {
-    /// So long after the time before.
+    /// This long after the previous run.
     Every(Duration),
-    /// Each day so long after midnight, in UTC.
+    /// Each day this long after midnight UTC.
     Daily(Duration),
 }
 
 impl Schedule {
-    /// How long after `now_ms`, in milliseconds since 1970, the work is due next.
+    /// How long from `now_ms` (milliseconds since 1970) the next run is due.
     pub fn wait(self, now_ms: i64) -> Duration {
         match self {
             Self::Every(interval) => interval,

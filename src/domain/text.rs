@@ -1,11 +1,10 @@
-//! Cleaned text: what may be stored of a string that came from outside.
+//! Cleans strings from outside before they are stored.
 //!
-//! PostgreSQL's text and jsonb cannot hold NUL, so it is taken out here, for both
-//! databases alike; blank counts as absent, so that no name reads `" "`.
+//! PostgreSQL's text and jsonb cannot hold NUL, so it is removed on both engines; blank counts as
+//! absent. Called by `provider`.
 
 use serde_json::Value;
 
-/// `text` without NUL characters.
 pub fn without_nul(mut text: String) -> String {
     if text.contains('\0') {
         text.retain(|character| character != '\0');
@@ -24,7 +23,7 @@ pub fn clean(text: Option<String>) -> Option<String> {
     }
 }
 
-/// Takes NUL out of every key and string of a JSON value.
+/// Removes NUL from every key and string.
 pub fn clean_json(value: &mut Value) {
     match value {
         Value::String(text) => *text = without_nul(std::mem::take(text)),

@@ -1,6 +1,5 @@
-//! An instant as the provider writes it: milliseconds since 1970, checked to be storable.
-//!
-//! Used wherever a time from outside enters. Knows no clock.
+//! Milliseconds since 1970, within the range that both databases can store. Made wherever a time
+//! enters from outside. Knows no clock.
 
 /// From the first instant of year 1 to the last that is in year 9999 in every time zone: what
 /// both databases and RFC 3339 can write.
@@ -15,15 +14,14 @@ const SECONDS_BELOW: i64 = 100_000_000_000;
 pub struct UnixMillis(i64);
 
 impl UnixMillis {
-    /// 1970-01-01T00:00:00Z.
     pub const EPOCH: Self = Self(0);
 
-    /// Takes milliseconds; `None` when no database could hold the instant.
+    /// `None` where no database could store it.
     pub fn new(milliseconds: i64) -> Option<Self> {
         RANGE_MS.contains(&milliseconds).then_some(Self(milliseconds))
     }
 
-    /// Takes an envelope timestamp, which may be in seconds or milliseconds.
+    /// Reads an envelope timestamp, which may be in seconds or milliseconds.
     pub fn from_seconds_or_millis(number: i64) -> Option<Self> {
         if number.abs() < SECONDS_BELOW {
             Self::new(number.checked_mul(1000)?)
@@ -37,7 +35,6 @@ impl UnixMillis {
         Self::new(self.0.checked_add(seconds.checked_mul(1000)?)?)
     }
 
-    /// Milliseconds since 1970.
     pub const fn get(self) -> i64 {
         self.0
     }

@@ -1,7 +1,7 @@
 //! A user as the provider showed it at one moment.
 //!
-//! The provider's folder reads a payload into a [`Profile`]; [`Snapshot::new`] derives the
-//! rest (name, effective role and plan, digest) so that the rules hold for every provider.
+//! The provider's module reads a payload into a [`Profile`]; [`Snapshot::new`] derives the rest
+//! (name, effective role and plan, digest), so that the rules hold for every provider.
 
 use super::entitlements::AllowedValues;
 use super::time::UnixMillis;
@@ -9,63 +9,53 @@ use super::version::{Digest, Version};
 use sha2::{Digest as _, Sha256};
 use strum::IntoStaticStr;
 
-/// Whether the provider lets the user in. A deleted user is no snapshot, so it is not here.
+/// Whether the provider lets the user sign in. A deleted user has no snapshot.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, IntoStaticStr)]
 #[strum(serialize_all = "snake_case", const_into_str)]
 pub enum Status {
-    /// May sign in.
     Active,
-    /// Kept out by an operator or by the customer's directory.
+    /// Kept out by the provider's operator or the customer's directory.
     Banned,
     /// Kept out for a while after failed attempts; existing sessions stay valid.
     Locked,
 }
 
 impl Status {
-    /// The word that is stored and shown.
     pub const fn as_str(self) -> &'static str {
         self.into_str()
     }
 }
 
-/// What a payload says, already cleaned; every string is non-blank where it is there.
+/// The mapped and cleaned fields of a payload; no string is blank.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Profile {
-    /// The provider's field for an id that the application chose.
+    /// The id that the application gave the provider.
     pub source_external_id: Option<String>,
-    /// Address that the user is reached at.
     pub email: Option<String>,
-    /// Whether that very address was verified.
+    /// Whether this address was verified.
     pub email_verified: bool,
-    /// E.164 number.
+    /// E.164.
     pub phone: Option<String>,
-    /// Sign-in name.
     pub username: Option<String>,
-    /// Given name.
     pub first_name: Option<String>,
-    /// Family name.
     pub last_name: Option<String>,
-    /// Avatar address; set by the provider even where no picture was uploaded.
+    /// Set by the provider even where no picture was uploaded.
     pub image_url: Option<String>,
-    /// The id in the public metadata that we, or another service, wrote there. It stands in
-    /// `public_metadata` too, hence in the digest.
+    /// The id that write-back, or another service, put into the public metadata; part of
+    /// `public_metadata`, hence of the digest.
     pub source_id: Option<String>,
-    /// The role word in the public metadata.
     pub source_role: Option<String>,
-    /// The plan word in the public metadata.
     pub source_plan: Option<String>,
-    /// The public metadata as compact JSON, an object.
+    /// Compact JSON, an object.
     pub public_metadata: String,
-    /// Whether the user may sign in.
     pub status: Status,
-    /// Until when a locked user stays locked, where the provider said.
+    /// Where the provider gives an end.
     pub locked_until: Option<UnixMillis>,
-    /// When the provider created the user.
     pub source_created_at: Option<UnixMillis>,
 }
 
 impl Profile {
-    /// What is known of a user of whom nothing but the id is.
+    /// The profile of a user of whom only the id is known.
     pub fn unknown() -> Self {
         Self {
             source_external_id: None,
@@ -86,7 +76,7 @@ impl Profile {
         }
     }
 
-    /// What to call the user: both names, else the one there is, else the user name.
+    /// Both names, else the one there is, else the user name, else `User`.
     pub fn name(&self) -> String {
         match (&self.first_name, &self.last_name) {
             (Some(first), Some(last)) => format!("{first} {last}"),
@@ -95,9 +85,9 @@ impl Profile {
         }
     }
 
-    /// SHA-256 over every column mapped from the payload in a fixed order: a zero byte
-    /// for an absent one, else a one, its length and its bytes, so that no two profiles
-    /// read alike. `locked_until` is left out: a fetch computes it anew each time.
+    /// SHA-256 over every column mapped from the payload in a fixed order: a zero byte for an
+    /// absent one, else a one, its length and its bytes, so that no two profiles collide.
+    /// `locked_until` is left out: a fetch computes it anew each time.
     pub fn digest(&self) -> Digest {
         let mut hash = Sha256::new();
         let mut column = |value: Option<&[u8]>| match value {
@@ -130,63 +120,49 @@ impl Profile {
     }
 }
 
-/// One user at one moment, ready to be compared and stored.
+/// A user at one moment, ready to be compared and stored.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Snapshot {
-    /// The provider's id of the user.
     pub external_id: String,
-    /// Where this snapshot stands among all snapshots of the user.
     pub version: Version,
-    /// The mapped columns.
     pub profile: Profile,
-    /// `profile.name()`, derived once.
     pub name: String,
-    /// The effective role unless an operator chose one here.
+    /// The effective role, unless it is overridden.
     pub role: String,
-    /// The effective plan unless an operator chose one here.
+    /// The effective plan, unless it is overridden.
     pub plan: String,
-    /// When the user last signed in: merged by maximum, outside the version.
+    /// Merged by maximum, outside the version.
     pub last_sign_in_at: Option<UnixMillis>,
-    /// When it was asked for; `None` for one that came by itself.
+    /// When the request was sent; `None` for an event.
     pub fetched_at: Option<UnixMillis>,
-    /// The id that the provider's metadata holds for us, where nothing else is to be written
-    /// back either: a row of this very id needs no look.
+    /// The id in the provider's metadata, where write-back would send nothing to a row of this id.
     pub acknowledged_id: Option<String>,
 }
 
-/// How a snapshot was come by.
+/// Where a snapshot came from.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Origin {
-    /// A webhook event carried it.
     Event,
-    /// We asked for it.
     Fetch,
-    /// A file holds it.
     Import,
 }
 
-/// When a snapshot was taken.
 #[derive(Clone, Copy, Debug)]
 pub struct SnapshotTimes {
-    /// The user's own `updated_at`.
     pub updated_at: Option<UnixMillis>,
-    /// Of an event its envelope's timestamp, of a fetch the instant of sending.
+    /// The envelope's timestamp of an event; when a fetch was sent.
     pub seen_at: Option<UnixMillis>,
-    /// When the user last signed in.
     pub last_sign_in_at: Option<UnixMillis>,
 }
 
-/// The words that an application knows: which roles, which plans, and which is the default.
+/// The roles and plans that configuration knows.
 #[derive(Clone, Debug)]
 pub struct Entitlements {
-    /// Roles.
     pub roles: AllowedValues,
-    /// Plans.
     pub plans: AllowedValues,
 }
 
 impl Snapshot {
-    /// The snapshot of a profile, by `origin`, at the times `taken`.
     pub fn new(
         external_id: String,
         profile: Profile,

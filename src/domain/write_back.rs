@@ -1,22 +1,20 @@
-//! What the provider should be told about a user: our id, the role, and a plan that was set here.
+//! Decides what the provider should be sent about a user: the row's id, the role, and an overridden
+//! plan.
 //!
-//! Called by `sync` before and after it talks to the provider. Write-back *fills*: a value that
-//! stands at the provider is replaced only where an operator chose another one here, or took the
-//! user over. So a user that agrees costs nothing, and an echo of our own writing costs nothing
-//! (trap 26). Private and unsafe metadata are never touched (trap 29).
+//! Called by `sync` before and after it calls the provider. Write-back *fills*: a value at the
+//! provider is replaced only where an operator overrode it, or took the user over. So a user that
+//! agrees costs nothing, and an echo of a write costs nothing (trap 26). Private and unsafe
+//! metadata are never touched (trap 29).
 
 use super::entitlements::AllowedValues;
 use serde_json::{Map, Value};
 use strum::IntoStaticStr;
 
-/// Under which names of the public metadata the provider keeps what we write.
+/// The names of the values in the provider's public metadata.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct MetadataNames {
-    /// Our id.
     pub id: String,
-    /// The role.
     pub role: String,
-    /// The plan.
     pub plan: String,
 }
 
@@ -26,25 +24,20 @@ impl Default for MetadataNames {
     }
 }
 
-/// The values to write. What is `None` is not mentioned, because the provider takes a `null`
-/// for a key to be deleted (trap 28).
+/// What to send. `None` is not mentioned, because the provider takes `null` as a deletion of the
+/// key (trap 28).
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct MetadataPatch {
-    /// Our id.
     pub id: Option<String>,
-    /// The role.
     pub role: Option<String>,
-    /// The plan.
     pub plan: Option<String>,
 }
 
 impl MetadataPatch {
-    /// Whether there is nothing to write.
     pub fn is_empty(&self) -> bool {
         *self == Self::default()
     }
 
-    /// As an object of public metadata.
     pub fn object(&self, names: &MetadataNames) -> Map<String, Value> {
         let fields = [(&names.id, &self.id), (&names.role, &self.role), (&names.plan, &self.plan)];
         fields
@@ -54,46 +47,41 @@ impl MetadataPatch {
     }
 }
 
-/// Why a value at the provider is left alone although it is not ours.
+/// Why a differing value at the provider is left alone.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, IntoStaticStr)]
 #[strum(prefix = "conflict_", serialize_all = "snake_case")]
 pub enum Conflict {
-    /// The id there is not our id: another service, or another database, wrote it.
+    /// Another service, or another database, wrote the id.
     Id,
-    /// The role there is a word that we do not know.
+    /// The role is not a known one.
     Role,
 }
 
 impl Conflict {
-    /// The word that is stored, listed and counted.
     pub fn as_str(self) -> &'static str {
         self.into()
     }
 }
 
-/// A row, as far as write-back looks at it.
+/// The columns of a row that decide a write-back.
 #[derive(Clone, Copy, Debug)]
 pub struct WriteBackInput<'a> {
-    /// Our id.
     pub id: &'a str,
-    /// An operator's choice of role that the provider has not acknowledged.
+    /// An override that the provider has not acknowledged.
     pub set_role: Option<&'a str>,
-    /// An operator's choice of plan, likewise.
     pub set_plan: Option<&'a str>,
-    /// The public metadata of the row's snapshot.
     pub public_metadata: &'a Map<String, Value>,
 }
 
-/// What is to be done about a user.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct WriteBackPlan {
-    /// What to send; empty where the provider holds all that it should.
+    /// Empty where the provider holds all that it should.
     pub patch: MetadataPatch,
-    /// What stands in the way of the rest.
+    /// Why the rest is not sent.
     pub conflict: Option<Conflict>,
 }
 
-/// Compares what the provider holds with what it should.
+/// Compares the provider's values with those it should have.
 pub fn plan(
     input: WriteBackInput<'_>,
     names: &MetadataNames,
@@ -121,7 +109,7 @@ pub fn plan(
     plan
 }
 
-/// The chosen word, unless that is what is held.
+/// `chosen`, unless the provider holds it.
 fn differs(held: Option<&Value>, chosen: &str) -> Option<String> {
     (held.and_then(Value::as_str) != Some(chosen)).then(|| chosen.to_owned())
 }

@@ -1,9 +1,8 @@
-//! Users who were looked for and not found, and the mass-delete limit on acting upon it.
+//! Empties the rows of users that the provider does not know, up to the mass-delete limit.
 //!
-//! Called by `sync`, after the second look-up. A wrong key or a provider in trouble must not empty a
-//! table (trap 36): more absences in a day than the larger of ten rows and one in a hundred are held
-//! back, all that were found together. Count, comparison and change are one transaction, one at a
-//! time over all replicas.
+//! Called by `sync` after a second look-up. Count, comparison and change are one transaction, one
+//! at a time over all replicas; the limit itself is [`EmptiedRows`]. Absences that were found
+//! together are emptied or held back together.
 
 use super::Store;
 use super::batch::UpsertOutcome;
@@ -19,38 +18,34 @@ use diesel::connection::SimpleConnection as _;
 use diesel::prelude::*;
 use std::time::Duration;
 
-/// The time over which absences are counted.
+/// The limit counts the absences of this time.
 const LIMIT_WINDOW: Duration = Duration::from_secs(24 * 60 * 60);
 
-/// What is recorded of an absence.
 const EMPTIED: &str = "emptied";
 const HELD_BACK: &str = "held_back";
 
-/// The key of the advisory lock under which absences are judged.
+/// The key of the advisory lock that makes replicas count one after the other.
 const LOCK_KEY: i64 = 0x7573_6572_6162_736e;
 
-/// A user whom a second look-up did not find either.
+/// A user that two look-ups did not find.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Absence {
-    /// The provider's id.
     pub external_id: String,
-    /// Where the row stood when the user was looked for.
+    /// The version of the row at the first look-up.
     pub baseline: AbsenceBaseline,
     /// When the second look-up was sent, in milliseconds.
     pub sent_at_ms: i64,
 }
 
-/// What became of absences that were found together.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum AbsenceVerdict {
-    /// The rows of these users are emptied; those of the others hold something newer.
+    /// The rows of these users; those of the others are newer than the look-up.
     Emptied(Vec<String>),
-    /// The mass-delete limit holds them back.
     HeldBack,
 }
 
 impl Store {
-    /// Empties the rows of absent users, unless there are too many of them.
+    /// Empties the rows of absent users, unless they exceed the mass-delete limit.
     pub async fn empty_absent(
         &self,
         defaults: RowDefaults,
@@ -71,7 +66,7 @@ impl Store {
         .await
     }
 
-    /// Records absences that are not acted on, for the next reconcile.
+    /// Records absences that are not acted on, until the next reconcile.
     pub async fn record_held_back(
         &self,
         source: &'static str,
@@ -90,7 +85,7 @@ impl Absence {
     }
 }
 
-/// Waits until nobody else judges absences; the turn lasts until the transaction ends.
+/// Waits for other replicas; the lock lasts until the transaction ends.
 pub(super) fn lock_absences(connection: &mut AnyConnection) -> Result<(), StoreError> {
     if let AnyConnection::Postgres(inner) = connection {
         inner.batch_execute(&format!("SELECT pg_advisory_xact_lock({LOCK_KEY})"))?;
@@ -98,8 +93,8 @@ pub(super) fn lock_absences(connection: &mut AnyConnection) -> Result<(), StoreE
     Ok(())
 }
 
-/// Empties rows, which stand in the order of their external ids, and records it; returns whose. Those
-/// of the others hold something newer.
+/// Empties rows, which are in the order of their external ids, and records it. Returns the users
+/// whose rows were emptied; those of the others are newer.
 pub(super) fn empty(
     connection: &mut AnyConnection,
     defaults: RowDefaults,
@@ -114,8 +109,8 @@ pub(super) fn empty(
     Ok(found.into_iter().map(|absence| absence.external_id).collect())
 }
 
-/// Whether acting on so many users, who are not among those `ids` that were emptied earlier, would be
-/// too much for one day: then of how many live rows.
+/// Whether emptying `count` rows, beside those already emptied whose users are not in `ids`,
+/// exceeds the limit: then the number of live rows.
 pub(super) fn exceeds_limit(
     connection: &mut AnyConnection,
     source: &str,
@@ -136,8 +131,8 @@ pub(super) fn exceeds_limit(
     Ok(emptied.exceed_limit(live).then_some(live))
 }
 
-/// By the database's clock, by which the mass-delete limit counts. That a user was emptied stays on record as
-/// long as it counts.
+/// Times are the database's, by which the limit counts. An emptied row stays recorded as long as it
+/// counts.
 fn record(
     connection: &mut AnyConnection,
     source: &str,

@@ -1,8 +1,8 @@
-//! How many requests to the provider's API all replicas may make together in ten seconds.
+//! The budget of requests to the provider's API, shared by all replicas.
 //!
-//! Called by `sync`. A replica leases a slice and spends it by itself, at once, so that not every
-//! request asks the database. What was given out is counted by half seconds of the database's
-//! clock, so that the bound holds for any ten seconds, wherever they begin.
+//! Called by `sync`. A replica leases a slice and spends it at once, so that not every request asks
+//! the database. Leased requests are counted by half seconds of the database's clock, so that the
+//! bound holds for any ten seconds.
 
 use super::Store;
 use super::connection::{AnyConnection, both};
@@ -12,31 +12,30 @@ use diesel::connection::SimpleConnection as _;
 use diesel::prelude::*;
 use std::time::Duration;
 
-/// The time for which a budget is given, the same as the provider's own.
+/// The budget is given for this time, as the provider's own limit is.
 pub const WINDOW: Duration = Duration::from_secs(10);
 
-/// How long a slice may be spent at most: to the end of its slot.
+/// A slice is spent by the end of its slot.
 const SLOT_MS: i64 = 500;
 
-/// How many slots count: those that ten seconds touch, and one more for requests that are on
-/// their way when their slot ends.
+/// Slots that ten seconds touch, and one more for requests that are sent when their slot ends.
 const SLOTS: i64 = 22;
 
-/// Replicas take one after the other; on SQLite they do anyway.
+/// Replicas lease one after the other; on SQLite there is one writer anyway.
 const ONE_AT_A_TIME: &str = "SELECT pg_advisory_xact_lock('api_budgets'::regclass::oid::bigint)";
 
-/// A part of the budget.
+/// Requests that a replica may make.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct BudgetSlice {
-    /// How many requests may be made; 0 where the budget is used up.
+    /// 0 where the budget is used up.
     pub requests: u32,
     /// For how long they may be made; where there are none, when to ask again.
     pub valid_for: Duration,
 }
 
 impl Store {
-    /// Leases up to `wanted` requests, where no more than `most` were given out to anybody, with
-    /// these, in the last ten seconds.
+    /// Leases up to `wanted` requests, so that all replicas together have no more than `most` in
+    /// any ten seconds.
     pub async fn lease_budget(
         &self,
         source: &'static str,
@@ -59,7 +58,7 @@ fn lease(
     let now_ms = connection.now()?.as_millis();
     let slot = now_ms.div_euclid(SLOT_MS);
     let ours = api_budgets::source.eq(source);
-    // What lies ahead is left from before a clock was set back.
+    // Later slots are left from before a clock was set back.
     let counts = api_budgets::slot.gt(slot - SLOTS).and(api_budgets::slot.le(slot));
     both!(connection, |inner| diesel::delete(
         api_budgets::table.filter(ours.and(diesel::dsl::not(counts)))

@@ -1,8 +1,8 @@
-//! What is written beside the writer of `ingest`: snapshots that were fetched, and what operators
-//! choose.
+//! Writes beside the writer of `ingest`: fetched snapshots, and overrides.
 //!
-//! Called by `sync` and `http`. The same guard as for deliveries decides, so it does not matter who
-//! writes first. Each is one transaction on a connection of a small pool.
+//! Called by `sync` and `http`. The guard of the upsert decides as it does for deliveries, so the
+//! order of writers does not matter. Each write is one transaction on a connection of the write
+//! pool.
 
 use super::batch::{self, Batch, UserResult, UserWrite};
 use super::connection::AnyConnection;
@@ -15,31 +15,27 @@ use crate::domain::{Change, Entitlements, MergedChange, Override};
 use crate::store::row_defaults::RowDefaults;
 use std::time::{Duration, Instant};
 
-/// How often the log is tried to be emptied at once, and with which pause: readers of ours last
+/// Attempts to truncate the WAL at once, and the pause between them: readers of this process last
 /// milliseconds.
 const WAL_TRUNCATE_ATTEMPTS: u32 = 5;
 const WAL_TRUNCATE_PAUSE: Duration = Duration::from_millis(20);
 
-/// Why an operator's choice was not written.
 #[derive(Debug, thiserror::Error)]
 pub enum OverrideError {
-    /// There is no such user.
     #[error("no user has this id")]
     NotFound,
-    /// The user is deleted.
     #[error("the user is deleted")]
     Deleted,
-    /// The database failed.
     #[error(transparent)]
     Store(#[from] StoreError),
 }
 
-/// How a transaction begins on PostgreSQL whose end nobody waits for.
+/// Begins a transaction on PostgreSQL that does not wait for its flush.
 const BEGIN_ASYNC_COMMIT: &str = "BEGIN; SET LOCAL synchronous_commit TO off";
 
 impl Store {
-    /// Writes what was seen of users, each of them once, through the guard; says what became of
-    /// each, in the order of their external ids, into which they are brought.
+    /// Writes changes, each of another user, through the guard. Sorts them by external id and
+    /// returns one result each, in that order.
     pub async fn apply(
         &self,
         defaults: RowDefaults,
@@ -53,8 +49,8 @@ impl Store {
         .await
     }
 
-    /// Writes an operator's choice for the user of our id or the provider's, and notes that the
-    /// provider is to be told. Returns the user as of then.
+    /// Overrides role and plan of the user of this id, the row's or the provider's, and enqueues a
+    /// write-back. Returns the user as written.
     pub async fn set_override(
         &self,
         id: String,
@@ -79,8 +75,8 @@ impl Store {
         written.await?
     }
 
-    /// On SQLite, takes deleted bytes out of the write-ahead log; where a reader prevents it for
-    /// long, the writer does it later.
+    /// On SQLite, removes deleted bytes from the WAL; where a reader prevents it for long, the
+    /// writer does it later.
     pub async fn truncate_wal(&self) -> Result<(), StoreError> {
         let mut writer = self.writer();
         writer.mark_wal_dirty();
@@ -96,7 +92,7 @@ impl Store {
         task.await.map_err(|_| StoreError::Refused("a change panicked".into()))
     }
 
-    /// One blocking hop for one transaction.
+    /// Runs `work` as one transaction, off the async threads.
     pub(super) async fn write<T: Send + 'static>(
         &self,
         work: impl FnOnce(&mut AnyConnection) -> Result<T, StoreError> + Send + 'static,
@@ -104,8 +100,8 @@ impl Store {
         self.run_blocking(move |connection| connection.transaction(work)).await
     }
 
-    /// Likewise, without waiting until PostgreSQL has flushed it to disk: a crash of the server may
-    /// take it along, whole.
+    /// Likewise, without waiting for PostgreSQL's flush: a crash of the server may undo it, as a
+    /// whole.
     pub(super) async fn write_async_commit<T: Send + 'static>(
         &self,
         work: impl FnOnce(&mut AnyConnection) -> Result<T, StoreError> + Send + 'static,
@@ -116,7 +112,7 @@ impl Store {
         .await
     }
 
-    /// Likewise, of a statement that is planned by what the tables hold.
+    /// Likewise, with statements planned for what the tables hold now.
     pub(super) async fn write_replanned<T: Send + 'static>(
         &self,
         work: impl FnOnce(&mut AnyConnection) -> Result<T, StoreError> + Send + 'static,
@@ -137,7 +133,7 @@ impl Store {
             let _guard = write_lock.wait();
             let started = Instant::now();
             match work(&mut connection) {
-                // Whoever ran into the shorter of the two time limits found the database busy.
+                // Failed after the lock timeout: the database was busy.
                 Err(StoreError::Refused(why)) if started.elapsed() >= LOCK_TIMEOUT => {
                     Err(StoreError::Away(why))
                 }
@@ -148,7 +144,7 @@ impl Store {
     }
 }
 
-/// Writes changes, which stand in the order of their external ids, each of a user of its own.
+/// Writes changes of one user each, sorted by external id.
 pub(super) fn apply(
     connection: &mut AnyConnection,
     defaults: RowDefaults,

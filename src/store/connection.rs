@@ -1,7 +1,7 @@
 //! One connection to either engine, and the pool of them.
 //!
-//! Used only inside `store`. The engine is chosen once, from the configured [`Database`];
-//! an enum carries the connection, and [`both!`] a statement that compiles for each engine.
+//! Used only inside `store`. The engine is chosen once, from the configured [`Database`]; an enum
+//! carries the connection, and [`both!`] a statement that compiles for each engine.
 
 use super::database::{Database, Purpose};
 use super::error::StoreError;
@@ -18,19 +18,18 @@ pub(super) enum AnyConnection {
     Sqlite(SqliteConnection),
 }
 
-/// Whose turn it is to write, on SQLite: it has one writer at a time, and lets whoever comes by
-/// chance first, so that a busy writer could keep all others out. Inside one process the turns
-/// go round; elsewhere SQLite's own waiting has to do. On PostgreSQL everybody writes at once.
+/// SQLite has one writer at a time and picks the next by chance, so that a busy writer could keep
+/// all others out. Within a process this lock queues them; between processes SQLite's own waiting
+/// has to do. PostgreSQL needs none.
 #[derive(Clone)]
 pub(super) struct WriteLock(Option<Arc<tokio::sync::Mutex<()>>>);
 
 impl WriteLock {
-    /// The turns of a database.
     pub(super) fn of(database: &Database) -> Self {
         Self(matches!(database, Database::Sqlite(_)).then(Arc::default))
     }
 
-    /// Blocks until it is the caller's turn, which lasts until the guard is dropped.
+    /// Blocks until the caller may write, which lasts until the guard is dropped.
     pub(super) fn wait(&self) -> Option<tokio::sync::MutexGuard<'_, ()>> {
         self.0.as_ref().map(|write_lock| write_lock.blocking_lock())
     }
@@ -48,7 +47,6 @@ macro_rules! both {
 pub(super) use both;
 
 impl AnyConnection {
-    /// Connects and prepares the session for `purpose`.
     pub(super) fn open(database: &Database, purpose: Purpose) -> Result<Self, StoreError> {
         match database {
             Database::Postgres(target) => postgres::open(target, purpose).map(Self::Postgres),
@@ -56,12 +54,11 @@ impl AnyConnection {
         }
     }
 
-    /// Whether the other end still answers.
     pub(super) fn is_alive(&mut self) -> bool {
         both!(self, |inner| inner.ping()).is_ok()
     }
 
-    /// The database's clock: leases and windows that replicas share go by no other.
+    /// The database's clock: replicas share leases and windows by no other.
     pub(super) fn now(&mut self) -> Result<Moment, StoreError> {
         #[derive(QueryableByName)]
         struct Now {
@@ -78,7 +75,7 @@ impl AnyConnection {
         Ok(now.now)
     }
 
-    /// Runs `work` with statements that are planned by what the tables hold at this moment.
+    /// Plans the statements of `work` for what the tables hold now.
     pub(super) fn with_custom_plans<T>(
         &mut self,
         work: impl FnOnce(&mut Self) -> Result<T, StoreError>,
@@ -93,9 +90,8 @@ impl AnyConnection {
         result
     }
 
-    /// Runs `body` in one transaction: committed when it returns `Ok`, else rolled back.
-    /// On SQLite the write lock is taken at once, because a read that later writes could
-    /// not wait for it.
+    /// Runs `body` in one transaction, rolled back on an error. On SQLite the write lock is taken
+    /// at once, because a read that later writes could not wait for it.
     pub(super) fn transaction<T>(
         &mut self,
         body: impl FnOnce(&mut Self) -> Result<T, StoreError>,
@@ -103,7 +99,7 @@ impl AnyConnection {
         self.transaction_begun_with("BEGIN", body)
     }
 
-    /// Likewise; on PostgreSQL these statements begin it.
+    /// Likewise; on PostgreSQL it begins with these statements.
     pub(super) fn transaction_begun_with<T>(
         &mut self,
         on_postgres: &str,
@@ -129,7 +125,7 @@ impl AnyConnection {
     }
 }
 
-/// Makes and checks the pool's connections.
+/// Opens and checks connections for a pool.
 #[derive(Debug)]
 pub(super) struct Manager {
     pub(super) database: Database,

@@ -1,11 +1,11 @@
-//! Which database the service keeps its rows in: the engine is decided once, from `DATABASE_URL`.
+//! The database of the service, decided once from `DATABASE_URL`, and what connections to it are
+//! for.
 //!
 //! Made by configuration, read by every part of the store that opens a connection. Opens nothing.
 
 use secrecy::SecretString;
 use std::path::PathBuf;
 
-/// The database that was configured.
 #[derive(Clone, Debug)]
 pub enum Database {
     /// The path of a file that belongs to the service.
@@ -23,7 +23,6 @@ pub struct PostgresTarget {
 }
 
 impl Database {
-    /// The engine's name, for logs.
     pub const fn engine(&self) -> &'static str {
         match self {
             Self::Sqlite(_) => "sqlite",
@@ -32,15 +31,13 @@ impl Database {
     }
 }
 
-/// What a connection is for: it decides about timeouts, and what SQLite may do with it.
+/// What a connection is for: decides its timeouts, and what SQLite allows it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Purpose {
-    /// Reads only.
     Read,
-    /// Reads and writes.
     Write,
-    /// Changes the schema: no time limit on a statement, no schema demanded.
+    /// Changes the schema: statements have no time limit, and the schema need not exist.
     Migrate,
-    /// Looks whether the schema is there: none demanded.
+    /// Checks the schema, which need not exist.
     Inspect,
 }

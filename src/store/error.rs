@@ -1,27 +1,26 @@
-//! What can go wrong in the cellar, by what follows from it.
+//! Errors of the store, by what a caller can do about them.
 //!
-//! Database messages quote data, so none is kept: an error holds its kind and, where
-//! PostgreSQL names one, the constraint.
+//! Database messages quote data, so none is kept: an error has a kind and, where PostgreSQL names
+//! one, the constraint.
 
 use diesel::ConnectionError;
 use diesel::result::{DatabaseErrorKind, Error};
 
-/// Why the store did not do what it was asked.
 #[derive(Clone, Debug, thiserror::Error)]
 pub enum StoreError {
-    /// The database cannot be reached, is shutting down, locked up or read-only: nothing
-    /// is wrong with what was asked, so it may be asked again.
+    /// The database cannot be reached, is shutting down, locked or read-only: the same call may be
+    /// repeated.
     #[error("the database is away: {0}")]
     Away(String),
-    /// The database, alive, refused what was asked.
+    /// The database is alive and refused the statement.
     #[error("the database refused: {0}")]
     Refused(String),
-    /// The database cannot be used as it is configured; only an operator can help.
+    /// Only an operator can help: the configuration is wrong.
     #[error("{0}")]
     Unusable(String),
 }
 
-/// What SQLite says, word for word, when it cannot serve anybody. These texts hold no data.
+/// Messages of SQLite when it cannot work at all. They contain no data.
 const SQLITE_AWAY: [&str; 7] = [
     "database is locked",
     "database table is locked",
@@ -58,7 +57,7 @@ impl From<Error> for StoreError {
     }
 }
 
-/// What libpq says when waiting will not help.
+/// Messages of libpq when waiting will not help.
 const HOPELESS: [&str; 7] = [
     "password authentication failed",
     "no password supplied",

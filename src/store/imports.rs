@@ -1,8 +1,9 @@
-//! Users from a file: rows that are not there yet, and nothing else.
+//! Inserts the users of a file that have no row.
 //!
-//! Called by the import in `sync`. Look and insertion are one transaction. Where a delivery is
-//! faster all the same, the guard keeps its row, because an imported version beats none; where
-//! somebody else takes an id meanwhile, the database refuses the transaction.
+//! Called by the import in `sync`. Reading ids and inserting are one transaction; [`ImportPlan`]
+//! decides. Where a delivery is faster all the same, the guard keeps its row, because an imported
+//! version beats none; where another writer takes an id meanwhile, the database refuses the
+//! transaction.
 
 use super::Store;
 use super::batch::{self, Batch, UpsertOutcome, UserWrite};
@@ -17,8 +18,8 @@ use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
 
 impl Store {
-    /// Inserts the rows that are not there, all of them or none; says what became of each
-    /// import row, in their order. Notes nothing to be written back.
+    /// Inserts the missing rows, all or none, and returns one outcome a row of the file. Enqueues
+    /// no write-backs.
     pub async fn import(
         &self,
         defaults: RowDefaults,
@@ -33,7 +34,7 @@ impl Store {
         .await
     }
 
-    /// Says what [`Store::import`] would come to, and writes nothing.
+    /// What [`Store::import`] would do; writes nothing.
     pub async fn preview_import(
         &self,
         defaults: RowDefaults,
@@ -43,7 +44,6 @@ impl Store {
     }
 }
 
-/// What the import would do, by what the tables hold.
 fn plan(
     connection: &mut AnyConnection,
     defaults: RowDefaults,
@@ -61,7 +61,7 @@ fn plan(
     Ok(ImportPlan::new(rows.map(|((one, other), id)| (one, other, id)), row_ids, taken))
 }
 
-/// Inserts the new rows, in the order of external ids, as all writers do.
+/// Inserts in the order of external ids, as all writers do.
 fn insert(
     connection: &mut AnyConnection,
     defaults: RowDefaults,
@@ -93,7 +93,7 @@ fn insert(
     Ok(())
 }
 
-/// The ids of the rows that import rows have already, by external id.
+/// Ids of existing rows, by external id.
 fn row_ids(
     connection: &mut AnyConnection,
     source: &str,
@@ -109,7 +109,7 @@ fn row_ids(
     Ok(rows.into_iter().collect())
 }
 
-/// Which of these ids rows have already, whosever they are.
+/// Those of `ids` that any row has.
 fn taken_ids(
     connection: &mut AnyConnection,
     ids: &[String],

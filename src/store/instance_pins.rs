@@ -1,6 +1,6 @@
-//! The one instance of the provider that a table belongs to.
+//! The instance of the provider that this table belongs to.
 //!
-//! Called by `sync`, which proves it. Pinned once, by whichever replica comes first.
+//! Called by `sync`, which verifies that the API key is of it. The first replica to do so pins it.
 
 use super::Store;
 use super::connection::both;
@@ -9,12 +9,12 @@ use super::schema::{pinned_instances, users};
 use super::types::Moment;
 use diesel::prelude::*;
 
-/// How many users stand for all of them: the newest may be gone together, after a test run say.
+/// This many of the newest and oldest users are a sample of all: the newest may be gone together,
+/// after a test run for example.
 const NEWEST: i64 = 3;
 const OLDEST: i64 = 2;
 
 impl Store {
-    /// The pinned instance, if one is.
     pub async fn pinned_instance(
         &self,
         source: &'static str,
@@ -29,7 +29,7 @@ impl Store {
         .await
     }
 
-    /// Pins an instance, unless another one is pinned already; returns which one is.
+    /// Pins an instance, unless one is pinned. Returns the pinned one.
     pub async fn pin_instance(
         &self,
         source: &'static str,
@@ -53,8 +53,7 @@ impl Store {
         .await
     }
 
-    /// Some live users of this source who are not among `others`, of the newest and of the oldest:
-    /// the provider's ids.
+    /// External ids of some of the newest and oldest live users that are not among `others`.
     pub async fn sample_live_users(
         &self,
         source: &'static str,

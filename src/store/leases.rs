@@ -1,7 +1,7 @@
-//! Work that comes again and again, done by one replica at a time.
+//! Leases on recurring work, which one replica does at a time.
 //!
-//! Called by `sync`. What is due is claimed for a while of the database's clock, with a fence as jobs
-//! have; what the next one has to know is stored when the work is done.
+//! Called by `sync`. Due work is claimed for a while of the database's clock, with a fence as jobs
+//! have; a run leaves a checkpoint for the next.
 
 use super::connection::{AnyConnection, both};
 use super::error::StoreError;
@@ -11,12 +11,12 @@ use super::{Store, jobs::LEASE};
 use diesel::prelude::*;
 use std::time::Duration;
 
-/// The right to do recurring work now.
+/// A claimed run of recurring work.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ScheduledRun {
     name: &'static str,
     fence: i64,
-    /// What the one before left to know, as JSON.
+    /// What the previous run left, as JSON.
     pub checkpoint: String,
 }
 
@@ -30,9 +30,8 @@ struct Row {
 }
 
 impl Store {
-    /// Claims work that is due, where nobody is at it. Work that was never done is due after
-    /// `first`; work that is due later than `at_latest` from now is due then, since somebody
-    /// shortened its interval.
+    /// Claims work that is due and not leased. Work that was never done is due after `first`; work
+    /// that is due later than `at_latest` from now is due then: its interval was shortened.
     pub async fn claim_scheduled_run(
         &self,
         name: &'static str,
@@ -42,12 +41,12 @@ impl Store {
         self.write(move |connection| claim(connection, name, first, at_latest)).await
     }
 
-    /// Keeps a run for longer. Returns whether it is still held.
+    /// Renews the lease. Returns whether it is still held.
     pub async fn renew_scheduled_run(&self, run: ScheduledRun) -> Result<bool, StoreError> {
         self.write(move |connection| renew(connection, &run)).await
     }
 
-    /// Ends a run: the next one is due `after` from now, and has to know `memory`, which is JSON.
+    /// Ends a run: the next one is due `after` from now, and gets `checkpoint`, which is JSON.
     pub async fn finish_scheduled_run(
         &self,
         run: ScheduledRun,
@@ -114,7 +113,7 @@ fn claim(
     Ok(Some(ScheduledRun { name, fence, checkpoint: row.state.0 }))
 }
 
-/// Keeps the run, where it is still held; in the transaction that does the work.
+/// Renews the lease where it is still held, in the transaction that does the work.
 pub(super) fn renew(
     connection: &mut AnyConnection,
     run: &ScheduledRun,

@@ -1,6 +1,6 @@
-//! The schema, and how it comes to be: embedded migrations for both engines.
+//! The schema: embedded migrations for both engines, and whether they are applied.
 //!
-//! Migrations only expand. Applied ones are never edited; `tests/it/schema.rs` compares what
+//! Migrations only expand, and applied ones are never edited; `tests/it/schema.rs` compares what
 //! both engines end up with.
 
 use super::connection::{AnyConnection, both};
@@ -18,11 +18,10 @@ use diesel_migrations::{EmbeddedMigrations, MigrationHarness, embed_migrations};
 const POSTGRES: EmbeddedMigrations = embed_migrations!("migrations/postgres");
 const SQLITE: EmbeddedMigrations = embed_migrations!("migrations/sqlite");
 
-/// The key of the advisory lock that lets one process migrate at a time.
+/// The key of the advisory lock by which one process migrates at a time.
 const LOCK_KEY: i64 = 0x7573_6572_7379_6e63;
 
-/// Brings the schema up to date and returns how many migrations that took. Waits for
-/// another process that is at it.
+/// Applies pending migrations and returns how many. Waits for another process that migrates.
 pub(super) fn run(database: &Database) -> Result<usize, StoreError> {
     let mut connection = AnyConnection::open(database, Purpose::Migrate)?;
     match (&mut connection, database) {
@@ -41,8 +40,8 @@ pub(super) fn run(database: &Database) -> Result<usize, StoreError> {
     }
 }
 
-/// Makes the schema unless it is there; asking first spares a role that only migrates
-/// tables the right to make schemas.
+/// Creates the schema unless it exists; asking first spares a role that only migrates tables the
+/// right to create schemas.
 fn create_schema(connection: &mut diesel::PgConnection, schema: &str) -> Result<(), StoreError> {
     Ok(connection.batch_execute(&format!(
         "DO $$ BEGIN
@@ -57,8 +56,8 @@ struct Applied {
     version: String,
 }
 
-/// Whether every migration of this release has been applied; a newer release may have
-/// applied more. Only reads: the service's role need not be allowed to change the schema.
+/// Whether every migration of this release is applied; a newer release may have applied more. Only
+/// reads: the role of the service need not be allowed to change the schema.
 pub(super) fn is_current(database: &Database) -> Result<bool, StoreError> {
     if matches!(database, Database::Sqlite(path) if !path.exists()) {
         return Ok(false);
@@ -97,7 +96,7 @@ fn told(message: &str) -> StoreError {
 fn failed(error: Box<dyn std::error::Error + Send + Sync>) -> StoreError {
     match error.downcast_ref::<diesel::result::Error>() {
         Some(diesel::result::Error::DatabaseError(_, details)) => {
-            // A migration holds no data of a user, so its error may be told whole.
+            // A migration contains no data of users, so its error may be shown whole.
             told(details.message())
         }
         _ => StoreError::Unusable(format!("the schema could not be migrated: {error}")),

@@ -1,16 +1,18 @@
-//! The cellar: the only room that knows diesel and SQL.
+//! The only module that knows diesel and SQL: PostgreSQL and SQLite behind one face.
 //!
-//! PostgreSQL and SQLite behind one face. [`Store`] answers questions from anywhere, off the
-//! async threads; a [`Writer`] belongs to `ingest`, which commits batches through it. No
-//! rules live here beyond the guard that keeps the order of snapshots.
+//! [`Store`] is asked from everywhere, and works off the async threads; a [`Writer`] belongs to
+//! `ingest`, which commits batches through it. Policies are decided in `domain`; what is decided
+//! here is the order of snapshots, by the guard of the upsert.
 //!
 //! * [`batch`]: one transaction for many deliveries;
-//! * [`changes`]: what `sync` and operators write, beside the writer; [`imports`]: what a file says;
-//! * [`write_backs`], [`absences`], [`budget`], [`instance_pins`]: what is done at the provider;
-//! * [`jobs`]: long work, and how far it has come; [`leases`]: recurring work, and whose turn it is;
-//! * [`quarantine`], [`users`], [`stored_user`], [`retention`]: what is stored, read and dropped;
+//! * [`changes`]: fetched snapshots and overrides, beside the writer; [`imports`]: rows of a file;
+//! * [`write_backs`], [`absences`], [`budget`], [`instance_pins`]: what concerns the provider's
+//!   API;
+//! * [`jobs`]: jobs and their progress; [`leases`]: recurring work;
+//! * [`quarantine`], [`users`], [`stored_user`], [`retention`]: rows that are read and deleted;
 //! * [`migrations`], [`schema`], [`types`]: the tables;
-//! * [`connection`], [`postgres`], [`sqlite`]: sessions; [`error`]: what follows from failure.
+//! * [`database`], [`connection`], [`postgres`], [`sqlite`]: connections; [`error`]: what follows
+//!   from failure.
 
 pub mod absences;
 pub mod batch;
@@ -54,23 +56,22 @@ use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
 use std::time::Duration;
 
-/// How many connections answer reads.
 const READ_POOL_SIZE: u32 = 8;
 
-/// How many connections write what comes by no delivery.
+/// Connections that write beside the writer's.
 const WRITE_POOL_SIZE: u32 = 4;
 
-/// How long a read waits for a free connection.
+/// How long a caller waits for a free connection.
 const CHECKOUT_TIMEOUT: Duration = Duration::from_secs(2);
 
-/// The database, for everyone but the writer.
+/// The database, for every caller but the writer of deliveries.
 #[derive(Clone)]
 pub struct Store {
     database: Database,
     readers: Pool<Manager>,
     writers: Pool<Manager>,
     write_lock: WriteLock,
-    /// Deleted bytes may still stand in SQLite's log.
+    /// Deleted bytes may be left in SQLite's WAL.
     wal_is_dirty: Arc<AtomicBool>,
 }
 
@@ -117,7 +118,6 @@ impl Store {
         AnyConnection::open(&self.database, Purpose::Write).map(drop)
     }
 
-    /// Whether the database answers.
     pub async fn ping(&self) -> Result<(), StoreError> {
         self.read(|connection| {
             let alive = connection.is_alive();
@@ -126,12 +126,12 @@ impl Store {
         .await
     }
 
-    /// The user of our id, or else of the provider's.
+    /// The user of the row's id, or else of the provider's.
     pub async fn find_user(&self, id: String) -> Result<Option<UserRecord>, StoreError> {
         self.read(move |connection| users::find(connection, &id)).await
     }
 
-    /// Up to `limit` users behind the id `after`, in the order of ids.
+    /// Up to `limit` users after the id `after`, in the order of ids.
     pub async fn list_users(
         &self,
         filter: UserFilter,
@@ -141,7 +141,6 @@ impl Store {
         self.read(move |connection| users::list(connection, &filter, after.as_deref(), limit)).await
     }
 
-    /// The user of the provider's id.
     pub async fn find_external(
         &self,
         source: &'static str,
@@ -150,7 +149,7 @@ impl Store {
         self.read(move |connection| users::find_external(connection, source, &external_id)).await
     }
 
-    /// The user of the provider's id, as far as write-back looks at it.
+    /// The columns of a user that write-back and absences need.
     pub async fn stored_user(
         &self,
         source: &'static str,
@@ -159,12 +158,11 @@ impl Store {
         self.read(move |connection| stored_user::find(connection, source, &external_id)).await
     }
 
-    /// How many live users there are.
     pub async fn count_live_users(&self, source: &'static str) -> Result<i64, StoreError> {
         self.read(move |connection| users::count_live(connection, source)).await
     }
 
-    /// What is quarantined, oldest first, up to `limit`.
+    /// Quarantined deliveries, oldest first.
     pub async fn list_quarantined(
         &self,
         limit: i64,
@@ -172,7 +170,6 @@ impl Store {
         self.read(move |connection| quarantine::list(connection, limit)).await
     }
 
-    /// The body of a quarantined message.
     pub async fn quarantined_body(
         &self,
         source: &'static str,
@@ -181,12 +178,11 @@ impl Store {
         self.read(move |connection| quarantine::body(connection, source, &message_id)).await
     }
 
-    /// Bytes of all quarantined bodies.
     pub async fn quarantined_bytes(&self) -> Result<i64, StoreError> {
         self.read(quarantine::stored_bytes).await
     }
 
-    /// One blocking hop for a whole unit of reading.
+    /// Runs `work` on a read connection, off the async threads.
     async fn read<T: Send + 'static>(
         &self,
         work: impl FnOnce(&mut AnyConnection) -> Result<T, StoreError> + Send + 'static,
@@ -197,7 +193,7 @@ impl Store {
     }
 }
 
-/// A pool that opens connections when they are needed.
+/// A pool that connects when a connection is needed.
 fn pool(database: &Database, purpose: Purpose, most: u32) -> Pool<Manager> {
     Pool::builder()
         .max_size(most)

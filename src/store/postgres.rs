@@ -1,4 +1,5 @@
-//! PostgreSQL sessions: how one is opened, and what is checked before it is used.
+//! PostgreSQL sessions: opening one, and the checks before it is used. Called by
+//! [`super::connection`] and the checks at start.
 
 use super::database::{PostgresTarget, Purpose};
 use super::error::StoreError;
@@ -8,16 +9,13 @@ use diesel::{Connection as _, PgConnection, QueryableByName, RunQueryDsl as _};
 use secrecy::ExposeSecret as _;
 use std::time::Duration;
 
-/// How long a statement may run before it is given up.
 const STATEMENT_TIMEOUT: Duration = Duration::from_secs(5);
 
-/// How long a statement may wait for a lock.
 pub const LOCK_TIMEOUT: Duration = Duration::from_secs(2);
 
-/// The oldest server that is supported: PostgreSQL 13.
+/// PostgreSQL 13.
 const OLDEST_SERVER: i32 = 130_000;
 
-/// Opens a session in our schema, with our timeouts.
 pub(super) fn open(target: &PostgresTarget, purpose: Purpose) -> Result<PgConnection, StoreError> {
     let mut connection = PgConnection::establish(target.url.expose_secret())?;
     connection.batch_execute(&session(&target.schema, purpose))?;
@@ -27,18 +25,17 @@ pub(super) fn open(target: &PostgresTarget, purpose: Purpose) -> Result<PgConnec
     Ok(connection)
 }
 
-/// How the writer's statements are planned: once, because their best plan does not depend on
-/// the values, and always by an index, because they may be planned while the tables are empty.
+/// Statements of writers are planned once, because their best plan does not depend on the values,
+/// and always by an index, because they may be planned while the tables are empty.
 pub(super) const GENERIC_PLANS: &str =
     "SET plan_cache_mode TO force_generic_plan; SET enable_seqscan TO off;";
 
-/// How housekeeping's are: anew each time, by what the tables hold.
+/// Retention and mass changes are planned each time, by what the tables hold.
 pub(super) const CUSTOM_PLANS: &str =
     "SET plan_cache_mode TO force_custom_plan; SET enable_seqscan TO on;";
 
-/// The settings of a session. `search_path` names our schema alone, so that nothing of the
-/// application's can be meant by mistake; compiling a plan never pays for statements this
-/// short.
+/// The settings of a session. `search_path` names the service's schema alone, so that no table of
+/// the application can be meant; statements this short never repay compiling a plan.
 fn session(schema: &str, purpose: Purpose) -> String {
     // Zero is no limit.
     let limit = |limit: Duration| if purpose == Purpose::Migrate { 0 } else { limit.as_millis() };
@@ -92,9 +89,8 @@ struct ServerProcess {
     read_only: bool,
 }
 
-/// Refuses a pooler that hands the same server process to two sessions at once: settings
-/// and prepared statements would not stay where they were made. `first` and `second` must
-/// be open at the same time.
+/// Refuses a pooler that gives two open sessions the same server process: settings and prepared
+/// statements would not stay with their session.
 pub(super) fn refuse_shared_backend(
     first: &mut PgConnection,
     second: &mut PgConnection,

@@ -1,7 +1,7 @@
 //! The quarantine: genuine deliveries that could not be applied.
 //!
-//! `ingest` puts them in through the writer; a replay reads them; a deletion, a replay that
-//! heals, and old age take them out.
+//! `ingest` adds them through the writer; a replay reads them; a deletion, a replay that succeeds,
+//! and retention delete them.
 
 use super::connection::{AnyConnection, both};
 use super::error::StoreError;
@@ -11,66 +11,55 @@ use diesel::dsl::sql;
 use diesel::prelude::*;
 use diesel::sql_types::BigInt;
 
-/// How many bytes of bodies are kept at most. Beyond, the sender is told to try again later:
-/// nothing is dropped to make room.
+/// The most bytes of bodies that are kept. Beyond, the sender is answered 503: nothing is deleted
+/// to make room.
 pub const CAP_BYTES: i64 = 64 * 1024 * 1024;
 
-/// A delivery on its way into the quarantine.
 #[derive(Debug)]
 pub struct QuarantineEntry<'a> {
-    /// The provider's name.
     pub source: &'static str,
-    /// The sender's id of the message.
     pub message_id: &'a str,
-    /// The event's type, empty where it could not be read.
+    /// Empty where the type could not be read.
     pub kind: &'a str,
-    /// Why it is kept: a word of `domain::QuarantineReason`.
+    /// A word of [`crate::domain::QuarantineReason`].
     pub reason: &'static str,
-    /// Where in the body the fault is.
+    /// The path of the field at fault.
     pub path: Option<&'a str>,
-    /// The body, redacted.
+    /// Redacted.
     pub body: Vec<u8>,
-    /// The users whom it concerns.
+    /// External ids of the users that the body concerns.
     pub subjects: Vec<String>,
-    /// The local time.
     pub now: Moment,
 }
 
-/// What became of an [`QuarantineEntry`]; with our id of the user concerned, where there is one.
+/// The result of adding a delivery; with the id of a user's row, where there is one.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Admission {
-    /// It is kept.
     Kept,
-    /// The message was settled before; nothing is kept.
+    /// The message has an outcome already; nothing is kept.
     Duplicate(Option<String>),
-    /// A user whom it concerns is deleted: it is recorded, without its body.
+    /// A user that it concerns is deleted: the event is recorded without its body.
     Tombstoned(String),
-    /// There is no room; nothing is recorded.
+    /// Nothing is recorded.
     Full,
 }
 
-/// A quarantined delivery.
 #[derive(Debug, Clone, Queryable, Selectable)]
 #[diesel(table_name = quarantine)]
 pub struct QuarantineRecord {
-    /// The sender's id of the message.
     pub message_id: String,
-    /// The event's type, empty where it could not be read.
+    /// Empty where the type could not be read.
     #[diesel(column_name = kind)]
     pub kind: String,
-    /// Why it is kept.
     pub reason: String,
-    /// Where in the body the fault is.
+    /// The path of the field at fault.
     pub path: Option<String>,
-    /// How large the body is.
     pub size_bytes: i64,
-    /// When it came.
     pub received_at: Moment,
 }
 
-/// Admits a delivery, in the transaction that is open on `connection`. A message that is kept
-/// already keeps the time at which it came first, so that trying it anew does not prolong its
-/// stay.
+/// Adds a delivery, in the open transaction. One that is quarantined already keeps its first time,
+/// so that trying it anew does not prolong its retention.
 pub(super) fn admit(
     connection: &mut AnyConnection,
     entry: &QuarantineEntry<'_>,
@@ -103,8 +92,8 @@ pub(super) fn admit(
     Ok(deleted.map_or(Admission::Kept, |(id, _)| Admission::Tombstoned(id)))
 }
 
-/// Our id of a user whom the entry concerns, and whether the user is deleted; of several, one
-/// who is.
+/// The row's id of a user that the entry concerns, and whether the user is deleted; of several
+/// users, a deleted one.
 fn concerned(
     connection: &mut AnyConnection,
     entry: &QuarantineEntry<'_>,
@@ -180,8 +169,8 @@ fn record(
     Ok(())
 }
 
-/// Drops the bodies of these messages, one statement each: rows are locked one at a time,
-/// so that no two writers can wait for each other.
+/// Deletes quarantined messages, one statement each: rows are locked one at a time, so that two
+/// writers cannot deadlock.
 pub(super) fn drop_messages(
     connection: &mut AnyConnection,
     source: &str,
@@ -195,14 +184,13 @@ pub(super) fn drop_messages(
     Ok(())
 }
 
-/// Bytes of all bodies that are kept.
 pub(super) fn stored_bytes(connection: &mut AnyConnection) -> Result<i64, StoreError> {
     // PostgreSQL's own sum of bigint is a numeric.
     let sum = "CAST(COALESCE(SUM(size_bytes), 0) AS bigint)";
     Ok(both!(connection, |inner| quarantine::table.select(sql::<BigInt>(sum)).first(inner))?)
 }
 
-/// What is kept, oldest first.
+/// Oldest first.
 pub(super) fn list(
     connection: &mut AnyConnection,
     limit: i64,
@@ -214,7 +202,6 @@ pub(super) fn list(
         .load(inner))?)
 }
 
-/// The body of a message.
 pub(super) fn body(
     connection: &mut AnyConnection,
     source: &str,

@@ -1,7 +1,7 @@
-//! What is dropped after a while: the housekeeping of every minute.
+//! Deletes expired rows, every minute.
 //!
-//! Called by the writer thread of `ingest`. Safe on every replica at once: rows go one by one or in
-//! the order of their keys, and whoever comes second finds them gone.
+//! Called by the writer thread of `ingest`. Safe on every replica at once: rows are deleted one by
+//! one or in the order of their keys, and the second replica finds them gone.
 
 use super::connection::{AnyConnection, both};
 use super::error::StoreError;
@@ -13,11 +13,11 @@ use super::schema::{
 use super::types::Moment;
 use diesel::prelude::*;
 
-/// How many rows one step drops at most, so that none holds locks for long.
+/// Rows that one step deletes at most, so that it holds no lock for long.
 const STEP: i64 = 500;
 
-/// Erases bodies whose subject is deleted. The deletion itself erases what it can see; what
-/// was quarantined at the same moment, by another replica, it cannot. Returns how many.
+/// Deletes quarantined bodies of deleted users. The deletion deletes those it sees; it does not see
+/// what another replica quarantined at the same moment. Returns how many.
 pub(super) fn erase_deleted(connection: &mut AnyConnection) -> Result<usize, StoreError> {
     let found: Vec<(String, String)> = both!(connection, |inner| quarantine_subjects::table
         .inner_join(
@@ -32,9 +32,8 @@ pub(super) fn erase_deleted(connection: &mut AnyConnection) -> Result<usize, Sto
     drop_all(connection, &found)
 }
 
-/// Drops what the provider was to be told about users who are deleted for good. The deletion
-/// itself drops what it can see; what another replica noted at the same moment it cannot. Returns
-/// how many.
+/// Deletes write-backs of users whose deletion is signed. The deletion deletes those it sees; it
+/// does not see what another replica enqueued at the same moment. Returns how many.
 pub(super) fn drop_unneeded_write_backs(
     connection: &mut AnyConnection,
 ) -> Result<usize, StoreError> {
@@ -55,7 +54,7 @@ pub(super) fn drop_unneeded_write_backs(
     Ok(found.len())
 }
 
-/// Drops what is left of jobs that have ended: whoever ended them does it too, unless it died.
+/// Deletes candidates of ended jobs: the replica that ended the job does so too, unless it died.
 pub(super) fn drop_candidates(connection: &mut AnyConnection) -> Result<usize, StoreError> {
     let found: Vec<(String, String, String)> = both!(connection, |inner| job_candidates::table
         .inner_join(jobs::table.on(jobs::id.eq(job_candidates::job_id)))
@@ -70,7 +69,6 @@ pub(super) fn drop_candidates(connection: &mut AnyConnection) -> Result<usize, S
     Ok(found.len())
 }
 
-/// Forgets jobs that ended before `oldest`. Returns how many.
 pub(super) fn forget_jobs(
     connection: &mut AnyConnection,
     oldest: Moment,
@@ -79,7 +77,6 @@ pub(super) fn forget_jobs(
     Ok(both!(connection, |inner| diesel::delete(past).execute(inner))?)
 }
 
-/// Forgets absences that were found before `oldest`. Returns how many.
 pub(super) fn forget_absences(
     connection: &mut AnyConnection,
     oldest: Moment,
@@ -96,8 +93,8 @@ pub(super) fn forget_absences(
     Ok(found.len())
 }
 
-/// Drops bodies that a later delivery or a replay has settled: the process may have died
-/// between the two. Returns how many.
+/// Deletes bodies that a later delivery or a replay has applied: the process may have died between
+/// the two. Returns how many.
 pub(super) fn drop_settled(connection: &mut AnyConnection) -> Result<usize, StoreError> {
     let found: Vec<(String, String)> = both!(connection, |inner| quarantine::table
         .inner_join(
@@ -112,7 +109,6 @@ pub(super) fn drop_settled(connection: &mut AnyConnection) -> Result<usize, Stor
     drop_all(connection, &found)
 }
 
-/// Drops bodies that came before `oldest`. Returns how many.
 pub(super) fn expire_quarantine(
     connection: &mut AnyConnection,
     oldest: Moment,
@@ -135,8 +131,7 @@ fn drop_all(
     Ok(found.len())
 }
 
-/// Forgets message ids that came before `oldest`: the guard keeps repeats harmless without
-/// them. Returns how many.
+/// Deletes old message ids: the guard keeps repeats harmless without them.
 pub(super) fn forget_events(
     connection: &mut AnyConnection,
     oldest: Moment,

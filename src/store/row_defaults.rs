@@ -1,29 +1,25 @@
-//! What holds for every row, whoever writes it.
+//! What is the same for every row that the service writes. Made by configuration; called by
+//! `ingest`, `sync` and the import.
 
 use uuid::Uuid;
 
-/// What holds for every row that this service writes.
 #[derive(Clone, Copy, Debug)]
 pub struct RowDefaults {
-    /// The provider's name.
     pub source: &'static str,
-    /// Ids of new rows.
     pub user_ids: UserIds,
-    /// Whether to note whom the provider may have to be told about.
+    /// Whether writes enqueue write-backs.
     pub write_back: bool,
 }
 
-/// Which ids new rows get.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum UserIds {
     /// UUID version 7: in the order of their making, so that they are cheap to index.
     Uuid,
-    /// The provider's id.
     External,
 }
 
 impl RowDefaults {
-    /// The id of the row of this user, should it be new.
+    /// The id of a new row of this user.
     pub fn new_id(self, external_id: &str) -> String {
         match self.user_ids {
             UserIds::Uuid => Uuid::now_v7().to_string(),

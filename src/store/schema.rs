@@ -52,7 +52,6 @@ diesel::table! {
     use diesel::sql_types::{Nullable, Text};
     use super::super::types::UtcColumn;
 
-    /// What became of each message.
     webhook_events (message_id, source) {
         source -> Text,
         message_id -> Text,
@@ -86,7 +85,7 @@ diesel::table! {
 diesel::table! {
     use diesel::sql_types::Text;
 
-    /// Whom a quarantined body concerns.
+    /// The users that a quarantined body concerns.
     quarantine_subjects (subject, message_id, source) {
         source -> Text,
         message_id -> Text,
@@ -98,7 +97,7 @@ diesel::table! {
     use diesel::sql_types::{BigInt, Bool, Integer, Nullable, Text};
     use super::super::types::UtcColumn;
 
-    /// What the provider is to be told, one row a user.
+    /// The outbox of write-backs, one row a user.
     write_backs (external_id, source) {
         source -> Text,
         external_id -> Text,
@@ -142,7 +141,7 @@ diesel::table! {
     use diesel::sql_types::Text;
     use super::super::types::UtcColumn;
 
-    /// Users who were looked for and not found.
+    /// Absences that were acted on or held back.
     absences (external_id, source) {
         source -> Text,
         external_id -> Text,
@@ -155,7 +154,6 @@ diesel::table! {
     use diesel::sql_types::{BigInt, Bool, Nullable, Text};
     use super::super::types::{JsonColumn, UtcColumn};
 
-    /// Long work on all users.
     jobs (id) {
         id -> Text,
         source -> Text,
@@ -180,7 +178,7 @@ diesel::table! {
     use diesel::sql_types::{BigInt, Nullable, SmallInt, Text};
     use super::super::types::UtcColumn;
 
-    /// Users about whom a job has to say or do something at its end.
+    /// Users that a job checks again.
     job_candidates (job_id, drift_kind, external_id) {
         job_id -> Text,
         drift_kind -> Text,

@@ -1,4 +1,5 @@
-//! SQLite connections: how one is opened, and how deleted bytes leave the file.
+//! SQLite connections: opening one, and removing deleted bytes from the file. Called by
+//! [`super::connection`] and the writer.
 
 use super::database::Purpose;
 use super::error::StoreError;
@@ -7,19 +8,19 @@ use diesel::sql_types::Integer;
 use diesel::{Connection as _, QueryableByName, RunQueryDsl as _, SqliteConnection};
 use std::path::Path;
 
-/// How long a connection waits for another's lock, in milliseconds: two tries fit into the time
-/// in which a sender is answered.
+/// How long a connection waits for a lock, in milliseconds: two attempts fit into the time in which
+/// a sender is answered.
 const BUSY_TIMEOUT_MS: u32 = 2_000;
 
-/// Opens `path` with our pragmas; only a migration makes the file.
+/// Opens `path`; only a migration creates the file.
 ///
-/// `synchronous=FULL`: an acknowledged commit survives a power cut. `secure_delete`: what is
-/// deleted is overwritten with zeros.
+/// `synchronous=FULL`: an acknowledged commit survives a power cut. `secure_delete`: deleted bytes
+/// are overwritten with zeros.
 pub(super) fn open(path: &Path, purpose: Purpose) -> Result<SqliteConnection, StoreError> {
     if purpose == Purpose::Migrate {
         create(path)?;
     } else if !path.exists() {
-        // Opening would make an empty file.
+        // Opening would create an empty file.
         return Err(StoreError::Away(format!("there is no file {}", path.display())));
     }
     let mut connection = SqliteConnection::establish(&path.to_string_lossy())?;
@@ -36,7 +37,7 @@ pub(super) fn open(path: &Path, purpose: Purpose) -> Result<SqliteConnection, St
     Ok(connection)
 }
 
-/// Makes the directory and an empty file, readable by nobody else.
+/// Creates the directory, and an empty file that only this user can read.
 fn create(path: &Path) -> Result<(), StoreError> {
     let explain = |error: std::io::Error| {
         StoreError::Unusable(format!(
@@ -60,9 +61,8 @@ struct Checkpoint {
     busy: i32,
 }
 
-/// Moves the write-ahead log into the database file and empties it, without waiting.
-/// Returns whether that was possible: an open reader prevents it, and then the bytes of
-/// deleted rows are still in the log.
+/// Moves the WAL into the database file and truncates it, without waiting. Returns whether that was
+/// possible: an open reader prevents it, and then the bytes of deleted rows are still in the WAL.
 pub(super) fn truncate_wal(connection: &mut SqliteConnection) -> Result<bool, StoreError> {
     connection.batch_execute("PRAGMA busy_timeout = 0")?;
     let result: Result<Checkpoint, _> =

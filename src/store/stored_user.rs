@@ -1,7 +1,7 @@
-//! A row as write-back, absences, sessions and operators look at it, and what operators choose.
+//! A user's row as write-back, absences, sessions and overrides need it.
 //!
-//! An operator's choice is a column beside the snapshot's word; snapshots never touch it, so it
-//! needs no place in the order of versions.
+//! An override is a column beside the snapshot's value; snapshots never touch it, so it has no
+//! version.
 
 use super::connection::{AnyConnection, both};
 use super::error::StoreError;
@@ -10,53 +10,42 @@ use super::types::{Json, Moment};
 use crate::domain::{Entitlements, Override, Version};
 use diesel::prelude::*;
 
-/// A row as far as write-back, absences and sessions look at it.
 #[derive(Debug, Clone, Queryable, Selectable)]
 #[diesel(table_name = users)]
 pub struct StoredUser {
-    /// Our id.
     pub id: String,
-    /// The provider's id.
     pub external_id: String,
     /// `active`, `banned`, `locked` or `deleted`.
     pub status: String,
-    /// `signed` or `absent`, where it is deleted.
+    /// `signed` or `absent`, where the row is deleted.
     pub deletion_kind: Option<String>,
-    /// The role word of the snapshot.
     pub source_role: Option<String>,
-    /// An operator's choice of role.
     pub set_role: Option<String>,
-    /// The plan word of the snapshot.
     pub source_plan: Option<String>,
-    /// An operator's choice of plan.
     pub set_plan: Option<String>,
-    /// The snapshot's public metadata, an object.
+    /// An object.
     pub public_metadata: Json,
-    /// The snapshot's `updated_at`, in milliseconds.
+    /// In milliseconds.
     pub version_updated_at: i64,
-    /// The mapping that made the row.
     pub version_projection: i16,
-    /// How the snapshot was come by.
     pub version_kind: i16,
-    /// When it was, in milliseconds.
+    /// In milliseconds.
     pub version_seen_at: i64,
-    /// When the user was last asked for.
     pub last_fetched_at: Option<Moment>,
 }
 
 impl StoredUser {
-    /// Whether a file is all that is known of the user.
+    /// Whether only an import has written the row.
     pub fn is_imported(&self) -> bool {
         self.version_kind == Version::IMPORTED.kind
     }
 
-    /// Whether the row holds a user, and no tombstone.
+    /// Whether the row is neither emptied nor a tombstone.
     pub fn is_live(&self) -> bool {
         self.deletion_kind.is_none()
     }
 }
 
-/// The user of the provider's id.
 pub(super) fn find(
     connection: &mut AnyConnection,
     source: &str,
@@ -69,8 +58,7 @@ pub(super) fn find(
         .optional())?)
 }
 
-/// Likewise, and on PostgreSQL keeps everybody else from changing the row until the transaction
-/// ends; on SQLite nobody can.
+/// Likewise, and on PostgreSQL locks the row until the transaction ends; SQLite has one writer.
 pub(super) fn lock(
     connection: &mut AnyConnection,
     source: &str,
@@ -88,7 +76,7 @@ pub(super) fn lock(
     }
 }
 
-/// Writes an operator's choices, and with them the effective words.
+/// Writes overrides, and with them the effective role and plan.
 pub(super) fn set_override(
     connection: &mut AnyConnection,
     stored: &mut StoredUser,

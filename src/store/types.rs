@@ -1,7 +1,7 @@
-//! Two column types that both engines write in their own idiom.
+//! Column types that both engines write in their own idiom.
 //!
-//! [`Moment`] is a timestamptz on PostgreSQL and RFC 3339 UTC text with milliseconds on
-//! SQLite; [`Json`] is jsonb and text. Both compare in the database as they do here.
+//! [`Moment`] is a timestamptz on PostgreSQL and RFC 3339 UTC text with milliseconds on SQLite;
+//! [`Json`] is jsonb and text. Both compare in the database as they do here.
 
 use diesel::deserialize::{self, FromSql, FromSqlRow};
 use diesel::expression::AsExpression;
@@ -35,40 +35,35 @@ pub struct Moment(Timestamp);
 const POSTGRES_EPOCH_MICROSECONDS: i64 = 946_684_800_000_000;
 
 impl Moment {
-    /// The instant `milliseconds` after 1970; the domain has checked the range.
+    /// `None` outside the range that jiff holds; the domain has checked it.
     pub fn from_millis(milliseconds: i64) -> Option<Self> {
         Timestamp::from_millisecond(milliseconds).ok().map(Self)
     }
 
-    /// The same instant, cut to milliseconds.
     pub fn from_timestamp(timestamp: Timestamp) -> Self {
         Self::from_millis(timestamp.as_millisecond()).unwrap_or(Self(timestamp))
     }
 
-    /// The same instant, later by `duration`; the last instant that there is where that is
-    /// beyond it.
+    /// Later by `duration`, at most the last instant that can be stored.
     #[must_use]
     pub fn plus(self, duration: Duration) -> Self {
         Self(self.0.checked_add(duration).unwrap_or(Timestamp::MAX))
     }
 
-    /// The same instant, earlier by `duration`.
     #[must_use]
     pub fn minus(self, duration: Duration) -> Self {
         Self(self.0.checked_sub(duration).unwrap_or(Timestamp::MIN))
     }
 
-    /// How long ago `earlier` was; nothing where it is later.
+    /// Time since `earlier`; zero where that is later.
     pub fn since(self, earlier: Self) -> Duration {
         Duration::try_from(self.0.duration_since(earlier.0)).unwrap_or_default()
     }
 
-    /// Milliseconds since 1970.
     pub fn as_millis(self) -> i64 {
         self.0.as_millisecond()
     }
 
-    /// The instant itself.
     pub fn timestamp(self) -> Timestamp {
         self.0
     }
@@ -119,7 +114,6 @@ impl FromSql<UtcColumn, Sqlite> for Moment {
     }
 }
 
-/// A JSON value as its text.
 #[derive(Debug, Clone, PartialEq, Eq, AsExpression, FromSqlRow)]
 #[diesel(sql_type = JsonColumn)]
 pub struct Json(pub String);

@@ -1,4 +1,4 @@
-//! Reading users, and the one change to them that is no upsert.
+//! Reads users for the HTTP API and the command line.
 
 use super::connection::{AnyConnection, both};
 use super::error::StoreError;
@@ -40,17 +40,15 @@ pub struct UserRecord {
 }
 
 impl UserRecord {
-    /// Our id: the last one of a page is the cursor of the next.
+    /// The row's id: the last one of a page is the cursor of the next.
     pub fn id(&self) -> &str {
         &self.id
     }
 
-    /// The provider's name.
     pub fn source(&self) -> &str {
         &self.source
     }
 
-    /// The provider's id.
     pub fn external_id(&self) -> &str {
         &self.external_id
     }
@@ -70,14 +68,14 @@ impl UserRecord {
         self.version_kind == Version::IMPORTED.kind
     }
 
-    /// The provider's `updated_at`; a deletion has none, and 0 stands for unknown.
+    /// The provider's `updated_at`; a deletion has none, and 0 is unknown.
     fn source_updated_at(&self) -> Option<Moment> {
         let known = self.version_updated_at != 0 && self.deletion_kind.is_none();
         known.then(|| Moment::from_millis(self.version_updated_at)).flatten()
     }
 }
 
-/// The fields of a user, in the order in which they are shown.
+/// In the order in which they are shown.
 pub const USER_FIELDS: [&str; 23] = [
     "id",
     "source",
@@ -141,17 +139,14 @@ impl Serialize for UserRecord {
 /// Which users a list shows. Every filter that is set must match.
 #[derive(Debug, Clone, Default)]
 pub struct UserFilter {
-    /// The effective role.
     pub role: Option<String>,
-    /// The effective plan.
     pub plan: Option<String>,
-    /// The status; without it, every live one.
+    /// Without it, every live user.
     pub status: Option<String>,
-    /// The address, in lower case.
     pub email_lower: Option<String>,
 }
 
-/// The user of our id, or else of the provider's.
+/// The user of the row's id, or else of the provider's.
 pub(super) fn find(
     connection: &mut AnyConnection,
     id: &str,
@@ -172,7 +167,6 @@ pub(super) fn find(
         .optional())?)
 }
 
-/// The user of the provider's id.
 pub(super) fn find_external(
     connection: &mut AnyConnection,
     source: &str,
@@ -185,7 +179,7 @@ pub(super) fn find_external(
         .optional())?)
 }
 
-/// Up to `limit` users behind the id `after`, in the order of ids.
+/// Up to `limit` users after the id `after`, in the order of ids.
 pub(super) fn list(
     connection: &mut AnyConnection,
     filter: &UserFilter,
@@ -215,8 +209,7 @@ pub(super) fn list(
     Ok(page)
 }
 
-/// How many live users there are. The status is a literal, because the index of live rows is only
-/// considered for it.
+/// The status is a literal, because PostgreSQL considers the index of live rows only for it.
 pub(super) fn count_live(connection: &mut AnyConnection, source: &str) -> Result<i64, StoreError> {
     Ok(both!(connection, |inner| users::table
         .filter(users::source.eq(source))

@@ -12,7 +12,6 @@ use super::{retention, sqlite};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
-/// One connection that writes.
 pub struct Writer {
     database: Database,
     connection: Option<AnyConnection>,
@@ -29,8 +28,8 @@ impl Writer {
         Self { database, connection: None, write_lock, wal_is_dirty }
     }
 
-    /// Commits a batch in one transaction and returns one result a delivery, in their
-    /// order. On an error nothing is known to be committed, and everything may be repeated.
+    /// Commits a batch in one transaction and returns one result a delivery, in their order. After
+    /// an error nothing is known to be committed, and everything may be repeated.
     pub fn commit(&mut self, batch: &Batch<'_>) -> Result<Vec<DeliveryResult>, StoreError> {
         self.with(|connection| {
             if let AnyConnection::Postgres(inner) = connection {
@@ -49,19 +48,19 @@ impl Writer {
         })
     }
 
-    /// Takes a delivery into the quarantine, in one transaction.
+    /// Quarantines a delivery, in one transaction.
     pub fn quarantine(&mut self, entry: &QuarantineEntry<'_>) -> Result<Admission, StoreError> {
         self.with(|connection| connection.transaction(|inner| quarantine::admit(inner, entry)))
     }
 
-    /// Drops the bodies of messages that are settled now.
+    /// Deletes quarantined bodies of messages that were applied.
     pub fn release(&mut self, source: &str, message_ids: &[String]) -> Result<(), StoreError> {
         self.with(|connection| quarantine::drop_messages(connection, source, message_ids))
     }
 
-    /// One step of housekeeping; returns how many rows were dropped, 0 when there is nothing
-    /// left to do. Bodies that came before `oldest_body`, absences found before `oldest_absence`, and
-    /// message ids and jobs from before `oldest_event` go.
+    /// One step of retention; returns how many rows were deleted, 0 when nothing is left to do.
+    /// Deletes bodies that came before `oldest_body`, absences from before `oldest_absence`, and
+    /// message ids and jobs from before `oldest_event`.
     pub fn run_retention(
         &mut self,
         oldest_body: Moment,
@@ -70,7 +69,7 @@ impl Writer {
     ) -> Result<usize, StoreError> {
         self.with(|connection| {
             connection.with_custom_plans(|connection| {
-                // Each step is tried, whatever became of those before.
+                // Each step runs, whether or not the one before failed.
                 let dropped = [
                     retention::erase_deleted(connection),
                     retention::drop_unneeded_write_backs(connection),
@@ -86,19 +85,19 @@ impl Writer {
         })
     }
 
-    /// Notes that bytes were deleted, which stay in SQLite's log until it is truncated.
+    /// Deleted bytes stay in SQLite's WAL until it is truncated.
     pub fn mark_wal_dirty(&self) {
         self.wal_is_dirty.store(matches!(self.database, Database::Sqlite(_)), Ordering::Release);
     }
 
-    /// Whether deleted bytes may still stand in the log, whoever deleted them.
+    /// Whether deleted bytes may be left in the WAL, of any connection.
     pub fn wal_is_dirty(&self) -> bool {
         self.wal_is_dirty.load(Ordering::Acquire)
     }
 
-    /// On SQLite, takes deleted bytes out of the write-ahead log, where no reader prevents it.
+    /// On SQLite, removes deleted bytes from the WAL, where no reader prevents it.
     pub fn truncate_wal(&mut self) {
-        // What is deleted from here on is noted anew.
+        // A deletion from here on marks it again.
         self.wal_is_dirty.store(false, Ordering::Release);
         let cleaned = self.with(|connection| match connection {
             AnyConnection::Sqlite(inner) => sqlite::truncate_wal(inner),
@@ -109,7 +108,6 @@ impl Writer {
         }
     }
 
-    /// Whether the database answers on this connection.
     pub fn is_alive(&mut self) -> bool {
         self.with(|connection| {
             connection.is_alive().then_some(()).ok_or_else(|| StoreError::Away("no answer".into()))
@@ -117,8 +115,8 @@ impl Writer {
         .is_ok()
     }
 
-    /// Runs `work` on the connection, which is opened first where there is none, and dropped
-    /// where the database turned out to be away.
+    /// Runs `work` on the connection, which is opened first where there is none, and dropped where
+    /// the database turned out to be away.
     fn with<T>(
         &mut self,
         work: impl FnOnce(&mut AnyConnection) -> Result<T, StoreError>,

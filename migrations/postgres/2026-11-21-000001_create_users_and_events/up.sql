@@ -87,7 +87,7 @@ CREATE TABLE quarantine (
 );
 ALTER TABLE quarantine ALTER COLUMN body SET STATISTICS 0;
 
--- Whom a quarantined body concerns: a deletion erases it.
+-- The users that a quarantined body concerns: their deletion erases it.
 CREATE TABLE quarantine_subjects (
     source text COLLATE "C" NOT NULL,
     message_id text COLLATE "C" NOT NULL,

@@ -1,20 +1,18 @@
--- What is done at the provider: write-backs, the budget of requests, the pinned instance, and users
--- who were looked for and not found.
+-- Calls of the provider: write-backs, the budget of requests, the pinned instance, and absent users.
 
--- What the provider is to be told, one row a user. What exactly is decided when it is sent, from
--- the user's row.
+-- The outbox of write-backs, one row a user. What is sent is decided then, from the user's row.
 CREATE TABLE write_backs (
     source text COLLATE "C" NOT NULL,
     external_id text COLLATE "C" NOT NULL,
-    -- `due`, or why it rests: `conflict_id`, `conflict_role`, `rejected`, `held_back`.
+    -- `due`, or why it is parked: `conflict_id`, `conflict_role`, `rejected`, `held_back`.
     state text NOT NULL DEFAULT 'due',
     -- An operator lets our values replace those that are there.
     take_over boolean NOT NULL DEFAULT false,
-    -- When an operator chose a role or plan that the provider has not acknowledged.
+    -- When an operator set a role or plan that the provider has not acknowledged.
     override_at timestamptz,
     attempts integer NOT NULL DEFAULT 0,
     next_try_at timestamptz NOT NULL,
-    -- Raised by every claim; whoever holds an older one has lost the lease.
+    -- Raised by every claim; a worker with an older one has lost the lease.
     fence bigint NOT NULL DEFAULT 0,
     leased_until timestamptz,
     -- A call may have been sent whose answer was never seen: look before sending again.
@@ -41,7 +39,7 @@ CREATE TABLE pinned_instances (
     pinned_at timestamptz NOT NULL
 );
 
--- Users who were looked for twice and not found: `emptied`, or `held_back` by the mass-delete limit.
+-- Users that two look-ups did not find: `emptied`, or `held_back` by the mass-delete limit.
 CREATE TABLE absences (
     source text COLLATE "C" NOT NULL,
     external_id text COLLATE "C" NOT NULL,

@@ -68,7 +68,7 @@ CREATE TABLE quarantine (
     PRIMARY KEY (message_id, source)
 ) STRICT;
 
--- Whom a quarantined body concerns: a deletion erases it.
+-- The users that a quarantined body concerns: their deletion erases it.
 CREATE TABLE quarantine_subjects (
     source TEXT NOT NULL,
     message_id TEXT NOT NULL,

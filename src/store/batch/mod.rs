@@ -1,12 +1,12 @@
 //! A batch: many deliveries, one transaction.
 //!
-//! `ingest` folds what is queued into a [`Batch`] and hands it to the store's writer. Here
-//! is what a batch looks like on both engines; [`postgres`] writes it as one statement,
-//! [`sqlite`] as a loop of cached statements in one transaction. Both take the column list
-//! and the guard from [`sql`], so that the order of snapshots is decided by one text.
+//! `ingest` merges what is queued into a [`Batch`] and hands it to the store's writer. [`postgres`]
+//! writes it as one statement, [`sqlite`] as a loop of cached statements in one transaction. Both
+//! take the column list and the guard from [`sql`], so that one text decides the order of
+//! snapshots.
 //!
-//! A batch without deliveries is what `sync` fetched: it has an [`UserResult`] a user instead of a
-//! result a delivery ([`statement`] has both statements of PostgreSQL).
+//! A batch without deliveries is what `sync` fetched: its results are one a user ([`statement`] has
+//! both statements of PostgreSQL).
 
 pub(super) mod postgres;
 mod row;
@@ -21,33 +21,27 @@ use super::types::Moment;
 use crate::domain::{Change, IgnoreReason, MergedChange, Outcome};
 use diesel::prelude::*;
 
-/// What one transaction writes. Users stand in the order of their external ids and
-/// deliveries in that of their message ids: all writers lock in one order.
+/// What one transaction writes. Users are in the order of their external ids, deliveries in that of
+/// their message ids: all writers lock in one order.
 #[derive(Debug)]
 pub struct Batch<'a> {
-    /// The provider's name.
     pub source: &'static str,
-    /// The local time of the batch.
     pub now: Moment,
-    /// Whether to note whom the provider may have to be told about.
+    /// Whether to enqueue write-backs.
     pub write_back: bool,
-    /// One entry a user.
     pub users: Vec<UserWrite<'a>>,
-    /// One entry a message.
     pub deliveries: Vec<DeliveryWrite<'a>>,
 }
 
-/// What a batch says about one user.
 #[derive(Clone, Debug)]
 pub struct UserWrite<'a> {
-    /// The id of the row, should it be new.
+    /// The id of the row, if it is new.
     pub id: String,
-    /// All changes to the user, folded.
     pub merged: MergedChange<'a>,
 }
 
 impl UserWrite<'_> {
-    /// The id that the provider holds for us, where nothing is to be written back.
+    /// The id that the provider holds, where write-back would send nothing.
     fn acknowledged_id(&self) -> Option<&str> {
         match self.merged.winner {
             Change::Snapshot(snapshot) => snapshot.acknowledged_id.as_deref(),
@@ -56,58 +50,49 @@ impl UserWrite<'_> {
     }
 }
 
-/// What a batch did to one user.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct UserResult {
-    /// Our id of the user.
     pub user_id: String,
-    /// What became of the row.
     pub outcome: UpsertOutcome,
 }
 
-/// What became of a row.
+/// What the guarded upsert did to a row.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum UpsertOutcome {
-    /// It is new.
     Created,
-    /// It is changed.
     Updated,
-    /// It held this already.
+    /// The row held this; only its version rose.
     Unchanged,
-    /// It holds something newer.
+    /// The row is newer.
     Superseded,
-    /// The user was seen to be absent later than this.
+    /// The provider did not know the user, later than this snapshot.
     Absent,
-    /// The user is deleted, signed by the provider.
+    /// The deletion is signed.
     Tombstoned,
 }
 
-/// One message, and where it stands within its batch.
 #[derive(Clone, Debug)]
 pub struct DeliveryWrite<'a> {
-    /// The sender's id of the message.
     pub message_id: &'a str,
-    /// The type of the event.
     pub kind: &'a str,
-    /// What there is to be judged.
     pub disposition: Disposition,
 }
 
-/// What decides a delivery's outcome, apart from what the database holds.
+/// What decides a delivery's outcome, apart from what the database holds. The numbers are indices
+/// into `users`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Disposition {
-    /// It changes nobody.
     Ignored(IgnoreReason),
-    /// It is the change that this batch writes for the user at this place of `users`.
+    /// The batch writes this delivery's change.
     Winner(usize),
-    /// Another snapshot of the batch has a greater version.
+    /// Another delivery of the batch has a greater version.
     Superseded(usize),
     /// Another delivery of the batch is the user's signed deletion.
     DeletedInBatch(usize),
 }
 
 impl Disposition {
-    /// The place in `users` of the user concerned.
+    /// The index into `users`.
     pub const fn user(self) -> Option<usize> {
         match self {
             Self::Ignored(_) => None,
@@ -116,20 +101,16 @@ impl Disposition {
     }
 }
 
-/// What became of one delivery.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct DeliveryResult {
-    /// The outcome and its reason.
     pub outcome: Outcome,
-    /// Our id of the user concerned.
     pub user_id: Option<String>,
-    /// Whether the message had been quarantined or ignored before: what was kept of it
-    /// is now to be dropped.
+    /// Whether the message was quarantined or ignored before: its body is to be deleted.
     pub retried: bool,
 }
 
-/// Writes a batch without deliveries, and says what became of each user, in their order. On
-/// SQLite a transaction must be open.
+/// Writes a batch without deliveries, and returns one result a user, in their order. On SQLite a
+/// transaction must be open.
 pub(super) fn apply(
     connection: &mut AnyConnection,
     batch: &Batch<'_>,
@@ -146,8 +127,8 @@ pub(super) fn apply(
     Ok(results)
 }
 
-/// Likewise, and raises nothing in a row that keeps what it holds: all that happens where no
-/// version of the batch beats any.
+/// Likewise, without raising last sign-ins and fetches of rows that are newer: an import, whose
+/// versions beat none, has none.
 pub(super) fn insert(
     connection: &mut AnyConnection,
     batch: &Batch<'_>,
@@ -158,9 +139,8 @@ pub(super) fn insert(
     }
 }
 
-/// Raises a row's last sign-in to what a batch knows, where that is later. Needed only where
-/// the batch did not change the row; it commutes with everything but a signed deletion,
-/// which it leaves alone.
+/// Raises a row's last sign-in, where the batch knows a later one and did not change the row.
+/// Commutes with everything but a signed deletion, which it leaves alone.
 pub(super) fn raise_last_sign_in(
     connection: &mut AnyConnection,
     source: &str,
@@ -177,7 +157,7 @@ pub(super) fn raise_last_sign_in(
     Ok(())
 }
 
-/// Raises the last fetch of a row that keeps what it holds: it was asked about all the same.
+/// Raises the last fetch of a row that is newer than the fetch.
 fn raise_last_fetched(
     connection: &mut AnyConnection,
     source: &str,
@@ -196,12 +176,10 @@ fn raise_last_fetched(
     Ok(())
 }
 
-/// What a batch came to.
 #[derive(Debug, Default)]
 pub(super) struct BatchReport {
     /// One result a delivery, in their order.
     pub(super) results: Vec<DeliveryResult>,
-    /// Places in `users` of rows that keep a newer version, but may have an older last
-    /// sign-in than the batch knows.
+    /// Indices of users whose row is newer, but may have an older last sign-in than the batch.
     pub(super) newer_sign_ins: Vec<usize>,
 }

@@ -1,7 +1,7 @@
-//! A batch on PostgreSQL: [`DeliveryStatement`] is run, and its answers are read.
+//! A batch on PostgreSQL: runs [`DeliveryStatement`] and reads its answers.
 //!
-//! A delivery whose user another replica committed in between gets no answer, and is asked
-//! once more.
+//! A delivery whose user another replica committed in between gets no answer, and is asked once
+//! more.
 
 use super::row::{Deliveries, Rows, acknowledged_ids};
 use super::statement::{DeliveryStatement, SnapshotStatement};
@@ -12,11 +12,10 @@ use diesel::QueryResult;
 use diesel::pg::PgConnection;
 use diesel::query_dsl::RunQueryDsl as _;
 
-/// How often deliveries that another replica overtook are asked anew. Each time, the
-/// overtaking row is visible, so one is enough unless more and more replicas overtake.
+/// Attempts for deliveries that another replica overtook. The overtaking row is visible to the next
+/// attempt, so one is enough unless more replicas overtake.
 const MOST_ROUNDS: usize = 8;
 
-/// Commits the batch.
 pub(in crate::store) fn commit(
     connection: &mut PgConnection,
     batch: &Batch<'_>,
@@ -73,8 +72,8 @@ fn run(
     }
 }
 
-/// Commits a batch without deliveries, and says what became of each user, in their order. A user
-/// whom another replica overtakes is asked anew.
+/// Writes a batch without deliveries, and returns one result a user, in their order. A user that
+/// another replica overtakes is asked anew.
 pub(in crate::store) fn apply(
     connection: &mut PgConnection,
     batch: &Batch<'_>,
@@ -104,7 +103,7 @@ pub(in crate::store) fn apply(
     results.into_iter().collect::<Option<_>>().ok_or_else(overtaken)
 }
 
-/// What the statement's numbers mean, in the order of `statement::USER_RESULTS`.
+/// In the order of the numbers in `statement::USER_RESULTS`.
 const UPSERT_OUTCOMES: [UpsertOutcome; 6] = [
     UpsertOutcome::Created,
     UpsertOutcome::Updated,
@@ -114,21 +113,20 @@ const UPSERT_OUTCOMES: [UpsertOutcome; 6] = [
     UpsertOutcome::Tombstoned,
 ];
 
-/// One delivery as the statement answers it.
 #[derive(diesel::Queryable)]
 struct DeliveryRow {
-    /// Its place in `batch.deliveries`.
+    /// Index into `batch.deliveries`.
     place: i64,
     user_id: Option<String>,
-    /// A place in [`OUTCOMES`], counted from one; 0 for a duplicate.
+    /// Index into [`OUTCOMES`], from one; 0 for a duplicate.
     outcome_number: i16,
     retried: bool,
-    /// The row keeps a newer version, but has an older last sign-in than this batch knows.
+    /// The row is newer, but has an older last sign-in.
     newer_sign_in: bool,
 }
 
-/// What the statement's verdicts mean. [`DeliveryStatement`] computes their numbers and stores
-/// the words; both are listed in this order.
+/// The outcomes whose numbers [`DeliveryStatement`] computes and whose words it stores, in its
+/// order.
 const OUTCOMES: [Outcome; 6] = [
     Outcome::Applied,
     Outcome::Stale(StaleReason::Superseded),

@@ -1,4 +1,5 @@
-//! A merged change as the columns of a row: the same on both engines.
+//! A merged change as the columns of a row, and users and deliveries as arrays: what the statements
+//! of both engines bind.
 
 use super::{Batch, DeliveryResult, Disposition, UserWrite};
 use crate::domain::{Change, IgnoreReason, UnixMillis, Version};
@@ -9,27 +10,26 @@ use diesel::query_builder::AstPass;
 use diesel::sql_types::{Array, BigInt, Binary, Bool, Nullable, SmallInt, Text};
 use diesel::sqlite::Sqlite;
 
-/// The id that the provider holds for each user of a batch where nothing is to be written back.
+/// The id that the provider holds for each user where write-back would send nothing.
 pub(super) fn acknowledged_ids<'a>(users: &'a [UserWrite<'a>]) -> Vec<Option<&'a str>> {
     users.iter().map(UserWrite::acknowledged_id).collect()
 }
 
-/// Declares the columns once: as the fields of a row, which SQLite is given one by one, and
-/// as one array each, the way PostgreSQL's `unnest` takes many rows.
+/// Declares the columns once: as the fields of a row, which SQLite binds one by one, and as one
+/// array each, as PostgreSQL's `unnest` takes many rows.
 macro_rules! columns {
     ($($column:ident: $value:ty => $sql:ty),+ $(,)?) => {
-        /// The columns that an upsert gives, in the order of `sql::row_columns`.
+        /// The columns of an upsert, in the order of `sql::row_columns`.
         pub(super) struct Row<'a> {
             $(pub(super) $column: $value,)+
         }
 
-        /// Many rows, one array a column.
+        /// One array a column.
         pub(super) struct Rows<'a> {
             $(pub(super) $column: Vec<$value>,)+
         }
 
         impl<'a> Rows<'a> {
-            /// The users of a batch, turned on their side.
             pub(super) fn new(users: &'a [UserWrite<'a>]) -> Self {
                 let mut rows = Self { $($column: Vec::with_capacity(users.len()),)+ };
                 for row in users.iter().map(Row::new) {
@@ -38,7 +38,7 @@ macro_rules! columns {
                 rows
             }
 
-            /// Pushes the arrays as parameters, separated by commas.
+            /// Pushes parameters, separated by commas.
             pub(super) fn bind<'b>(&'b self, mut out: AstPass<'_, 'b, Pg>) -> QueryResult<()> {
                 let mut comma = "";
                 $(
@@ -50,7 +50,7 @@ macro_rules! columns {
         }
 
         impl Row<'_> {
-            /// Pushes the values as parameters, separated by commas.
+            /// Pushes parameters, separated by commas.
             pub(super) fn bind<'b>(&'b self, mut out: AstPass<'_, 'b, Sqlite>) -> QueryResult<()> {
                 let mut comma = "";
                 $(
@@ -133,7 +133,7 @@ impl<'a> Row<'a> {
         }
     }
 
-    /// What is left of a user after a deletion of this kind, at the given version.
+    /// The row of a user after a deletion of this kind.
     fn emptied(
         id: &'a str,
         external_id: &'a str,
@@ -177,7 +177,7 @@ fn moment(at: Option<UnixMillis>) -> Option<Moment> {
     at.and_then(|at| Moment::from_millis(at.get()))
 }
 
-/// The deliveries that are still without an answer, one array a column.
+/// The deliveries without an answer, one array a column.
 #[derive(Default)]
 pub(super) struct Deliveries<'a> {
     pub(super) place: Vec<i64>,
@@ -196,7 +196,7 @@ impl<'a> Deliveries<'a> {
             arrays.place.push(place);
             arrays.message_id.push(delivery.message_id);
             arrays.kind.push(delivery.kind);
-            // `WITH ORDINALITY` counts from one, so that nobody is at zero.
+            // `WITH ORDINALITY` counts from one, so that 0 is no user.
             arrays.user_place.push(user.map_or(0, |user| user + 1));
             arrays.disposition.push(match delivery.disposition {
                 Disposition::Ignored(IgnoreReason::EventType) => 0,

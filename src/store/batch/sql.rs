@@ -1,6 +1,7 @@
-//! The SQL that both engines share: the columns of an upsert and its guard.
+//! SQL that both engines share: the columns of an upsert and its guard; and the parts of
+//! PostgreSQL's statements.
 
-/// The columns that come from a change, in the order of [`super::row::Row`]'s fields.
+/// The columns of a change, in the order of [`super::row::Row`]'s fields.
 macro_rules! row_columns {
     () => {
         "id, external_id, source_external_id, email, email_lower, email_verified, phone, username, \
@@ -11,17 +12,16 @@ macro_rules! row_columns {
     };
 }
 
-/// The columns that come from the batch: its source, then its time thrice, then that time
-/// once more where the change is a deletion.
+/// The columns of the batch: `source`, then its time for `created_at`, `updated_at` and
+/// `synced_at`, then that time as `deleted_at` where the change is a deletion.
 macro_rules! batch_columns {
     () => {
         ", source, created_at, updated_at, synced_at, deleted_at"
     };
 }
 
-/// Where a row stands in the order of snapshots, the same as the domain's: its version, and of
-/// one version the longer lock. Where both lack a lock the last comparison gives NULL, hence no
-/// change.
+/// The order of snapshots, as in the domain: the version, and of one version the longer lock. Where
+/// both lack a lock the last comparison gives NULL, hence no change.
 macro_rules! rank {
     ($row:literal) => {
         concat!(
@@ -43,8 +43,8 @@ macro_rules! rank {
     };
 }
 
-/// Whether a fetch brought what the row holds already. The digest stands for all that is mapped
-/// but the effective words, which configuration may have changed.
+/// Whether a fetch brought what the row holds. The digest covers all that is mapped but the
+/// effective role and plan, which configuration may have changed.
 macro_rules! unchanged {
     () => {
         "excluded.version_kind = 2 AND users.version_updated_at = excluded.version_updated_at \
@@ -55,13 +55,13 @@ macro_rules! unchanged {
     };
 }
 
-/// What happens where the user is there already.
+/// Updates the row of a known user.
 ///
 /// The guard is the order of snapshots, compared in the row's own `WHERE`, so that it holds
-/// whatever other writers do at the same moment. A signed deletion has the greatest version
-/// of all, hence needs no clause of its own; it takes an operator's choices along, which an
-/// absence only hides. The last sign-in and the last fetch only ever rise. A fetch that brings
-/// what is there already raises the version, and leaves the local times alone.
+/// whatever other writers do at the same moment. A signed deletion has the greatest version, hence
+/// needs no clause of its own; it removes overrides, which an absence only hides. The last sign-in
+/// and the last fetch only ever rise. A fetch that brings what the row holds raises the version,
+/// and leaves the local times alone.
 macro_rules! on_conflict {
     () => {
         concat!(
@@ -131,10 +131,10 @@ macro_rules! written {
     };
 }
 
-/// Notes, on PostgreSQL, whom the provider may have to be told about: users whose snapshot does
-/// not hold our id and a role that we know, and those for whom an operator chose something. A
-/// note too many costs a look, one too few would be lost. When it is due goes by the database's
-/// clock, as all leases do. After the users, in their order: all writers lock alike.
+/// Enqueues write-backs on PostgreSQL: for users whose snapshot lacks our id or a known role, and
+/// for those with an override. One too many costs a look-up, one too few would be lost. It is due
+/// by the database's clock, as all leases are. After the users, in their order: all writers lock
+/// alike.
 macro_rules! enqueued {
     () => {
         ", enqueued AS (INSERT INTO write_backs (source, external_id, next_try_at, created_at) \
@@ -148,8 +148,8 @@ macro_rules! enqueued {
     };
 }
 
-/// Wakes, on PostgreSQL, write-backs that rest about users who changed and need no note: whatever
-/// they rested for may be settled. An array of ids leaves the planner no choice but the index.
+/// Makes parked write-backs of changed users due on PostgreSQL: their conflict may be gone. An
+/// array of ids leaves the planner no choice but the index.
 macro_rules! woken {
     () => {
         ", woken AS (UPDATE write_backs SET state = 'due', \

@@ -1,7 +1,7 @@
 //! A batch on SQLite: one transaction, cached statements in a loop.
 //!
-//! There is one writer at a time, so nothing can change between the look and the write,
-//! and the verdict is reached here in the same words as PostgreSQL's statement reaches it.
+//! There is one writer at a time, so nothing changes between the look-up and the write, and the
+//! outcomes are decided here as PostgreSQL's statement decides them.
 
 use super::row::Row;
 use super::sql::{batch_columns, on_conflict, rank, row_columns, unchanged};
@@ -19,7 +19,7 @@ use diesel::query_builder::{AstPass, Query, QueryFragment, QueryId};
 use diesel::sql_types::{Bool, Nullable, Text};
 use diesel::sqlite::{Sqlite, SqliteConnection};
 
-/// Writes the batch inside the transaction that is open on `connection`.
+/// Writes the batch in the open transaction.
 pub(in crate::store) fn write(
     connection: &mut SqliteConnection,
     batch: &Batch<'_>,
@@ -35,8 +35,8 @@ pub(in crate::store) fn write(
     Ok(BatchReport { results, newer_sign_ins })
 }
 
-/// Writes a batch without deliveries inside the transaction that is open on `connection`, and
-/// says what became of each user, in their order.
+/// Writes a batch without deliveries in the open transaction, and returns one result a user, in
+/// their order.
 pub(in crate::store) fn apply(
     connection: &mut SqliteConnection,
     batch: &Batch<'_>,
@@ -51,12 +51,11 @@ fn write_users(
     batch.users.iter().map(|user| write_user(connection, batch, user)).collect()
 }
 
-/// What the table held for a user, and what the batch did to it.
 struct RowChange {
     id: String,
     created: bool,
     changed: bool,
-    /// More than its version changed.
+    /// More than the version changed.
     touched: bool,
     deletion_kind_before: Option<String>,
 }
@@ -110,7 +109,7 @@ fn write_user(
     Ok(RowChange { id, created, changed: written.is_some(), touched, deletion_kind_before })
 }
 
-/// Notes that the provider may have to be told about a user; see `sql::enqueued`.
+/// Enqueues a write-back; see `sql::enqueued`.
 fn enqueue(
     connection: &mut SqliteConnection,
     batch: &Batch<'_>,
@@ -129,7 +128,7 @@ fn enqueue(
         .execute(connection)
 }
 
-/// Wakes a write-back that rests; see `sql::woken`.
+/// Makes a parked write-back due; see `sql::woken`.
 fn wake(
     connection: &mut SqliteConnection,
     batch: &Batch<'_>,
@@ -141,7 +140,6 @@ fn wake(
         .execute(connection)
 }
 
-/// Drops what the provider was to be told about a user.
 fn cancel_write_back(
     connection: &mut SqliteConnection,
     source: &str,
@@ -150,7 +148,7 @@ fn cancel_write_back(
     diesel::delete(write_backs::table.find((external_id, source))).execute(connection)
 }
 
-/// Drops what is quarantined of a user.
+/// Deletes what is quarantined of a user.
 fn erase(connection: &mut SqliteConnection, source: &str, subject: &str) -> QueryResult<usize> {
     let concerned = quarantine_subjects::table
         .filter(quarantine_subjects::subject.eq(subject))
@@ -162,7 +160,7 @@ fn erase(connection: &mut SqliteConnection, source: &str, subject: &str) -> Quer
         .execute(connection)
 }
 
-/// Judges a delivery and records it, unless its message is settled already.
+/// Decides the outcome and records it, unless the message has one already.
 fn record(
     connection: &mut SqliteConnection,
     batch: &Batch<'_>,
@@ -226,7 +224,7 @@ struct Upsert<'a> {
 }
 
 impl Query for Upsert<'_> {
-    /// The row's `updated_at`, and whether an operator chose something for it.
+    /// The row's `updated_at`, and whether it has an override.
     type SqlType = (UtcColumn, Bool);
 }
 

@@ -1,10 +1,9 @@
 //! The one statement that a batch is on PostgreSQL.
 //!
-//! Arrays carry the rows, so the text never changes and diesel keeps the prepared statement
-//! (the type below has a static `QueryId`; without it every batch would be planned anew).
-//! Sub-statements of one statement all see the state before it: `written` is what the guarded
-//! upsert changed, `known` what stood there where it changed nothing. A user who is in neither
-//! was committed by another replica in between.
+//! Arrays carry the rows, so the text never changes and diesel keeps the prepared statement (the
+//! types have a static `QueryId`; without it every batch would be planned anew). Parts of one
+//! statement all see the state before it: `written` is what the guarded upsert changed, `known` the
+//! row where it changed nothing. A user in neither was committed by another replica in between.
 
 use super::Batch;
 use super::row::{Deliveries, Rows};
@@ -18,8 +17,8 @@ use diesel::query_builder::{AstPass, Query, QueryFragment, QueryId};
 use diesel::query_dsl::RunQueryDsl;
 use diesel::sql_types::{Array, BigInt, Bool, Nullable, SmallInt, Text};
 
-/// The statement. Where it `ERASES`, what is quarantined of the deleted users goes too, and what
-/// the provider was to be told about them; where it `ENQUEUES`, write-backs come to be.
+/// The statement of deliveries. `ERASES`: also deletes quarantined bodies and write-backs of
+/// deleted users. `ENQUEUES`: also enqueues write-backs.
 pub(super) struct DeliveryStatement<'a, const ERASES: bool, const ENQUEUES: bool> {
     pub(super) batch: &'a Batch<'a>,
     pub(super) rows: &'a Rows<'a>,
@@ -41,8 +40,8 @@ impl<const ERASES: bool, const ENQUEUES: bool> RunQueryDsl<PgConnection>
 {
 }
 
-/// What every statement begins with: the batch's source and time as $1 and $2, the rows as a
-/// table, the guarded upsert, and where it `ENQUEUES` the write-backs.
+/// The beginning of both statements: the batch's source and time as $1 and $2, the rows as a table,
+/// the guarded upsert, and with `ENQUEUES` the write-backs.
 pub(super) fn upsert<'b, const ENQUEUES: bool>(
     batch: &'b Batch<'_>,
     rows: &'b Rows<'_>,
@@ -69,8 +68,8 @@ pub(super) fn upsert<'b, const ENQUEUES: bool>(
     Ok(())
 }
 
-/// What is quarantined of users whose deletion is in the batch; [`AFTER_ERASED`] makes it
-/// come before the events are recorded, the order in which everyone locks.
+/// Deletes quarantined bodies of users whose deletion is in the batch; [`AFTER_ERASED`] makes it
+/// come before the events are recorded: the order in which all writers lock.
 const ERASED: &str = ", erased AS (DELETE FROM quarantine USING quarantine_subjects AS subjects \
     WHERE subjects.source = $1 AND subjects.subject IN \
         (SELECT external_id FROM incoming WHERE deletion_kind = 'signed') \
@@ -79,10 +78,9 @@ const ERASED: &str = ", erased AS (DELETE FROM quarantine USING quarantine_subje
     RETURNING 1)";
 const AFTER_ERASED: &str = " CROSS JOIN (SELECT count(*) FROM erased) AS erasure";
 
-/// What the provider was to be told about users whose deletion is in the batch. Asking for
-/// `written` first, as [`ERASED`] asks for this, makes the locks come in everybody's order: users,
-/// write-backs, quarantine. An array of ids leaves the planner no choice but the index; see
-/// [`FACTS`].
+/// Deletes write-backs of users whose deletion is in the batch. Reading `written` first, as
+/// [`ERASED`] reads this, locks in the common order: users, write-backs, quarantine. An array of
+/// ids leaves the planner no choice but the index; see [`FACTS`].
 const CANCELLED: &str = ", cancelled AS (DELETE FROM write_backs WHERE source = $1 \
     AND (SELECT count(*) FROM written) >= 0 \
     AND external_id = ANY (ARRAY(SELECT external_id FROM incoming \
@@ -91,9 +89,9 @@ const AFTER_ENQUEUED: &str = " CROSS JOIN (SELECT count(*) FROM enqueued) AS enq
     CROSS JOIN (SELECT count(*) FROM woken) AS waking";
 const AFTER_CANCELLED: &str = " CROSS JOIN (SELECT count(*) FROM cancelled) AS cancelling";
 
-/// Judges each delivery. The numbers are places in `postgres::OUTCOMES`; a disposition of 0 or 1 is an
-/// ignored delivery's, 2 the winner's, 3 that of a superseded one, 4 that of one deleted
-/// by a deletion in the batch.
+/// Decides each delivery's outcome, as an index into `postgres::OUTCOMES`. A disposition of 0 or 1
+/// is an ignored delivery's, 2 the winner's, 3 that of a superseded one, 4 that of one whose user
+/// is deleted in the batch.
 const DECIDED: &str = ", decided AS (SELECT delivered.place, delivered.message_id, delivered.kind, \
     incoming.external_id, COALESCE(written.id, known.id) AS user_id, \
     COALESCE(delivered.disposition = 2 AND known.newer_sign_in, false) AS newer_sign_in, \
@@ -104,10 +102,10 @@ const DECIDED: &str = ", decided AS (SELECT delivered.place, delivered.message_i
         ELSE 2 END)::int2 AS outcome_number \
     FROM unnest(";
 
-/// Where the facts come from. A user whose row was not changed is looked up as it stood before:
-/// `not_older` where it need not have been. The sub-select with its `LIMIT` leaves the planner no
+/// The rows that decide. A user whose row was not changed is looked up as it was before:
+/// `not_older` where the guard refused it. The sub-select with its `LIMIT` leaves the planner no
 /// choice but to probe the index for each such user; a join, planned while the table was empty,
-/// would read all of it for ever after.
+/// would read the whole table ever after.
 const FACTS: &str = concat!(
     ") AS delivered (place, message_id, kind, user_place, disposition) \
     LEFT JOIN incoming ON incoming.place = delivered.user_place \
@@ -124,13 +122,13 @@ const FACTS: &str = concat!(
         AND users.source = $1 LIMIT 1) AS known ON true"
 );
 
-/// A delivery about a user whom another replica committed meanwhile is left out. In the order of
-/// message ids, so that all writers lock alike.
+/// Leaves out a delivery whose user another replica committed meanwhile. In the order of message
+/// ids, so that all writers lock alike.
 const VISIBLE: &str = " WHERE delivered.disposition < 2 OR written.id IS NOT NULL OR known.not_older \
     ORDER BY delivered.message_id)";
 
-/// Records each delivery under its message id, unless it is settled already: then it is a
-/// duplicate, and no row comes back for it. `xmax` is zero for a new row only.
+/// Records each delivery under its message id, unless it has an outcome: then it is a duplicate,
+/// and no row is returned for it. `xmax` is zero for a new row only.
 const RECORDED: &str = ", recorded AS (INSERT INTO webhook_events \
     (source, message_id, type, external_id, outcome, reason, received_at) \
     SELECT $1, message_id, kind, external_id, \
@@ -172,7 +170,7 @@ impl<const ERASES: bool, const ENQUEUES: bool> QueryFragment<Pg>
     }
 }
 
-/// The statement.
+/// The statement of fetched snapshots: the same guarded upsert, but one answer a user.
 pub(super) struct SnapshotStatement<'a, const ENQUEUES: bool> {
     pub(super) batch: &'a Batch<'a>,
     pub(super) rows: &'a Rows<'a>,
@@ -190,9 +188,9 @@ impl<const ENQUEUES: bool> Query for SnapshotStatement<'_, ENQUEUES> {
 
 impl<const ENQUEUES: bool> RunQueryDsl<PgConnection> for SnapshotStatement<'_, ENQUEUES> {}
 
-/// One row a user: its place counted from one, its id, and its outcome as a place in
-/// `postgres::UPSERT_OUTCOMES`. A user whom another replica committed meanwhile is left out: such a row is
-/// not in the state that this statement sees.
+/// One row a user: its place from one, its id, and its outcome as an index into
+/// `postgres::UPSERT_OUTCOMES`. Leaves out a user that another replica committed meanwhile: this
+/// statement does not see such a row.
 const USER_RESULTS: &str = concat!(
     " SELECT incoming.place, COALESCE(written.id, known.id), \
     (CASE WHEN written.created THEN 0 WHEN written.touched THEN 1 \

@@ -1,8 +1,8 @@
-//! Users about whom a job has to say or do something when all pages are read.
+//! Users that a job checks again when all pages are read.
 //!
-//! Live rows that a page should have held and did not are looked up again; and what a scan for
-//! drift found is read once more before it is told. Kept in the database, so that a job's memory
-//! does not depend on how many there are.
+//! Live rows that a page should have had are looked up again; what a search for drift found is
+//! compared once more before it is reported. Stored in the database, so that a job's memory does
+//! not depend on their number.
 
 use super::{JobLease, JobProgress, renew, save};
 use crate::domain::DriftKind;
@@ -12,22 +12,20 @@ use crate::store::types::Moment;
 use crate::store::{Store, StoreError, absences};
 use diesel::prelude::*;
 
-/// A user about whom something is to be said or done.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Candidate {
     drift_kind: DriftKind,
-    /// The provider's id.
     pub external_id: String,
     row_synced_at: Option<Moment>,
 }
 
 impl Candidate {
-    /// A live row that the page should have held and did not.
+    /// A live row that the page should have had.
     pub fn orphan(external_id: String) -> Self {
         Self::of(DriftKind::Orphan, external_id, None)
     }
 
-    /// A difference, of a row that was last written at `row_synced_at`.
+    /// Drift of a row that was last written at `row_synced_at`.
     pub(super) fn of(
         drift_kind: DriftKind,
         external_id: String,
@@ -38,7 +36,7 @@ impl Candidate {
 }
 
 impl Store {
-    /// Notes candidates. Returns whether the lease is still held.
+    /// Adds candidates. Returns whether the lease is still held.
     pub async fn add_candidates(
         &self,
         lease: JobLease,
@@ -54,7 +52,7 @@ impl Store {
         .await
     }
 
-    /// Up to `limit` candidates behind the user `after`, in the order of their ids.
+    /// Candidates after the user `after`, in the order of external ids.
     pub async fn candidates(
         &self,
         lease: JobLease,
@@ -75,9 +73,8 @@ impl Store {
         .await
     }
 
-    /// Writes down what a second look-up came to: candidates who are `gone`, with where their rows
-    /// stood, while the others are none any more; and where the job stands. Returns whether the
-    /// lease is still held.
+    /// Stores the result of a second look-up and the progress: `gone` users are confirmed absent,
+    /// `dropped` ones are no candidates any more. Returns whether the lease is still held.
     pub async fn confirm_candidates(
         &self,
         lease: JobLease,
@@ -113,8 +110,7 @@ impl Store {
         .await
     }
 
-    /// Forgets the candidates of a job that has ended, some at a time. Returns whether there may be
-    /// more.
+    /// Deletes some candidates of a job that has ended. Returns whether there may be more.
     pub async fn forget_candidates(&self, lease: JobLease, limit: i64) -> Result<bool, StoreError> {
         self.write(move |connection| {
             let some: Vec<(String, String)> = both!(connection, |inner| job_candidates::table
@@ -139,7 +135,6 @@ impl Store {
     }
 }
 
-/// A job's candidates of one difference.
 #[diesel::dsl::auto_type(no_type_alias)]
 pub(super) fn of<'a>(lease: &'a JobLease, drift_kind: DriftKind) -> _ {
     let (job_id, drift_kind): (&'a str, &'static str) = (lease.job_id(), drift_kind.as_str());
@@ -148,7 +143,7 @@ pub(super) fn of<'a>(lease: &'a JobLease, drift_kind: DriftKind) -> _ {
         .filter(job_candidates::drift_kind.eq(drift_kind))
 }
 
-/// Notes candidates who are not noted yet.
+/// Adds candidates that are not there yet.
 pub(super) fn add(
     connection: &mut AnyConnection,
     lease: &JobLease,
@@ -176,9 +171,9 @@ pub(super) fn add(
 }
 
 impl Store {
-    /// Of up to `limit` candidates behind the user `after` those of whom the difference still stands:
-    /// their rows were not written since, or are still not there. Also the last one of those who were
-    /// looked at, unless these were all.
+    /// Those of up to `limit` candidates after the user `after` that still differ: their rows were
+    /// not written since, or are still missing. Also the last candidate read, unless these were
+    /// all.
     pub async fn recheck_candidates(
         &self,
         source: &'static str,

@@ -1,5 +1,5 @@
-//! Rows that a job checks without a page at hand: live ones that it has not fetched, and deleted
-//! ones of which personal data is left.
+//! Rows that a job checks without a page at hand: live ones that no page had, and deleted ones of
+//! which personal data is left.
 
 use crate::store::connection::both;
 use crate::store::schema::{quarantine_subjects, users, write_backs};
@@ -9,26 +9,26 @@ use diesel::dsl::{exists, sql};
 use diesel::prelude::*;
 use diesel::sql_types::Bool;
 
-/// Which live rows a page is compared with.
+/// The live rows that a page is compared with, by when the provider created their users.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum CreationRange {
-    /// Those of users created from the one instant on, and before the other.
+    /// From the one instant on, before the other.
     Between {
-        /// The first instant; `None` for the beginning.
+        /// `None`: from the beginning.
         from: Option<Moment>,
-        /// The first instant behind; `None` for the end.
+        /// `None`: to the end.
         before: Option<Moment>,
     },
-    /// Those of whom nobody knows when they were created.
+    /// The time is not known.
     Unknown,
 }
 
-/// Where a part of the rows is read on: behind the row of this user, created then.
+/// The last row read: when its user was created, and its external id.
 pub type CreationCursor = (Option<Moment>, String);
 
 impl Store {
-    /// Up to `limit` live rows of a part that nobody asked the provider about since `asked_before`,
-    /// behind the keyset `after`, in its order.
+    /// Live rows of a range that were not fetched since `asked_before`, after the row `after`, in
+    /// its order.
     pub async fn rows_not_fetched_since(
         &self,
         source: &'static str,
@@ -44,7 +44,7 @@ impl Store {
                     .select((users::source_created_at, users::external_id))
                     .into_boxed()
                     .filter(users::source.eq(source))
-                    // A literal, since the index of live rows is only considered for it.
+                    // A literal: PostgreSQL considers the index of live rows only for it.
                     .filter(sql::<Bool>("status <> 'deleted'"))
                     .filter(
                         users::last_fetched_at
@@ -81,8 +81,8 @@ impl Store {
     }
 }
 
-/// What a deletion of either kind empties. An absence keeps an operator's choices and the last
-/// sign-in; a signed deletion keeps nothing.
+/// What a deletion of either kind empties. An absence keeps overrides and the last sign-in; a
+/// signed deletion keeps nothing.
 const HOLDS_SOMETHING: &str = "(source_external_id IS NOT NULL OR email IS NOT NULL \
     OR email_lower IS NOT NULL OR email_verified OR phone IS NOT NULL OR username IS NOT NULL \
     OR first_name IS NOT NULL OR last_name IS NOT NULL OR name IS NOT NULL \
@@ -92,9 +92,8 @@ const HOLDS_SOMETHING: &str = "(source_external_id IS NOT NULL OR email IS NOT N
         OR set_plan IS NOT NULL OR last_sign_in_at IS NOT NULL OR last_fetched_at IS NOT NULL))";
 
 impl Store {
-    /// Deleted users, among up to `limit` behind the user `after`, of whom something personal is
-    /// left: in their row, in the quarantine, or to be told to the provider. Also the last one of
-    /// those who were looked at, unless these were all.
+    /// Those of up to `limit` deleted users after the user `after` of which personal data is left:
+    /// in the row, the quarantine or a write-back. Also the last user read, unless these were all.
     pub async fn erasure_violations(
         &self,
         source: &'static str,
@@ -117,9 +116,12 @@ impl Store {
                     );
                     let holds = sql::<Bool>(HOLDS_SOMETHING);
                     let mut rows = users::table
-                        .select((users::external_id, holds.or(is_signed.and(quarantined.or(noted)))))
+                        .select((
+                            users::external_id,
+                            holds.or(is_signed.and(quarantined.or(noted))),
+                        ))
                         .filter(users::source.eq(source))
-                        // A literal, since the index of rows without a user is only considered for it.
+                        // A literal: PostgreSQL considers the index of deleted rows only for it.
                         .filter(sql::<Bool>("status = 'deleted'"))
                         .into_boxed();
                     if let Some(after) = &after {

@@ -1,8 +1,8 @@
-//! How a job is leased, kept and ended.
+//! Claims, renews and ends jobs.
 //!
-//! A lease lasts a while of the database's clock and is renewed by everything that whoever holds it
-//! commits. Each claim raises a fence, which every later step carries: one that finds another fence,
-//! or whose lease has run out, does nothing.
+//! A lease lasts a while of the database's clock and is renewed by everything that its holder
+//! commits. Each claim raises a fence that every later step carries: a step with an older fence, or
+//! an expired lease, does nothing.
 
 use super::queue::{find, finish};
 use super::{JobLease, JobRecord, renew};
@@ -14,30 +14,28 @@ use crate::store::{Store, StoreError};
 use diesel::prelude::*;
 use std::time::Duration;
 
-/// How long a lease lasts: a process that died is followed by another one after this time. Longer
-/// than PostgreSQL lets a transaction idle, so that one which was paused is gone by then.
+/// After this time another process continues the job of one that died. Longer than PostgreSQL lets
+/// a transaction idle, so that a paused one is gone by then.
 pub const LEASE: Duration = Duration::from_secs(15);
 
-/// How a job ends.
 #[derive(Clone, Debug)]
 pub struct JobConclusion {
-    /// In which state.
     pub end: JobEnd,
-    /// Why, where it did not succeed.
+    /// Why it did not succeed.
     pub error: Option<String>,
-    /// What it has to tell, as JSON; `None` leaves what it told so far.
+    /// JSON; `None` keeps the report so far.
     pub report: Option<String>,
 }
 
 impl Store {
-    /// Claims a job that nobody is at: this one, or the oldest of this kind.
+    /// Claims a job without a lease: `only`, or the oldest of this kind.
     pub async fn claim_job(
         &self,
         source: &'static str,
         kind: JobKind,
         only: Option<String>,
     ) -> Result<Option<JobRecord>, StoreError> {
-        // Most of the time there is nothing, and a look needs no turn to write.
+        // Mostly there is none, and a read needs no write lock.
         let wanted = only.clone();
         let looked =
             self.read(move |connection| find_free(connection, source, kind, wanted.as_deref()));
@@ -47,12 +45,12 @@ impl Store {
         self.write(move |connection| claim(connection, source, kind, only.as_deref())).await
     }
 
-    /// Keeps a lease. Returns whether it is still held.
+    /// Returns whether the lease is still held.
     pub async fn renew_job_lease(&self, lease: JobLease) -> Result<bool, StoreError> {
         self.write(move |connection| renew(connection, &lease)).await
     }
 
-    /// Lets others go on with a job at once.
+    /// Lets another replica continue a job at once.
     pub async fn release_job(&self, lease: JobLease) -> Result<(), StoreError> {
         self.write(move |connection| {
             both!(connection, |inner| diesel::update(
@@ -67,7 +65,7 @@ impl Store {
         .await
     }
 
-    /// Notes how many users the provider counts. Returns whether the lease is still held.
+    /// Stores the provider's count of users. Returns whether the lease is still held.
     pub async fn expect_users(&self, lease: JobLease, expected: i64) -> Result<bool, StoreError> {
         self.write(move |connection| {
             if !renew(connection, &lease)? {
@@ -81,7 +79,7 @@ impl Store {
         .await
     }
 
-    /// Ends a job. Returns whether the lease was still held; else nothing is done.
+    /// Ends a job where the lease is still held; returns whether it was.
     pub async fn end_job(
         &self,
         lease: JobLease,
@@ -108,7 +106,7 @@ impl Store {
     }
 }
 
-/// The oldest job that nobody is at, by the database's clock.
+/// The oldest job without a lease, by the database's clock.
 fn find_free(
     connection: &mut AnyConnection,
     source: &str,
@@ -140,7 +138,7 @@ fn claim(
     let Some(free) = free else {
         return Ok(None);
     };
-    // Whoever comes second finds another fence, or a lease that was renewed after all.
+    // A second claim finds another fence, or a lease that was renewed after all.
     let claimed = both!(connection, |inner| diesel::update(
         jobs::table.find(&free.id).filter(jobs::fence.eq(free.fence))
     )

@@ -1,10 +1,11 @@
-//! Jobs: long work on all users, kept so that any replica can go on with it.
+//! Jobs: long work on all users, stored so that any replica can continue it.
 //!
-//! Called by `sync`, which does the work, and by `http` and `cli`, which start it and show it.
+//! Called by `sync`, which does the work, and by `http` and `cli`, which start and show jobs.
 //!
-//! * [`queue`]: how a job is asked for and found; [`lease`]: how it is held, and ends;
-//! * [`page`]: a page is compared and written, with the place that the job has reached;
-//! * [`checks`]: rows that no page had; [`candidates`]: users to check again;
+//! * [`queue`]: enqueues, finds and cancels jobs; [`lease`]: claims and ends them;
+//! * [`page`]: compares and writes a page, together with the progress of the job;
+//! * [`checks`]: rows that no page had, and rows of deleted users; [`candidates`]: users to check
+//!   again;
 //! * [`orphans`]: rows whose user the provider does not know.
 
 mod candidates;
@@ -30,62 +31,54 @@ use diesel::prelude::*;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 
-/// A job as it is stored.
 #[derive(Clone, Debug, Queryable, Selectable)]
 #[diesel(table_name = jobs)]
 pub struct JobRecord {
-    /// Its id, in the order of their making.
+    /// Ids are in the order of creation.
     pub id: String,
     kind: String,
-    /// Whether it only tells what it would do.
+    /// Whether it changes nothing and reports what it would do.
     pub dry_run: bool,
-    /// Whether an operator lifted the mass-delete limit on absences.
+    /// Whether an operator lifted the mass-delete limit.
     pub allow_mass_delete: bool,
     /// `queued`, `running`, `succeeded`, `failed`, `cancelled` or `blocked`.
     pub state: String,
-    /// How many users the provider counts.
+    /// The provider's count of users.
     pub expected: Option<i64>,
     counters: Json,
     cursor: Option<Json>,
     report: Option<Json>,
-    /// Why it ended as it did.
     pub error: Option<String>,
     fence: i64,
-    /// When it was asked for.
     pub created_at: Moment,
-    /// When somebody first took it up.
+    /// The first claim.
     pub started_at: Option<Moment>,
-    /// When it ended.
     pub finished_at: Option<Moment>,
 }
 
 impl JobRecord {
-    /// What it does.
     pub fn kind(&self) -> JobKind {
         JobKind::parse(&self.kind).unwrap_or(JobKind::Drift)
     }
 
-    /// Whether it has not ended.
     pub fn is_active(&self) -> bool {
         matches!(self.state.as_str(), "queued" | "running")
     }
 
-    /// What it has counted.
     pub fn counters(&self) -> Counters {
         serde_json::from_str(&self.counters.0).unwrap_or_default()
     }
 
-    /// Where it stands, as whoever works on it wrote it down.
+    /// The place that the job has reached.
     pub fn cursor<T: DeserializeOwned>(&self) -> Option<T> {
         read(self.cursor.as_ref())
     }
 
-    /// What it has to tell, likewise.
     pub fn report<T: DeserializeOwned>(&self) -> Option<T> {
         read(self.report.as_ref())
     }
 
-    /// The lease of whoever just claimed it.
+    /// The lease of the claim that returned this record.
     pub fn lease(&self) -> JobLease {
         JobLease { job_id: self.id.clone(), fence: self.fence }
     }
@@ -95,7 +88,7 @@ fn read<T: DeserializeOwned>(stored: Option<&Json>) -> Option<T> {
     stored.and_then(|json| serde_json::from_str(&json.0).ok())
 }
 
-/// A lease on a job: whoever holds it may go on with it, and nobody else.
+/// The right to continue a job.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct JobLease {
     job_id: String,
@@ -103,26 +96,24 @@ pub struct JobLease {
 }
 
 impl JobLease {
-    /// The job's id.
     pub fn job_id(&self) -> &str {
         &self.job_id
     }
 }
 
-/// Where a job stands, and what it has counted so far: committed together with the work.
+/// The place that a job has reached, committed together with its work.
 #[derive(Clone, Debug, Default)]
 pub struct JobProgress {
-    /// Where to go on, as JSON.
+    /// Where to continue, as JSON.
     pub cursor: String,
-    /// What was counted.
     pub counters: Counters,
-    /// What a job has found that only looks.
+    /// What a dry run or a search for drift has found.
     pub report: DryRunReport,
 }
 
-/// Keeps the lease for another [`LEASE`], where it is still held: nobody else claimed the job, it was
-/// not cancelled, and the lease has not run out. Locks the job's row, so whoever is about to claim
-/// it comes after this transaction.
+/// Renews the lease for [`LEASE`], where it is still held: no replica has claimed the job since, it
+/// was not cancelled, and the lease has not expired. Locks the job's row, so that the next claim
+/// waits for this transaction.
 fn renew(connection: &mut AnyConnection, lease: &JobLease) -> Result<bool, StoreError> {
     let now = connection.now()?;
     let row = jobs::table
@@ -135,7 +126,7 @@ fn renew(connection: &mut AnyConnection, lease: &JobLease) -> Result<bool, Store
     Ok(kept == 1)
 }
 
-/// Stores where a job stands; in the transaction that holds it.
+/// Stores the progress, in the transaction that renewed the lease.
 fn save(
     connection: &mut AnyConnection,
     lease: &JobLease,

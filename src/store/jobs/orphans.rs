@@ -1,4 +1,5 @@
-//! Candidates whom a second look-up did not find either, and what is done about them.
+//! Orphans: candidates that a second look-up did not find either. A job empties their rows, within
+//! the mass-delete limit.
 
 use super::candidates::of;
 use super::{JobLease, JobProgress, renew, save};
@@ -11,25 +12,22 @@ use diesel::dsl::sql;
 use diesel::prelude::*;
 use diesel::sql_types::Bool;
 
-/// What became of users who are gone.
 #[derive(Debug)]
 pub enum EmptyOutcome {
-    /// Their rows are emptied, and the job stands there.
+    /// The rows are emptied; the progress of the job.
     Emptied(JobProgress),
-    /// They are too many of so many live rows.
+    /// More rows than may be emptied in a day.
     LimitExceeded {
-        /// How many live rows there are.
         live: u64,
     },
-    /// The lease is lost.
     Lost,
 }
 
-/// How many users on either side stand for all.
+/// The sample's size at either end.
 const OTHERS: i64 = 3;
 
 impl Store {
-    /// Up to `limit` candidates whom a second look-up did not find.
+    /// Candidates that a second look-up did not find.
     pub async fn confirmed_absences(
         &self,
         lease: JobLease,
@@ -68,8 +66,8 @@ impl Store {
         .await
     }
 
-    /// Empties the rows of some users who are gone, unless all who are left are too many for one day
-    /// and the mass-delete limit is not `lifted`. They are no candidates any more.
+    /// Empties the rows of `gone` users, unless all confirmed candidates exceed the mass-delete
+    /// limit and it is not lifted. They are no candidates any more.
     pub async fn empty_candidates(
         &self,
         lease: JobLease,
@@ -108,8 +106,8 @@ impl Store {
         .await
     }
 
-    /// Some live users of this source who are no candidates of the job and whose rows were made before
-    /// `made_before`, of the newest and of the oldest: the provider's ids.
+    /// External ids of some of the newest and oldest live users that are no candidates, and whose
+    /// rows were created before `made_before`.
     pub async fn sample_other_live_users(
         &self,
         source: &'static str,

@@ -1,4 +1,4 @@
-//! How a job is asked for, found and cancelled: what operators see of the queue.
+//! Enqueues, finds, lists and cancels jobs. Called by `http` and `cli` through `sync`.
 
 use super::{JobRecord, json};
 use crate::domain::{Counters, JobKind};
@@ -8,20 +8,17 @@ use crate::store::types::{JsonText, Moment};
 use crate::store::{Store, StoreError};
 use diesel::prelude::*;
 
-/// A job that is asked for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct JobRequest {
-    /// What it does.
     pub kind: JobKind,
-    /// Whether it only tells what it would do.
+    /// Whether it changes nothing.
     pub dry_run: bool,
-    /// Whether the mass-delete limit on absences is lifted.
     pub allow_mass_delete: bool,
 }
 
 impl Store {
-    /// Makes a job, unless one of its kind is active. Returns the one that is active now, and
-    /// whether it is the new one.
+    /// Creates a job, unless one of its kind is active. Returns the active one, and whether it is
+    /// new.
     pub async fn enqueue_job(
         &self,
         source: &'static str,
@@ -31,7 +28,7 @@ impl Store {
         self.write(move |connection| enqueue(connection, source, &id, asked)).await
     }
 
-    /// Cancels a job, unless it has ended; returns the job, where there is one.
+    /// Cancels a job, unless it has ended.
     pub async fn cancel_job(&self, id: String) -> Result<Option<JobRecord>, StoreError> {
         self.write(move |connection| {
             let found = find(connection, &id)?;
@@ -44,12 +41,12 @@ impl Store {
         .await
     }
 
-    /// The job of this id.
     pub async fn find_job(&self, id: String) -> Result<Option<JobRecord>, StoreError> {
         self.read(move |connection| find(connection, &id)).await
     }
 
-    /// The last job of this kind that ended well, and was no dry run; a search for drift is always one.
+    /// The last job of this kind that succeeded and was no dry run; a search for drift always is
+    /// one.
     pub async fn last_success(
         &self,
         source: &'static str,
@@ -68,7 +65,7 @@ impl Store {
         .await
     }
 
-    /// The last job that brought in all users: a reconcile that was blocked in the end did so too.
+    /// The last job that read all users, which a blocked reconcile has too.
     pub async fn last_full_scan(
         &self,
         source: &'static str,
@@ -87,7 +84,7 @@ impl Store {
         .await
     }
 
-    /// Up to `limit` jobs, newest first, that are older than the one of the id `before`.
+    /// Newest first, before the job `before`.
     pub async fn list_jobs(
         &self,
         source: &'static str,
@@ -134,7 +131,7 @@ fn enqueue(
         .select(JobRecord::as_select())
         .first(inner)
         .optional())?;
-    // It ended between the two statements: whoever asked may ask again.
+    // It ended between the two statements: the client may try again.
     let gone = || StoreError::Away("a job of this kind ended just now".into());
     Ok((active.ok_or_else(gone)?, made == 1))
 }
@@ -150,7 +147,6 @@ pub(super) fn find(
         .optional())?)
 }
 
-/// Ends a job in this state.
 pub(super) fn finish(
     connection: &mut AnyConnection,
     id: &str,

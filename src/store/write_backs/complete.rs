@@ -1,5 +1,5 @@
-//! Settling: an answer is applied, choices end that it acknowledges, and a write-back is completed
-//! where nothing is left to tell.
+//! Completes a write-back: applies the provider's answer, ends overrides that it acknowledges, and
+//! deletes the row of the outbox where nothing is left to send.
 
 use super::WriteBackPolicy;
 use super::lease::WriteBackLease;
@@ -14,31 +14,26 @@ use crate::store::types::Moment;
 use crate::store::{Store, StoreError};
 use diesel::prelude::*;
 
-/// What the provider answered.
 #[derive(Clone, Debug)]
 pub struct Acknowledgement {
-    /// The user as of then.
+    /// The user as of the answer.
     pub snapshot: Snapshot,
-    /// What had been sent; nothing where we only looked.
+    /// Empty where the service only fetched.
     pub sent: MetadataPatch,
 }
 
-/// Where a write-back stands after it was settled.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum WriteBackStatus {
-    /// There is nothing more to tell.
     Done,
-    /// A conflict stands in the way.
     Conflict(Conflict),
-    /// There is more to tell, now; the claim as it stands after all that was noted meanwhile.
+    /// More is to be sent now; the lease with all that was enqueued meanwhile.
     More(WriteBackLease),
-    /// Another worker holds the lease.
     Lost,
 }
 
 impl Store {
-    /// Applies what the provider answered, ends choices that it acknowledges, and completes the
-    /// write-back where nothing is left to tell; all in one transaction.
+    /// Applies the answer, ends acknowledged overrides, and deletes the write-back where nothing is
+    /// left to send; in one transaction.
     pub async fn complete_write_back(
         &self,
         policy: WriteBackPolicy,
@@ -76,7 +71,7 @@ fn settle(
         stored_user::set_override(connection, &mut stored, &policy.entitlements, &overrides, now)?;
     }
     let plan = policy.plan(&stored, held.take_over);
-    // A choice that stands was not acknowledged: nobody has looked since it was made.
+    // An override that is left was not acknowledged: the provider was not asked since.
     if !plan.patch.is_empty() || stored.set_role.is_some() || stored.set_plan.is_some() {
         return go_on(connection, source, held);
     }
@@ -87,8 +82,8 @@ fn settle(
     Ok(WriteBackStatus::Conflict(conflict))
 }
 
-/// The row as it stands now, where the claim still holds it; on PostgreSQL nobody else changes it
-/// until the transaction ends. After the user: everybody locks in that order.
+/// Locks the write-back where the lease is still held. After the user: all writers lock in that
+/// order.
 fn hold(
     connection: &mut AnyConnection,
     source: &str,
@@ -129,7 +124,7 @@ fn acknowledged(
     }
 }
 
-/// Keeps the claim: all that was noted so far is known now, and an answer was seen.
+/// Keeps the lease: all that was enqueued so far is known now, and the outcome of the call is too.
 fn go_on(
     connection: &mut AnyConnection,
     source: &str,
@@ -156,7 +151,7 @@ fn complete(
     Ok(WriteBackStatus::Done)
 }
 
-/// Lets a write-back rest until the user changes.
+/// Parks a write-back until the user changes.
 fn rest(
     connection: &mut AnyConnection,
     source: &str,

@@ -1,4 +1,4 @@
-//! Leases: who works on a write-back, and how that ends where it came to nothing.
+//! Claims write-backs, and reschedules those whose call came to nothing.
 
 use crate::store::connection::{AnyConnection, both};
 use crate::store::schema::{users, write_backs};
@@ -9,44 +9,41 @@ use diesel::prelude::*;
 use diesel::sql_types::{Bool, Text};
 use std::time::Duration;
 
-/// When a claim is tried again that could not be settled, but was noted meanwhile.
+/// Delay of an attempt that failed, but whose user changed meanwhile.
 const RETRY_AFTER_CHANGE: Duration = Duration::from_secs(1);
 
-/// A lease on one user's write-back.
 #[derive(Clone, Debug, PartialEq, Eq, Queryable, Selectable)]
 #[diesel(table_name = write_backs)]
 pub struct WriteBackLease {
-    /// The provider's id of the user.
     pub external_id: String,
     pub(super) fence: i64,
-    /// How often it was tried in vain.
+    /// Attempts that failed.
     pub attempts: i32,
-    /// A call may have been sent whose answer was never seen.
+    /// A call may have been sent whose answer was lost.
     pub outcome_unknown: bool,
-    /// Our values may replace those that are there.
+    /// Our values may replace the provider's.
     pub take_over: bool,
-    /// When an operator chose what the provider has not acknowledged.
+    /// When an override was set that the provider has not acknowledged.
     pub override_at: Option<Moment>,
 }
 
-/// How a claim ends that could not be settled.
+/// How an attempt that failed is rescheduled.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Reschedule {
-    /// When to try again.
     pub after: Duration,
-    /// Why, as a closed word.
+    /// A closed word.
     pub why: &'static str,
     /// Whether a call may have had its effect.
     pub outcome_unknown: bool,
-    /// Whether it rests until something changes; else it stays due. What changed while the claim
-    /// was held counts too.
+    /// Whether it is parked until the user changes, which includes changes during the lease; else
+    /// it stays due.
     pub rests: bool,
-    /// Whether it counts as a try in vain, after which the next one comes later.
+    /// Whether it counts as a failed attempt, after which the delay grows.
     pub counts: bool,
 }
 
 impl Store {
-    /// Whether any write-back is due that nobody holds.
+    /// Whether a write-back is due and not leased.
     pub async fn is_any_write_back_due(&self, source: &'static str) -> Result<bool, StoreError> {
         self.read(move |connection| {
             let now = connection.now()?;
@@ -57,9 +54,8 @@ impl Store {
         .await
     }
 
-    /// The users whose write-backs are claimed next, up to `limit` of them, as their rows stand. Those
-    /// of whom an operator chose something, or of whom a call's answer was lost, are looked at in
-    /// any case, and left out.
+    /// The rows of up to `limit` users whose write-backs are claimed next; not those with an
+    /// override, or after a lost answer, which are fetched in any case.
     pub async fn next_write_backs(
         &self,
         source: &'static str,
@@ -84,7 +80,7 @@ impl Store {
         .await
     }
 
-    /// Whether there is something to tell about this user, be it that somebody is at it.
+    /// Whether a write-back for this user is due, leased or not.
     pub async fn is_write_back_due(
         &self,
         source: &'static str,
@@ -99,8 +95,8 @@ impl Store {
         .await
     }
 
-    /// Claims up to `most` write-backs that are due, for `lease`; that of one user where `only`
-    /// says, whenever it is due.
+    /// Claims up to `most` due write-backs for `lease`; or that of the user `only`, whenever it is
+    /// due.
     pub async fn claim_write_backs(
         &self,
         source: &'static str,
@@ -111,7 +107,7 @@ impl Store {
         self.write(move |connection| claim(connection, source, only.as_deref(), most, lease)).await
     }
 
-    /// Gives a claim back, to be tried again later.
+    /// Gives a lease back, to try again later.
     pub async fn reschedule_write_back(
         &self,
         source: &'static str,
@@ -122,8 +118,8 @@ impl Store {
     }
 }
 
-/// What is due and held by nobody. The state is a literal, because the index of what is due is
-/// only considered for it.
+/// Due and not leased. The state is a literal, because PostgreSQL considers the index of due rows
+/// only for it.
 #[diesel::dsl::auto_type(no_type_alias)]
 fn claimable<'a>(source: &'a str, now: Moment) -> _ {
     let is_due: diesel::expression::SqlLiteral<Bool> = sql::<Bool>("state = 'due'");
@@ -141,7 +137,7 @@ fn claim(
     lease: Duration,
 ) -> Result<Vec<WriteBackLease>, StoreError> {
     let now = connection.now()?;
-    // What another worker holds is passed over; on SQLite nobody else is in a transaction.
+    // Rows of another worker are skipped; on SQLite there is one writer.
     macro_rules! found {
         ($which:expr) => {{
             let found = claimable(source, now)
@@ -168,7 +164,7 @@ fn claim(
     let until = now.plus(lease);
     for claim in &mut claims {
         claim.fence += 1;
-        // An earlier next try than the lease's end tells of a change that was noted meanwhile.
+        // A change that is enqueued meanwhile shows as a next attempt before the lease's end.
         let lease = (
             write_backs::fence.eq(claim.fence),
             write_backs::leased_until.eq(until),

@@ -1,10 +1,10 @@
-//! What the provider is to be told: an outbox of one row a user, and the lease on each.
+//! The outbox of write-backs: one row a user, and a lease on each.
 //!
-//! Rows come to be in the transaction of the change that calls for them (`batch::sql::enqueued`,
-//! [`enqueue`]). A worker of `sync` claims some ([`lease`]), looks, sends and settles
-//! ([`complete`]); operators read a list. All times are the database's clock; each claim
-//! raises the row's fence, and whoever holds an older one changes nothing any more. Tables are
-//! touched in one order: users, then this one.
+//! Rows are enqueued in the transaction of the change that calls for them (`batch::sql::enqueued`,
+//! [`enqueue`]). A worker of `sync` claims some ([`lease`]), calls the provider and completes them
+//! ([`complete`]); operators list them. What is sent is decided when it is sent. Times are the
+//! database's clock; each claim raises the row's fence, and a worker with an older fence changes
+//! nothing. Lock order: users, then this table.
 
 mod complete;
 mod lease;
@@ -25,22 +25,17 @@ use diesel::prelude::*;
 use serde::Serialize;
 use serde_json::{Map, Value};
 
-/// What a write-back's state can be: due, or why it rests.
+/// `due`, or why a write-back is parked.
 pub const STATES: [&str; 5] = ["due", "conflict_id", "conflict_role", "rejected", "held_back"];
 
-/// What holds for deciding what to send.
 #[derive(Clone, Debug)]
 pub struct WriteBackPolicy {
-    /// What holds for every row.
     pub defaults: RowDefaults,
-    /// Known roles and plans.
     pub entitlements: Entitlements,
-    /// Where our values stand.
     pub names: MetadataNames,
 }
 
 impl WriteBackPolicy {
-    /// What is to be done about a user.
     pub fn plan(&self, stored: &StoredUser, take_over: bool) -> WriteBackPlan {
         let public_metadata: Map<String, Value> =
             serde_json::from_str(&stored.public_metadata.0).unwrap_or_default();
@@ -54,7 +49,6 @@ impl WriteBackPolicy {
     }
 }
 
-/// A write-back as operators see it.
 #[derive(Clone, Debug, Queryable, Selectable, Serialize)]
 #[diesel(table_name = write_backs)]
 pub struct WriteBackRecord {
@@ -67,14 +61,14 @@ pub struct WriteBackRecord {
 }
 
 impl WriteBackRecord {
-    /// The provider's id of the user: the last one of a page is the cursor of the next.
+    /// The last one of a page is the cursor of the next.
     pub fn external_id(&self) -> &str {
         &self.external_id
     }
 }
 
 impl Store {
-    /// Up to `limit` write-backs behind the user `after`, of one state where it is given.
+    /// Write-backs after the user `after`, of one state where it is given.
     pub async fn list_write_backs(
         &self,
         source: &'static str,
@@ -99,7 +93,7 @@ impl Store {
         .await
     }
 
-    /// How many write-backs there are of each state.
+    /// Counts by state.
     pub async fn count_write_backs(
         &self,
         source: &'static str,
@@ -116,7 +110,7 @@ impl Store {
 }
 
 impl Store {
-    /// Lets our values replace what the provider holds for these users, and makes that due.
+    /// Lets our values replace the provider's for this user, and makes that due.
     pub async fn take_over(
         &self,
         source: &'static str,
@@ -136,8 +130,8 @@ impl Store {
     }
 }
 
-/// Notes that the provider may have to be told about a user. A note never puts off what is due
-/// earlier, else a user who changes often would never come first.
+/// Enqueues a write-back. Never postpones one that is due earlier, else a user who changes often
+/// would never be served.
 fn enqueue(
     connection: &mut AnyConnection,
     source: &str,
@@ -159,15 +153,14 @@ fn enqueue(
     Ok(())
 }
 
-/// The next try that stands, or `at` where that is earlier.
+/// The next attempt, or `at` where that is earlier.
 #[diesel::dsl::auto_type(no_type_alias)]
 pub(in crate::store) fn earlier(at: Moment) -> _ {
     let at = at.into_sql::<UtcColumn>();
     case_when(write_backs::next_try_at.gt(at), at).otherwise(write_backs::next_try_at)
 }
 
-/// Likewise, because an operator chose something. The time of the choice is the database's: it
-/// tells one choice from the next.
+/// Likewise, for an override. Its time is the database's: it tells one override from the next.
 pub(in crate::store) fn enqueue_override(
     connection: &mut AnyConnection,
     source: &str,

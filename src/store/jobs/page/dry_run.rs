@@ -1,4 +1,4 @@
-//! A page is looked at, and nothing but the job is changed: what would be done, and what differs.
+//! Counts what a page would change, and finds what differs, without writing rows.
 
 use super::row::Row;
 use crate::domain::{
@@ -10,11 +10,9 @@ use crate::store::write_backs::WriteBackPolicy;
 use serde_json::{Map, Value};
 use std::collections::HashMap;
 
-/// How old a difference must be to count, in milliseconds: an event about a younger one may be on
-/// its way.
+/// A younger difference does not count, in milliseconds: an event about it may be on its way.
 const GRACE_MS: i64 = 60_000;
 
-/// Looks at users without changing anything.
 pub(super) struct DryRun<'a> {
     pub(super) policy: &'a WriteBackPolicy,
     pub(super) rows: &'a HashMap<String, Row>,
@@ -23,7 +21,7 @@ pub(super) struct DryRun<'a> {
 }
 
 impl DryRun<'_> {
-    /// Counts what would be done about a user; returns in what the user differs for long enough.
+    /// Counts what would be done about a user. Returns how the user differs, if for long enough.
     pub(super) fn at(&mut self, user: &Snapshot) -> Vec<Candidate> {
         let row = self.rows.get(&user.external_id);
         let comparison = compare(row.map(Row::view).as_ref(), user);
@@ -60,7 +58,7 @@ impl DryRun<'_> {
         let mut differing: Vec<Candidate> = [drift_kind, conflict]
             .into_iter()
             .flatten()
-            // Whoever has no row holds no id of ours either.
+            // A user without a row cannot hold its id.
             .filter(|drift_kind| row.is_some() || *drift_kind == DriftKind::Missing)
             .map(|drift_kind| Candidate::of(drift_kind, user.external_id.clone(), row_synced_at))
             .collect();
@@ -71,7 +69,7 @@ impl DryRun<'_> {
         differing
     }
 
-    /// Counts what the provider would be told about a user, and returns what stands in the way.
+    /// Counts what write-back would send. Returns the conflict, where there is one.
     fn preview_write_back(&mut self, user: &Snapshot, row: Option<&Row>) -> Option<Conflict> {
         if row.is_some_and(|row| row.needs_no_write_back(user)) {
             return None;
@@ -103,7 +101,7 @@ impl DryRun<'_> {
     }
 }
 
-/// Whether the user changed so lately that an event may be on its way.
+/// Whether the user changed so recently that an event may be on its way.
 fn is_young(user: &Snapshot) -> bool {
     let asked_at = user.fetched_at.map_or(0, UnixMillis::get);
     asked_at - user.version.updated_at_ms < GRACE_MS

@@ -1,9 +1,9 @@
-//! A page of users is compared with their rows, and what differs is written, in one transaction with
-//! the place that the job has reached.
+//! Compares a page of users with their rows and writes what differs, in one transaction with the
+//! progress of the job.
 //!
-//! Called by jobs. So a job that is killed repeats one page at most, and counts nobody twice. Rows
-//! that agree are not written at all; about all others the guard of every write decides, so what a
-//! webhook brought meanwhile stays.
+//! Called by jobs, so a job that is killed repeats one page at most, and counts no user twice. Rows
+//! that agree are not written; about all others the guard decides, so what a webhook wrote
+//! meanwhile stays.
 
 mod dry_run;
 mod row;
@@ -27,39 +27,36 @@ use row::{Row, load_rows};
 use std::collections::HashMap;
 use std::sync::Arc;
 
-/// What is done about users who differ.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum JobMode {
-    /// Their rows are brought in step.
+    /// Writes the rows that differ.
     Apply,
-    /// Only counted.
+    /// Counts the rows that differ.
     #[default]
     DryRun,
-    /// Counted, and noted so that each can be told and looked at again.
+    /// Counts them, and keeps each as a candidate to compare again.
     Drift,
 }
 
-/// A page, and where the job stands before it.
+/// A page, and the progress of the job before it.
 #[derive(Debug, Default)]
 pub struct JobPage {
-    /// What it shows of its users.
     pub users: Vec<Change>,
-    /// How many more there were who could not be read.
+    /// Users of the page that could not be read.
     pub unreadable: usize,
-    /// What is done about those who differ.
     pub mode: JobMode,
-    /// The place behind the page, and what was counted before it.
+    /// The place after the page, with the counters before it.
     pub progress: JobProgress,
-    /// Users whose rows the page should have held and did not.
+    /// Users whose rows the page should have had.
     pub orphans: Vec<String>,
-    /// The rows of its users, where they were read ahead.
+    /// Its users' rows, where they were prefetched.
     pub ahead: Option<PrefetchedRows>,
-    /// It is a part of a page: what was counted is stored with the place behind the whole.
+    /// A part of a page: its counters are stored with the place after the whole.
     pub is_part: bool,
 }
 
 impl Store {
-    /// Commits a page. Returns where the job stands then; nothing where the lease is lost.
+    /// Commits a page. Returns the progress; `None` where the lease is lost.
     pub async fn commit_page(
         &self,
         lease: JobLease,
@@ -67,14 +64,13 @@ impl Store {
         now: Moment,
         page: Arc<JobPage>,
     ) -> Result<Option<JobProgress>, StoreError> {
-        // Nobody waits for a page: one that a crash of the server takes along takes its place along
-        // too. The job's end is flushed, and with it all that came before.
+        // No client waits for a page: a crash of the server that loses one loses its place too. The
+        // end of the job is flushed, and with it all that came before.
         self.write_async_commit(move |connection| commit(connection, &lease, &policy, now, &page))
             .await
     }
 
-    /// Brings rows in step with what was fetched of some users, without a job. Returns what was done;
-    /// nothing where the run is lost.
+    /// Writes fetched users without a job. Returns what was done; `None` where the lease is lost.
     pub async fn apply_users(
         &self,
         run: ScheduledRun,
@@ -137,7 +133,7 @@ fn commit(
     Ok(Some(progress))
 }
 
-/// Hands what differs to the guard, and notes about those who agree that the provider is to be told.
+/// Hands what differs to the guard, and enqueues write-backs for rows that agree.
 fn write(
     connection: &mut AnyConnection,
     policy: &WriteBackPolicy,
@@ -194,8 +190,7 @@ fn count(counters: &mut Counters, result: &UserResult, comparison: Comparison) {
     }
 }
 
-/// Notes that the provider may have to be told about users; what is noted already, and what rests
-/// because of a conflict, is left as it is.
+/// Enqueues write-backs, and leaves those that are due or parked as they are.
 fn enqueue_missing(
     connection: &mut AnyConnection,
     source: &str,

@@ -1,4 +1,5 @@
-//! Rows as far as a page is compared with them.
+//! Rows as far as a page is compared with them; read with the page, or prefetched while the page
+//! before is written.
 
 use crate::domain::{RowState, RowView, Snapshot, UnixMillis, Version};
 use crate::store::connection::{AnyConnection, both};
@@ -9,7 +10,6 @@ use diesel::prelude::*;
 use std::collections::HashMap;
 use std::time::{Duration, Instant};
 
-/// A user's row as far as a page is compared with it.
 #[derive(Debug, Queryable, Selectable)]
 #[diesel(table_name = users)]
 pub(super) struct Row {
@@ -55,18 +55,17 @@ impl Row {
         }
     }
 
-    /// Whether the provider holds all that it should, as far as the snapshot shows at a glance.
+    /// Whether the snapshot alone shows that write-back would send nothing.
     pub(super) fn needs_no_write_back(&self, snapshot: &Snapshot) -> bool {
         let has_override = self.set_role.is_some() || self.set_plan.is_some();
         !has_override && snapshot.acknowledged_id.as_deref() == Some(&self.id)
     }
 }
 
-/// For how long rows that were read ahead are compared with; the guard decides at the row in any
-/// case, but what seems to agree is not written at all.
+/// Prefetched rows are used for this time. The guard decides at the row in any case, but a row that
+/// seems to agree is not written.
 const READ_AHEAD_FOR: Duration = Duration::from_secs(2);
 
-/// Rows that were read while the page before was written.
 #[derive(Debug)]
 pub struct PrefetchedRows {
     rows: HashMap<String, Row>,
@@ -74,14 +73,14 @@ pub struct PrefetchedRows {
 }
 
 impl PrefetchedRows {
-    /// The rows, while they are worth looking at.
+    /// The rows, unless they are too old.
     pub(super) fn fresh(&self) -> Option<&HashMap<String, Row>> {
         (self.read_at.elapsed() < READ_AHEAD_FOR).then_some(&self.rows)
     }
 }
 
 impl Store {
-    /// Reads the rows of users of whom a page is about to be committed.
+    /// Reads the rows of a page that is about to be committed.
     pub async fn prefetch_rows(
         &self,
         source: &'static str,
@@ -95,7 +94,7 @@ impl Store {
     }
 }
 
-/// The rows of users, by the provider's ids.
+/// By external id.
 pub(super) fn load_rows<'a>(
     connection: &mut AnyConnection,
     source: &str,
