@@ -44,8 +44,8 @@ impl From<Error> for StoreError {
                         | Kind::ReadOnlyTransaction
                 ) || SQLITE_AWAY.iter().any(|text| details.message().starts_with(text));
                 let constraint = details.constraint_name().unwrap_or("no constraint named");
-                let told = format!("{kind:?} ({constraint})");
-                if away { Self::Away(told) } else { Self::Refused(told) }
+                let text = format!("{kind:?} ({constraint})");
+                if away { Self::Away(text) } else { Self::Refused(text) }
             }
             Error::BrokenTransactionManager => Self::Away("the transaction broke".into()),
             Error::NotFound => Self::Refused("no such row".into()),

@@ -85,7 +85,7 @@ fn versions<DB: Backend>(migrations: &EmbeddedMigrations) -> Result<Vec<String>,
     Ok(all.iter().map(|migration| migration.name().version().to_string()).collect())
 }
 
-fn told(message: &str) -> StoreError {
+fn failure(message: &str) -> StoreError {
     let denied = message.contains("permission denied");
     let hint = "; run `usersync migrate` as the role that owns the schema (docs/sql/roles.sql)";
     let hint = if denied { hint } else { "" };
@@ -97,7 +97,7 @@ fn failed(error: Box<dyn std::error::Error + Send + Sync>) -> StoreError {
     match error.downcast_ref::<diesel::result::Error>() {
         Some(diesel::result::Error::DatabaseError(_, details)) => {
             // A migration contains no data of users, so its error may be shown whole.
-            told(details.message())
+            failure(details.message())
         }
         _ => StoreError::Unusable(format!("the schema could not be migrated: {error}")),
     }

@@ -18,7 +18,9 @@ const STEP: i64 = 500;
 
 /// Deletes quarantined bodies of deleted users. The deletion deletes those it sees; it does not see
 /// what another replica quarantined at the same moment. Returns how many.
-pub(super) fn erase_deleted(connection: &mut AnyConnection) -> Result<usize, StoreError> {
+pub(super) fn delete_bodies_of_deleted(
+    connection: &mut AnyConnection,
+) -> Result<usize, StoreError> {
     let found: Vec<(String, String)> = both!(connection, |inner| quarantine_subjects::table
         .inner_join(
             users::table.on(users::external_id
@@ -29,12 +31,12 @@ pub(super) fn erase_deleted(connection: &mut AnyConnection) -> Result<usize, Sto
         .select((quarantine_subjects::source, quarantine_subjects::message_id))
         .limit(STEP)
         .load(inner))?;
-    drop_all(connection, &found)
+    delete_messages(connection, &found)
 }
 
 /// Deletes write-backs of users whose deletion is signed. The deletion deletes those it sees; it
 /// does not see what another replica enqueued at the same moment. Returns how many.
-pub(super) fn drop_unneeded_write_backs(
+pub(super) fn delete_unneeded_write_backs(
     connection: &mut AnyConnection,
 ) -> Result<usize, StoreError> {
     let found: Vec<(String, String)> = both!(connection, |inner| write_backs::table
@@ -55,7 +57,7 @@ pub(super) fn drop_unneeded_write_backs(
 }
 
 /// Deletes candidates of ended jobs: the replica that ended the job does so too, unless it died.
-pub(super) fn drop_candidates(connection: &mut AnyConnection) -> Result<usize, StoreError> {
+pub(super) fn delete_candidates(connection: &mut AnyConnection) -> Result<usize, StoreError> {
     let found: Vec<(String, String, String)> = both!(connection, |inner| job_candidates::table
         .inner_join(jobs::table.on(jobs::id.eq(job_candidates::job_id)))
         .filter(jobs::finished_at.is_not_null())
@@ -69,7 +71,7 @@ pub(super) fn drop_candidates(connection: &mut AnyConnection) -> Result<usize, S
     Ok(found.len())
 }
 
-pub(super) fn forget_jobs(
+pub(super) fn delete_jobs(
     connection: &mut AnyConnection,
     oldest: Moment,
 ) -> Result<usize, StoreError> {
@@ -77,7 +79,7 @@ pub(super) fn forget_jobs(
     Ok(both!(connection, |inner| diesel::delete(past).execute(inner))?)
 }
 
-pub(super) fn forget_absences(
+pub(super) fn delete_absences(
     connection: &mut AnyConnection,
     oldest: Moment,
 ) -> Result<usize, StoreError> {
@@ -95,7 +97,7 @@ pub(super) fn forget_absences(
 
 /// Deletes bodies that a later delivery or a replay has applied: the process may have died between
 /// the two. Returns how many.
-pub(super) fn drop_settled(connection: &mut AnyConnection) -> Result<usize, StoreError> {
+pub(super) fn delete_applied_bodies(connection: &mut AnyConnection) -> Result<usize, StoreError> {
     let found: Vec<(String, String)> = both!(connection, |inner| quarantine::table
         .inner_join(
             webhook_events::table.on(webhook_events::message_id
@@ -106,10 +108,10 @@ pub(super) fn drop_settled(connection: &mut AnyConnection) -> Result<usize, Stor
         .select((quarantine::source, quarantine::message_id))
         .limit(STEP)
         .load(inner))?;
-    drop_all(connection, &found)
+    delete_messages(connection, &found)
 }
 
-pub(super) fn expire_quarantine(
+pub(super) fn delete_old_bodies(
     connection: &mut AnyConnection,
     oldest: Moment,
 ) -> Result<usize, StoreError> {
@@ -118,10 +120,10 @@ pub(super) fn expire_quarantine(
         .select((quarantine::source, quarantine::message_id))
         .limit(STEP)
         .load(inner))?;
-    drop_all(connection, &found)
+    delete_messages(connection, &found)
 }
 
-fn drop_all(
+fn delete_messages(
     connection: &mut AnyConnection,
     found: &[(String, String)],
 ) -> Result<usize, StoreError> {
@@ -132,7 +134,7 @@ fn drop_all(
 }
 
 /// Deletes old message ids: the guard keeps repeats harmless without them.
-pub(super) fn forget_events(
+pub(super) fn delete_events(
     connection: &mut AnyConnection,
     oldest: Moment,
 ) -> Result<usize, StoreError> {
@@ -141,9 +143,9 @@ pub(super) fn forget_events(
         .select(webhook_events::message_id)
         .limit(STEP)
         .load(inner))?;
-    let dropped = both!(connection, |inner| diesel::delete(webhook_events::table)
+    let deleted = both!(connection, |inner| diesel::delete(webhook_events::table)
         .filter(webhook_events::message_id.eq_any(&found))
         .filter(webhook_events::received_at.lt(oldest))
         .execute(inner))?;
-    Ok(dropped)
+    Ok(deleted)
 }

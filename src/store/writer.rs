@@ -70,17 +70,17 @@ impl Writer {
         self.with(|connection| {
             connection.with_custom_plans(|connection| {
                 // Each step runs, whether or not the one before failed.
-                let dropped = [
-                    retention::erase_deleted(connection),
-                    retention::drop_unneeded_write_backs(connection),
-                    retention::drop_settled(connection),
-                    retention::expire_quarantine(connection, oldest_body),
-                    retention::forget_absences(connection, oldest_absence),
-                    retention::forget_events(connection, oldest_event),
-                    retention::drop_candidates(connection),
-                    retention::forget_jobs(connection, oldest_event),
+                let deleted = [
+                    retention::delete_bodies_of_deleted(connection),
+                    retention::delete_unneeded_write_backs(connection),
+                    retention::delete_applied_bodies(connection),
+                    retention::delete_old_bodies(connection, oldest_body),
+                    retention::delete_absences(connection, oldest_absence),
+                    retention::delete_events(connection, oldest_event),
+                    retention::delete_candidates(connection),
+                    retention::delete_jobs(connection, oldest_event),
                 ];
-                dropped.into_iter().sum()
+                deleted.into_iter().sum()
             })
         })
     }

@@ -73,13 +73,13 @@ impl Store {
         .await
     }
 
-    /// Stores the result of a second look-up and the progress: `gone` users are confirmed absent,
+    /// Stores the result of a second look-up and the progress: `confirmed` users are confirmed absent,
     /// `dropped` ones are no candidates any more. Returns whether the lease is still held.
     pub async fn confirm_candidates(
         &self,
         lease: JobLease,
         dropped: Vec<String>,
-        gone: Vec<absences::Absence>,
+        confirmed: Vec<absences::Absence>,
         progress: JobProgress,
     ) -> Result<bool, StoreError> {
         self.write(move |connection| {
@@ -90,7 +90,7 @@ impl Store {
                 of(&lease, DriftKind::Orphan).filter(job_candidates::external_id.eq_any(&dropped))
             )
             .execute(inner))?;
-            for absence in &gone {
+            for absence in &confirmed {
                 let row = job_candidates::table.find((
                     lease.job_id(),
                     DriftKind::Orphan.as_str(),
@@ -111,7 +111,7 @@ impl Store {
     }
 
     /// Deletes some candidates of a job that has ended. Returns whether there may be more.
-    pub async fn forget_candidates(&self, lease: JobLease, limit: i64) -> Result<bool, StoreError> {
+    pub async fn delete_candidates(&self, lease: JobLease, limit: i64) -> Result<bool, StoreError> {
         self.write(move |connection| {
             let some: Vec<(String, String)> = both!(connection, |inner| job_candidates::table
                 .filter(job_candidates::job_id.eq(lease.job_id()))
@@ -205,16 +205,16 @@ impl Store {
             })?;
             let is_full = i64::try_from(read.len()).is_ok_and(|count| count == limit);
             let last = read.last().filter(|_| is_full).map(|one| one.0.clone());
-            let stands = |(_, noted, looked_at, synced, status): &Read| {
+            let still_differs = |(_, found_at, looked_at, synced, status): &Read| {
                 let is_live = status.as_ref().is_some_and(|status| status != "deleted");
                 match drift_kind {
                     DriftKind::Missing => !is_live,
                     DriftKind::Orphan => is_live && looked_at.is_some(),
-                    _ => is_live && noted == synced,
+                    _ => is_live && found_at == synced,
                 }
             };
-            let standing = read.into_iter().filter(stands).map(|one| one.0).collect();
-            Ok((standing, last))
+            let differing = read.into_iter().filter(still_differs).map(|one| one.0).collect();
+            Ok((differing, last))
         })
         .await
     }

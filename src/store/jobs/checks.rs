@@ -109,7 +109,7 @@ impl Store {
                             .filter(quarantine_subjects::subject.eq(users::external_id))
                             .filter(quarantine_subjects::source.eq(users::source)),
                     );
-                    let noted = exists(
+                    let enqueued = exists(
                         write_backs::table
                             .filter(write_backs::external_id.eq(users::external_id))
                             .filter(write_backs::source.eq(users::source)),
@@ -118,7 +118,7 @@ impl Store {
                     let mut rows = users::table
                         .select((
                             users::external_id,
-                            holds.or(is_signed.and(quarantined.or(noted))),
+                            holds.or(is_signed.and(quarantined.or(enqueued))),
                         ))
                         .filter(users::source.eq(source))
                         // A literal: PostgreSQL considers the index of deleted rows only for it.

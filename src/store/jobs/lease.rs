@@ -37,9 +37,9 @@ impl Store {
     ) -> Result<Option<JobRecord>, StoreError> {
         // Mostly there is none, and a read needs no write lock.
         let wanted = only.clone();
-        let looked =
+        let free =
             self.read(move |connection| find_free(connection, source, kind, wanted.as_deref()));
-        if looked.await?.is_none() {
+        if free.await?.is_none() {
             return Ok(None);
         }
         self.write(move |connection| claim(connection, source, kind, only.as_deref())).await

@@ -132,12 +132,12 @@ fn save(
     lease: &JobLease,
     progress: &JobProgress,
 ) -> Result<(), StoreError> {
-    let (counters, looked) = (json(&progress.counters)?, json(&progress.report)?);
+    let (counters, report) = (json(&progress.counters)?, json(&progress.report)?);
     both!(connection, |inner| diesel::update(jobs::table.find(&lease.job_id))
         .set((
             jobs::cursor.eq(JsonText(&progress.cursor)),
             jobs::counters.eq(JsonText(&counters)),
-            jobs::report.eq(JsonText(&looked)),
+            jobs::report.eq(JsonText(&report)),
         ))
         .execute(inner))?;
     Ok(())

@@ -35,17 +35,18 @@ impl Store {
     ) -> Result<Vec<absences::Absence>, StoreError> {
         self.read(move |connection| {
             type CandidateRow = (String, Option<i64>, Option<i16>, Option<i64>);
-            let gone: Vec<CandidateRow> = both!(connection, |inner| of(&lease, DriftKind::Orphan)
-                .filter(job_candidates::looked_at.is_not_null())
-                .select((
-                    job_candidates::external_id,
-                    job_candidates::row_updated_at,
-                    job_candidates::row_projection,
-                    job_candidates::looked_at,
-                ))
-                .order(job_candidates::external_id)
-                .limit(limit)
-                .load(inner))?;
+            let confirmed: Vec<CandidateRow> =
+                both!(connection, |inner| of(&lease, DriftKind::Orphan)
+                    .filter(job_candidates::looked_at.is_not_null())
+                    .select((
+                        job_candidates::external_id,
+                        job_candidates::row_updated_at,
+                        job_candidates::row_projection,
+                        job_candidates::looked_at,
+                    ))
+                    .order(job_candidates::external_id)
+                    .limit(limit)
+                    .load(inner))?;
             let absence = |(external_id, updated_at_ms, projection, looked_at): (
                 _,
                 Option<_>,
@@ -61,21 +62,21 @@ impl Store {
                     sent_at_ms: looked_at.unwrap_or_default(),
                 }
             };
-            Ok(gone.into_iter().map(absence).collect())
+            Ok(confirmed.into_iter().map(absence).collect())
         })
         .await
     }
 
-    /// Empties the rows of `gone` users, unless all confirmed candidates exceed the mass-delete
-    /// limit and it is not lifted. They are no candidates any more.
+    /// Empties the rows of `confirmed` users, unless all confirmed candidates exceed the mass-delete
+    /// limit and `allow_mass_delete` is not set. They are no candidates any more.
     pub async fn empty_candidates(
         &self,
         lease: JobLease,
         defaults: RowDefaults,
         now: Moment,
-        gone: Vec<absences::Absence>,
+        confirmed: Vec<absences::Absence>,
         mut progress: JobProgress,
-        lifted: bool,
+        allow_mass_delete: bool,
     ) -> Result<EmptyOutcome, StoreError> {
         self.write_replanned(move |connection| {
             if !renew(connection, &lease)? {
@@ -86,16 +87,17 @@ impl Store {
                 .count()
                 .get_result(inner))?;
             absences::lock_absences(connection)?;
-            if !lifted
+            if !allow_mass_delete
                 && let Some(live) = absences::exceeds_limit(connection, defaults.source, &[], left)?
             {
                 return Ok(EmptyOutcome::LimitExceeded {
                     live: u64::try_from(live).unwrap_or_default(),
                 });
             }
-            let emptied = absences::empty(connection, defaults, now, gone.clone())?;
+            let emptied = absences::empty(connection, defaults, now, confirmed.clone())?;
             progress.counters.updated += u64::try_from(emptied.len()).unwrap_or_default();
-            let ids: Vec<&str> = gone.iter().map(|absence| absence.external_id.as_str()).collect();
+            let ids: Vec<&str> =
+                confirmed.iter().map(|absence| absence.external_id.as_str()).collect();
             both!(connection, |inner| diesel::delete(
                 of(&lease, DriftKind::Orphan).filter(job_candidates::external_id.eq_any(&ids))
             )

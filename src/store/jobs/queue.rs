@@ -132,8 +132,8 @@ fn enqueue(
         .first(inner)
         .optional())?;
     // It ended between the two statements: the client may try again.
-    let gone = || StoreError::Away("a job of this kind ended just now".into());
-    Ok((active.ok_or_else(gone)?, made == 1))
+    let ended = || StoreError::Away("a job of this kind ended just now".into());
+    Ok((active.ok_or_else(ended)?, made == 1))
 }
 
 pub(super) fn find(

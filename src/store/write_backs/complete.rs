@@ -38,19 +38,21 @@ impl Store {
         &self,
         policy: WriteBackPolicy,
         now: Moment,
-        claim: WriteBackLease,
+        lease: WriteBackLease,
         acknowledgement: Option<Acknowledgement>,
     ) -> Result<WriteBackStatus, StoreError> {
-        self.write(move |connection| settle(connection, &policy, now, &claim, acknowledgement))
-            .await
+        self.write(move |connection| {
+            apply_answer(connection, &policy, now, &lease, acknowledgement)
+        })
+        .await
     }
 }
 
-fn settle(
+fn apply_answer(
     connection: &mut AnyConnection,
     policy: &WriteBackPolicy,
     now: Moment,
-    claim: &WriteBackLease,
+    lease: &WriteBackLease,
     acknowledgement: Option<Acknowledgement>,
 ) -> Result<WriteBackStatus, StoreError> {
     let source = policy.defaults.source;
@@ -59,39 +61,40 @@ fn settle(
     if let Some((change, _)) = &answer {
         apply(connection, policy.defaults, now, &[change])?;
     }
-    let stored = stored_user::lock(connection, source, &claim.external_id)?;
-    let Some(held) = hold(connection, source, claim)? else {
+    let stored = stored_user::lock(connection, source, &lease.external_id)?;
+    let Some(current) = lock(connection, source, lease)? else {
         return Ok(WriteBackStatus::Lost);
     };
     let Some(mut stored) = stored.filter(StoredUser::is_live) else {
-        return complete(connection, source, claim);
+        return delete(connection, source, lease);
     };
-    let overrides = acknowledged(&stored, answer.as_ref(), held.override_at == claim.override_at);
+    let overrides =
+        acknowledged(&stored, answer.as_ref(), current.override_at == lease.override_at);
     if overrides != Override::default() {
         stored_user::set_override(connection, &mut stored, &policy.entitlements, &overrides, now)?;
     }
-    let plan = policy.plan(&stored, held.take_over);
+    let plan = policy.plan(&stored, current.take_over);
     // An override that is left was not acknowledged: the provider was not asked since.
     if !plan.patch.is_empty() || stored.set_role.is_some() || stored.set_plan.is_some() {
-        return go_on(connection, source, held);
+        return keep(connection, source, current);
     }
     let Some(conflict) = plan.conflict else {
-        return complete(connection, source, claim);
+        return delete(connection, source, lease);
     };
-    rest(connection, source, claim, conflict.as_str())?;
+    park(connection, source, lease, conflict.as_str())?;
     Ok(WriteBackStatus::Conflict(conflict))
 }
 
 /// Locks the write-back where the lease is still held. After the user: all writers lock in that
 /// order.
-fn hold(
+fn lock(
     connection: &mut AnyConnection,
     source: &str,
-    claim: &WriteBackLease,
+    lease: &WriteBackLease,
 ) -> Result<Option<WriteBackLease>, StoreError> {
     let held = write_backs::table
-        .find((&claim.external_id, source))
-        .filter(write_backs::fence.eq(claim.fence));
+        .find((&lease.external_id, source))
+        .filter(write_backs::fence.eq(lease.fence));
     Ok(match connection {
         AnyConnection::Postgres(inner) => {
             held.select(WriteBackLease::as_select()).for_update().first(inner).optional()?
@@ -125,41 +128,41 @@ fn acknowledged(
 }
 
 /// Keeps the lease: all that was enqueued so far is known now, and the outcome of the call is too.
-fn go_on(
+fn keep(
     connection: &mut AnyConnection,
     source: &str,
-    held: WriteBackLease,
+    current: WriteBackLease,
 ) -> Result<WriteBackStatus, StoreError> {
     let lease_end = write_backs::leased_until.assume_not_null();
     both!(connection, |inner| diesel::update(
-        write_backs::table.find((&held.external_id, source))
+        write_backs::table.find((&current.external_id, source))
     )
     .set(write_backs::next_try_at.eq(lease_end))
     .execute(inner))?;
-    Ok(WriteBackStatus::More(WriteBackLease { outcome_unknown: false, ..held }))
+    Ok(WriteBackStatus::More(WriteBackLease { outcome_unknown: false, ..current }))
 }
 
-fn complete(
+fn delete(
     connection: &mut AnyConnection,
     source: &str,
-    claim: &WriteBackLease,
+    lease: &WriteBackLease,
 ) -> Result<WriteBackStatus, StoreError> {
     both!(connection, |inner| diesel::delete(
-        write_backs::table.find((&claim.external_id, source))
+        write_backs::table.find((&lease.external_id, source))
     )
     .execute(inner))?;
     Ok(WriteBackStatus::Done)
 }
 
 /// Parks a write-back until the user changes.
-fn rest(
+fn park(
     connection: &mut AnyConnection,
     source: &str,
-    claim: &WriteBackLease,
+    lease: &WriteBackLease,
     state: &str,
 ) -> Result<(), StoreError> {
     both!(connection, |inner| diesel::update(
-        write_backs::table.find((&claim.external_id, source))
+        write_backs::table.find((&lease.external_id, source))
     )
     .set((
         write_backs::state.eq(state),

@@ -142,6 +142,6 @@ impl SyncService {
             // The next worker continues at the stored cursor.
             Err(error) => tracing::warn!(job, kind, "the job's end could not be stored: {error}"),
         }
-        while let Ok(true) = self.store.forget_candidates(lease.clone(), DELETE_BATCH).await {}
+        while let Ok(true) = self.store.delete_candidates(lease.clone(), DELETE_BATCH).await {}
     }
 }

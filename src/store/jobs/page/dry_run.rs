@@ -22,7 +22,7 @@ pub(super) struct DryRun<'a> {
 
 impl DryRun<'_> {
     /// Counts what would be done about a user. Returns how the user differs, if for long enough.
-    pub(super) fn at(&mut self, user: &Snapshot) -> Vec<Candidate> {
+    pub(super) fn add(&mut self, user: &Snapshot) -> Vec<Candidate> {
         let row = self.rows.get(&user.external_id);
         let comparison = compare(row.map(Row::view).as_ref(), user);
         let counters = &mut *self.counters;

@@ -114,19 +114,19 @@ fn commit(
     let counters = &mut progress.counters;
     counters.seen += u64::try_from(page.users.len() + page.unreadable).unwrap_or_default();
     counters.failed += u64::try_from(page.unreadable).unwrap_or_default();
-    let mut noted: Vec<Candidate> = page.orphans.iter().cloned().map(Candidate::orphan).collect();
+    let mut found: Vec<Candidate> = page.orphans.iter().cloned().map(Candidate::orphan).collect();
     if page.mode == JobMode::Apply {
         write(connection, policy, now, &page.users, rows, counters)?;
     } else {
-        let mut look = DryRun { policy, rows, counters, report: &mut progress.report };
+        let mut dry_run = DryRun { policy, rows, counters, report: &mut progress.report };
         for user in page.users.iter().filter_map(Change::snapshot) {
-            let differing = look.at(user);
+            let differing = dry_run.add(user);
             if page.mode == JobMode::Drift {
-                noted.extend(differing);
+                found.extend(differing);
             }
         }
     }
-    candidates::add(connection, lease, &noted)?;
+    candidates::add(connection, lease, &found)?;
     if !page.is_part {
         save(connection, lease, &progress)?;
     }
@@ -201,7 +201,7 @@ fn enqueue_missing(
         return Ok(());
     }
     let now = connection.now()?;
-    let notes: Vec<_> = external_ids
+    let rows: Vec<_> = external_ids
         .iter()
         .map(|external_id| {
             (
@@ -213,7 +213,7 @@ fn enqueue_missing(
         })
         .collect();
     both!(connection, |inner| diesel::insert_into(write_backs::table)
-        .values(&notes)
+        .values(&rows)
         .on_conflict_do_nothing()
         .execute(inner))?;
     Ok(())
