@@ -208,8 +208,9 @@ impl BatchResult {
         let outcome = |submission: &Submission| {
             let message_id = submission.delivery.message_id();
             let listed = batch.deliveries.binary_search_by_key(&message_id, |one| one.message_id);
-            let result = results.get(listed.ok()?)?;
-            let is_first = replied.insert(message_id);
+            let index = listed.ok()?;
+            let result = results.get(index)?;
+            let is_first = replied.insert(index);
             let outcome = if is_first { result.outcome } else { Outcome::Duplicate };
             Some(DeliveryOutcome { outcome, user_id: result.user_id.clone() })
         };
