@@ -32,21 +32,6 @@ pub(super) enum IfFound {
     Leave,
 }
 
-enum EmptyAttempt {
-    Emptied(Vec<String>),
-    HeldBack(&'static str),
-}
-
-impl EmptyAttempt {
-    fn of(&self, external_id: &String) -> AbsenceOutcome {
-        match self {
-            Self::HeldBack(reason) => AbsenceOutcome::HeldBack(reason),
-            Self::Emptied(emptied) if emptied.contains(external_id) => AbsenceOutcome::Emptied,
-            Self::Emptied(_) => AbsenceOutcome::Newer,
-        }
-    }
-}
-
 impl SyncService {
     /// Empties the rows of users who were not found, where that is safe. All are passed together,
     /// so that the limit sees them all.
@@ -55,26 +40,20 @@ impl SyncService {
         external_ids: Vec<String>,
         priority: Priority,
     ) -> Result<HashMap<String, AbsenceOutcome>, SyncError> {
-        let mut baseline = HashMap::new();
-        let mut found = Vec::new();
+        let (mut outcomes, mut absences) = (HashMap::new(), Vec::new());
         for external_id in external_ids {
             match self.recheck_user(&external_id, IfFound::Apply, priority).await? {
-                Ok(absence) => found.push(absence),
-                Err(verdict) => {
-                    baseline.insert(external_id, verdict);
+                Ok(absence) => absences.push(absence),
+                Err(outcome) => {
+                    outcomes.insert(external_id, outcome);
                 }
             }
         }
-        if found.is_empty() {
-            return Ok(baseline);
+        if !absences.is_empty() {
+            let ids = absences.iter().map(|absence| absence.external_id.clone()).collect();
+            outcomes.extend(self.empty(ids, absences, priority).await?);
         }
-        let ids: Vec<String> = found.iter().map(|absence| absence.external_id.clone()).collect();
-        let attempt = self.empty(&ids, found, priority).await?;
-        baseline.extend(ids.into_iter().map(|id| {
-            let absent = attempt.of(&id);
-            (id, absent)
-        }));
-        Ok(baseline)
+        Ok(outcomes)
     }
 
     /// The second look-up: an absence, or why there is none.
@@ -89,13 +68,13 @@ impl SyncService {
             return Ok(Err(AbsenceOutcome::NoRow));
         };
         let sent_at_ms = now().as_millis();
-        let looked = match if_found {
+        let fetched = match if_found {
             IfFound::Apply => self.refresh(external_id, priority).await.map(drop),
             IfFound::Leave => {
                 self.directory.user(external_id, priority).await.map(drop).map_err(Into::into)
             }
         };
-        match looked {
+        match fetched {
             Ok(()) => Ok(Err(AbsenceOutcome::StillThere)),
             Err(SyncError::Api(ApiError::NotFound)) => {
                 let baseline = AbsenceBaseline {
@@ -110,43 +89,45 @@ impl SyncService {
 
     async fn empty(
         &self,
-        ids: &[String],
-        found: Vec<Absence>,
+        ids: Vec<String>,
+        absences: Vec<Absence>,
         priority: Priority,
-    ) -> Result<EmptyAttempt, SyncError> {
-        let held_back = match self.instance.verify(priority).await {
+    ) -> Result<HashMap<String, AbsenceOutcome>, SyncError> {
+        let (users, defaults) = (ids.len(), self.policy.defaults);
+        let reason = match self.instance.verify(priority).await {
             Err(SyncError::WrongInstance { .. }) => Some("wrong_instance"),
             Err(error) => return Err(error),
-            Ok(()) if self.knows_another(ids, priority).await? => None,
+            Ok(()) if self.knows_another(&ids, priority).await? => None,
             Ok(()) => Some("nobody_known"),
         };
-        let (count, defaults) = (found.len(), self.policy.defaults);
-        if let Some(reason) = held_back {
-            self.store.record_held_back(defaults.source, found).await?;
+        if let Some(reason) = reason {
+            self.store.record_held_back(defaults.source, absences).await?;
             tracing::error!(
-                users = count,
+                users,
                 reason,
                 "users are absent at the provider, but nobody is emptied: the API key knows none of the other users either, or is of another instance"
             );
-            return Ok(EmptyAttempt::HeldBack(reason));
+            return Ok(ids.into_iter().map(|id| (id, AbsenceOutcome::HeldBack(reason))).collect());
         }
-        match self.store.empty_absent(defaults, now(), found).await? {
-            AbsenceVerdict::Emptied(emptied) => {
-                tracing::info!(
-                    users = emptied.len(),
-                    "users who are absent at the provider were emptied"
-                );
-                self.store.truncate_wal().await?;
-                Ok(EmptyAttempt::Emptied(emptied))
-            }
+        let emptied = match self.store.empty_absent(defaults, now(), absences).await? {
+            AbsenceVerdict::Emptied(emptied) => emptied,
             AbsenceVerdict::HeldBack => {
                 tracing::error!(
-                    users = count,
+                    users,
                     "more users are absent at the provider than may be emptied in a day; none of these is"
                 );
-                Ok(EmptyAttempt::HeldBack("brake"))
+                let held_back = AbsenceOutcome::HeldBack("brake");
+                return Ok(ids.into_iter().map(|id| (id, held_back)).collect());
             }
-        }
+        };
+        let users = emptied.len();
+        tracing::info!(users, "users who are absent at the provider were emptied");
+        self.store.truncate_wal().await?;
+        let outcome = |id: String| {
+            let is_emptied = emptied.contains(&id);
+            (id, if is_emptied { AbsenceOutcome::Emptied } else { AbsenceOutcome::Newer })
+        };
+        Ok(ids.into_iter().map(outcome).collect())
     }
 
     async fn knows_another(&self, ids: &[String], priority: Priority) -> Result<bool, SyncError> {

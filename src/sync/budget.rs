@@ -68,13 +68,13 @@ impl SharedBudget {
     async fn lease(&self, most: u32) -> Result<RemainingBudget, BudgetError> {
         let wanted = (self.requests_per_window / SLICES).clamp(1, LARGEST_SLICE);
         // Counted from the question: by the database's clock the slice ends no later.
-        let asked = Instant::now();
+        let requested_at = Instant::now();
         let slice = self.store.lease_budget(self.source, wanted, most).await;
         let slice = slice.map_err(|_| BudgetError { retry_after: ASK_AGAIN })?;
         Ok(RemainingBudget {
             requests: slice.requests,
             last: slice.requests < wanted,
-            until: asked + slice.valid_for,
+            until: requested_at + slice.valid_for,
         })
     }
 }

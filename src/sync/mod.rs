@@ -97,6 +97,6 @@ impl SyncService {
     clippy::disallowed_methods,
     reason = "a job is an edge: here the time of its step is taken"
 )]
-pub fn now() -> Moment {
+fn now() -> Moment {
     Moment::from_timestamp(Timestamp::now())
 }

@@ -23,7 +23,7 @@ impl SyncService {
         let change = Change::Snapshot(Box::new(snapshot));
         let effects = self.store.apply(self.policy.defaults, now(), vec![change]).await?;
         self.wake_write_back();
-        let nothing = || StoreError::Refused("a change had no effect that was told".into());
+        let nothing = || StoreError::Refused("a change without a result".into());
         effects.into_iter().next().ok_or_else(nothing)
     }
 

@@ -64,14 +64,9 @@ impl SyncService {
     ) {
         while !*stopping.borrow() {
             let watched = async {
-                match self
-                    .store
-                    .claim_scheduled_run(WATCH, interval.min(FIRST_AFTER), interval)
-                    .await
-                {
-                    Ok(Some(shift)) => self.run_watch_once(shift, interval).await,
-                    Ok(None) => {}
-                    Err(error) => tracing::debug!("the watch waits for the database: {error}"),
+                let first = interval.min(FIRST_AFTER);
+                if let Some(run) = self.claim_run(WATCH, first, interval).await {
+                    self.run_watch_once(run, interval).await;
                 }
                 tokio::time::sleep(poll_interval(interval)).await;
             };
@@ -91,10 +86,8 @@ impl SyncService {
         while !*stopping.borrow() {
             let wait = schedule.wait(now().as_millis());
             let due = async {
-                match self.store.claim_scheduled_run(SCHEDULE, wait, wait).await {
-                    Ok(Some(shift)) => self.run_schedule_once(shift, schedule).await,
-                    Ok(None) => {}
-                    Err(error) => tracing::debug!("the schedule waits for the database: {error}"),
+                if let Some(run) = self.claim_run(SCHEDULE, wait, wait).await {
+                    self.run_schedule_once(run, schedule).await;
                 }
                 tokio::time::sleep(poll_interval(wait)).await;
             };
@@ -105,37 +98,50 @@ impl SyncService {
         }
     }
 
-    async fn run_schedule_once(&self, shift: ScheduledRun, schedule: Schedule) {
-        let asked = self.enqueue_reconcile("it is due").await;
-        let wait = match asked {
+    async fn claim_run(
+        &self,
+        name: &'static str,
+        first: Duration,
+        every: Duration,
+    ) -> Option<ScheduledRun> {
+        let claimed = self.store.claim_scheduled_run(name, first, every).await;
+        claimed.unwrap_or_else(|error| {
+            tracing::debug!(name, "a scheduled run waits for the database: {error}");
+            None
+        })
+    }
+
+    async fn run_schedule_once(&self, run: ScheduledRun, schedule: Schedule) {
+        let enqueued = self.enqueue_reconcile("it is due").await;
+        let wait = match enqueued {
             Ok(()) => schedule.wait(now().as_millis()),
             Err(_) => MARGIN,
         };
-        let ended = self.store.finish_scheduled_run(shift, wait, "null".into()).await;
-        if let Err(error) = asked.and(ended.map(drop)) {
+        let ended = self.store.finish_scheduled_run(run, wait, "null".into()).await;
+        if let Err(error) = enqueued.and(ended.map(drop)) {
             tracing::warn!("a scheduled reconcile waits: {error}");
         }
     }
 
-    async fn run_watch_once(&self, shift: ScheduledRun, interval: Duration) {
-        let state: WatchState = serde_json::from_str(&shift.checkpoint).unwrap_or_default();
+    async fn run_watch_once(&self, run: ScheduledRun, interval: Duration) {
+        let state: WatchState = serde_json::from_str(&run.checkpoint).unwrap_or_default();
         let watched = tokio::select! {
-            watched = self.watch(&shift, state.clone(), interval) => watched,
-            () = renew_until_lost(|| self.store.renew_scheduled_run(shift.clone())) => Err(SyncError::LeaseLost),
+            watched = self.watch(&run, state.clone(), interval) => watched,
+            () = renew_until_lost(|| self.store.renew_scheduled_run(run.clone())) => Err(SyncError::LeaseLost),
         };
         let state = watched.as_ref().unwrap_or(&state);
         let state = serde_json::to_string(state).unwrap_or_else(|_| "null".into());
-        let ended = self.store.finish_scheduled_run(shift, interval, state).await;
+        let ended = self.store.finish_scheduled_run(run, interval, state).await;
         match (watched, ended) {
             (Ok(_), Ok(_)) | (Err(SyncError::LeaseLost), _) => {}
             (Err(error), _) => tracing::warn!("the watch could not look at the provider: {error}"),
-            (_, Err(error)) => tracing::warn!("the watch could not be noted: {error}"),
+            (_, Err(error)) => tracing::warn!("the watch could not be stored: {error}"),
         }
     }
 
     async fn watch(
         &self,
-        shift: &ScheduledRun,
+        run: &ScheduledRun,
         mut state: WatchState,
         interval: Duration,
     ) -> Result<WatchState, SyncError> {
@@ -144,7 +150,7 @@ impl SyncService {
         let known = state.watermark.max(reconciled_at.map(|at| at.0.as_millis()));
         let margin_ms = i64::try_from(MARGIN.as_millis()).unwrap_or(0);
         let floor = known.map(|known| known - margin_ms);
-        match self.descend(shift, floor).await? {
+        match self.descend(run, floor).await? {
             Descent::Reached(newest) => {
                 // A time in the future would leave out all changes before it.
                 let newest = newest.map(|newest| newest.min(now().as_millis()));
@@ -171,11 +177,7 @@ impl SyncService {
     }
 
     /// Applies users who changed since `floor`, newest first.
-    async fn descend(
-        &self,
-        shift: &ScheduledRun,
-        floor: Option<i64>,
-    ) -> Result<Descent, SyncError> {
+    async fn descend(&self, run: &ScheduledRun, floor: Option<i64>) -> Result<Descent, SyncError> {
         let mut newest = None;
         for page in 0..MOST_PAGES {
             let offset = page * (u32::from(PAGE_USERS) - OVERLAP);
@@ -190,7 +192,7 @@ impl SyncService {
             let updated_at = |user: &Snapshot| user.version.updated_at_ms;
             newest = newest.max(listed.users.iter().map(updated_at).max());
             let oldest = listed.users.iter().map(updated_at).min();
-            self.apply_watched(shift, listed.users).await?;
+            self.apply_watched(run, listed.users).await?;
             if is_last || floor.is_some_and(|floor| oldest.is_some_and(|oldest| oldest < floor)) {
                 return Ok(Descent::Reached(newest));
             }
@@ -201,15 +203,15 @@ impl SyncService {
     /// A user whom the database refuses is logged and left out.
     async fn apply_watched(
         &self,
-        shift: &ScheduledRun,
+        run: &ScheduledRun,
         users: Vec<Snapshot>,
     ) -> Result<(), SyncError> {
         let users = users.into_iter().map(|user| Change::Snapshot(Box::new(user))).collect();
         let (mut created, mut updated) = (0, 0);
         let mut bisection = Bisection::of(users);
         while let Some(part) = bisection.next() {
-            let (shift, policy) = (shift.clone(), self.policy.clone());
-            match self.store.apply_users(shift, policy, now(), part.clone()).await {
+            let (run, policy) = (run.clone(), self.policy.clone());
+            match self.store.apply_users(run, policy, now(), part.clone()).await {
                 Err(StoreError::Refused(why)) => {
                     if let Some(user) = bisection.halve(part) {
                         let external_id = user.external_id();
@@ -252,8 +254,8 @@ impl SyncService {
 
     async fn enqueue_reconcile(&self, why: &'static str) -> Result<(), StoreError> {
         let kind = JobKind::Reconcile;
-        let asked = JobRequest { kind, dry_run: false, allow_mass_delete: false };
-        let (job, is_new) = self.enqueue_job(asked).await?;
+        let request = JobRequest { kind, dry_run: false, allow_mass_delete: false };
+        let (job, is_new) = self.enqueue_job(request).await?;
         if is_new {
             tracing::info!(job = job.id, why, "a reconcile was asked for");
         }

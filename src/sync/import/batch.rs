@@ -2,9 +2,9 @@
 //!
 //! Called by `Import::run`. A line keeps its place, whether it is stored or bad.
 
-use super::BadLine;
+use super::{BadLine, Import};
 use crate::domain::Backoff;
-use crate::store::{ImportOutcome, ImportRow, Moment, RowDefaults, Store, StoreError};
+use crate::store::{ImportOutcome, ImportRow, Moment, StoreError};
 use crate::sync::SyncError;
 use crate::sync::bisection::Bisection;
 use crate::sync::retry::{RetryPolicy, retry};
@@ -39,12 +39,6 @@ pub(super) enum LineOutcome {
     Bad(BadLine),
 }
 
-pub(super) struct ImportTarget<'a> {
-    pub(super) store: &'a Store,
-    pub(super) defaults: RowDefaults,
-    pub(super) dry_run: bool,
-}
-
 impl ImportBatch {
     pub(super) fn add(&mut self, line: u64, import_row: Result<ImportRow, BadLine>, bytes: usize) {
         self.lines.push((line, import_row.map(|import_row| self.import_rows.push(import_row))));
@@ -62,33 +56,24 @@ impl ImportBatch {
     /// Imports the rows; returns the outcome of every line, in order.
     pub(super) async fn store(
         self,
-        target: &ImportTarget<'_>,
+        import: &Import<'_>,
         now: Moment,
     ) -> Result<Vec<(u64, LineOutcome)>, SyncError> {
+        let external_id = |row: &ImportRow| row.snapshot.external_id.clone();
         let external_ids: Vec<String> = self.import_rows.iter().map(external_id).collect();
-        let mut outcomes =
-            target.import(self.import_rows, now).await?.into_iter().zip(external_ids);
-        let mut stored = Vec::with_capacity(self.lines.len());
-        for (line, read) in self.lines {
-            let outcome = match read {
-                Err(why) => LineOutcome::Bad(why),
-                Ok(()) => {
-                    outcomes.next().map_or(LineOutcome::Bad(BadLine::Refused), LineOutcome::of)
-                }
-            };
-            stored.push((line, outcome));
-        }
-        Ok(stored)
+        let stored = import.store_rows(self.import_rows, now).await?;
+        let mut outcomes = stored.into_iter().zip(external_ids).map(LineOutcome::of);
+        let outcome = |(line, read): (u64, Result<(), BadLine>)| match read {
+            Err(why) => (line, LineOutcome::Bad(why)),
+            Ok(()) => (line, outcomes.next().unwrap_or(LineOutcome::Bad(BadLine::Refused))),
+        };
+        Ok(self.lines.into_iter().map(outcome).collect())
     }
 }
 
-fn external_id(import_row: &ImportRow) -> String {
-    import_row.snapshot.external_id.clone()
-}
-
-impl ImportTarget<'_> {
+impl Import<'_> {
     /// Imports rows together; `None` stands for one that the database refuses even alone.
-    async fn import(
+    async fn store_rows(
         &self,
         import_rows: Vec<ImportRow>,
         now: Moment,

@@ -18,7 +18,7 @@ pub use formats::ImportFormat;
 use super::now;
 use crate::provider::Provider;
 use crate::store::{RowDefaults, Store};
-use batch::{ImportBatch, ImportTarget, LineOutcome};
+use batch::{ImportBatch, LineOutcome};
 use formats::FileLayout;
 use records::Records;
 use serde::Serialize;
@@ -115,9 +115,7 @@ impl Import<'_> {
         let Some(line) = batch.first_line() else {
             return Ok(());
         };
-        let target =
-            ImportTarget { store: self.store, defaults: self.defaults, dry_run: self.dry_run };
-        let stored = batch.store(&target, now()).await;
+        let stored = batch.store(self, now()).await;
         for (line, outcome) in stored.map_err(|error| ImportError::Store { line, error })? {
             counts.lines += 1;
             match outcome {

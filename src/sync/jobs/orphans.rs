@@ -192,17 +192,17 @@ async fn look_up_one(
     if_found: IfFound,
 ) -> UserRecheck {
     let look = || sync.recheck_user(&external_id, if_found, Priority::Background);
-    let looked = retry(&RETRY, look).await;
-    (external_id, looked)
+    let result = retry(&RETRY, look).await;
+    (external_id, result)
 }
 
 impl RecheckResult {
     /// A user who cannot be read keeps the row.
     fn add(&mut self, one: Option<Result<UserRecheck, JoinError>>) -> Result<(), SyncError> {
-        let Some(Ok((external_id, looked))) = one else {
+        let Some(Ok((external_id, result))) = one else {
             return Err(StoreError::Refused("a look-up was broken off".into()).into());
         };
-        match looked {
+        match result {
             Ok(Ok(absence)) => self.gone.push(absence),
             Ok(Err(_)) => self.dropped.push(external_id),
             Err(SyncError::Api(ApiError::Protocol(_) | ApiError::Rejected { .. })) => {

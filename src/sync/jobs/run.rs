@@ -84,8 +84,8 @@ impl JobRun {
             }
         };
         let store = &self.sync.store;
-        let noted = self.retry(|| store.expect_users(self.lease.clone(), expected)).await?;
-        noted.then_some(()).ok_or(SyncError::LeaseLost)
+        let is_stored = self.retry(|| store.expect_users(self.lease.clone(), expected)).await?;
+        is_stored.then_some(()).ok_or(SyncError::LeaseLost)
     }
 
     /// Calls the provider or the database, again and again while it is away.

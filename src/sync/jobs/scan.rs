@@ -253,8 +253,8 @@ impl JobRun {
         }
         let candidates: Vec<Candidate> = external_ids.into_iter().map(Candidate::orphan).collect();
         let store = &self.sync.store;
-        let noted = self.retry(|| store.add_candidates(self.lease.clone(), candidates.clone()));
-        noted.await?.then_some(()).ok_or(SyncError::LeaseLost)
+        let is_stored = self.retry(|| store.add_candidates(self.lease.clone(), candidates.clone()));
+        is_stored.await?.then_some(()).ok_or(SyncError::LeaseLost)
     }
 
     /// Records the orphans behind the last page.

@@ -44,7 +44,7 @@ impl JobView {
             let left = u64::try_from(expected).ok()?.saturating_sub(counters.seen);
             seconds(left, rate?)
         });
-        let looks = job.dry_run.then(|| job.report::<DryRunReport>()).flatten();
+        let preview = job.dry_run.then(|| job.report::<DryRunReport>()).flatten();
         Self {
             id: job.id.clone(),
             kind: job.kind().as_str(),
@@ -52,7 +52,7 @@ impl JobView {
             allow_mass_delete: job.allow_mass_delete,
             state: job.state.clone(),
             counters,
-            write_back: looks.map(|looked| looked.write_back),
+            write_back: preview.map(|report| report.write_back),
             drift: job.report(),
             cursor: job.cursor::<Cursor>().map(|cursor| cursor.place()),
             expected: job.expected,

@@ -55,10 +55,10 @@ impl SyncService {
     async fn push_now(&self, external_id: String, patience: Duration) {
         let started = Instant::now();
         let (source, only) = (self.source(), Some(external_id.clone()));
-        let claims = self.store.claim_write_backs(source, only, 1, LEASE).await;
-        if let Some(claim) = claims.unwrap_or_default().pop() {
+        let leases = self.store.claim_write_backs(source, only, 1, LEASE).await;
+        if let Some(lease) = leases.unwrap_or_default().pop() {
             // What fails here is left to the worker.
-            self.push(claim, Priority::Interactive).await;
+            self.push(lease, Priority::Interactive).await;
             return;
         }
         while started.elapsed() < patience && self.is_due(&external_id).await {

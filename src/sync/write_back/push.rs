@@ -39,10 +39,10 @@ pub(super) enum PushOutcome {
 }
 
 impl SyncService {
-    pub(super) async fn push(&self, claim: WriteBackLease, priority: Priority) -> PushOutcome {
-        let external_id = claim.external_id.clone();
-        let told = match tokio::time::timeout(WITHIN, self.push_steps(&claim, priority)).await {
-            Ok(Ok(told)) => told,
+    pub(super) async fn push(&self, lease: WriteBackLease, priority: Priority) -> PushOutcome {
+        let external_id = lease.external_id.clone();
+        let pushed = match tokio::time::timeout(WITHIN, self.push_steps(&lease, priority)).await {
+            Ok(Ok(pushed)) => pushed,
             // The lease expires, and the next push fetches first.
             Ok(Err(error)) => {
                 tracing::warn!(user.external_id = external_id, "a write-back waits: {error}");
@@ -50,91 +50,91 @@ impl SyncService {
             }
             Err(_) => PushOutcome::Finished("slow"),
         };
-        let outcome = match &told {
+        let outcome = match &pushed {
             PushOutcome::Finished(word) => word,
             PushOutcome::NotNow(error) => error.code(),
         };
         self.metrics.count_write_back(outcome);
         tracing::debug!(user.external_id = external_id, outcome, "write-back");
-        told
+        pushed
     }
 
     async fn push_steps(
         &self,
-        claim: &WriteBackLease,
+        lease: &WriteBackLease,
         priority: Priority,
     ) -> Result<PushOutcome, SyncError> {
-        let mut claim = claim.clone();
-        let mut next = if claim.outcome_unknown { PushStep::Fetch } else { PushStep::Compare };
+        let mut lease = lease.clone();
+        let mut next = if lease.outcome_unknown { PushStep::Fetch } else { PushStep::Compare };
         for _ in 0..MOST_STEPS {
-            let stored = self.store.stored_user(self.source(), claim.external_id.clone()).await?;
+            let stored = self.store.stored_user(self.source(), lease.external_id.clone()).await?;
             let Some(stored) = stored.filter(StoredUser::is_live) else {
-                return Ok(PushOutcome::of(&self.complete(&claim, None).await?));
+                return Ok(PushOutcome::of(&self.complete(&lease, None).await?));
             };
-            if next == PushStep::Compare && !is_fresh(&stored, &claim) {
+            if next == PushStep::Compare && !is_fresh(&stored, &lease) {
                 next = PushStep::Fetch;
             }
-            let looks = next == PushStep::Fetch;
-            let fill = self.policy.plan(&stored, claim.take_over).patch;
-            let status = if !looks && fill.is_empty() {
+            let fetches = next == PushStep::Fetch;
+            let patch = self.policy.plan(&stored, lease.take_over).patch;
+            let status = if !fetches && patch.is_empty() {
                 next = PushStep::Fetch;
-                self.complete(&claim, None).await?
+                self.complete(&lease, None).await?
             } else {
                 next = PushStep::Send;
-                let sent = if looks { MetadataPatch::default() } else { fill };
-                match self.call(&claim, sent, priority).await? {
+                let sent = if fetches { MetadataPatch::default() } else { patch };
+                match self.call(&lease, sent, priority).await? {
                     CallResult::Answered(status) => status,
                     CallResult::StillThere => continue,
                     CallResult::Ended(outcome) => return Ok(outcome),
                 }
             };
             match status {
-                WriteBackStatus::More(held) => claim = held,
+                WriteBackStatus::More(renewed) => lease = renewed,
                 status => return Ok(PushOutcome::of(&status)),
             }
         }
-        self.reschedule(&claim, BACKOFF.first, "again", false).await?;
+        self.reschedule(&lease, BACKOFF.first, "again", false).await?;
         Ok(PushOutcome::Finished("again"))
     }
 
     /// Fetches where there is nothing to send, else patches; applies the response.
     async fn call(
         &self,
-        claim: &WriteBackLease,
+        lease: &WriteBackLease,
         sent: MetadataPatch,
         priority: Priority,
     ) -> Result<CallResult, SyncError> {
-        let looks = sent.is_empty();
-        let answer = if looks {
-            self.directory.user(&claim.external_id, priority).await
+        let fetches = sent.is_empty();
+        let answer = if fetches {
+            self.directory.user(&lease.external_id, priority).await
         } else {
-            self.directory.fill(&claim.external_id, &sent, priority).await
+            self.directory.fill(&lease.external_id, &sent, priority).await
         };
         match answer {
             Ok(snapshot) => {
                 let acknowledgement = Acknowledgement { snapshot, sent };
-                Ok(CallResult::Answered(self.complete(claim, Some(acknowledgement)).await?))
+                Ok(CallResult::Answered(self.complete(lease, Some(acknowledgement)).await?))
             }
-            Err(ApiError::NotFound) => self.handle_not_found(claim, priority).await,
+            Err(ApiError::NotFound) => self.handle_not_found(lease, priority).await,
             Err(error) => {
                 let outcome_unknown =
-                    if looks { claim.outcome_unknown } else { error.outcome_unknown() };
-                Ok(CallResult::Ended(self.reschedule_after(claim, error, outcome_unknown).await?))
+                    if fetches { lease.outcome_unknown } else { error.outcome_unknown() };
+                Ok(CallResult::Ended(self.reschedule_after(lease, error, outcome_unknown).await?))
             }
         }
     }
 
     async fn complete(
         &self,
-        claim: &WriteBackLease,
+        lease: &WriteBackLease,
         acknowledgement: Option<Acknowledgement>,
     ) -> Result<WriteBackStatus, StoreError> {
-        let (policy, claim) = (self.policy.clone(), claim.clone());
-        let status = self.store.complete_write_back(policy, now(), claim.clone(), acknowledgement);
+        let (policy, lease) = (self.policy.clone(), lease.clone());
+        let status = self.store.complete_write_back(policy, now(), lease.clone(), acknowledgement);
         let status = status.await?;
         if let WriteBackStatus::Conflict(conflict) = status {
             tracing::warn!(
-                user.external_id = claim.external_id,
+                user.external_id = lease.external_id,
                 conflict = conflict.as_str(),
                 "the provider holds another value for this user, which is left alone; `GET /v1/write-backs?state={}` \
                  lists all of them, `take_over` of `POST /v1/reconcile` replaces it",
@@ -146,34 +146,34 @@ impl SyncService {
 
     async fn handle_not_found(
         &self,
-        claim: &WriteBackLease,
+        lease: &WriteBackLease,
         priority: Priority,
     ) -> Result<CallResult, SyncError> {
-        let baseline = match self.confirm_absences(vec![claim.external_id.clone()], priority).await
+        let baseline = match self.confirm_absences(vec![lease.external_id.clone()], priority).await
         {
             Ok(baseline) => baseline,
             Err(SyncError::Api(error)) => {
                 return Ok(CallResult::Ended(
-                    self.reschedule_after(claim, error, claim.outcome_unknown).await?,
+                    self.reschedule_after(lease, error, lease.outcome_unknown).await?,
                 ));
             }
             Err(error) => return Err(error),
         };
-        match baseline.get(&claim.external_id) {
+        match baseline.get(&lease.external_id) {
             Some(AbsenceOutcome::StillThere | AbsenceOutcome::Newer) => Ok(CallResult::StillThere),
             Some(AbsenceOutcome::HeldBack(_)) => {
-                self.reschedule(claim, Duration::ZERO, "held_back", true).await?;
+                self.reschedule(lease, Duration::ZERO, "held_back", true).await?;
                 Ok(CallResult::Ended(PushOutcome::Finished("held_back")))
             }
             Some(AbsenceOutcome::Emptied | AbsenceOutcome::NoRow) | None => {
-                Ok(CallResult::Answered(self.complete(claim, None).await?))
+                Ok(CallResult::Answered(self.complete(lease, None).await?))
             }
         }
     }
 
     async fn reschedule_after(
         &self,
-        claim: &WriteBackLease,
+        lease: &WriteBackLease,
         error: ApiError,
         outcome_unknown: bool,
     ) -> Result<PushOutcome, StoreError> {
@@ -184,18 +184,18 @@ impl SyncService {
                 ((*retry_after).max(BACKOFF.first), false)
             }
             ApiError::Protocol(_) => {
-                (UNCLEAR.bound(u32::try_from(claim.attempts).unwrap_or(0)), false)
+                (UNCLEAR.bound(u32::try_from(lease.attempts).unwrap_or(0)), false)
             }
             // The whole worker pauses.
             ApiError::Unauthorized(_) | ApiError::NotFound => (BACKOFF.first, false),
         };
         let counts = matches!(error, ApiError::Protocol(_));
         let reschedule = Reschedule { after, why, outcome_unknown, rests, counts };
-        self.store.reschedule_write_back(self.source(), claim.clone(), reschedule).await?;
+        self.store.reschedule_write_back(self.source(), lease.clone(), reschedule).await?;
         match error {
             ApiError::Rejected { .. } | ApiError::Protocol(_) => {
                 tracing::warn!(
-                    user.external_id = claim.external_id,
+                    user.external_id = lease.external_id,
                     "a write-back failed: {error}"
                 );
                 Ok(PushOutcome::Finished(why))
@@ -211,14 +211,14 @@ impl SyncService {
     /// Ends a lease without a call.
     async fn reschedule(
         &self,
-        claim: &WriteBackLease,
+        lease: &WriteBackLease,
         after: Duration,
         why: &'static str,
         rests: bool,
     ) -> Result<(), StoreError> {
-        let outcome_unknown = claim.outcome_unknown;
+        let outcome_unknown = lease.outcome_unknown;
         let reschedule = Reschedule { after, why, outcome_unknown, rests, counts: false };
-        self.store.reschedule_write_back(self.source(), claim.clone(), reschedule).await
+        self.store.reschedule_write_back(self.source(), lease.clone(), reschedule).await
     }
 }
 
@@ -250,8 +250,8 @@ impl PushOutcome {
 
 /// The row is of this minute, and no operator overrode a value since that the provider may show
 /// already.
-fn is_fresh(stored: &StoredUser, claim: &WriteBackLease) -> bool {
-    claim.override_at.is_none() && is_recent(stored.version_seen_at)
+fn is_fresh(stored: &StoredUser, lease: &WriteBackLease) -> bool {
+    lease.override_at.is_none() && is_recent(stored.version_seen_at)
 }
 
 /// Whether an event or a fetch of the user is less than a minute old.

@@ -115,9 +115,9 @@ impl SyncService {
                 Vec::new()
             };
             let all_busy = claimed.len() == free;
-            for claim in claimed {
+            for lease in claimed {
                 let sync = Arc::clone(&self);
-                under_way.spawn(async move { sync.push(claim, Priority::Background).await });
+                under_way.spawn(async move { sync.push(lease, Priority::Background).await });
             }
             let look_again = tokio::time::sleep(pauses.left().max(POLL_INTERVAL));
             tokio::select! {
@@ -145,7 +145,7 @@ impl SyncService {
         stopping: &mut watch::Receiver<bool>,
     ) -> Vec<WriteBackLease> {
         match self.try_to_claim(free, ahead, stopping).await {
-            Ok(claims) => claims,
+            Ok(leases) => leases,
             Err(why) => {
                 pauses.lengthen(&why);
                 Vec::new()
@@ -167,18 +167,18 @@ impl SyncService {
                 return Ok(Vec::new());
             }
             tokio::select! {
-                proven = self.instance.verify(Priority::Background) => proven?,
+                verified = self.instance.verify(Priority::Background) => verified?,
                 _ = stopping.wait_for(|stops| *stops) => return Ok(Vec::new()),
             }
         }
         tokio::select! {
-            looked = self.prefetch(ahead) => looked?,
+            prefetched = self.prefetch(ahead) => prefetched?,
             _ = stopping.wait_for(|stops| *stops) => return Ok(Vec::new()),
         }
         let most = i64::try_from(free).unwrap_or(0);
-        let claims = self.store.claim_write_backs(source, None, most, LEASE).await?;
-        ahead.record_claimed(claims.len());
-        Ok(claims)
+        let leases = self.store.claim_write_backs(source, None, most, LEASE).await?;
+        ahead.record_claimed(leases.len());
+        Ok(leases)
     }
 
     /// Refreshes the rows of the next users, where many are stale.

@@ -50,7 +50,7 @@ pub(super) enum FileLayout {
 impl FileLayout {
     pub(super) fn of(
         first: &Record,
-        asked: Option<ImportFormat>,
+        requested: Option<ImportFormat>,
         ids_from_external_id: bool,
     ) -> Result<Self, ImportError> {
         let begins = |with: &[u8]| first.bytes().trim_ascii_start().starts_with(with);
@@ -60,13 +60,13 @@ impl FileLayout {
         if begins(b"[") {
             return Err(ImportError::JsonArray);
         }
-        if asked == Some(ImportFormat::Ndjson) || asked.is_none() && begins(b"{") {
+        if requested == Some(ImportFormat::Ndjson) || requested.is_none() && begins(b"{") {
             return Ok(Self::Objects { ids_from_external_id });
         }
         let names = header(first.bytes());
         let names: Vec<&str> = names.iter().map(|name| name.trim()).collect();
-        let found = Self::pairs(&names).filter(|_| asked != Some(ImportFormat::Csv));
-        let table = || Self::table(&names).filter(|_| asked != Some(ImportFormat::Pairs));
+        let found = Self::pairs(&names).filter(|_| requested != Some(ImportFormat::Csv));
+        let table = || Self::table(&names).filter(|_| requested != Some(ImportFormat::Pairs));
         let unknown = || ImportError::UnknownBeginning { header: Provider::EXPORT_HEADER };
         let found = found.or_else(table).ok_or_else(unknown)?;
         if ids_from_external_id { Err(ImportError::NoExternalIds) } else { Ok(found) }

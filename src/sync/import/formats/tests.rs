@@ -26,8 +26,8 @@ fn row(bytes: impl AsRef<[u8]>) -> Record {
     record(bytes, true)
 }
 
-fn begins(first: &str, asked: Option<ImportFormat>) -> Result<ImportFormat, ImportError> {
-    FileLayout::of(&line(first), asked, false).map(|layout| layout.format())
+fn begins(first: &str, requested: Option<ImportFormat>) -> Result<ImportFormat, ImportError> {
+    FileLayout::of(&line(first), requested, false).map(|layout| layout.format())
 }
 
 fn read(first: &str, text: &str) -> Result<ImportRow, BadLine> {
