@@ -51,7 +51,7 @@ fn create_schema(connection: &mut diesel::PgConnection, schema: &str) -> Result<
 }
 
 #[derive(QueryableByName)]
-struct Applied {
+struct AppliedMigration {
     #[diesel(sql_type = Text)]
     version: String,
 }
@@ -64,15 +64,16 @@ pub(super) fn is_current(database: &Database) -> Result<bool, StoreError> {
     }
     let mut connection = AnyConnection::open(database, Purpose::Inspect)?;
     let query = "SELECT version FROM __diesel_schema_migrations";
-    let applied: Vec<Applied> = match both!(&mut connection, |inner| sql_query(query).load(inner)) {
-        Ok(applied) => applied,
-        Err(error) => {
-            return match StoreError::from(error) {
-                StoreError::Refused(_) => Ok(false),
-                away => Err(away),
-            };
-        }
-    };
+    let applied: Vec<AppliedMigration> =
+        match both!(&mut connection, |inner| sql_query(query).load(inner)) {
+            Ok(applied) => applied,
+            Err(error) => {
+                return match StoreError::from(error) {
+                    StoreError::Refused(_) => Ok(false),
+                    away => Err(away),
+                };
+            }
+        };
     let needed = match &connection {
         AnyConnection::Postgres(_) => versions::<Pg>(&POSTGRES)?,
         AnyConnection::Sqlite(_) => versions::<Sqlite>(&SQLITE)?,
