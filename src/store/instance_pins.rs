@@ -60,21 +60,26 @@ impl Store {
         others: Vec<String>,
     ) -> Result<Vec<String>, StoreError> {
         self.read(move |connection| {
-            macro_rules! live {
-                ($order:expr, $most:expr) => {
-                    both!(connection, |inner| users::table
+            let mut some: Vec<String> = Vec::new();
+            for (newest, most) in [(true, NEWEST), (false, OLDEST)] {
+                let ids: Vec<String> = both!(connection, |inner| {
+                    let live = users::table
                         .filter(users::source.eq(source).and(users::status.ne("deleted")))
                         .filter(users::external_id.ne_all(&others))
-                        .order($order)
                         .select(users::external_id)
-                        .limit($most)
-                        .load::<String>(inner))?
-                };
-            }
-            let mut some = live!(users::id.desc(), NEWEST);
-            for oldest in live!(users::id.asc(), OLDEST) {
-                if !some.contains(&oldest) {
-                    some.push(oldest);
+                        .limit(most)
+                        .into_boxed();
+                    let live = if newest {
+                        live.order(users::id.desc())
+                    } else {
+                        live.order(users::id.asc())
+                    };
+                    live.load(inner)
+                })?;
+                for id in ids {
+                    if !some.contains(&id) {
+                        some.push(id);
+                    }
                 }
             }
             Ok(some)

@@ -101,36 +101,30 @@ impl Store {
         limit: i64,
     ) -> Result<(Vec<String>, Option<String>), StoreError> {
         self.read(move |connection| {
-            macro_rules! rows {
-                ($inner:expr) => {{
-                    let is_signed = users::deletion_kind.eq("signed").assume_not_null();
-                    let quarantined = exists(
-                        quarantine_subjects::table
-                            .filter(quarantine_subjects::subject.eq(users::external_id))
-                            .filter(quarantine_subjects::source.eq(users::source)),
-                    );
-                    let enqueued = exists(
-                        write_backs::table
-                            .filter(write_backs::external_id.eq(users::external_id))
-                            .filter(write_backs::source.eq(users::source)),
-                    );
-                    let holds = sql::<Bool>(HOLDS_SOMETHING);
-                    let mut rows = users::table
-                        .select((
-                            users::external_id,
-                            holds.or(is_signed.and(quarantined.or(enqueued))),
-                        ))
-                        .filter(users::source.eq(source))
-                        // A literal: PostgreSQL considers the index of deleted rows only for it.
-                        .filter(sql::<Bool>("status = 'deleted'"))
-                        .into_boxed();
-                    if let Some(after) = &after {
-                        rows = rows.filter(users::external_id.gt(after));
-                    }
-                    rows.order(users::external_id).limit(limit).load::<(String, bool)>($inner)?
-                }};
-            }
-            let rows = both!(connection, |inner| rows!(inner));
+            let rows: Vec<(String, bool)> = both!(connection, |inner| {
+                let is_signed = users::deletion_kind.eq("signed").assume_not_null();
+                let quarantined = exists(
+                    quarantine_subjects::table
+                        .filter(quarantine_subjects::subject.eq(users::external_id))
+                        .filter(quarantine_subjects::source.eq(users::source)),
+                );
+                let enqueued = exists(
+                    write_backs::table
+                        .filter(write_backs::external_id.eq(users::external_id))
+                        .filter(write_backs::source.eq(users::source)),
+                );
+                let holds = sql::<Bool>(HOLDS_SOMETHING);
+                let mut rows = users::table
+                    .select((users::external_id, holds.or(is_signed.and(quarantined.or(enqueued)))))
+                    .filter(users::source.eq(source))
+                    // A literal: PostgreSQL considers the index of deleted rows only for it.
+                    .filter(sql::<Bool>("status = 'deleted'"))
+                    .into_boxed();
+                if let Some(after) = &after {
+                    rows = rows.filter(users::external_id.gt(after));
+                }
+                rows.order(users::external_id).limit(limit).load(inner)
+            })?;
             let is_full = i64::try_from(rows.len()).is_ok_and(|count| count == limit);
             let last = rows.last().filter(|_| is_full).map(|(id, _)| id.clone());
             Ok((rows.into_iter().filter(|(_, holds)| *holds).map(|(id, _)| id).collect(), last))

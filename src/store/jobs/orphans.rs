@@ -34,8 +34,7 @@ impl Store {
         limit: i64,
     ) -> Result<Vec<absences::Absence>, StoreError> {
         self.read(move |connection| {
-            type CandidateRow = (String, Option<i64>, Option<i16>, Option<i64>);
-            let confirmed: Vec<CandidateRow> =
+            let rows: Vec<(String, Option<i64>, Option<i16>, Option<i64>)> =
                 both!(connection, |inner| of(&lease, DriftKind::Orphan)
                     .filter(job_candidates::looked_at.is_not_null())
                     .select((
@@ -47,22 +46,15 @@ impl Store {
                     .order(job_candidates::external_id)
                     .limit(limit)
                     .load(inner))?;
-            let absence = |(external_id, updated_at_ms, projection, looked_at): (
-                _,
-                Option<_>,
-                Option<_>,
-                Option<_>,
-            )| {
-                let updated_at_ms = updated_at_ms.unwrap_or_default();
-                let baseline =
-                    AbsenceBaseline { updated_at_ms, projection: projection.unwrap_or_default() };
-                absences::Absence {
-                    external_id,
-                    baseline,
-                    sent_at_ms: looked_at.unwrap_or_default(),
-                }
+            let absence = |(external_id, updated_at_ms, projection, looked_at)| {
+                let baseline = AbsenceBaseline {
+                    updated_at_ms: Option::unwrap_or_default(updated_at_ms),
+                    projection: Option::unwrap_or_default(projection),
+                };
+                let sent_at_ms = Option::unwrap_or_default(looked_at);
+                absences::Absence { external_id, baseline, sent_at_ms }
             };
-            Ok(confirmed.into_iter().map(absence).collect())
+            Ok(rows.into_iter().map(absence).collect())
         })
         .await
     }
@@ -117,23 +109,28 @@ impl Store {
         made_before: Moment,
     ) -> Result<Vec<String>, StoreError> {
         self.read(move |connection| {
-            macro_rules! live {
-                ($order:expr) => {
-                    both!(connection, |inner| users::table
+            let mut some = Vec::new();
+            for newest in [true, false] {
+                let ids: Vec<String> = both!(connection, |inner| {
+                    let live = users::table
                         .filter(users::source.eq(source).and(users::created_at.lt(made_before)))
                         .filter(sql::<Bool>("status <> 'deleted'"))
                         .filter(diesel::dsl::not(diesel::dsl::exists(
                             of(&lease, DriftKind::Orphan)
-                                .filter(job_candidates::external_id.eq(users::external_id))
+                                .filter(job_candidates::external_id.eq(users::external_id)),
                         )))
-                        .order($order)
                         .select(users::external_id)
                         .limit(OTHERS)
-                        .load::<String>(inner))?
-                };
+                        .into_boxed();
+                    let live = if newest {
+                        live.order(users::id.desc())
+                    } else {
+                        live.order(users::id.asc())
+                    };
+                    live.load(inner)
+                })?;
+                some.extend(ids);
             }
-            let mut some = live!(users::id.desc());
-            some.extend(live!(users::id.asc()));
             some.dedup();
             Ok(some)
         })
