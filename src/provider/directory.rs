@@ -113,7 +113,6 @@ pub struct Page {
 pub enum ApiError {
     #[error("the provider knows no such user")]
     NotFound,
-    /// The status.
     #[error(
         "the provider refuses the API key ({0}); is CLERK_SECRET_KEY right, and of the right instance?"
     )]

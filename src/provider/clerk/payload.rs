@@ -29,11 +29,8 @@ impl PayloadError {
 pub(super) struct Envelope<'a> {
     #[serde(borrow, rename = "type")]
     event_type: Option<&'a RawValue>,
-    #[serde(borrow)]
     data: Option<&'a RawValue>,
-    #[serde(borrow)]
     timestamp: Option<&'a RawValue>,
-    #[serde(borrow)]
     instance_id: Option<&'a RawValue>,
 }
 

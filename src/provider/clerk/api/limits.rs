@@ -21,7 +21,6 @@ pub(super) const DEFAULT_RETRY_AFTER: Duration = Duration::from_secs(1);
 
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Limits {
-    /// Time to connect.
     pub(super) connect: Duration,
     /// From sending to the end of the answer; for an interactive call with all its repeats.
     pub(super) call: Duration,

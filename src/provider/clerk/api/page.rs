@@ -37,7 +37,7 @@ pub(super) fn user(
     if snapshot.external_id == external_id {
         Ok(snapshot)
     } else {
-        Err(ApiError::Protocol("another user than the one asked for".to_owned()))
+        Err(ApiError::Protocol("another user than the requested one".to_owned()))
     }
 }
 

@@ -202,9 +202,9 @@ mod tests {
 
     #[test]
     fn only_the_providers_own_404_means_that_a_user_does_not_exist() {
-        let gone = missed(404, None, &errors("resource_not_found"));
-        assert_eq!((&gone.error, gone.retry), (&ApiError::NotFound, Retry::Never));
-        assert_eq!(gone.trace.as_deref(), Some("t1"));
+        let absent = missed(404, None, &errors("resource_not_found"));
+        assert_eq!((&absent.error, absent.retry), (&ApiError::NotFound, Retry::Never));
+        assert_eq!(absent.trace.as_deref(), Some("t1"));
         let bodies = ["", "404 page not found", "<html>", "{}", r#"{"errors":[]}"#, "[]", "\"x\""];
         for body in bodies.into_iter().chain([errors("other").as_str()]) {
             assert!(matches!(missed(404, None, body).error, ApiError::Protocol(_)), "{body}");

@@ -96,25 +96,16 @@ impl VerifiedSession {
 /// fills claims from whatever a user has.
 #[derive(Deserialize)]
 struct Claims<'a> {
-    #[serde(borrow, default)]
+    #[serde(borrow)]
     iss: Option<&'a RawValue>,
-    #[serde(borrow, default)]
     sub: Option<&'a RawValue>,
-    #[serde(borrow, default)]
     sid: Option<&'a RawValue>,
-    #[serde(borrow, default)]
     azp: Option<&'a RawValue>,
-    #[serde(borrow, default)]
     exp: Option<&'a RawValue>,
-    #[serde(borrow, default)]
     nbf: Option<&'a RawValue>,
-    #[serde(borrow, default)]
     iat: Option<&'a RawValue>,
-    #[serde(borrow, default)]
     sts: Option<&'a RawValue>,
-    #[serde(borrow, default)]
     act: Option<&'a RawValue>,
-    #[serde(borrow, default)]
     pla: Option<&'a RawValue>,
 }
 

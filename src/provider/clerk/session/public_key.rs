@@ -13,7 +13,7 @@ use jsonwebtoken::DecodingKey;
 pub struct PublicKey(DecodingKey);
 
 impl PublicKey {
-    /// Reads a key in PEM form as settings hold it, or says what is wrong with it.
+    /// Reads a key in PEM form as settings have it; the error says what is wrong with it.
     pub fn parse(text: &str) -> Result<Self, &'static str> {
         let der = decode_pem(text)?;
         let key = RsaSubjectPublicKey::from_der(&der).map_err(
@@ -61,7 +61,7 @@ fn decode_pem(text: &str) -> Result<Vec<u8>, &'static str> {
     if text.trim_start().starts_with("pk_") || text.trim_start().starts_with("sk_") {
         return Err("is an API key: copy the PEM public key from the dashboard");
     }
-    // Env files hold line breaks as two characters, and quotes that were left around the value.
+    // Env files have line breaks as two characters, and quotes that were left around the value.
     let unescaped = text.replace("\\r", "").replace("\\n", "\n");
     let unquoted = unescaped.trim().trim_matches(['"', '\'']);
     let encoded: String = unquoted

@@ -55,14 +55,14 @@ impl Answer {
 
 /// A request as it arrived.
 #[derive(Clone)]
-pub(crate) struct Request {
+pub(crate) struct RecordedRequest {
     pub(crate) line: String,
     pub(crate) body: String,
     pub(crate) at: Instant,
     headers: HeaderMap,
 }
 
-impl Request {
+impl RecordedRequest {
     pub(crate) fn header(&self, name: &str) -> Option<&str> {
         self.headers.get(name).map(|value| value.to_str().unwrap())
     }
@@ -75,7 +75,7 @@ pub(crate) struct Stub {
 
 struct Shared {
     script: Mutex<VecDeque<Answer>>,
-    requests: Mutex<Vec<Request>>,
+    requests: Mutex<Vec<RecordedRequest>>,
     arrivals: Semaphore,
     gate: Semaphore,
 }
@@ -118,7 +118,7 @@ impl Stub {
         self.shared.arrivals.acquire().await.unwrap().forget();
     }
 
-    pub(crate) fn requests(&self) -> Vec<Request> {
+    pub(crate) fn requests(&self) -> Vec<RecordedRequest> {
         self.shared.requests.lock().unwrap().clone()
     }
 
@@ -130,7 +130,7 @@ impl Stub {
 async fn serve(request: HttpRequest, body: String, shared: Data<Shared>) -> HttpResponse {
     let line = format!("{} {}", request.method(), request.uri());
     let headers = request.headers().clone();
-    let request = Request { line, body, at: Instant::now(), headers };
+    let request = RecordedRequest { line, body, at: Instant::now(), headers };
     shared.requests.lock().unwrap().push(request);
     shared.arrivals.add_permits(1);
     let _open = shared.gate.acquire().await.unwrap();

@@ -30,8 +30,8 @@ async fn trap_33_users_deleted_between_two_pages_hide_no_other() {
             break;
         };
         // With offsets, these would pull as many unseen users to the front.
-        for gone in page.users.iter().take(3) {
-            emulator.delete_user(&gone.external_id);
+        for deleted in page.users.iter().take(3) {
+            emulator.delete_user(&deleted.external_id);
         }
         query.position = Position::After(last.external_id.clone());
     }

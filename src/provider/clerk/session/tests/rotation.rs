@@ -11,12 +11,12 @@ use serde_json::json;
 use std::time::{Duration, Instant};
 
 /// Sessions with keys of an address, and the instant at which the test begins.
-struct Client {
+struct Verifier {
     sessions: Sessions,
     start: Instant,
 }
 
-impl Client {
+impl Verifier {
     fn at(address: JwksAddress) -> Self {
         let sessions = Sessions::new(settings(KeySource::Jwks(address)));
         Self { sessions, start: Instant::now() }
@@ -49,10 +49,10 @@ const UNKNOWN: Result<(), SessionError> = Err(SessionError::Token(TokenError::Ke
 #[tokio::test]
 async fn a_hundred_requests_share_one_fetch() {
     let server = Stub::new([key_set(&[&own()])]);
-    let client = Client::at(address(&server));
+    let verifier = Verifier::at(address(&server));
     server.hold();
     // The answer is released when all hundred requests wait for it.
-    let all = join_all((0..100).map(|_| client.after(0, Signer::own())));
+    let all = join_all((0..100).map(|_| verifier.after(0, Signer::own())));
     let (verdicts, ()) = tokio::join!(all, async { server.release() });
     assert!(verdicts.iter().all(Result::is_ok));
     assert_eq!(server.count(), 1);
@@ -61,29 +61,29 @@ async fn a_hundred_requests_share_one_fetch() {
 #[tokio::test]
 async fn trap_41_unknown_keys_cause_one_fetch_in_thirty_seconds() {
     let server = Stub::new([key_set(&[&own()])]);
-    let client = Client::at(address(&server));
-    assert_eq!(client.after(0, Signer::next()).await, UNKNOWN);
+    let verifier = Verifier::at(address(&server));
+    assert_eq!(verifier.after(0, Signer::next()).await, UNKNOWN);
     assert_eq!(server.count(), 1, "the set that was fetched for this token counts");
     for _ in 0..20 {
-        assert_eq!(client.after(1, Signer::next()).await, UNKNOWN);
+        assert_eq!(verifier.after(1, Signer::next()).await, UNKNOWN);
     }
     assert_eq!(server.count(), 2);
-    assert_eq!(client.after(30, Signer::next()).await, UNKNOWN);
+    assert_eq!(verifier.after(30, Signer::next()).await, UNKNOWN);
     assert_eq!(server.count(), 2);
-    assert_eq!(client.after(35, Signer::next()).await, UNKNOWN);
+    assert_eq!(verifier.after(35, Signer::next()).await, UNKNOWN);
     assert_eq!(server.count(), 3);
-    assert_eq!(client.after(36, Signer::own()).await, Ok(()), "known keys are not held up");
+    assert_eq!(verifier.after(36, Signer::own()).await, Ok(()), "known keys are not held up");
     assert_eq!(server.count(), 3);
 }
 
 #[tokio::test]
 async fn trap_41_requests_with_a_new_key_wait_for_the_one_fetch() {
     let server = Stub::new([key_set(&[&own()])]);
-    let client = Client::at(address(&server));
-    assert_eq!(client.after(0, Signer::own()).await, Ok(()));
+    let verifier = Verifier::at(address(&server));
+    assert_eq!(verifier.after(0, Signer::own()).await, Ok(()));
     server.set(key_set(&[&own(), &next()]));
     server.hold();
-    let crowd = join_all((0..50).map(|_| client.after(10, Signer::next())));
+    let crowd = join_all((0..50).map(|_| verifier.after(10, Signer::next())));
     let (verdicts, ()) = tokio::join!(crowd, async { server.release() });
     assert!(verdicts.iter().all(Result::is_ok));
     assert_eq!(server.count(), 2);
@@ -92,32 +92,32 @@ async fn trap_41_requests_with_a_new_key_wait_for_the_one_fetch() {
 #[tokio::test]
 async fn trap_41_a_rotation_is_picked_up() {
     let server = Stub::new([key_set(&[&own()])]);
-    let client = Client::at(address(&server));
-    assert_eq!(client.after(0, Signer::own()).await, Ok(()));
+    let verifier = Verifier::at(address(&server));
+    assert_eq!(verifier.after(0, Signer::own()).await, Ok(()));
     server.set(key_set(&[&next()]));
-    assert_eq!(client.after(10, Signer::own()).await, Ok(()), "the kept set");
-    assert_eq!(client.after(11, Signer::next()).await, Ok(()), "the new one");
-    assert_eq!(client.after(12, Signer::own()).await, UNKNOWN, "the old key is gone");
+    assert_eq!(verifier.after(10, Signer::own()).await, Ok(()), "the kept set");
+    assert_eq!(verifier.after(11, Signer::next()).await, Ok(()), "the new one");
+    assert_eq!(verifier.after(12, Signer::own()).await, UNKNOWN, "the old key is gone");
     assert_eq!(server.count(), 2, "no further fetch so soon");
 }
 
 #[tokio::test]
 async fn a_set_is_kept_for_five_minutes() {
     let server = Stub::new([key_set(&[&own()])]);
-    let client = Client::at(address(&server));
+    let verifier = Verifier::at(address(&server));
     for (seconds, requests) in [(0, 1), (299, 1), (305, 2), (600, 2), (610, 3)] {
-        assert_eq!(client.after(seconds, Signer::own()).await, Ok(()));
+        assert_eq!(verifier.after(seconds, Signer::own()).await, Ok(()));
         assert_eq!(server.count(), requests, "after {seconds} s");
     }
     server.set(key_set(&[&next()]));
-    assert_eq!(client.after(920, Signer::own()).await, UNKNOWN, "withdrawn");
+    assert_eq!(verifier.after(920, Signer::own()).await, UNKNOWN, "withdrawn");
 }
 
 #[tokio::test]
 async fn a_refresh_that_fails_keeps_the_old_keys() {
     let server = Stub::new([key_set(&[&own()])]);
-    let client = Client::at(address(&server));
-    assert_eq!(client.after(0, Signer::own()).await, Ok(()));
+    let verifier = Verifier::at(address(&server));
+    assert_eq!(verifier.after(0, Signer::own()).await, Ok(()));
     let failures = [
         (500, String::new()),
         (200, "<html>".to_owned()),
@@ -129,47 +129,47 @@ async fn a_refresh_that_fails_keeps_the_old_keys() {
     for (requests, (status, body)) in (2..).zip(failures) {
         server.set(answer(status, &body).with("location", "/elsewhere"));
         for pause in [0, 1, 25] {
-            assert_eq!(client.after(seconds + pause, Signer::own()).await, Ok(()), "{status}");
+            assert_eq!(verifier.after(seconds + pause, Signer::own()).await, Ok(()), "{status}");
         }
         assert_eq!(server.count(), requests, "{status}: one attempt in thirty seconds");
         seconds += 40;
     }
     server.set(key_set(&[&next()]));
-    assert_eq!(client.after(seconds, Signer::next()).await, Ok(()), "picked up afterwards");
+    assert_eq!(verifier.after(seconds, Signer::next()).await, Ok(()), "picked up afterwards");
 }
 
 #[tokio::test]
 async fn while_no_keys_were_ever_loaded_nothing_is_decided_and_attempts_are_spaced() {
     let server = Stub::new([key_set(&[&own()])]);
-    let client = Client::at(address(&server));
+    let verifier = Verifier::at(address(&server));
     server.set(answer(502, ""));
-    let crowd = join_all((0..20).map(|_| client.after(0, Signer::own())));
+    let crowd = join_all((0..20).map(|_| verifier.after(0, Signer::own())));
     assert!(crowd.await.iter().all(|verdict| *verdict == Err(SessionError::KeysUnavailable)));
-    assert_eq!(client.after(0, Signer::own()).await, Err(SessionError::KeysUnavailable));
+    assert_eq!(verifier.after(0, Signer::own()).await, Err(SessionError::KeysUnavailable));
     assert_eq!(server.count(), 1);
-    assert_eq!(client.after(5, Signer::own()).await, Err(SessionError::KeysUnavailable));
+    assert_eq!(verifier.after(5, Signer::own()).await, Err(SessionError::KeysUnavailable));
     assert_eq!(server.count(), 2);
     server.set(key_set(&[&own()]));
-    assert_eq!(client.after(10, Signer::own()).await, Ok(()));
+    assert_eq!(verifier.after(10, Signer::own()).await, Ok(()));
 }
 
 #[tokio::test]
 async fn a_provider_that_is_away_is_no_fault_of_the_token() {
     let closed = JwksAddress { url: "http://127.0.0.1:1/".parse().unwrap(), secret_key: None };
-    let client = Client::at(closed);
-    assert_eq!(client.after(0, Signer::own()).await, Err(SessionError::KeysUnavailable));
+    let verifier = Verifier::at(closed);
+    assert_eq!(verifier.after(0, Signer::own()).await, Err(SessionError::KeysUnavailable));
 }
 
 #[tokio::test]
 async fn a_client_that_disconnects_does_not_cancel_the_fetch() {
     let server = Stub::new([key_set(&[&own()])]);
-    let client = Client::at(address(&server));
+    let verifier = Verifier::at(address(&server));
     server.hold();
     tokio::select! {
-        verdict = client.after(0, Signer::own()) => panic!("answered early: {verdict:?}"),
+        verdict = verifier.after(0, Signer::own()) => panic!("answered early: {verdict:?}"),
         () = server.arrival() => {}
     }
-    let (verdict, ()) = tokio::join!(client.after(0, Signer::own()), async { server.release() });
+    let (verdict, ()) = tokio::join!(verifier.after(0, Signer::own()), async { server.release() });
     assert_eq!(verdict, Ok(()));
     assert_eq!(server.count(), 1);
 }
@@ -177,28 +177,28 @@ async fn a_client_that_disconnects_does_not_cancel_the_fetch() {
 #[tokio::test]
 async fn tokens_without_a_usable_key_id_cause_no_fetch() {
     let server = Stub::new([key_set(&[&own(), PUBLISHED_JWK])]);
-    let client = Client::at(address(&server));
+    let verifier = Verifier::at(address(&server));
     let good = claims(&[]).to_string();
     let nameless = Signer::own().sign(r#"{"alg":"RS256"}"#, &good);
-    assert_eq!(client.token_after(0, &nameless).await, UNKNOWN);
+    assert_eq!(verifier.token_after(0, &nameless).await, UNKNOWN);
     let long = json!({"alg": "RS256", "kid": "k".repeat(257)}).to_string();
-    assert_eq!(client.token_after(0, &Signer::own().sign(&long, &good)).await, UNKNOWN);
+    assert_eq!(verifier.token_after(0, &Signer::own().sign(&long, &good)).await, UNKNOWN);
     let unsigned = json!({"alg": "none", "kid": "x"}).to_string();
-    let verdict = client.token_after(0, &Signer::own().sign(&unsigned, &good)).await;
+    let verdict = verifier.token_after(0, &Signer::own().sign(&unsigned, &good)).await;
     assert_eq!(verdict, Err(TokenError::Algorithm.into()));
     assert_eq!(server.count(), 0);
     let other = r#"{"alg":"RS256","kid":"ins_2GIoQhbUpy0hX7B2cVkuTMinXoD"}"#;
-    let verdict = client.token_after(0, &Signer::own().sign(other, &good)).await;
+    let verdict = verifier.token_after(0, &Signer::own().sign(other, &good)).await;
     assert_eq!(verdict, Err(TokenError::Signature.into()), "another key of the same set");
 }
 
 #[tokio::test]
 async fn the_secret_key_is_sent_only_where_there_is_one() {
     let server = Stub::new([key_set(&[&own()])]);
-    let public = Client::at(address(&server));
+    let public = Verifier::at(address(&server));
     assert_eq!(public.after(0, Signer::own()).await, Ok(()));
     let private =
-        Client::at(JwksAddress { secret_key: Some("sk_test_1".into()), ..address(&server) });
+        Verifier::at(JwksAddress { secret_key: Some("sk_test_1".into()), ..address(&server) });
     assert_eq!(private.after(0, Signer::own()).await, Ok(()));
     let requests = server.requests();
     let sent: Vec<_> = requests.iter().map(|request| request.header("authorization")).collect();
