@@ -1,13 +1,13 @@
 //! Whether provider and table agree, row by row.
 //!
-//! Called by `demo` at the end. Pure, and written without the mapping that the service uses: it
-//! says what a row must be in words of its own, so that a mistake there is found here.
+//! Called by `demo` at the end. Pure, and independent of the mapping that the service uses, so that
+//! a mistake there is found here.
 
 use serde::Serialize;
 use serde_json::{Value, json};
 use std::collections::{BTreeMap, BTreeSet};
 
-/// The roles that the service of a demo knows; it gives the first to who has none.
+/// The roles that the service of a demo knows; the first is the default.
 const ROLES: [&str; 2] = ["user", "admin"];
 
 /// What the row of a deleted user must not hold.
@@ -22,7 +22,6 @@ const PERSONAL: [&str; 8] = [
     "image_url",
 ];
 
-/// What provider and table hold.
 pub(super) struct Sides<'a> {
     /// Every user object of the provider.
     pub(super) live: &'a [Value],
@@ -43,74 +42,72 @@ pub(super) struct Discrepancy {
     pub(super) table: Value,
 }
 
-/// What a comparison came to.
 #[derive(Clone, Debug, Default, PartialEq, Serialize)]
-pub(super) struct Compared {
-    /// Users who are there on both sides.
+pub(super) struct ComparisonResult {
+    /// Users on both sides.
     pub(super) live: usize,
     /// Deleted users with an emptied row.
     pub(super) deleted: usize,
-    /// Deleted users without a row: no event of theirs ever came through.
-    pub(super) never_heard_of: usize,
+    /// Deleted users none of whose events was delivered.
+    pub(super) deleted_without_row: usize,
     pub(super) discrepancies: Vec<Discrepancy>,
 }
 
 impl Sides<'_> {
-    /// Compares everything with everything.
-    pub(super) fn compare(&self) -> Compared {
-        let mut compared = Compared::default();
+    pub(super) fn compare(&self) -> ComparisonResult {
+        let mut comparison = ComparisonResult::default();
         let mut rows: BTreeMap<&str, &Value> = BTreeMap::new();
         let issued: BTreeSet<&str> = self.issued.iter().map(String::as_str).collect();
         for row in self.rows {
             let id = text(row, "external_id");
             if rows.insert(id, row).is_some() || !issued.contains(id) {
-                compared.note(id, "row", Value::Null, json!("a row too many"));
+                comparison.add(id, "row", Value::Null, json!("a row too many"));
             }
         }
         let live: BTreeMap<&str, &Value> =
             self.live.iter().map(|user| (text(user, "id"), user)).collect();
         for id in issued {
             match (live.get(id), rows.get(id)) {
-                (Some(user), Some(row)) => self.compare_live(id, user, row, &mut compared),
-                (Some(_), None) => compared.note(id, "row", json!("a user"), Value::Null),
-                (None, Some(row)) => compare_deleted(id, row, &mut compared),
-                (None, None) => compared.never_heard_of += 1,
+                (Some(user), Some(row)) => self.compare_live(id, user, row, &mut comparison),
+                (Some(_), None) => comparison.add(id, "row", json!("a user"), Value::Null),
+                (None, Some(row)) => compare_deleted(id, row, &mut comparison),
+                (None, None) => comparison.deleted_without_row += 1,
             }
         }
-        compared
+        comparison
     }
 
-    fn compare_live(&self, id: &str, user: &Value, row: &Value, compared: &mut Compared) {
-        compared.live += 1;
+    fn compare_live(&self, id: &str, user: &Value, row: &Value, comparison: &mut ComparisonResult) {
+        comparison.live += 1;
         for (field, expected) in expected(user) {
-            compared.check(id, field, expected, at(row, field));
+            comparison.check(id, field, expected, at(row, field));
         }
         let metadata = at(user, "public_metadata");
-        compared.check(id, "public_metadata.dbId", at(&metadata, "dbId"), at(row, "id"));
+        comparison.check(id, "public_metadata.dbId", at(&metadata, "dbId"), at(row, "id"));
         if let Some(role) = self.chosen.get(id) {
-            compared.check(id, "public_metadata.role", at(&metadata, "role"), json!(role));
+            comparison.check(id, "public_metadata.role", at(&metadata, "role"), json!(role));
         }
     }
 }
 
-impl Compared {
-    /// Whoever came, went and has no row must have lost every event, two at the least: where fewer
-    /// were dropped, tombstones were lost.
-    pub(super) fn doubt_silence(&mut self, dropped_events: u64) {
-        let silent = u64::try_from(self.never_heard_of).unwrap_or(u64::MAX);
+impl ComparisonResult {
+    /// A deleted user has no row only if all its events were dropped, at least two. If fewer were
+    /// dropped, the service lost tombstones.
+    pub(super) fn check_missing_tombstones(&mut self, dropped_events: u64) {
+        let silent = u64::try_from(self.deleted_without_row).unwrap_or(u64::MAX);
         if silent.saturating_mul(2) > dropped_events {
-            let (told, silent) = (json!(dropped_events), json!(silent));
-            self.note("deleted users without a row", "dropped events", told, silent);
+            let (dropped, silent) = (json!(dropped_events), json!(silent));
+            self.add("deleted users without a row", "dropped events", dropped, silent);
         }
     }
 
     fn check(&mut self, id: &str, field: &'static str, provider: Value, table: Value) {
         if provider != table {
-            self.note(id, field, provider, table);
+            self.add(id, field, provider, table);
         }
     }
 
-    fn note(&mut self, id: &str, field: &'static str, provider: Value, table: Value) {
+    fn add(&mut self, id: &str, field: &'static str, provider: Value, table: Value) {
         let external_id = id.to_owned();
         self.discrepancies.push(Discrepancy { external_id, field, provider, table });
     }
@@ -142,7 +139,7 @@ fn expected(user: &Value) -> [(&'static str, Value); 12] {
     ]
 }
 
-/// What to call a user: both names, else the one there is, else the user name.
+/// Both names, else the one there is, else the user name.
 fn name(user: &Value) -> Value {
     let parts = ["first_name", "last_name"].map(|key| text(user, key));
     let parts: Vec<&str> = parts.into_iter().filter(|part| !part.is_empty()).collect();
@@ -163,13 +160,13 @@ fn primary(user: &Value, id: &str, list: &str, value: &str) -> Value {
         .unwrap_or(Value::Null)
 }
 
-fn compare_deleted(id: &str, row: &Value, compared: &mut Compared) {
-    compared.deleted += 1;
-    compared.check(id, "status", json!("deleted"), at(row, "status"));
+fn compare_deleted(id: &str, row: &Value, comparison: &mut ComparisonResult) {
+    comparison.deleted += 1;
+    comparison.check(id, "status", json!("deleted"), at(row, "status"));
     for field in PERSONAL {
-        compared.check(id, field, Value::Null, at(row, field));
+        comparison.check(id, field, Value::Null, at(row, field));
     }
-    compared.check(id, "public_metadata", json!({}), at(row, "public_metadata"));
+    comparison.check(id, "public_metadata", json!({}), at(row, "public_metadata"));
 }
 
 fn at(value: &Value, key: &str) -> Value {
@@ -182,7 +179,7 @@ fn text<'a>(value: &'a Value, key: &str) -> &'a str {
 
 #[cfg(test)]
 mod tests {
-    use super::{Compared, Sides};
+    use super::{ComparisonResult, Sides};
     use serde_json::{Value, json};
     use std::collections::BTreeMap;
 
@@ -213,25 +210,25 @@ mod tests {
         json!({"id": "8", "external_id": "user_2", "status": "deleted", "public_metadata": {}})
     }
 
-    fn compare(live: &[Value], rows: &[Value]) -> Compared {
+    fn compare(live: &[Value], rows: &[Value]) -> ComparisonResult {
         let issued = ["user_1", "user_2", "user_3"].map(str::to_owned);
         let chosen = BTreeMap::from([("user_1".to_owned(), "admin".to_owned())]);
         Sides { live, issued: &issued, rows, chosen: &chosen }.compare()
     }
 
-    fn fields(compared: &Compared) -> Vec<&str> {
-        compared.discrepancies.iter().map(|discrepancy| discrepancy.field).collect()
+    fn fields(comparison: &ComparisonResult) -> Vec<&str> {
+        comparison.discrepancies.iter().map(|discrepancy| discrepancy.field).collect()
     }
 
     #[test]
-    fn sides_that_agree_do() {
-        let compared = compare(&[user()], &[row(), gone()]);
-        let counts = (compared.live, compared.deleted, compared.never_heard_of);
-        assert_eq!((counts, fields(&compared)), ((1, 1, 1), vec![]));
+    fn equal_sides_agree() {
+        let comparison = compare(&[user()], &[row(), gone()]);
+        let counts = (comparison.live, comparison.deleted, comparison.deleted_without_row);
+        assert_eq!((counts, fields(&comparison)), ((1, 1, 1), vec![]));
     }
 
     #[test]
-    fn each_value_that_differs_is_told_by_id_and_field() {
+    fn each_value_that_differs_is_reported_by_id_and_field() {
         for (field, value) in [
             ("email", json!("old@example.test")),
             ("phone", json!("+15550000001")),
@@ -245,9 +242,9 @@ mod tests {
         ] {
             let mut changed = row();
             changed[field] = value;
-            let compared = compare(&[user()], &[changed, gone()]);
-            assert_eq!(fields(&compared), [field]);
-            assert_eq!(compared.discrepancies[0].external_id, "user_1");
+            let comparison = compare(&[user()], &[changed, gone()]);
+            assert_eq!(fields(&comparison), [field]);
+            assert_eq!(comparison.discrepancies[0].external_id, "user_1");
         }
     }
 
@@ -277,10 +274,11 @@ mod tests {
 
     #[test]
     fn more_users_without_a_row_than_events_were_dropped_is_a_discrepancy() {
-        let mut compared = Compared { never_heard_of: 2, ..Compared::default() };
-        compared.doubt_silence(4);
-        assert!(compared.discrepancies.is_empty());
-        compared.doubt_silence(3);
-        assert_eq!(compared.discrepancies.len(), 1);
+        let mut comparison =
+            ComparisonResult { deleted_without_row: 2, ..ComparisonResult::default() };
+        comparison.check_missing_tombstones(4);
+        assert!(comparison.discrepancies.is_empty());
+        comparison.check_missing_tombstones(3);
+        assert_eq!(comparison.discrepancies.len(), 1);
     }
 }

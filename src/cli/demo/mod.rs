@@ -1,35 +1,34 @@
-//! `usersync demo`: shows in half a minute that the table ends right, whatever goes wrong.
+//! `usersync demo`: shows in half a minute that the table agrees with the provider despite faults.
 //!
-//! A service on an embedded database and the emulator with all its faults ([`stage`]); users sign
-//! up, change and go ([`script`], [`play`]); what was lost is healed ([`healing`]); then both
-//! sides are compared ([`comparison`]), and the [`report`] says what happened. Exit status 0 only
-//! where they agree. Looks at nothing of the environment.
+//! Starts a service on an embedded database and an emulator with heavy faults ([`environment`]),
+//! signs up, changes and deletes users ([`scenario`], [`run`]), runs a [`reconcile`] job, compares
+//! both sides ([`comparison`]) and prints a [`report`]. Exit status 0 only if both agree. Reads no
+//! variable of the process environment.
 
-mod caller;
 mod comparison;
-mod healing;
-mod place;
-mod plant;
-mod play;
+mod environment;
 mod progress;
+mod reconcile;
 mod report;
-mod script;
-mod stage;
+mod run;
+mod scenario;
+mod service_client;
+mod workdir;
 
 use super::examples::ShellExamples;
 use super::{Failure, output, shutdown};
 use clap::{Arg, ArgAction, ArgMatches, Command, value_parser};
-use comparison::{Compared, Sides};
-use place::Place;
-use play::Play;
+use comparison::{ComparisonResult, Sides};
+use environment::{Environment, start_emulator};
 use progress::Progress;
 use report::Report;
-use stage::{Backstage, Stage};
+use run::Run;
 use std::path::PathBuf;
 use std::pin::pin;
 use std::time::Instant;
+use workdir::Workdir;
 
-/// The seed of a run for which none is given: with it everything goes wrong at least once.
+/// The default seed: with it every fault occurs at least once.
 const SEED: &str = "6";
 
 pub(super) fn command() -> Command {
@@ -40,7 +39,7 @@ pub(super) fn command() -> Command {
         Arg::new(name).long(name).value_name(value).help(help)
     };
     Command::new("demo")
-        .about("Signs up, changes and deletes users while everything goes wrong, then compares")
+        .about("Signs up, changes and deletes users under faults, then compares provider and table")
         .arg(
             value("users", "N", "How many users sign up")
                 .default_value("300")
@@ -61,24 +60,23 @@ pub(super) fn command() -> Command {
         )
         .arg(flag("keep", "Keeps service and emulator running after the verdict, to look around"))
         .arg(flag("json", "Prints one line of JSON with all numbers"))
-        .arg(flag("plant", "Changes a row behind the service's back, to see it found").hide(true))
 }
 
 pub(super) fn run(matches: &ArgMatches) -> Result<(), Failure> {
     let keep = matches.get_flag("keep");
-    let place = Place::open(matches.get_one::<PathBuf>("data").cloned(), keep)?;
+    let workdir = Workdir::open(matches.get_one::<PathBuf>("data").cloned(), keep)?;
     usersync::app::block_on(async {
         let mut stop = pin!(shutdown::requested());
-        let (stage, report) = tokio::select! {
-            shown = Box::pin(show(matches, &place)) => shown?,
+        let (environment, report) = tokio::select! {
+            shown = Box::pin(show(matches, &workdir)) => shown?,
             () = &mut stop => return Err(Failure::Message("stopped before the end".into())),
         };
         print(&report, matches.get_flag("json"));
         if keep {
-            print_how_to_look(&stage, &place);
+            print_how_to_look(&environment, &workdir);
             stop.await;
         }
-        stage.clear().await?;
+        environment.stop().await?;
         if report.agrees() {
             return Ok(());
         }
@@ -86,49 +84,49 @@ pub(super) fn run(matches: &ArgMatches) -> Result<(), Failure> {
     })
 }
 
-/// Everything up to the verdict.
-async fn show(matches: &ArgMatches, place: &Place) -> Result<(Stage, Report), Failure> {
+/// Runs all phases up to the report.
+async fn show(matches: &ArgMatches, workdir: &Workdir) -> Result<(Environment, Report), Failure> {
     let began = Instant::now();
     let users = matches.get_one::<u32>("users").copied().unwrap_or(0);
     let seed = matches.get_one::<u64>("seed").copied().unwrap_or(0);
     let progress = Progress { quiet: matches.get_flag("json") };
-    let steps = script::script(usize::try_from(users).unwrap_or(0), seed);
-    let backstage = Backstage::open(seed)?;
+    let steps = scenario::scenario(usize::try_from(users).unwrap_or(0), seed);
+    let emulator = start_emulator(seed)?;
 
-    let phase = progress.phase("users come, change and go", steps.len());
-    let mut play = Play::new(steps);
-    play.begin(&backstage.emulator, &phase).await?;
-    let stage = backstage.raise(&place.data).await?;
-    let played = play.go_on(&stage, &phase).await?;
-    phase.over("users signed up, changed and went, some before the service was there");
+    let phase = progress.phase("users sign up and change", steps.len());
+    let mut run = Run::new(steps);
+    run.begin(&emulator, &phase).await?;
+    let environment = Environment::start(emulator, &workdir.data).await?;
+    let summary = run.finish(&environment, &phase).await?;
+    phase.over("users signed up, changed and were deleted, some before the service started");
 
     let phase = progress.phase("events and write-backs", 0);
-    stage.quiet(&phase).await?;
-    phase.over("what was not dropped is delivered and written back");
+    environment.wait_until_idle(&phase).await?;
+    phase.over("all events that were not dropped are delivered and written back");
 
-    let phase = progress.phase("reconcile", stage.emulator.users().len());
-    let healed = healing::heal(&stage, &phase).await?;
-    phase.over("a reconcile compared every user and healed what was lost");
+    let phase = progress.phase("reconcile", environment.emulator.users().len());
+    let reconciled = reconcile::reconcile(&environment, &phase).await?;
+    phase.over("a reconcile compared every user and repaired what was lost");
 
-    let phase = progress.phase("write-backs of what was healed", 0);
-    stage.quiet(&phase).await?;
-    phase.over("what was healed is written back");
+    let phase = progress.phase("write-backs after the reconcile", 0);
+    environment.wait_until_idle(&phase).await?;
+    phase.over("all repairs are written back");
 
-    if matches.get_flag("plant") {
-        plant::change_a_row(&stage).await?;
-    }
-    let mut compared = compare(&stage, &played).await?;
-    compared.doubt_silence(stage.emulator.counts().faults_of("dropped"));
-    let (counts, metrics) = (stage.emulator.counts(), stage.caller.metrics().await?);
+    let mut comparison = compare(&environment, &summary).await?;
+    comparison.check_missing_tombstones(environment.emulator.counts().faults_of("dropped"));
+    let (counts, metrics) = (environment.emulator.counts(), environment.client.metrics().await?);
     let seconds = began.elapsed().as_secs_f64();
-    let report = Report { seed, seconds, played, counts, metrics, healed, compared };
-    Ok((stage, report))
+    let report = Report { seed, seconds, summary, counts, metrics, reconciled, comparison };
+    Ok((environment, report))
 }
 
-async fn compare(stage: &Stage, played: &play::Played) -> Result<Compared, Failure> {
-    let (live, issued) = (stage.emulator.users(), stage.emulator.issued_ids());
-    let rows = stage.caller.rows().await?;
-    let sides = Sides { live: &live, issued: &issued, rows: &rows, chosen: &played.chosen };
+async fn compare(
+    environment: &Environment,
+    summary: &run::RunSummary,
+) -> Result<ComparisonResult, Failure> {
+    let (live, issued) = (environment.emulator.users(), environment.emulator.issued_ids());
+    let rows = environment.client.rows().await?;
+    let sides = Sides { live: &live, issued: &issued, rows: &rows, chosen: &summary.chosen };
     Ok(sides.compare())
 }
 
@@ -137,14 +135,14 @@ fn print(report: &Report, as_json: bool) {
         return output::line(&report.json().to_string());
     }
     output::line(&report.table());
-    for discrepancy in &report.compared.discrepancies {
-        output::line(&report::told(discrepancy));
+    for discrepancy in &report.comparison.discrepancies {
+        output::line(&report::describe(discrepancy));
     }
     output::line(&report.verdict());
 }
 
-fn print_how_to_look(stage: &Stage, place: &Place) {
-    let (origin, env_file) = (stage.caller.origin(), place.data.env_file());
+fn print_how_to_look(environment: &Environment, workdir: &Workdir) {
+    let (origin, env_file) = (environment.client.origin(), workdir.data.env_file());
     let lines = ShellExamples::new(origin, &env_file);
     let text = format!(
         "\nThe service still listens on {origin}, the emulator on {}. Database and keys:\n\n\
@@ -155,8 +153,8 @@ fn print_how_to_look(stage: &Stage, place: &Place) {
          and read the table:\n\n\
          \x20 {}\n\n\
          Ctrl-C stops.\n",
-        stage.emulator.credentials().api_url,
-        place.data.file("usersync.db").display(),
+        environment.emulator.credentials().api_url,
+        workdir.data.file("usersync.db").display(),
         env_file.display(),
         lines.sign_up(),
         lines.rows()

@@ -1,22 +1,20 @@
-//! Where a demo stands: a bar a phase on a terminal, and a line a phase when it is over.
+//! Progress of a demo: a bar for each phase, then a line when the phase is over.
 //!
-//! Called by the phases of `demo`. Bars go to standard error and vanish; elsewhere than on a
-//! terminal there are none.
+//! Called by the phases of `demo`. Bars are drawn on standard error if it is a terminal.
 
 use super::super::output;
 use indicatif::{ProgressBar, ProgressStyle};
 use std::time::{Duration, Instant};
 
-/// How often a bar moves that nobody moves.
+/// How often the spinner is redrawn.
 const TICK: Duration = Duration::from_millis(100);
 
-/// Shows phases, unless a machine reads.
 #[derive(Clone, Copy)]
 pub(super) struct Progress {
+    /// With `--json`.
     pub(super) quiet: bool,
 }
 
-/// A phase under way.
 pub(super) struct Phase {
     bar: ProgressBar,
     began: Instant,
@@ -24,7 +22,6 @@ pub(super) struct Phase {
 }
 
 impl Progress {
-    /// Begins a phase of so many steps.
     pub(super) fn phase(self, name: &'static str, steps: usize) -> Phase {
         let bar = if self.quiet { ProgressBar::hidden() } else { ProgressBar::new(count(steps)) };
         let style = ProgressStyle::with_template("{spinner} {msg:34} {wide_bar} {pos}/{len}");
@@ -36,17 +33,15 @@ impl Progress {
 }
 
 impl Phase {
-    /// One step more is done.
     pub(super) fn step(&self) {
         self.bar.inc(1);
     }
 
-    /// So many steps are done.
     pub(super) fn at(&self, steps: u64) {
         self.bar.set_position(steps);
     }
 
-    /// So many steps are left; there may be more than ever before.
+    /// Sets how many steps are left, which may be more than the length so far.
     pub(super) fn left(&self, steps: usize) {
         let steps = count(steps);
         let most = self.bar.length().unwrap_or(0).max(steps);
@@ -54,12 +49,12 @@ impl Phase {
         self.bar.set_position(most - steps);
     }
 
-    /// Ends the phase, and says what it came to.
-    pub(super) fn over(self, told: &str) {
+    /// Ends the phase and prints its summary.
+    pub(super) fn over(self, summary: &str) {
         self.bar.finish_and_clear();
         if !self.quiet {
             let seconds = self.began.elapsed().as_secs_f64();
-            output::line(&format!("{seconds:5.1} s  {told}"));
+            output::line(&format!("{seconds:5.1} s  {summary}"));
         }
     }
 }

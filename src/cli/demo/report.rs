@@ -1,11 +1,10 @@
-//! What happened, in numbers, and the verdict.
+//! The report of a demo: counts and verdict, as a table or as one line of JSON.
 //!
-//! Made by `demo` at the end, from what emulator and service counted and what the comparison
-//! found. Printed as a table for people, or as one line of JSON.
+//! Made by `demo` at the end from the emulator's counts, the service's metrics and the comparison.
 
-use super::comparison::{Compared, Discrepancy};
-use super::healing::Healed;
-use super::play::Played;
+use super::comparison::{ComparisonResult, Discrepancy};
+use super::reconcile::ReconcileSummary;
+use super::run::RunSummary;
 use clerk_emulator::Counts;
 use serde_json::{Value, json};
 use std::fmt::Write as _;
@@ -16,34 +15,33 @@ const OUTCOMES: [&str; 4] = ["applied", "stale", "duplicate", "tombstoned"];
 pub(super) struct Report {
     pub(super) seed: u64,
     pub(super) seconds: f64,
-    pub(super) played: Played,
+    pub(super) summary: RunSummary,
     pub(super) counts: Counts,
     /// The service's metrics, as text.
     pub(super) metrics: String,
-    pub(super) healed: Healed,
-    pub(super) compared: Compared,
+    pub(super) reconciled: ReconcileSummary,
+    pub(super) comparison: ComparisonResult,
 }
 
 impl Report {
     pub(super) fn agrees(&self) -> bool {
-        self.compared.discrepancies.is_empty()
+        self.comparison.discrepancies.is_empty()
     }
 
-    /// Everything, for a machine.
     pub(super) fn json(&self) -> Value {
-        let Self { played, counts, healed, compared, .. } = self;
+        let Self { summary, counts, reconciled, comparison, .. } = self;
         let fault = |kind| counts.faults_of(kind);
         json!({
             "agrees": self.agrees(),
             "seconds": (self.seconds * 10.0).round() / 10.0,
             "seed": self.seed,
             "users": {
-                "signed_up": played.signed_up, "changed": played.changed,
-                "signed_in": played.signed_in,
-                "rows_made_by_signing_in": played.rows_made_by_signing_in,
-                "roles_chosen": played.chosen.len(),
-                "live": compared.live, "deleted": played.deleted,
-                "deleted_and_never_heard_of": compared.never_heard_of,
+                "signed_up": summary.signed_up, "changed": summary.changed,
+                "signed_in": summary.signed_in,
+                "rows_made_by_signing_in": summary.rows_made_by_signing_in,
+                "roles_chosen": summary.chosen.len(),
+                "live": comparison.live, "deleted": summary.deleted,
+                "deleted_without_row": comparison.deleted_without_row,
             },
             "events": {
                 "events": counts.deliveries.events, "sent": counts.deliveries.sent,
@@ -59,15 +57,14 @@ impl Report {
             },
             "outcomes": OUTCOMES.map(|outcome| (outcome, self.outcome(outcome)))
                 .into_iter().collect::<std::collections::BTreeMap<_, _>>(),
-            "healed": healed,
+            "healed": reconciled,
             "write_backs": {
                 "calls": counts.requests_of("metadata_patch"), "completed": self.written_back(),
             },
-            "discrepancies": compared.discrepancies,
+            "discrepancies": comparison.discrepancies,
         })
     }
 
-    /// The same for people.
     pub(super) fn table(&self) -> String {
         let json = self.json();
         let mut text = String::new();
@@ -81,17 +78,16 @@ impl Report {
         text
     }
 
-    /// In one sentence.
     pub(super) fn verdict(&self) -> String {
-        let Self { compared, played, seconds, .. } = self;
-        let (live, deleted) = (compared.live, played.deleted);
+        let Self { comparison, summary, seconds, .. } = self;
+        let (live, deleted) = (comparison.live, summary.deleted);
         if self.agrees() {
             return format!(
                 "The table agrees with the provider row by row, {live} live and {deleted} deleted users, \
                  after {seconds:.1} s."
             );
         }
-        let found = match compared.discrepancies.len() {
+        let found = match comparison.discrepancies.len() {
             1 => "one discrepancy".to_owned(),
             found => format!("{found} discrepancies"),
         };
@@ -116,15 +112,15 @@ impl Report {
 }
 
 /// A discrepancy in one line.
-pub(super) fn told(discrepancy: &Discrepancy) -> String {
+pub(super) fn describe(discrepancy: &Discrepancy) -> String {
     let Discrepancy { external_id, field, provider, table } = discrepancy;
     format!("{external_id}: {field} is {provider} at the provider and {table} in the table")
 }
 
-/// The parts of the table: title, place in the JSON, and rows.
-type Part = (&'static str, &'static str, &'static [(&'static str, &'static str)]);
+/// Title, key in the JSON and rows.
+type TableSection = (&'static str, &'static str, &'static [(&'static str, &'static str)]);
 
-const TABLE: [Part; 6] = [
+const TABLE: [TableSection; 6] = [
     (
         "What happened to users",
         "users",
@@ -181,12 +177,16 @@ const TABLE: [Part; 6] = [
             ("rows without a user, emptied", "extra"),
         ],
     ),
-    ("What was written back", "write_backs", &[("calls", "calls"), ("users told", "completed")]),
+    (
+        "What was written back",
+        "write_backs",
+        &[("calls", "calls"), ("users written back", "completed")],
+    ),
 ];
 
 #[cfg(test)]
 mod tests {
-    use super::{Compared, Counts, Discrepancy, Healed, Played, Report};
+    use super::{ComparisonResult, Counts, Discrepancy, ReconcileSummary, Report, RunSummary};
     use serde_json::json;
 
     fn report(discrepancies: Vec<Discrepancy>) -> Report {
@@ -196,13 +196,13 @@ mod tests {
         Report {
             seed: 1,
             seconds: 1.25,
-            played: Played::default(),
+            summary: RunSummary::default(),
             counts: Counts::default(),
             metrics: line("user.created", "applied", 3)
                 + &line("user.updated", "applied", 4)
                 + &line("user.updated", "stale", 5),
-            healed: Healed::default(),
-            compared: Compared { discrepancies, ..Compared::default() },
+            reconciled: ReconcileSummary::default(),
+            comparison: ComparisonResult { discrepancies, ..ComparisonResult::default() },
         }
     }
 
@@ -219,7 +219,7 @@ mod tests {
         let (provider, table) = (json!("Ada"), json!("Eve"));
         let external_id = "user_1".to_owned();
         let found = Discrepancy { external_id, field: "first_name", provider, table };
-        assert!(super::told(&found).starts_with("user_1: first_name is \"Ada\""));
+        assert!(super::describe(&found).starts_with("user_1: first_name is \"Ada\""));
         let report = report(vec![found]);
         assert!(!report.agrees() && report.verdict().contains("one discrepancy"));
     }

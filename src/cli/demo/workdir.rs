@@ -1,6 +1,6 @@
-//! Where a demo keeps its database: a directory that vanishes with it, unless it was asked for.
+//! The directory of a demo's database: temporary unless `--data` names one.
 //!
-//! Made by `demo` before anything else, and dropped after everything else.
+//! Opened by `demo` first and dropped last.
 
 use super::super::Failure;
 use super::super::data_dir::DataDir;
@@ -8,13 +8,13 @@ use std::fs;
 use std::path::PathBuf;
 use uuid::Uuid;
 
-pub(super) struct Place {
+pub(super) struct Workdir {
     pub(super) data: DataDir,
-    /// What is removed at the end.
+    /// Removed on drop.
     temporary: Option<PathBuf>,
 }
 
-impl Place {
+impl Workdir {
     /// The directory asked for, which must hold no database yet; else a temporary one.
     pub(super) fn open(asked: Option<PathBuf>, keep: bool) -> Result<Self, Failure> {
         if let Some(directory) = asked {
@@ -33,7 +33,7 @@ impl Place {
     }
 }
 
-impl Drop for Place {
+impl Drop for Workdir {
     fn drop(&mut self) {
         if let Some(directory) = &self.temporary {
             fs::remove_dir_all(directory).ok();
@@ -43,24 +43,24 @@ impl Drop for Place {
 
 #[cfg(test)]
 mod tests {
-    use super::Place;
+    use super::Workdir;
     use std::fs;
     use std::os::unix::fs::PermissionsExt as _;
 
     #[test]
-    fn a_temporary_place_vanishes_and_one_that_was_asked_for_stays() {
-        let place = Place::open(None, false).unwrap();
-        let temporary = place.temporary.clone().unwrap();
+    fn a_temporary_directory_is_removed_and_a_named_one_stays() {
+        let workdir = Workdir::open(None, false).unwrap();
+        let temporary = workdir.temporary.clone().unwrap();
         assert!(temporary.exists());
-        drop(place);
+        drop(workdir);
         assert!(!temporary.exists());
 
         let asked = tempfile::tempdir().unwrap();
         fs::set_permissions(asked.path(), fs::Permissions::from_mode(0o700)).unwrap();
-        let place = Place::open(Some(asked.path().to_owned()), false).unwrap();
-        fs::write(place.data.file("usersync.db"), "").unwrap();
-        drop(place);
+        let workdir = Workdir::open(Some(asked.path().to_owned()), false).unwrap();
+        fs::write(workdir.data.file("usersync.db"), "").unwrap();
+        drop(workdir);
         assert!(asked.path().join("usersync.db").exists());
-        assert!(Place::open(Some(asked.path().to_owned()), true).is_err());
+        assert!(Workdir::open(Some(asked.path().to_owned()), true).is_err());
     }
 }

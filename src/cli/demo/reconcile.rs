@@ -1,45 +1,47 @@
-//! Healing: what was dropped is found and made up for, as an operator would have it done.
+//! Reconciles: a job compares every user and repairs what dropped events left wrong.
 //!
-//! Called by `demo` when everything that was not dropped has arrived. A reconcile compares every user;
-//! deletions that were dropped are more than is usual in a day, so the mass-delete limit on them is lifted.
+//! Called by `demo` after all events that were not dropped are delivered. Sets `allow_mass_delete`:
+//! the dropped deletions are more than the limit of a day.
 
 use super::super::Failure;
-use super::caller::unexpected;
+use super::environment::{Environment, POLL_INTERVAL, fail_after_timeout};
 use super::progress::Phase;
-use super::stage::{LOOK_EVERY, Stage, give_up_after};
+use super::service_client::unexpected;
 use reqwest::StatusCode;
 use serde::Serialize;
 use serde_json::Value;
 use std::time::Instant;
 
-/// What healing came to, in users.
+/// The job's counters, in users.
 #[derive(Clone, Debug, Default, Serialize)]
-pub(super) struct Healed {
-    /// Who were compared.
+pub(super) struct ReconcileSummary {
     pub(super) compared: u64,
-    /// Who had no live row.
+    /// Users without a live row.
     pub(super) missing: u64,
-    /// Whose row showed something older.
+    /// Rows that were older than the user.
     pub(super) stale: u64,
-    /// Whose row was emptied, since they are gone.
+    /// Rows that were emptied because the user is deleted.
     pub(super) extra: u64,
 }
 
-pub(super) async fn heal(stage: &Stage, phase: &Phase) -> Result<Healed, Failure> {
-    let (status, body) = stage.caller.start_reconcile().await?;
+pub(super) async fn reconcile(
+    environment: &Environment,
+    phase: &Phase,
+) -> Result<ReconcileSummary, Failure> {
+    let (status, body) = environment.client.start_reconcile().await?;
     let id = body.get("id").and_then(Value::as_str).filter(|_| status == StatusCode::ACCEPTED);
     let Some(id) = id else {
         return Err(unexpected("POST /v1/jobs", status, &body));
     };
     let (mut seen, mut since) = (0, Instant::now());
     loop {
-        let (status, job) = stage.caller.job(id).await?;
+        let (status, job) = environment.client.job(id).await?;
         let count = |name: &str| {
             job.pointer(&format!("/counters/{name}")).and_then(Value::as_u64).unwrap_or(0)
         };
         match job.get("state").and_then(Value::as_str) {
             Some("succeeded") => {
-                return Ok(Healed {
+                return Ok(ReconcileSummary {
                     compared: count("seen"),
                     missing: count("missing"),
                     stale: count("stale"),
@@ -54,7 +56,7 @@ pub(super) async fn heal(stage: &Stage, phase: &Phase) -> Result<Healed, Failure
             (seen, since) = (done, Instant::now());
             phase.at(seen);
         }
-        give_up_after(since, "the reconcile stood still")?;
-        tokio::time::sleep(LOOK_EVERY).await;
+        fail_after_timeout(since, "the reconcile made no progress")?;
+        tokio::time::sleep(POLL_INTERVAL).await;
     }
 }

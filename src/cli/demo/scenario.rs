@@ -1,8 +1,9 @@
-//! What happens in a demo: one list of actions, made from the seed.
+//! The scenario of a demo: a list of actions of invented users, derived from the seed.
 //!
-//! Called by `demo`. Pure: the same number of users and the same seed give the same list. Users
-//! are numbers here; their ids are the emulator's business. All names and addresses are invented.
+//! Called by `demo`. Pure: the same number of users and the same seed give the same list. Users are
+//! numbers here; `run` maps them to the emulator's ids.
 
+use fastrand::Rng;
 use serde_json::{Value, json};
 
 const FIRST: [&str; 8] = ["Ada", "Grace", "Alan", "Edsger", "Barbara", "Radia", "Zoë", "Łukasz"];
@@ -14,7 +15,6 @@ const LAST: [&str; 7] = ["Lovelace", "Hopper", "Turing", "Dijkstra", "Liskov", "
 const BETWEEN_SIGN_UPS: u64 = 10;
 const LONGEST_PAUSE: u64 = 120;
 
-/// One thing that happens to one user.
 #[derive(Clone, Debug, PartialEq)]
 pub(super) struct Step {
     pub(super) user: usize,
@@ -37,25 +37,23 @@ pub(super) enum Action {
     },
 }
 
-/// What a user is in this play for.
 #[derive(Clone, Copy, PartialEq)]
-enum Part {
-    Goes,
+enum Lifecycle {
+    Deleted,
     SignsIn,
-    Stays,
+    Active,
 }
 
-/// The actions of a run, in their order.
-pub(super) fn script(users: usize, seed: u64) -> Vec<Step> {
-    let mut dice = Dice(seed);
+pub(super) fn scenario(users: usize, seed: u64) -> Vec<Step> {
+    let mut rng = Rng::with_seed(seed);
     let mut timed = Vec::new();
     let mut begins = 0;
     for user in 0..users {
         begins += BETWEEN_SIGN_UPS;
         let mut at = begins;
-        for action in life(user, &mut dice) {
+        for action in actions_of(user, &mut rng) {
             timed.push((at, Step { user, action }));
-            at += 1 + dice.below(LONGEST_PAUSE);
+            at += 1 + rng.u64(..LONGEST_PAUSE);
         }
     }
     // Stable: the actions of one user keep their order.
@@ -63,111 +61,90 @@ pub(super) fn script(users: usize, seed: u64) -> Vec<Step> {
     timed.into_iter().map(|(_, step)| step).collect()
 }
 
-/// Everything that happens to one user.
-fn life(user: usize, dice: &mut Dice) -> Vec<Action> {
-    let part = match dice.below(100) {
-        0..18 => Part::Goes,
-        18..32 => Part::SignsIn,
-        _ => Part::Stays,
+/// The actions of one user.
+fn actions_of(user: usize, rng: &mut Rng) -> Vec<Action> {
+    let lifecycle = match rng.u64(..100) {
+        0..18 => Lifecycle::Deleted,
+        18..32 => Lifecycle::SignsIn,
+        _ => Lifecycle::Active,
     };
-    let mut life = vec![Action::SignUp(sign_up(user, dice))];
-    if part == Part::SignsIn {
+    let mut life = vec![Action::SignUp(sign_up(user, rng))];
+    if lifecycle == Lifecycle::SignsIn {
         let role = [Some("admin"), Some("user"), None];
-        life.push(Action::SignIn { role: dice.pick(&role).flatten() });
+        life.push(Action::SignIn { role: rng.choice(role).flatten() });
     }
-    let changes = dice.below(4);
-    life.extend((0..changes).map(|number| change(user, number, part, dice)));
-    if part == Part::Goes {
+    let changes = rng.u64(..4);
+    life.extend((0..changes).map(|number| change(user, number, lifecycle, rng)));
+    if lifecycle == Lifecycle::Deleted {
         life.push(Action::Delete);
     }
     life
 }
 
-fn sign_up(user: usize, dice: &mut Dice) -> Value {
-    let mut fields = json!({"first_name": name(&FIRST, dice)});
+fn sign_up(user: usize, rng: &mut Rng) -> Value {
+    let mut fields = json!({"first_name": name(&FIRST, rng)});
     let mut put = |key: &str, value: Value| {
         if let Value::Object(fields) = &mut fields {
             fields.insert(key.to_owned(), value);
         }
     };
-    if dice.below(8) > 0 {
-        put("last_name", name(&LAST, dice));
+    if rng.u64(..8) > 0 {
+        put("last_name", name(&LAST, rng));
     }
-    if dice.below(10) > 0 {
+    if rng.u64(..10) > 0 {
         put("email_address", json!([format!("user.{user}@example.test")]));
     }
-    if dice.below(5) == 0 {
+    if rng.u64(..5) == 0 {
         put("phone_number", json!([format!("+1555{user:07}")]));
     }
-    if dice.below(4) == 0 {
+    if rng.u64(..4) == 0 {
         put("username", format!("user_{user}").into());
     }
-    if dice.below(12) == 0 {
+    if rng.u64(..12) == 0 {
         put("public_metadata", json!({"role": "admin", "theme": "dark"}));
     }
     fields
 }
 
-fn change(user: usize, number: u64, part: Part, dice: &mut Dice) -> Action {
-    match dice.below(5) {
-        0 => Action::Change(
-            json!({"first_name": name(&FIRST, dice), "last_name": name(&LAST, dice)}),
-        ),
+fn change(user: usize, number: u64, lifecycle: Lifecycle, rng: &mut Rng) -> Action {
+    match rng.u64(..5) {
+        0 => {
+            Action::Change(json!({"first_name": name(&FIRST, rng), "last_name": name(&LAST, rng)}))
+        }
         1 => {
             Action::Change(json!({"email_address": [format!("user.{user}.{number}@example.test")]}))
         }
-        // Who is banned cannot sign in.
-        2 if part != Part::SignsIn => Action::Ban(dice.below(3) > 0),
-        // Whose role an operator chooses is given none at the provider.
-        3 if part != Part::SignsIn => Action::Merge(json!({"role": role(dice)})),
+        // A banned user cannot sign in.
+        2 if lifecycle != Lifecycle::SignsIn => Action::Ban(rng.u64(..3) > 0),
+        // The operator may override the role of a user who signs in.
+        3 if lifecycle != Lifecycle::SignsIn => Action::Merge(json!({"role": role(rng)})),
         _ => Action::Merge(
-            json!({"theme": dice.pick(&[Some("dark"), Some("light"), None]), "seen": number}),
+            json!({"theme": rng.choice([Some("dark"), Some("light"), None]), "seen": number}),
         ),
     }
 }
 
-fn name(names: &[&'static str], dice: &mut Dice) -> Value {
-    dice.pick(names).into()
+fn name(names: &[&'static str], rng: &mut Rng) -> Value {
+    rng.choice(names.iter().copied()).into()
 }
 
-fn role(dice: &mut Dice) -> Option<&'static str> {
-    dice.pick(&["user", "admin"])
-}
-
-/// Chance that can be repeated (splitmix64).
-struct Dice(u64);
-
-impl Dice {
-    fn throw(&mut self) -> u64 {
-        self.0 = self.0.wrapping_add(0x9E37_79B9_7F4A_7C15);
-        let mixed = (self.0 ^ (self.0 >> 30)).wrapping_mul(0xBF58_476D_1CE4_E5B9);
-        let mixed = (mixed ^ (mixed >> 27)).wrapping_mul(0x94D0_49BB_1331_11EB);
-        mixed ^ (mixed >> 31)
-    }
-
-    fn below(&mut self, bound: u64) -> u64 {
-        self.throw().checked_rem(bound).unwrap_or(0)
-    }
-
-    fn pick<T: Copy>(&mut self, from: &[T]) -> Option<T> {
-        let index = self.below(u64::try_from(from.len()).unwrap_or(0));
-        from.get(usize::try_from(index).unwrap_or(0)).copied()
-    }
+fn role(rng: &mut Rng) -> Option<&'static str> {
+    rng.choice(["user", "admin"])
 }
 
 #[cfg(test)]
 mod tests {
-    use super::{Action, script};
+    use super::{Action, scenario};
 
     #[test]
     fn one_seed_gives_one_script_and_another_gives_another() {
-        assert_eq!(script(50, 1), script(50, 1));
-        assert_ne!(script(50, 1), script(50, 2));
+        assert_eq!(scenario(50, 1), scenario(50, 1));
+        assert_ne!(scenario(50, 1), scenario(50, 2));
     }
 
     #[test]
     fn every_user_signs_up_first_and_nothing_follows_a_deletion() {
-        let steps = script(200, 1);
+        let steps = scenario(200, 1);
         for user in 0..200 {
             let life: Vec<&Action> =
                 steps.iter().filter(|step| step.user == user).map(|step| &step.action).collect();
@@ -178,8 +155,8 @@ mod tests {
     }
 
     #[test]
-    fn everything_happens_and_lives_are_mixed() {
-        let steps = script(200, 1);
+    fn every_action_occurs_and_users_are_interleaved() {
+        let steps = scenario(200, 1);
         let count = |is: fn(&Action) -> bool| steps.iter().filter(|step| is(&step.action)).count();
         assert_eq!(count(|action| matches!(action, Action::SignUp(_))), 200);
         assert!(count(|action| matches!(action, Action::Change(_))) > 50);

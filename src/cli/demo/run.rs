@@ -1,13 +1,13 @@
-//! The play: performs the script, while everything that can go wrong does.
+//! Runs the scenario under the emulator's faults.
 //!
-//! Called by `demo`. Users who sign in and operators who choose roles ask the service at the
-//! same time; everything else happens at the emulator.
+//! Called by `demo`. Sign-ins and overrides of roles are requests to the service; all other actions
+//! happen at the emulator.
 
 use super::super::Failure;
-use super::caller::{Caller, unexpected};
+use super::environment::{Environment, POLL_INTERVAL};
 use super::progress::Phase;
-use super::script::{Action, Step};
-use super::stage::{LOOK_EVERY, Stage};
+use super::scenario::{Action, Step};
+use super::service_client::{ServiceClient, unexpected};
 use clerk_emulator::Emulator;
 use reqwest::StatusCode;
 use serde_json::Value;
@@ -15,65 +15,60 @@ use std::collections::{BTreeMap, VecDeque};
 use std::time::Duration;
 use tokio::task::JoinSet;
 
-/// How much happens before the service is ready.
-const OVERTURE: usize = 10;
+/// How many actions happen before the service is started.
+const ACTIONS_BEFORE_SERVICE: usize = 10;
 
-/// How long nothing happens between two actions: write-backs go on meanwhile, so that some changes
-/// come after them and some before.
-const PACE: Duration = Duration::from_millis(8);
+/// The pause between two actions: long enough that some changes come after write-backs and some
+/// before.
+const PAUSE: Duration = Duration::from_millis(8);
 
-/// How many people ask the service at once.
-const AT_ONCE: usize = 32;
+const MOST_SIGN_INS_IN_FLIGHT: usize = 32;
 
-/// How often somebody who signs in tries, and how long they wait in between: the provider's
-/// API fails them too.
+/// A sign-in is repeated while the provider's API fails.
 const TRIES: u32 = 40;
-const TRY_EVERY: Duration = Duration::from_millis(250);
+const RETRY_INTERVAL: Duration = Duration::from_millis(250);
 
-/// Somebody who signed in.
-struct SignedIn {
+struct SignIn {
     id: String,
-    /// Whether the row was made for them, because no event had come yet.
+    /// Whether the request made the row because no event had been delivered yet.
     made_row: bool,
     role: Option<&'static str>,
 }
 
-/// A play under way.
-pub(super) struct Play {
+pub(super) struct Run {
     steps: VecDeque<Step>,
     ids: BTreeMap<usize, String>,
-    under_way: JoinSet<Result<SignedIn, Failure>>,
-    pub(super) played: Played,
+    in_flight: JoinSet<Result<SignIn, Failure>>,
+    pub(super) summary: RunSummary,
 }
 
-/// What happened.
 #[derive(Default)]
-pub(super) struct Played {
+pub(super) struct RunSummary {
     pub(super) signed_up: usize,
     pub(super) changed: usize,
     pub(super) deleted: usize,
     pub(super) signed_in: usize,
     pub(super) rows_made_by_signing_in: usize,
-    /// The roles that operators chose, by the user's id.
+    /// The roles that the operator set, by the user's id.
     pub(super) chosen: BTreeMap<String, String>,
 }
 
-impl Play {
+impl Run {
     pub(super) fn new(steps: Vec<Step>) -> Self {
-        let (ids, under_way, played) = (BTreeMap::new(), JoinSet::new(), Played::default());
-        Self { steps: steps.into(), ids, under_way, played }
+        let (ids, in_flight, summary) = (BTreeMap::new(), JoinSet::new(), RunSummary::default());
+        Self { steps: steps.into(), ids, in_flight, summary }
     }
 
-    /// The first users sign up while there is no service; ends when a delivery was put off for
-    /// that reason.
+    /// Signs up the first users while there is no service; returns once a delivery failed for that
+    /// reason.
     pub(super) async fn begin(
         &mut self,
         emulator: &Emulator,
         phase: &Phase,
     ) -> Result<(), Failure> {
-        for _ in 0..OVERTURE {
-            let asks = |step: &Step| matches!(step.action, Action::SignIn { .. });
-            if self.steps.front().is_none_or(asks) {
+        for _ in 0..ACTIONS_BEFORE_SERVICE {
+            let is_sign_in = |step: &Step| matches!(step.action, Action::SignIn { .. });
+            if self.steps.front().is_none_or(is_sign_in) {
                 break;
             }
             if let Some(step) = self.steps.pop_front() {
@@ -81,54 +76,60 @@ impl Play {
                 phase.step();
             }
         }
-        let put_off = async {
+        let retried = async {
             while emulator.counts().deliveries.retried == 0 {
-                tokio::time::sleep(LOOK_EVERY).await;
+                tokio::time::sleep(POLL_INTERVAL).await;
             }
         };
         tokio::select! {
-            () = put_off => {}
-            // Everything that there was to deliver was dropped.
+            () = retried => {}
+            // All events were dropped.
             () = emulator.wait_until_idle() => {}
         }
         Ok(())
     }
 
-    /// Performs the rest.
-    pub(super) async fn go_on(mut self, stage: &Stage, phase: &Phase) -> Result<Played, Failure> {
+    /// Performs the remaining actions.
+    pub(super) async fn finish(
+        mut self,
+        environment: &Environment,
+        phase: &Phase,
+    ) -> Result<RunSummary, Failure> {
         while let Some(step) = self.steps.pop_front() {
             match step.action {
-                Action::SignIn { role } => self.sign_in(self.id_of(step.user), role, stage).await?,
-                _ => self.perform(step, &stage.emulator)?,
+                Action::SignIn { role } => {
+                    self.sign_in(self.id_of(step.user), role, environment).await?;
+                }
+                _ => self.perform(step, &environment.emulator)?,
             }
             phase.step();
-            tokio::time::sleep(PACE).await;
+            tokio::time::sleep(PAUSE).await;
         }
-        while let Some(one) = self.under_way.join_next().await {
-            self.played.note(one)?;
+        while let Some(one) = self.in_flight.join_next().await {
+            self.summary.add_sign_in(one)?;
         }
-        Ok(self.played)
+        Ok(self.summary)
     }
 
     fn id_of(&self, user: usize) -> String {
         self.ids.get(&user).cloned().unwrap_or_default()
     }
 
-    /// What happens at the provider alone.
+    /// Performs an action at the emulator.
     fn perform(&mut self, step: Step, emulator: &Emulator) -> Result<(), Failure> {
         let id = self.id_of(step.user);
         let done = match step.action {
             Action::SignUp(fields) => return self.sign_up(step.user, fields, emulator),
             Action::SignIn { .. } => return Ok(()),
             Action::Delete => {
-                self.played.deleted += 1;
+                self.summary.deleted += 1;
                 return done(emulator.delete_user(&id), "deleted");
             }
             Action::Change(fields) => emulator.update_user(&id, fields),
             Action::Merge(metadata) => emulator.merge_public_metadata(&id, metadata),
             Action::Ban(banned) => emulator.ban(&id, banned),
         };
-        self.played.changed += 1;
+        self.summary.changed += 1;
         self::done(done.is_some(), "changed")
     }
 
@@ -137,7 +138,7 @@ impl Play {
         let Some(id) = made.get("id").and_then(Value::as_str) else {
             return Err(Failure::Message(format!("the emulator refused a user: {made}")));
         };
-        self.played.signed_up += 1;
+        self.summary.signed_up += 1;
         self.ids.insert(user, id.to_owned());
         Ok(())
     }
@@ -146,15 +147,15 @@ impl Play {
         &mut self,
         id: String,
         role: Option<&'static str>,
-        stage: &Stage,
+        environment: &Environment,
     ) -> Result<(), Failure> {
-        if self.under_way.len() == AT_ONCE
-            && let Some(one) = self.under_way.join_next().await
+        if self.in_flight.len() == MOST_SIGN_INS_IN_FLIGHT
+            && let Some(one) = self.in_flight.join_next().await
         {
-            self.played.note(one)?;
+            self.summary.add_sign_in(one)?;
         }
-        let (caller, token) = (stage.caller.clone(), stage.emulator.session_token(&id));
-        self.under_way.spawn(sign_in(caller, token, id, role));
+        let (client, token) = (environment.client.clone(), environment.emulator.session_token(&id));
+        self.in_flight.spawn(sign_in(client, token, id, role));
         Ok(())
     }
 }
@@ -163,10 +164,10 @@ fn done(done: bool, what: &str) -> Result<(), Failure> {
     if done { Ok(()) } else { Err(Failure::Message(format!("a user could not be {what}"))) }
 }
 
-impl Played {
-    fn note(
+impl RunSummary {
+    fn add_sign_in(
         &mut self,
-        one: Result<Result<SignedIn, Failure>, tokio::task::JoinError>,
+        one: Result<Result<SignIn, Failure>, tokio::task::JoinError>,
     ) -> Result<(), Failure> {
         let one = one.map_err(|error| Failure::Message(error.to_string()))??;
         self.signed_in += 1;
@@ -179,25 +180,25 @@ impl Played {
 }
 
 async fn sign_in(
-    caller: Caller,
+    client: ServiceClient,
     token: String,
     id: String,
     role: Option<&'static str>,
-) -> Result<SignedIn, Failure> {
+) -> Result<SignIn, Failure> {
     let mut tries = 0;
     let made_row = loop {
-        match caller.me(&token).await? {
+        match client.me(&token).await? {
             (StatusCode::OK, body) => break body.get("created") == Some(&Value::Bool(true)),
             (StatusCode::SERVICE_UNAVAILABLE, _) if tries < TRIES => tries += 1,
             (status, body) => return Err(unexpected("GET /v1/me", status, &body)),
         }
-        tokio::time::sleep(TRY_EVERY).await;
+        tokio::time::sleep(RETRY_INTERVAL).await;
     };
     if let Some(role) = role {
-        let (status, body) = caller.choose_role(&id, role).await?;
+        let (status, body) = client.set_role(&id, role).await?;
         if status != StatusCode::OK {
             return Err(unexpected("PATCH /v1/users/{id}", status, &body));
         }
     }
-    Ok(SignedIn { id, made_row, role })
+    Ok(SignIn { id, made_row, role })
 }

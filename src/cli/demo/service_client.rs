@@ -1,27 +1,26 @@
-//! What the demo asks of the service, over HTTP like everybody else.
+//! An HTTP client of the service under demonstration.
 //!
-//! Called by the other parts of `demo`. Knows the routes and the tokens, and nothing of the play.
+//! Called by the other parts of `demo`. Knows routes and tokens, nothing of the scenario.
 
 use super::super::Failure;
 use reqwest::{Client, Method, StatusCode};
 use serde_json::{Value, json};
 use std::time::Duration;
 
-/// How long one answer may take: a user who is fetched under faults takes a while.
+/// Of one response: fetching a user under faults takes long.
 const TIMEOUT: Duration = Duration::from_secs(60);
 
-/// A client of the service.
 #[derive(Clone)]
-pub(super) struct Caller {
+pub(super) struct ServiceClient {
     client: Client,
     origin: String,
     admin_token: String,
 }
 
-/// An answer: its status, and its body where that is JSON.
-pub(super) type Answer = (StatusCode, Value);
+/// The status and the JSON body, or null.
+pub(super) type Reply = (StatusCode, Value);
 
-impl Caller {
+impl ServiceClient {
     pub(super) fn new(origin: String, admin_token: String) -> Result<Self, Failure> {
         let client = Client::builder().no_proxy().timeout(TIMEOUT).build();
         let client = client.map_err(|error| Failure::Message(error.to_string()))?;
@@ -32,63 +31,44 @@ impl Caller {
         &self.origin
     }
 
-    /// Whether the service says that it is ready.
     pub(super) async fn is_ready(&self) -> bool {
         let answer = self.client.get(format!("{}/readyz", self.origin)).send().await;
         answer.is_ok_and(|answer| answer.status().is_success())
     }
 
-    /// Who the bearer of a session token is.
-    pub(super) async fn me(&self, session_token: &str) -> Result<Answer, Failure> {
+    pub(super) async fn me(&self, session_token: &str) -> Result<Reply, Failure> {
         self.ask(Method::GET, "/v1/me", session_token, None).await
     }
 
-    /// Chooses the role of a user.
-    pub(super) async fn choose_role(&self, id: &str, role: &str) -> Result<Answer, Failure> {
+    pub(super) async fn set_role(&self, id: &str, role: &str) -> Result<Reply, Failure> {
         let path = format!("/v1/users/{id}");
         self.ask(Method::PATCH, &path, &self.admin_token, Some(json!({"role": role}))).await
     }
 
-    /// Has all users compared, and as many rows emptied as have no user.
-    pub(super) async fn start_reconcile(&self) -> Result<Answer, Failure> {
+    pub(super) async fn start_reconcile(&self) -> Result<Reply, Failure> {
         let body = Some(json!({"kind": "reconcile", "allow_mass_delete": true}));
         self.ask(Method::POST, "/v1/jobs", &self.admin_token, body).await
     }
 
-    /// A job as it stands.
-    pub(super) async fn job(&self, id: &str) -> Result<Answer, Failure> {
+    pub(super) async fn job(&self, id: &str) -> Result<Reply, Failure> {
         self.ask(Method::GET, &format!("/v1/jobs/{id}"), &self.admin_token, None).await
     }
 
-    /// Every row, those of deleted users too.
+    /// Every row, deleted ones too.
     pub(super) async fn rows(&self) -> Result<Vec<Value>, Failure> {
         let mut rows = self.pages("/v1/users?limit=500").await?;
         rows.extend(self.pages("/v1/users?limit=500&status=deleted").await?);
         Ok(rows)
     }
 
-    /// How many users the provider is still to be told of.
     pub(super) async fn due_write_backs(&self) -> Result<usize, Failure> {
         Ok(self.pages("/v1/write-backs?limit=500&state=due").await?.len())
     }
 
-    /// The metrics, as text.
     pub(super) async fn metrics(&self) -> Result<String, Failure> {
         let answer = self.client.get(format!("{}/metrics", self.origin)).send().await;
         let text = answer.map_err(|error| unanswered(&error))?.text().await;
         text.map_err(|error| unanswered(&error))
-    }
-
-    /// Posts a signed event.
-    pub(super) async fn deliver(
-        &self,
-        [id, timestamp, signature]: [&str; 3],
-        body: String,
-    ) -> Result<StatusCode, Failure> {
-        let request = self.client.post(format!("{}/webhooks/clerk", self.origin));
-        let request = request.header("svix-id", id).header("svix-timestamp", timestamp);
-        let answer = request.header("svix-signature", signature).body(body).send().await;
-        Ok(answer.map_err(|error| unanswered(&error))?.status())
     }
 
     async fn pages(&self, path: &str) -> Result<Vec<Value>, Failure> {
@@ -113,7 +93,7 @@ impl Caller {
         path: &str,
         token: &str,
         body: Option<Value>,
-    ) -> Result<Answer, Failure> {
+    ) -> Result<Reply, Failure> {
         let request = self.client.request(method, format!("{}{path}", self.origin));
         let mut request = request.bearer_auth(token);
         if let Some(body) = body {
@@ -130,7 +110,6 @@ fn unanswered(error: &reqwest::Error) -> Failure {
     Failure::Message(format!("the service did not answer: {error}"))
 }
 
-/// An answer that nobody expected.
 pub(super) fn unexpected(what: &str, status: StatusCode, body: &Value) -> Failure {
     Failure::Message(format!("{what} was answered with status {status}: {body}"))
 }
