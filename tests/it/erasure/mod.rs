@@ -4,7 +4,9 @@
 
 pub mod person;
 
-use crate::support::{AppProcess, Engine, TestApp, TestDatabase, deleted, message_id, until};
+use crate::support::{
+    AppProcess, Engine, READ_TOKEN, TestApp, TestDatabase, deleted, message_id, until,
+};
 use diesel::connection::SimpleConnection as _;
 use person::Person;
 
@@ -64,7 +66,7 @@ async fn arrive(service: &AppProcess, person: &Person) {
     let torn = sender.send_bytes(&message_id(), person.torn()).await;
     assert_eq!(torn.outcome(), "quarantined");
     forge(service, person).await;
-    let found = service.get(&format!("/v1/users?email={}", person.email())).await;
+    let found = service.get_as(READ_TOKEN, &format!("/v1/users?email={}", person.email())).await;
     assert_eq!(found.body["data"][0]["external_id"], person.id);
 }
 

@@ -45,8 +45,8 @@ impl JobFixture {
 
     /// Waits until the first page is committed and the second one waits at the gate.
     pub(super) async fn until_second_page(&self) {
-        self.until_seen(PAGE).await;
         self.pages.until_asked(2).await;
+        self.until_seen(PAGE).await;
     }
 
     /// Starts services and commands that reach the provider through the gate.

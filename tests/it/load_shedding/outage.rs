@@ -1,7 +1,7 @@
 //! PostgreSQL is away for a while: clients get 503 in time, and the service recovers by itself.
 
 use super::assert_turned_away;
-use crate::support::{Answer, Cluster, TestApp, TestDatabase, until, user, user_id};
+use crate::support::{Answer, Cluster, READ_TOKEN, TestApp, TestDatabase, until, user, user_id};
 use std::time::{Duration, Instant};
 
 /// Every waiter is answered within this.
@@ -15,12 +15,12 @@ async fn while_postgres_is_away_senders_and_readers_hear_it_and_afterwards_it_go
     let [first, second] = [1, 2].map(user_id);
     let sender = service.client.clone();
     assert_eq!(sender.send(&user(&first, 1_000)).await.status, 200);
-    assert_eq!(service.get("/v1/users").await.status, 200);
+    assert_eq!(service.get_as(READ_TOKEN, "/v1/users").await.status, 200);
 
     cluster.stop();
     let refused = in_time(sender.send(&user(&second, 1_000))).await;
     assert_turned_away(&refused, "database_unavailable");
-    let unread = in_time(service.get("/v1/users")).await;
+    let unread = in_time(service.get_as(READ_TOKEN, "/v1/users")).await;
     assert_turned_away(&unread, "database_unavailable");
     assert_eq!(in_time(service.get("/readyz")).await.status, 503);
     assert_eq!(in_time(service.get("/healthz")).await.status, 200);
@@ -31,7 +31,7 @@ async fn while_postgres_is_away_senders_and_readers_hear_it_and_afterwards_it_go
         (answer.status == 200).then_some(())
     })
     .await;
-    let users = service.get("/v1/users").await;
+    let users = service.get_as(READ_TOKEN, "/v1/users").await;
     assert_eq!(users.body["data"].as_array().unwrap().len(), 2);
     assert_eq!(database.count("quarantine"), 0);
 }
