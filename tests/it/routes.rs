@@ -76,7 +76,7 @@ both_engines! {
         let answer = Answer::of(request.send().await.unwrap()).await;
         assert_eq!(answer.headers["content-type"], "application/problem+json");
         assert_eq!(answer.headers["cache-control"], "no-store");
-        insta::assert_json_snapshot!(answer.body, @r#"
+        insta::allow_duplicates!(insta::assert_json_snapshot!(answer.body, @r#"
         {
           "code": "missing_header",
           "detail": "the header `svix-id` (or `webhook-id`) is missing; only the provider's signed deliveries are accepted here",
@@ -85,7 +85,7 @@ both_engines! {
           "title": "Bad Request",
           "type": "urn:usersync:problem:missing_header"
         }
-        "#);
+        "#));
     }
 
     async fn a_request_id_is_echoed_where_it_is_plain_and_else_made(engine) {
