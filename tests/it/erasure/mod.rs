@@ -98,7 +98,7 @@ async fn forge(service: &AppProcess, person: &Person) {
 /// The log shows deliveries and rejections, but nothing personal.
 fn check_log(service: &AppProcess) {
     let log = service.log();
-    for entry in ["delivery committed", "tombstoned", "quarantined", "turned away"] {
+    for entry in ["delivery committed", "tombstoned", "quarantined", "rejected"] {
         assert!(log.contains(entry), "the log does not hold: {entry}");
     }
     let leaks: Vec<&str> = log.lines().filter(|line| line.contains(person::MARK)).collect();
