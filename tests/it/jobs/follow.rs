@@ -42,18 +42,12 @@ both_engines! {
 
     async fn for_machines_a_followed_job_is_one_object_too(engine) {
         let fixture = JobFixture::of(engine, USERS);
-        fixture.pages.open(1);
-        let replica = fixture.service().await;
-        let id = replica.start_backfill().await;
-        fixture.until_seen(PAGE).await;
-        let run = fixture.run(&["backfill", "--json"]);
-        let opening = async {
-            fixture.pages.until_asked(2).await;
-            fixture.pages.open_all();
-        };
-        let (run, ()) = tokio::join!(run, opening);
-        let job: Value = serde_json::from_str(&run.stdout).unwrap();
-        assert_eq!((run.status, job["id"].as_str(), counted(&job)), (Some(0), Some(&*id), all_new(USERS)));
+        let (_replica, _program, mut running, id) = followed(&fixture, &["backfill", "--json"]).await;
+        running.line_with("following it");
+        fixture.pages.open_all();
+        let (status, printed) = running.printed();
+        let job: Value = serde_json::from_str(&printed).unwrap();
+        assert_eq!((status, job["id"].as_str(), counted(&job)), (Some(0), Some(&*id), all_new(USERS)));
     }
 
     async fn whoever_follows_a_job_that_dies_takes_it_up(engine) {
@@ -75,7 +69,7 @@ both_engines! {
         running.line_with("following it");
         let (status, said) = running.interrupt();
         assert_eq!(status, Some(1), "{said}");
-        assert!(said.contains(&format!("stopped; job {id} goes on")), "{said}");
+        assert!(said.contains(&format!("stopped; job {id} continues")), "{said}");
         fixture.pages.open_all();
         let job = replica.job_in_state(&id, "succeeded").await;
         assert_eq!((counted(&job), fixture.job("fence").as_deref()), (all_new(USERS), Some("1")));
@@ -86,7 +80,7 @@ both_engines! {
         let (_program, running, id) = under_way(&fixture).await;
         let (status, said) = running.interrupt();
         assert_eq!(status, Some(1), "{said}");
-        let message = format!("job {id} is cancelled; what it did stays, and the next backfill begins anew");
+        let message = format!("job {id} is cancelled; what it did stays, and the next backfill begins from the start");
         assert!(said.contains(&message), "{said}");
         assert_eq!((fixture.job("state").as_deref(), fixture.seen()), (Some("cancelled"), 500));
         assert!(fixture.job("finished_at").is_some());

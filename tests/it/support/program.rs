@@ -83,10 +83,9 @@ impl Program {
         let mut command = self.command(arguments);
         let mut child = command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
         let (sender, lines) = channel();
-        forward(child.stdout.take().unwrap(), sender.clone());
-        forward(child.stderr.take().unwrap(), sender);
-        let said = String::new();
-        Running { child, lines, said }
+        forward(child.stdout.take().unwrap(), true, sender.clone());
+        forward(child.stderr.take().unwrap(), false, sender);
+        Running { child, lines, said: String::new(), stdout: String::new() }
     }
 
     fn command(&self, arguments: &[&str]) -> Command {
@@ -113,8 +112,10 @@ impl RunOutput {
 /// A program that runs, and the lines that it writes to either stream.
 pub struct Running {
     child: Child,
-    lines: Receiver<String>,
+    /// Each line, and whether it is of standard output.
+    lines: Receiver<(bool, String)>,
     pub said: String,
+    stdout: String,
 }
 
 impl Running {
@@ -125,10 +126,20 @@ impl Running {
             if let Some(line) = self.said.lines().find(|line| line.contains(text)) {
                 return line.to_owned();
             }
-            let line = self.lines.recv_timeout(HANGS_AFTER);
-            let line = line.unwrap_or_else(|_| panic!("no {text:?} in\n{}", self.said));
-            writeln!(self.said, "{line}").unwrap();
+            assert!(self.take_line(), "no {text:?} in\n{}", self.said);
         }
+    }
+
+    /// Takes the next line; returns whether there is one.
+    fn take_line(&mut self) -> bool {
+        let Ok((is_stdout, line)) = self.lines.recv_timeout(HANGS_AFTER) else {
+            return false;
+        };
+        writeln!(self.said, "{line}").unwrap();
+        if is_stdout {
+            writeln!(self.stdout, "{line}").unwrap();
+        }
+        true
     }
 
     /// The lines to copy that it printed so far: commands in a shell of their own, or of this
@@ -157,11 +168,14 @@ impl Running {
 
     /// Waits for the end, and returns the exit status and everything that was said.
     pub fn ended(mut self) -> (Option<i32>, String) {
-        while let Ok(line) = self.lines.recv_timeout(HANGS_AFTER) {
-            writeln!(self.said, "{line}").unwrap();
-        }
-        let status = self.child.wait().unwrap().code();
-        (status, std::mem::take(&mut self.said))
+        while self.take_line() {}
+        (self.child.wait().unwrap().code(), std::mem::take(&mut self.said))
+    }
+
+    /// Waits for the end, and returns the exit status and what was printed to standard output.
+    pub fn printed(mut self) -> (Option<i32>, String) {
+        while self.take_line() {}
+        (self.child.wait().unwrap().code(), std::mem::take(&mut self.stdout))
     }
 }
 
@@ -186,10 +200,10 @@ pub fn shell(program: &Program, line: &str) -> String {
     run.stdout
 }
 
-fn forward(stream: impl Read + Send + 'static, lines: Sender<String>) {
+fn forward(stream: impl Read + Send + 'static, is_stdout: bool, lines: Sender<(bool, String)>) {
     std::thread::spawn(move || {
         for line in BufReader::new(stream).lines() {
-            if lines.send(line.unwrap()).is_err() {
+            if lines.send((is_stdout, line.unwrap())).is_err() {
                 return;
             }
         }
