@@ -89,8 +89,8 @@ fn translated(kind: &str, engine: Engine) -> String {
         "BigInt" => ("bigint", "INTEGER"),
         "SmallInt" => ("smallint", "INTEGER"),
         "Binary" => ("bytea", "BLOB"),
-        "Utc" => ("timestamp with time zone", "TEXT"),
-        "Document" => ("jsonb", "TEXT"),
+        "UtcColumn" => ("timestamp with time zone", "TEXT"),
+        "JsonColumn" => ("jsonb", "TEXT"),
         other => panic!("{other} is new: say here what it is in SQL"),
     };
     let null = if bare == kind { "" } else { "?" };
