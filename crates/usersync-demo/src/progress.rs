@@ -2,27 +2,27 @@
 //!
 //! Called by the phases of `demo`. Bars are drawn on standard error if it is a terminal.
 
-use super::super::output;
 use indicatif::{ProgressBar, ProgressStyle};
+use std::io::Write as _;
 use std::time::{Duration, Instant};
 
 /// How often the spinner is redrawn.
 const TICK: Duration = Duration::from_millis(100);
 
 #[derive(Clone, Copy)]
-pub(super) struct Progress {
+pub(crate) struct Progress {
     /// With `--json`.
-    pub(super) quiet: bool,
+    pub(crate) quiet: bool,
 }
 
-pub(super) struct Phase {
+pub(crate) struct Phase {
     bar: ProgressBar,
     began: Instant,
     quiet: bool,
 }
 
 impl Progress {
-    pub(super) fn phase(self, name: &'static str, steps: usize) -> Phase {
+    pub(crate) fn phase(self, name: &'static str, steps: usize) -> Phase {
         let bar = if self.quiet { ProgressBar::hidden() } else { ProgressBar::new(count(steps)) };
         let style = ProgressStyle::with_template("{spinner} {msg:34} {wide_bar} {pos}/{len}");
         bar.set_style(style.unwrap_or_else(|_| ProgressStyle::default_bar()));
@@ -33,16 +33,16 @@ impl Progress {
 }
 
 impl Phase {
-    pub(super) fn step(&self) {
+    pub(crate) fn step(&self) {
         self.bar.inc(1);
     }
 
-    pub(super) fn at(&self, steps: u64) {
+    pub(crate) fn at(&self, steps: u64) {
         self.bar.set_position(steps);
     }
 
     /// Sets how many steps are left, which may be more than the length so far.
-    pub(super) fn left(&self, steps: usize) {
+    pub(crate) fn left(&self, steps: usize) {
         let steps = count(steps);
         let most = self.bar.length().unwrap_or(0).max(steps);
         self.bar.set_length(most);
@@ -50,11 +50,12 @@ impl Phase {
     }
 
     /// Ends the phase and prints its summary.
-    pub(super) fn over(self, summary: &str) {
+    pub(crate) fn over(self, summary: &str) {
         self.bar.finish_and_clear();
         if !self.quiet {
             let seconds = self.began.elapsed().as_secs_f64();
-            output::line(&format!("{seconds:5.1} s  {summary}"));
+            // A closed pipe must not make the demo fail.
+            writeln!(std::io::stdout().lock(), "{seconds:5.1} s  {summary}").ok();
         }
     }
 }

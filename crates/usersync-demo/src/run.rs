@@ -3,11 +3,11 @@
 //! Called by `demo`. Sign-ins and overrides of roles are requests to the service; all other actions
 //! happen at the emulator.
 
-use super::super::Failure;
-use super::environment::{Environment, POLL_INTERVAL};
-use super::progress::Phase;
-use super::scenario::{Action, Step};
-use super::service_client::{ServiceClient, unexpected};
+use crate::DemoError;
+use crate::environment::{Environment, POLL_INTERVAL};
+use crate::progress::Phase;
+use crate::scenario::{Action, Step};
+use crate::service_client::{ServiceClient, unexpected};
 use clerk_emulator::Emulator;
 use reqwest::StatusCode;
 use serde_json::Value;
@@ -35,37 +35,37 @@ struct SignIn {
     role: Option<&'static str>,
 }
 
-pub(super) struct Run {
+pub(crate) struct Run {
     steps: VecDeque<Step>,
     ids: BTreeMap<usize, String>,
-    in_flight: JoinSet<Result<SignIn, Failure>>,
-    pub(super) summary: RunSummary,
+    in_flight: JoinSet<Result<SignIn, DemoError>>,
+    pub(crate) summary: RunSummary,
 }
 
 #[derive(Default)]
-pub(super) struct RunSummary {
-    pub(super) signed_up: usize,
-    pub(super) changed: usize,
-    pub(super) deleted: usize,
-    pub(super) signed_in: usize,
-    pub(super) rows_made_by_signing_in: usize,
+pub(crate) struct RunSummary {
+    pub(crate) signed_up: usize,
+    pub(crate) changed: usize,
+    pub(crate) deleted: usize,
+    pub(crate) signed_in: usize,
+    pub(crate) rows_made_by_signing_in: usize,
     /// The roles that the operator set, by the user's id.
-    pub(super) chosen: BTreeMap<String, String>,
+    pub(crate) chosen: BTreeMap<String, String>,
 }
 
 impl Run {
-    pub(super) fn new(steps: Vec<Step>) -> Self {
+    pub(crate) fn new(steps: Vec<Step>) -> Self {
         let (ids, in_flight, summary) = (BTreeMap::new(), JoinSet::new(), RunSummary::default());
         Self { steps: steps.into(), ids, in_flight, summary }
     }
 
     /// Signs up the first users while there is no service; returns once a delivery failed for that
     /// reason.
-    pub(super) async fn begin(
+    pub(crate) async fn begin(
         &mut self,
         emulator: &Emulator,
         phase: &Phase,
-    ) -> Result<(), Failure> {
+    ) -> Result<(), DemoError> {
         for _ in 0..ACTIONS_BEFORE_SERVICE {
             let is_sign_in = |step: &Step| matches!(step.action, Action::SignIn { .. });
             if self.steps.front().is_none_or(is_sign_in) {
@@ -90,11 +90,11 @@ impl Run {
     }
 
     /// Performs the remaining actions.
-    pub(super) async fn finish(
+    pub(crate) async fn finish(
         mut self,
         environment: &Environment,
         phase: &Phase,
-    ) -> Result<RunSummary, Failure> {
+    ) -> Result<RunSummary, DemoError> {
         while let Some(step) = self.steps.pop_front() {
             match step.action {
                 Action::SignIn { role } => {
@@ -116,7 +116,7 @@ impl Run {
     }
 
     /// Performs an action at the emulator.
-    fn perform(&mut self, step: Step, emulator: &Emulator) -> Result<(), Failure> {
+    fn perform(&mut self, step: Step, emulator: &Emulator) -> Result<(), DemoError> {
         let id = self.id_of(step.user);
         let done = match step.action {
             Action::SignUp(fields) => return self.sign_up(step.user, fields, emulator),
@@ -133,10 +133,15 @@ impl Run {
         self::done(done.is_some(), "changed")
     }
 
-    fn sign_up(&mut self, user: usize, fields: Value, emulator: &Emulator) -> Result<(), Failure> {
+    fn sign_up(
+        &mut self,
+        user: usize,
+        fields: Value,
+        emulator: &Emulator,
+    ) -> Result<(), DemoError> {
         let made = emulator.create_user(fields);
         let Some(id) = made.get("id").and_then(Value::as_str) else {
-            return Err(Failure::Message(format!("the emulator refused a user: {made}")));
+            return Err(DemoError(format!("the emulator refused a user: {made}")));
         };
         self.summary.signed_up += 1;
         self.ids.insert(user, id.to_owned());
@@ -148,7 +153,7 @@ impl Run {
         id: String,
         role: Option<&'static str>,
         environment: &Environment,
-    ) -> Result<(), Failure> {
+    ) -> Result<(), DemoError> {
         if self.in_flight.len() == MOST_SIGN_INS_IN_FLIGHT
             && let Some(one) = self.in_flight.join_next().await
         {
@@ -160,16 +165,16 @@ impl Run {
     }
 }
 
-fn done(done: bool, what: &str) -> Result<(), Failure> {
-    if done { Ok(()) } else { Err(Failure::Message(format!("a user could not be {what}"))) }
+fn done(done: bool, what: &str) -> Result<(), DemoError> {
+    if done { Ok(()) } else { Err(DemoError(format!("a user could not be {what}"))) }
 }
 
 impl RunSummary {
     fn add_sign_in(
         &mut self,
-        one: Result<Result<SignIn, Failure>, tokio::task::JoinError>,
-    ) -> Result<(), Failure> {
-        let one = one.map_err(|error| Failure::Message(error.to_string()))??;
+        one: Result<Result<SignIn, DemoError>, tokio::task::JoinError>,
+    ) -> Result<(), DemoError> {
+        let one = one.map_err(|error| DemoError(error.to_string()))??;
         self.signed_in += 1;
         self.rows_made_by_signing_in += usize::from(one.made_row);
         if let Some(role) = one.role {
@@ -184,7 +189,7 @@ async fn sign_in(
     token: String,
     id: String,
     role: Option<&'static str>,
-) -> Result<SignIn, Failure> {
+) -> Result<SignIn, DemoError> {
     let mut tries = 0;
     let made_row = loop {
         match client.me(&token).await? {

@@ -2,9 +2,9 @@
 //!
 //! Made by `demo` at the end from the emulator's counts, the service's metrics and the comparison.
 
-use super::comparison::{ComparisonResult, Discrepancy};
-use super::reconcile::ReconcileSummary;
-use super::run::RunSummary;
+use crate::comparison::{ComparisonResult, Discrepancy};
+use crate::reconcile::ReconcileSummary;
+use crate::run::RunSummary;
 use clerk_emulator::Counts;
 use serde_json::{Value, json};
 use std::fmt::Write as _;
@@ -12,23 +12,24 @@ use std::fmt::Write as _;
 /// The outcomes of deliveries that are shown.
 const OUTCOMES: [&str; 4] = ["applied", "stale", "duplicate", "tombstoned"];
 
-pub(super) struct Report {
-    pub(super) seed: u64,
-    pub(super) seconds: f64,
-    pub(super) summary: RunSummary,
-    pub(super) counts: Counts,
+pub struct Report {
+    pub(crate) seed: u64,
+    pub(crate) seconds: f64,
+    pub(crate) summary: RunSummary,
+    pub(crate) counts: Counts,
     /// The service's metrics, as text.
-    pub(super) metrics: String,
-    pub(super) reconciled: ReconcileSummary,
-    pub(super) comparison: ComparisonResult,
+    pub(crate) metrics: String,
+    pub(crate) reconciled: ReconcileSummary,
+    pub(crate) comparison: ComparisonResult,
 }
 
 impl Report {
-    pub(super) fn agrees(&self) -> bool {
+    pub fn agrees(&self) -> bool {
         self.comparison.discrepancies.is_empty()
     }
 
-    pub(super) fn json(&self) -> Value {
+    /// All numbers in one object.
+    pub fn json(&self) -> Value {
         let Self { summary, counts, reconciled, comparison, .. } = self;
         let fault = |kind| counts.faults_of(kind);
         json!({
@@ -65,7 +66,16 @@ impl Report {
         })
     }
 
-    pub(super) fn table(&self) -> String {
+    /// The table, every discrepancy, the verdict.
+    pub fn text(&self) -> String {
+        let discrepancies = self.comparison.discrepancies.iter().map(describe);
+        let mut lines = vec![self.table()];
+        lines.extend(discrepancies);
+        lines.push(self.verdict());
+        lines.join("\n")
+    }
+
+    fn table(&self) -> String {
         let json = self.json();
         let mut text = String::new();
         for (title, path, rows) in TABLE {
@@ -78,7 +88,7 @@ impl Report {
         text
     }
 
-    pub(super) fn verdict(&self) -> String {
+    fn verdict(&self) -> String {
         let Self { comparison, summary, seconds, .. } = self;
         let (live, deleted) = (comparison.live, summary.deleted);
         if self.agrees() {
@@ -112,7 +122,7 @@ impl Report {
 }
 
 /// A discrepancy in one line.
-pub(super) fn describe(discrepancy: &Discrepancy) -> String {
+fn describe(discrepancy: &Discrepancy) -> String {
     let Discrepancy { external_id, field, provider, table } = discrepancy;
     format!("{external_id}: {field} is {provider} at the provider and {table} in the table")
 }

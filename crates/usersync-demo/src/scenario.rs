@@ -16,13 +16,13 @@ const BETWEEN_SIGN_UPS: u64 = 10;
 const LONGEST_PAUSE: u64 = 120;
 
 #[derive(Clone, Debug, PartialEq)]
-pub(super) struct Step {
-    pub(super) user: usize,
-    pub(super) action: Action,
+pub(crate) struct Step {
+    pub(crate) user: usize,
+    pub(crate) action: Action,
 }
 
 #[derive(Clone, Debug, PartialEq)]
-pub(super) enum Action {
+pub(crate) enum Action {
     SignUp(Value),
     /// Fields of the user change: names, addresses.
     Change(Value),
@@ -44,7 +44,7 @@ enum Lifecycle {
     Active,
 }
 
-pub(super) fn scenario(users: usize, seed: u64) -> Vec<Step> {
+pub(crate) fn scenario(users: usize, seed: u64) -> Vec<Step> {
     let mut rng = Rng::with_seed(seed);
     let mut timed = Vec::new();
     let mut begins = 0;

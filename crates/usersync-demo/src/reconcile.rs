@@ -3,10 +3,10 @@
 //! Called by `demo` after all events that were not dropped are delivered. Sets `allow_mass_delete`:
 //! the dropped deletions are more than the limit of a day.
 
-use super::super::Failure;
-use super::environment::{Environment, POLL_INTERVAL, fail_after_timeout};
-use super::progress::Phase;
-use super::service_client::unexpected;
+use crate::DemoError;
+use crate::environment::{Environment, POLL_INTERVAL, fail_after_timeout};
+use crate::progress::Phase;
+use crate::service_client::unexpected;
 use reqwest::StatusCode;
 use serde::Serialize;
 use serde_json::Value;
@@ -14,20 +14,20 @@ use std::time::Instant;
 
 /// The job's counters, in users.
 #[derive(Clone, Debug, Default, Serialize)]
-pub(super) struct ReconcileSummary {
-    pub(super) compared: u64,
+pub(crate) struct ReconcileSummary {
+    pub(crate) compared: u64,
     /// Users without a live row.
-    pub(super) missing: u64,
+    pub(crate) missing: u64,
     /// Rows that were older than the user.
-    pub(super) stale: u64,
+    pub(crate) stale: u64,
     /// Rows that were emptied because the user is deleted.
-    pub(super) extra: u64,
+    pub(crate) extra: u64,
 }
 
-pub(super) async fn reconcile(
+pub(crate) async fn reconcile(
     environment: &Environment,
     phase: &Phase,
-) -> Result<ReconcileSummary, Failure> {
+) -> Result<ReconcileSummary, DemoError> {
     let (status, body) = environment.client.start_reconcile().await?;
     let id = body.get("id").and_then(Value::as_str).filter(|_| status == StatusCode::ACCEPTED);
     let Some(id) = id else {

@@ -22,39 +22,39 @@ const PERSONAL: [&str; 8] = [
     "image_url",
 ];
 
-pub(super) struct Sides<'a> {
+pub(crate) struct Sides<'a> {
     /// Every user object of the provider.
-    pub(super) live: &'a [Value],
+    pub(crate) live: &'a [Value],
     /// Every id that the provider ever issued.
-    pub(super) issued: &'a [String],
+    pub(crate) issued: &'a [String],
     /// Every row, those of deleted users too.
-    pub(super) rows: &'a [Value],
+    pub(crate) rows: &'a [Value],
     /// The role that an operator chose for a user, by the user's id.
-    pub(super) chosen: &'a BTreeMap<String, String>,
+    pub(crate) chosen: &'a BTreeMap<String, String>,
 }
 
 /// One value that differs.
 #[derive(Clone, Debug, PartialEq, Serialize)]
-pub(super) struct Discrepancy {
-    pub(super) external_id: String,
-    pub(super) field: &'static str,
-    pub(super) provider: Value,
-    pub(super) table: Value,
+pub(crate) struct Discrepancy {
+    pub(crate) external_id: String,
+    pub(crate) field: &'static str,
+    pub(crate) provider: Value,
+    pub(crate) table: Value,
 }
 
 #[derive(Clone, Debug, Default, PartialEq, Serialize)]
-pub(super) struct ComparisonResult {
+pub(crate) struct ComparisonResult {
     /// Users on both sides.
-    pub(super) live: usize,
+    pub(crate) live: usize,
     /// Deleted users with an emptied row.
-    pub(super) deleted: usize,
+    pub(crate) deleted: usize,
     /// Deleted users none of whose events was delivered.
-    pub(super) deleted_without_row: usize,
-    pub(super) discrepancies: Vec<Discrepancy>,
+    pub(crate) deleted_without_row: usize,
+    pub(crate) discrepancies: Vec<Discrepancy>,
 }
 
 impl Sides<'_> {
-    pub(super) fn compare(&self) -> ComparisonResult {
+    pub(crate) fn compare(&self) -> ComparisonResult {
         let mut comparison = ComparisonResult::default();
         let mut rows: BTreeMap<&str, &Value> = BTreeMap::new();
         let issued: BTreeSet<&str> = self.issued.iter().map(String::as_str).collect();
@@ -93,7 +93,7 @@ impl Sides<'_> {
 impl ComparisonResult {
     /// A deleted user has no row only if all its events were dropped, at least two. If fewer were
     /// dropped, the service lost tombstones.
-    pub(super) fn check_missing_tombstones(&mut self, dropped_events: u64) {
+    pub(crate) fn check_missing_tombstones(&mut self, dropped_events: u64) {
         let silent = u64::try_from(self.deleted_without_row).unwrap_or(u64::MAX);
         if silent.saturating_mul(2) > dropped_events {
             let (dropped, silent) = (json!(dropped_events), json!(silent));

@@ -2,7 +2,7 @@
 //!
 //! Called by the other parts of `demo`. Knows routes and tokens, nothing of the scenario.
 
-use super::super::Failure;
+use crate::DemoError;
 use reqwest::{Client, Method, StatusCode};
 use serde_json::{Value, json};
 use std::time::Duration;
@@ -11,67 +11,67 @@ use std::time::Duration;
 const TIMEOUT: Duration = Duration::from_secs(60);
 
 #[derive(Clone)]
-pub(super) struct ServiceClient {
+pub(crate) struct ServiceClient {
     client: Client,
     origin: String,
     admin_token: String,
 }
 
 /// The status and the JSON body, or null.
-pub(super) type Reply = (StatusCode, Value);
+pub(crate) type Reply = (StatusCode, Value);
 
 impl ServiceClient {
-    pub(super) fn new(origin: String, admin_token: String) -> Result<Self, Failure> {
+    pub(crate) fn new(origin: String, admin_token: String) -> Result<Self, DemoError> {
         let client = Client::builder().no_proxy().timeout(TIMEOUT).build();
-        let client = client.map_err(|error| Failure::Message(error.to_string()))?;
+        let client = client.map_err(|error| DemoError(error.to_string()))?;
         Ok(Self { client, origin, admin_token })
     }
 
-    pub(super) fn origin(&self) -> &str {
+    pub(crate) fn origin(&self) -> &str {
         &self.origin
     }
 
-    pub(super) async fn is_ready(&self) -> bool {
+    pub(crate) async fn is_ready(&self) -> bool {
         let answer = self.client.get(format!("{}/readyz", self.origin)).send().await;
         answer.is_ok_and(|answer| answer.status().is_success())
     }
 
-    pub(super) async fn me(&self, session_token: &str) -> Result<Reply, Failure> {
+    pub(crate) async fn me(&self, session_token: &str) -> Result<Reply, DemoError> {
         self.ask(Method::GET, "/v1/me", session_token, None).await
     }
 
-    pub(super) async fn set_role(&self, id: &str, role: &str) -> Result<Reply, Failure> {
+    pub(crate) async fn set_role(&self, id: &str, role: &str) -> Result<Reply, DemoError> {
         let path = format!("/v1/users/{id}");
         self.ask(Method::PATCH, &path, &self.admin_token, Some(json!({"role": role}))).await
     }
 
-    pub(super) async fn start_reconcile(&self) -> Result<Reply, Failure> {
+    pub(crate) async fn start_reconcile(&self) -> Result<Reply, DemoError> {
         let body = Some(json!({"kind": "reconcile", "allow_mass_delete": true}));
         self.ask(Method::POST, "/v1/jobs", &self.admin_token, body).await
     }
 
-    pub(super) async fn job(&self, id: &str) -> Result<Reply, Failure> {
+    pub(crate) async fn job(&self, id: &str) -> Result<Reply, DemoError> {
         self.ask(Method::GET, &format!("/v1/jobs/{id}"), &self.admin_token, None).await
     }
 
     /// Every row, deleted ones too.
-    pub(super) async fn rows(&self) -> Result<Vec<Value>, Failure> {
+    pub(crate) async fn rows(&self) -> Result<Vec<Value>, DemoError> {
         let mut rows = self.pages("/v1/users?limit=500").await?;
         rows.extend(self.pages("/v1/users?limit=500&status=deleted").await?);
         Ok(rows)
     }
 
-    pub(super) async fn due_write_backs(&self) -> Result<usize, Failure> {
+    pub(crate) async fn due_write_backs(&self) -> Result<usize, DemoError> {
         Ok(self.pages("/v1/write-backs?limit=500&state=due").await?.len())
     }
 
-    pub(super) async fn metrics(&self) -> Result<String, Failure> {
+    pub(crate) async fn metrics(&self) -> Result<String, DemoError> {
         let answer = self.client.get(format!("{}/metrics", self.origin)).send().await;
         let text = answer.map_err(|error| unanswered(&error))?.text().await;
         text.map_err(|error| unanswered(&error))
     }
 
-    async fn pages(&self, path: &str) -> Result<Vec<Value>, Failure> {
+    async fn pages(&self, path: &str) -> Result<Vec<Value>, DemoError> {
         let (mut items, mut cursor) = (Vec::new(), String::new());
         loop {
             let page = format!("{path}&cursor={cursor}");
@@ -93,7 +93,7 @@ impl ServiceClient {
         path: &str,
         token: &str,
         body: Option<Value>,
-    ) -> Result<Reply, Failure> {
+    ) -> Result<Reply, DemoError> {
         let request = self.client.request(method, format!("{}{path}", self.origin));
         let mut request = request.bearer_auth(token);
         if let Some(body) = body {
@@ -106,10 +106,10 @@ impl ServiceClient {
     }
 }
 
-fn unanswered(error: &reqwest::Error) -> Failure {
-    Failure::Message(format!("the service did not answer: {error}"))
+fn unanswered(error: &reqwest::Error) -> DemoError {
+    DemoError(format!("the service did not answer: {error}"))
 }
 
-pub(super) fn unexpected(what: &str, status: StatusCode, body: &Value) -> Failure {
-    Failure::Message(format!("{what} was answered with status {status}: {body}"))
+pub(crate) fn unexpected(what: &str, status: StatusCode, body: &Value) -> DemoError {
+    DemoError(format!("{what} was answered with status {status}: {body}"))
 }
