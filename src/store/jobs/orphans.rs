@@ -23,6 +23,9 @@ pub enum EmptyOutcome {
     Lost,
 }
 
+/// External id, version of the row that it was judged against, instant of the second look-up.
+type Candidate = (String, Option<i64>, Option<i16>, Option<i64>);
+
 /// The sample's size at either end.
 const OTHERS: i64 = 3;
 
@@ -34,18 +37,17 @@ impl Store {
         limit: i64,
     ) -> Result<Vec<absences::Absence>, StoreError> {
         self.read(move |connection| {
-            let rows: Vec<(String, Option<i64>, Option<i16>, Option<i64>)> =
-                both!(connection, |inner| of(&lease, DriftKind::Orphan)
-                    .filter(job_candidates::looked_at.is_not_null())
-                    .select((
-                        job_candidates::external_id,
-                        job_candidates::row_updated_at,
-                        job_candidates::row_projection,
-                        job_candidates::looked_at,
-                    ))
-                    .order(job_candidates::external_id)
-                    .limit(limit)
-                    .load(inner))?;
+            let rows: Vec<Candidate> = both!(connection, |inner| of(&lease, DriftKind::Orphan)
+                .filter(job_candidates::looked_at.is_not_null())
+                .select((
+                    job_candidates::external_id,
+                    job_candidates::row_updated_at,
+                    job_candidates::row_projection,
+                    job_candidates::looked_at,
+                ))
+                .order(job_candidates::external_id)
+                .limit(limit)
+                .load(inner))?;
             let absence = |(external_id, updated_at_ms, projection, looked_at)| {
                 let baseline = AbsenceBaseline {
                     updated_at_ms: Option::unwrap_or_default(updated_at_ms),
