@@ -92,15 +92,15 @@ fn lock(
     source: &str,
     lease: &WriteBackLease,
 ) -> Result<Option<WriteBackLease>, StoreError> {
-    let held = write_backs::table
+    let row = write_backs::table
         .find((&lease.external_id, source))
         .filter(write_backs::fence.eq(lease.fence));
     Ok(match connection {
         AnyConnection::Postgres(inner) => {
-            held.select(WriteBackLease::as_select()).for_update().first(inner).optional()?
+            row.select(WriteBackLease::as_select()).for_update().first(inner).optional()?
         }
         AnyConnection::Sqlite(inner) => {
-            held.select(WriteBackLease::as_select()).first(inner).optional()?
+            row.select(WriteBackLease::as_select()).first(inner).optional()?
         }
     })
 }

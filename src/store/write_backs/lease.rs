@@ -37,7 +37,7 @@ pub struct Reschedule {
     pub outcome_unknown: bool,
     /// Whether it is parked until the user changes, which includes changes during the lease; else
     /// it stays due.
-    pub rests: bool,
+    pub parks: bool,
     /// Whether it counts as a failed attempt, after which the delay grows.
     pub counts: bool,
 }
@@ -95,26 +95,27 @@ impl Store {
         .await
     }
 
-    /// Claims up to `most` due write-backs for `lease`; or that of the user `only`, whenever it is
+    /// Claims up to `most` due write-backs for `duration`; or that of the user `only`, whenever it is
     /// due.
     pub async fn claim_write_backs(
         &self,
         source: &'static str,
         only: Option<String>,
         most: i64,
-        lease: Duration,
+        duration: Duration,
     ) -> Result<Vec<WriteBackLease>, StoreError> {
-        self.write(move |connection| claim(connection, source, only.as_deref(), most, lease)).await
+        self.write(move |connection| claim(connection, source, only.as_deref(), most, duration))
+            .await
     }
 
     /// Gives a lease back, to try again later.
     pub async fn reschedule_write_back(
         &self,
         source: &'static str,
-        claim: WriteBackLease,
+        lease: WriteBackLease,
         reschedule: Reschedule,
     ) -> Result<(), StoreError> {
-        self.write(move |connection| postpone(connection, source, &claim, &reschedule)).await
+        self.write(move |connection| release(connection, source, &lease, &reschedule)).await
     }
 }
 
@@ -134,7 +135,7 @@ fn claim(
     source: &str,
     only: Option<&str>,
     most: i64,
-    lease: Duration,
+    duration: Duration,
 ) -> Result<Vec<WriteBackLease>, StoreError> {
     let now = connection.now()?;
     // Rows of another worker are skipped; on SQLite there is one writer.
@@ -156,43 +157,43 @@ fn claim(
             }
         }};
     }
-    let mut claims: Vec<WriteBackLease> = if let Some(only) = only {
+    let mut leases: Vec<WriteBackLease> = if let Some(only) = only {
         found!(write_backs::external_id.eq(only))
     } else {
         found!(write_backs::next_try_at.le(now))
     };
-    let until = now.plus(lease);
-    for claim in &mut claims {
-        claim.fence += 1;
+    let until = now.plus(duration);
+    for lease in &mut leases {
+        lease.fence += 1;
         // A change that is enqueued meanwhile shows as a next attempt before the lease's end.
-        let lease = (
-            write_backs::fence.eq(claim.fence),
+        let columns = (
+            write_backs::fence.eq(lease.fence),
             write_backs::leased_until.eq(until),
             write_backs::next_try_at.eq(until),
             write_backs::outcome_unknown.eq(true),
         );
         both!(connection, |inner| diesel::update(
-            write_backs::table.find((&claim.external_id, source))
+            write_backs::table.find((&lease.external_id, source))
         )
-        .set(lease)
+        .set(columns)
         .execute(inner))?;
     }
-    Ok(claims)
+    Ok(leases)
 }
 
-fn postpone(
+fn release(
     connection: &mut AnyConnection,
     source: &str,
-    claim: &WriteBackLease,
+    lease: &WriteBackLease,
     reschedule: &Reschedule,
 ) -> Result<(), StoreError> {
     let now = connection.now()?;
-    let state = if reschedule.rests { reschedule.why } else { "due" };
+    let state = if reschedule.parks { reschedule.why } else { "due" };
     let changed = || write_backs::next_try_at.nullable().lt(write_backs::leased_until);
     both!(connection, |inner| diesel::update(
-        write_backs::table.find((&claim.external_id, source))
+        write_backs::table.find((&lease.external_id, source))
     )
-    .filter(write_backs::fence.eq(claim.fence))
+    .filter(write_backs::fence.eq(lease.fence))
     .set((
         write_backs::state.eq(case_when(changed(), "due".into_sql::<Text>()).otherwise(state)),
         write_backs::leased_until.eq(None::<Moment>),

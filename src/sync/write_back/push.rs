@@ -178,7 +178,7 @@ impl SyncService {
         outcome_unknown: bool,
     ) -> Result<PushOutcome, StoreError> {
         let why = error.code();
-        let (after, rests) = match &error {
+        let (after, parks) = match &error {
             ApiError::Rejected { .. } => (Duration::ZERO, true),
             ApiError::RateLimited { retry_after } | ApiError::Unavailable { retry_after, .. } => {
                 ((*retry_after).max(BACKOFF.first), false)
@@ -190,7 +190,7 @@ impl SyncService {
             ApiError::Unauthorized(_) | ApiError::NotFound => (BACKOFF.first, false),
         };
         let counts = matches!(error, ApiError::Protocol(_));
-        let reschedule = Reschedule { after, why, outcome_unknown, rests, counts };
+        let reschedule = Reschedule { after, why, outcome_unknown, parks, counts };
         self.store.reschedule_write_back(self.source(), lease.clone(), reschedule).await?;
         match error {
             ApiError::Rejected { .. } | ApiError::Protocol(_) => {
@@ -214,10 +214,10 @@ impl SyncService {
         lease: &WriteBackLease,
         after: Duration,
         why: &'static str,
-        rests: bool,
+        parks: bool,
     ) -> Result<(), StoreError> {
         let outcome_unknown = lease.outcome_unknown;
-        let reschedule = Reschedule { after, why, outcome_unknown, rests, counts: false };
+        let reschedule = Reschedule { after, why, outcome_unknown, parks, counts: false };
         self.store.reschedule_write_back(self.source(), lease.clone(), reschedule).await
     }
 }
