@@ -16,21 +16,18 @@ impl SyncService {
         priority: Priority,
     ) -> Result<UserResult, SyncError> {
         let snapshot = self.directory.user(external_id, priority).await?;
-        Ok(self.apply(snapshot).await?)
+        let nothing = || StoreError::Refused("a snapshot without a result".into());
+        let results = self.apply(vec![snapshot]).await?;
+        Ok(results.into_iter().next().ok_or_else(nothing)?)
     }
 
-    pub(super) async fn apply(&self, snapshot: Snapshot) -> Result<UserResult, StoreError> {
-        let change = Change::Snapshot(Box::new(snapshot));
-        let effects = self.store.apply(self.policy.defaults, now(), vec![change]).await?;
-        self.wake_write_back();
-        let nothing = || StoreError::Refused("a change without a result".into());
-        effects.into_iter().next().ok_or_else(nothing)
-    }
-
-    pub(super) async fn apply_some(&self, snapshots: Vec<Snapshot>) -> Result<(), StoreError> {
+    pub(super) async fn apply(
+        &self,
+        snapshots: Vec<Snapshot>,
+    ) -> Result<Vec<UserResult>, StoreError> {
         let changes = snapshots.into_iter().map(|user| Change::Snapshot(Box::new(user))).collect();
-        self.store.apply(self.policy.defaults, now(), changes).await?;
+        let results = self.store.apply(self.policy.defaults, now(), changes).await?;
         self.wake_write_back();
-        Ok(())
+        Ok(results)
     }
 }

@@ -6,7 +6,7 @@
 
 use super::absence::AbsenceOutcome;
 use super::{SyncError, SyncService, now};
-use crate::domain::{Change, Snapshot};
+use crate::domain::Snapshot;
 use crate::provider::{ApiError, Priority};
 use crate::store::batch::UpsertOutcome;
 use serde::Serialize;
@@ -64,8 +64,8 @@ impl SyncService {
                 external_ids.push(external_id);
             }
         }
-        let mut fetched = self.fetch_all(&external_ids).await;
-        let mut results = self.apply_fetched(&mut fetched).await?;
+        let fetched = self.fetch_all(&external_ids).await;
+        let mut results = self.apply_fetched(&fetched).await?;
         self.add_failures(&fetched, &mut results).await?;
         if take_over && self.policy.defaults.write_back {
             for one in results.values().filter(|one| one.outcome.has_live_row()) {
@@ -97,17 +97,15 @@ impl SyncService {
 
     async fn apply_fetched(
         &self,
-        fetched: &mut BTreeMap<String, FetchResult>,
+        fetched: &BTreeMap<String, FetchResult>,
     ) -> Result<HashMap<String, ResyncResult>, SyncError> {
-        let came: BTreeMap<&String, &Snapshot> =
+        let snapshots: BTreeMap<&String, &Snapshot> =
             fetched.iter().filter_map(|(id, user)| Some((id, user.as_ref().ok()?))).collect();
-        let changes: Vec<Change> =
-            came.values().map(|snapshot| Change::Snapshot(Box::new((*snapshot).clone()))).collect();
-        let effects = self.store.apply(self.policy.defaults, now(), changes).await?;
-        let results = came.keys().zip(effects).map(|(external_id, effect)| {
-            let outcome = ResyncOutcome::of(effect.outcome);
-            let reason = (effect.outcome == UpsertOutcome::Absent).then_some("absent");
-            let (user_id, external_id) = (Some(effect.user_id), (*external_id).clone());
+        let upserts = self.apply(snapshots.values().copied().cloned().collect()).await?;
+        let results = snapshots.keys().zip(upserts).map(|(external_id, upsert)| {
+            let outcome = ResyncOutcome::of(upsert.outcome);
+            let reason = (upsert.outcome == UpsertOutcome::Absent).then_some("absent");
+            let (user_id, external_id) = (Some(upsert.user_id), (*external_id).clone());
             (external_id.clone(), ResyncResult { user_id, external_id, outcome, reason })
         });
         Ok(results.collect())
@@ -124,8 +122,8 @@ impl SyncService {
             .filter(|(_, user)| matches!(user, Err(ApiError::NotFound)))
             .map(|(external_id, _)| external_id.clone())
             .collect();
-        let baseline = match self.confirm_absences(missing, Priority::Interactive).await {
-            Ok(baseline) => baseline,
+        let absences = match self.confirm_absences(missing, Priority::Interactive).await {
+            Ok(absences) => absences,
             Err(SyncError::Api(error)) => {
                 tracing::warn!(code = error.code(), "absent users could not be looked for again");
                 HashMap::new()
@@ -134,7 +132,7 @@ impl SyncService {
         };
         for (external_id, user) in fetched {
             let Err(error) = user else { continue };
-            let (outcome, reason) = match (error, baseline.get(external_id)) {
+            let (outcome, reason) = match (error, absences.get(external_id)) {
                 (ApiError::NotFound, Some(absent)) => ResyncOutcome::of_absent(*absent),
                 (ApiError::NotFound, None) => (ResyncOutcome::Failed, Some("unavailable")),
                 (error, _) => (ResyncOutcome::Failed, Some(error.code())),
@@ -160,8 +158,8 @@ impl ResyncOutcome {
         matches!(self, Self::Created | Self::Updated | Self::Unchanged | Self::Stale)
     }
 
-    const fn of(fate: UpsertOutcome) -> Self {
-        match fate {
+    const fn of(outcome: UpsertOutcome) -> Self {
+        match outcome {
             UpsertOutcome::Created => Self::Created,
             UpsertOutcome::Updated => Self::Updated,
             UpsertOutcome::Unchanged => Self::Unchanged,

@@ -103,36 +103,32 @@ impl JobRun {
     }
 
     async fn recheck_drift(&self, drift_kind: DriftKind) -> Result<DriftGroup, SyncError> {
-        let (mut found, mut after) = (DriftGroup::default(), None);
-        loop {
-            let store = &self.sync.store;
-            let source = self.sync.source();
-            let (standing, last) = self
-                .retry(|| {
-                    let lease = self.lease.clone();
-                    store.recheck_candidates(source, lease, drift_kind, after.clone(), READ_AT_ONCE)
-                })
-                .await?;
-            found.add(standing);
-            match last {
-                Some(last) => after = Some(last),
-                None => return Ok(found),
-            }
-        }
+        let (store, source) = (&self.sync.store, self.sync.source());
+        let recheck = |after| {
+            let lease = self.lease.clone();
+            store.recheck_candidates(source, lease, drift_kind, after, READ_AT_ONCE)
+        };
+        self.collect(recheck).await
     }
 
     async fn erasure_violations(&self) -> Result<DriftGroup, SyncError> {
-        let (mut found, mut after) = (DriftGroup::default(), None);
+        let (store, source) = (&self.sync.store, self.sync.source());
+        self.collect(|after| store.erasure_violations(source, after, READ_AT_ONCE)).await
+    }
+
+    /// Reads users from `page` until it gives no cursor.
+    async fn collect<F>(&self, page: impl Fn(Option<String>) -> F) -> Result<DriftGroup, SyncError>
+    where
+        F: Future<Output = Result<(Vec<String>, Option<String>), StoreError>>,
+    {
+        let (mut group, mut after) = (DriftGroup::default(), None);
         loop {
-            let (store, source) = (&self.sync.store, self.sync.source());
-            let (unerased, last) = self
-                .retry(|| store.erasure_violations(source, after.clone(), READ_AT_ONCE))
-                .await?;
-            found.add(unerased);
-            match last {
-                Some(last) => after = Some(last),
-                None => return Ok(found),
+            let (users, last) = self.retry(|| page(after.clone())).await?;
+            group.add(users);
+            if last.is_none() {
+                return Ok(group);
             }
+            after = last;
         }
     }
 }

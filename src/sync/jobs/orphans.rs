@@ -115,7 +115,7 @@ impl JobRun {
         users.retain(|user| external_ids.contains(&user.external_id));
         let there = users.iter().map(|user| user.external_id.clone()).collect();
         if !self.dry_run && !users.is_empty() {
-            self.retry(|| self.sync.apply_some(users.clone())).await?;
+            self.retry(|| self.sync.apply(users.clone())).await?;
         }
         Ok(there)
     }

@@ -149,9 +149,9 @@ impl SyncService {
         lease: &WriteBackLease,
         priority: Priority,
     ) -> Result<CallResult, SyncError> {
-        let baseline = match self.confirm_absences(vec![lease.external_id.clone()], priority).await
+        let outcomes = match self.confirm_absences(vec![lease.external_id.clone()], priority).await
         {
-            Ok(baseline) => baseline,
+            Ok(outcomes) => outcomes,
             Err(SyncError::Api(error)) => {
                 return Ok(CallResult::Ended(
                     self.reschedule_after(lease, error, lease.outcome_unknown).await?,
@@ -159,7 +159,7 @@ impl SyncService {
             }
             Err(error) => return Err(error),
         };
-        match baseline.get(&lease.external_id) {
+        match outcomes.get(&lease.external_id) {
             Some(AbsenceOutcome::StillThere | AbsenceOutcome::Newer) => Ok(CallResult::StillThere),
             Some(AbsenceOutcome::HeldBack(_)) => {
                 self.reschedule(lease, Duration::ZERO, "held_back", true).await?;

@@ -41,19 +41,19 @@ pub(super) const BACKOFF: Backoff =
 
 /// How many write-backs are claimed before the next prefetch.
 #[derive(Default)]
-pub(super) struct Prefetch {
+struct Prefetch {
     left: usize,
 }
 
 impl Prefetch {
-    pub(super) fn record_claimed(&mut self, claimed: usize) {
+    fn record_claimed(&mut self, claimed: usize) {
         self.left = self.left.saturating_sub(claimed);
     }
 }
 
 /// When the worker goes on after a failure, and how many pushes it may have under way.
 #[derive(Default)]
-pub(super) struct WorkerPace {
+struct WorkerPace {
     failures: u32,
     until: Option<Instant>,
     log_throttle: Throttle,
@@ -61,21 +61,21 @@ pub(super) struct WorkerPace {
 }
 
 impl WorkerPace {
-    pub(super) fn left(&self) -> Duration {
+    fn left(&self) -> Duration {
         self.until.map_or(Duration::ZERO, |until| until.saturating_duration_since(Instant::now()))
     }
 
-    pub(super) fn are_over(&self) -> bool {
+    fn are_over(&self) -> bool {
         self.left().is_zero()
     }
 
-    pub(super) fn at_once(&self) -> usize {
+    fn at_once(&self) -> usize {
         AT_ONCE - self.fewer
     }
 
     /// Pushes that are too slow wait for each other, as where the budget is small: so fewer run at
     /// once.
-    pub(super) fn record(&mut self, outcome: Option<&PushOutcome>) {
+    fn record(&mut self, outcome: Option<&PushOutcome>) {
         match outcome {
             Some(PushOutcome::NotNow(error)) => self.lengthen(error),
             Some(PushOutcome::Finished("done" | "conflict")) => {
@@ -90,7 +90,7 @@ impl WorkerPace {
     }
 
     /// All concurrent pushes fail alike: that counts once.
-    pub(super) fn lengthen(&mut self, why: &dyn std::fmt::Display) {
+    fn lengthen(&mut self, why: &dyn std::fmt::Display) {
         if !self.are_over() {
             return;
         }
@@ -182,7 +182,7 @@ impl SyncService {
     }
 
     /// Refreshes the rows of the next users, where many are stale.
-    pub(super) async fn prefetch(&self, ahead: &mut Prefetch) -> Result<(), SyncError> {
+    async fn prefetch(&self, ahead: &mut Prefetch) -> Result<(), SyncError> {
         if ahead.left > 0 {
             return Ok(());
         }
@@ -196,7 +196,7 @@ impl SyncService {
         }
         let query = ListQuery { ids, limit: AHEAD, ..ListQuery::default() };
         match self.directory.users(&query, Priority::Background).await {
-            Ok(page) => Ok(self.apply_some(page.users).await?),
+            Ok(page) => Ok(self.apply(page.users).await.map(drop)?),
             // They can still be fetched one by one.
             Err(ApiError::NotFound | ApiError::Rejected { .. } | ApiError::Protocol(_)) => Ok(()),
             Err(error) => Err(error.into()),
