@@ -68,7 +68,7 @@ impl Loader<'_> {
 
     pub(super) fn refuse_emulators_secret(&mut self, secrets: &SigningSecrets) {
         let emulators =
-            secrets.active.iter().any(|secret| secret.holds(test_keys::MARK.as_bytes()));
+            secrets.active.iter().any(|secret| secret.contains(test_keys::MARK.as_bytes()));
         if emulators && !is_loopback(&self.api_address()) {
             self.emulators("CLERK_WEBHOOK_SIGNING_SECRET");
         }

@@ -2,7 +2,7 @@
 //!
 //! Owned by the writer thread. A batch that the database refuses is tried once more, then halved
 //! until one delivery is alone; only after three refusals alone, on a connection that is alive, is
-//! it quarantined. While the database is away no delivery is to blame, and every sender is told to
+//! it quarantined. While the database is away no delivery is to blame, and every sender is asked to
 //! retry.
 
 use super::merge::{BatchItem, merge_batch};

@@ -67,7 +67,7 @@ impl SigningSecret {
     }
 
     /// Whether the key contains these bytes.
-    pub fn holds(&self, bytes: &[u8]) -> bool {
+    pub fn contains(&self, bytes: &[u8]) -> bool {
         self.key.expose_secret().windows(bytes.len().max(1)).any(|window| window == bytes)
     }
 

@@ -299,7 +299,7 @@ mod tests {
 
     #[test]
     fn comments_stand_only_above_the_first_line() {
-        let text = "# told\r\n\n#too\nid\n#1,x\n";
+        let text = "# exported\r\n\n#too\nid\n#1,x\n";
         let mut records = Records::new(text.as_bytes());
         assert_eq!(records.first().unwrap().unwrap().bytes(), b"id");
         records.put_back();

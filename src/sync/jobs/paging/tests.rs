@@ -57,7 +57,7 @@ fn user(created_at: i64, id: &str) -> Snapshot {
 }
 
 #[derive(Clone, Debug)]
-enum Happening {
+enum ProviderChange {
     /// Of the user at this part of all.
     Deletion(prop::sample::Index),
     /// Of the user seen last.
@@ -66,19 +66,19 @@ enum Happening {
     SignUp,
 }
 
-fn happenings() -> impl Strategy<Value = Vec<Vec<Happening>>> {
+fn changes() -> impl Strategy<Value = Vec<Vec<ProviderChange>>> {
     let one = prop_oneof![
-        3 => any::<prop::sample::Index>().prop_map(Happening::Deletion),
-        2 => Just(Happening::DeletionOfLast),
-        2 => Just(Happening::SignUp),
+        3 => any::<prop::sample::Index>().prop_map(ProviderChange::Deletion),
+        2 => Just(ProviderChange::DeletionOfLast),
+        2 => Just(ProviderChange::SignUp),
     ];
     prop::collection::vec(prop::collection::vec(one, 0..4), 0..40)
 }
 
-struct Scanned {
+struct ScanResult {
     seen: Vec<String>,
     /// Rows from before the scan, of users whom no page held.
-    extra: HashSet<String>,
+    orphans: HashSet<String>,
     pages: usize,
 }
 
@@ -86,18 +86,18 @@ struct Scanned {
 fn scan(
     provider: &mut Provider,
     rows: &BTreeMap<String, i64>,
-    happenings: Vec<Vec<Happening>>,
+    changes: Vec<Vec<ProviderChange>>,
     limit: u16,
-) -> Scanned {
+) -> ScanResult {
     let mut paging = ScanPosition::default();
-    let mut happenings = happenings.into_iter();
-    let mut scanned = Scanned { seen: Vec::new(), extra: HashSet::new(), pages: 0 };
-    let mut born = 0;
-    let settle = |window: super::CreationWindow, extra: &mut HashSet<String>| {
+    let mut changes = changes.into_iter();
+    let mut scanned = ScanResult { seen: Vec::new(), orphans: HashSet::new(), pages: 0 };
+    let mut created = 0;
+    let account_for = |window: super::CreationWindow, orphans: &mut HashSet<String>| {
         let from = window.from.map_or(i64::MIN, UnixMillis::get);
         let before = window.before.map_or(i64::MAX, UnixMillis::get);
         let inside = rows.iter().filter(|(_, at)| (from..before).contains(*at));
-        extra.extend(inside.map(|(id, _)| id.clone()).filter(|id| !window.present.contains(id)));
+        orphans.extend(inside.map(|(id, _)| id.clone()).filter(|id| !window.present.contains(id)));
     };
     loop {
         scanned.pages += 1;
@@ -113,7 +113,7 @@ fn scan(
         let step = paging.advance(&mut users, 0, limit);
         scanned.seen.extend(users.into_iter().map(|user| user.external_id));
         if let Some(window) = step.window {
-            settle(window, &mut scanned.extra);
+            account_for(window, &mut scanned.orphans);
         }
         match step.next {
             NextPage::More => {}
@@ -121,27 +121,32 @@ fn scan(
             NextPage::EndIf(id) if provider.users.iter().any(|(_, one)| *one == id) => break,
             NextPage::EndIf(_) => paging.lost(),
         }
-        for happening in happenings.next().unwrap_or_default() {
-            happen(provider, &paging, &happening, &mut born);
+        for change in changes.next().unwrap_or_default() {
+            apply_change(provider, &paging, &change, &mut created);
         }
     }
-    settle(paging.remaining(), &mut scanned.extra);
+    account_for(paging.remaining(), &mut scanned.orphans);
     scanned
 }
 
-fn happen(provider: &mut Provider, paging: &ScanPosition, happening: &Happening, born: &mut i64) {
-    match happening {
-        Happening::Deletion(index) if !provider.users.is_empty() => {
+fn apply_change(
+    provider: &mut Provider,
+    paging: &ScanPosition,
+    change: &ProviderChange,
+    created: &mut i64,
+) {
+    match change {
+        ProviderChange::Deletion(index) if !provider.users.is_empty() => {
             let gone = provider.users.iter().nth(index.index(provider.users.len())).cloned();
             provider.users.remove(&gone.unwrap());
         }
-        Happening::Deletion(_) => {}
-        Happening::DeletionOfLast => {
+        ProviderChange::Deletion(_) => {}
+        ProviderChange::DeletionOfLast => {
             provider.users.retain(|(_, id)| Some(id.as_str()) != paging.last_id());
         }
-        Happening::SignUp => {
-            *born += 1;
-            provider.users.insert((1_000_000 + *born, format!("born_{born:04}")));
+        ProviderChange::SignUp => {
+            *created += 1;
+            provider.users.insert((1_000_000 + *created, format!("new_{created:04}")));
         }
     }
 }
@@ -160,29 +165,29 @@ proptest! {
         when_gone in prop_oneof![
             Just(WhenGone::Nothing), Just(WhenGone::Refusal), Just(WhenGone::FromTheBeginning),
         ],
-        happenings in happenings(),
+        changes in changes(),
     ) {
         // Several users a millisecond, sometimes more than a page holds.
         let users: BTreeSet<(i64, String)> =
             ages.iter().enumerate().map(|(number, age)| (*age, format!("user_{number:03}"))).collect();
         let mut rows: BTreeMap<String, i64> =
             users.iter().map(|(at, id)| (id.clone(), *at)).collect();
-        let strangers: Vec<String> =
-            (0..unknown.len()).map(|number| format!("stranger_{number}")).collect();
-        rows.extend(strangers.iter().cloned().zip(unknown));
+        let absent: Vec<String> =
+            (0..unknown.len()).map(|number| format!("absent_{number}")).collect();
+        rows.extend(absent.iter().cloned().zip(unknown));
         let before: BTreeSet<String> = users.iter().map(|(_, id)| id.clone()).collect();
         let mut provider = Provider { users, when_gone };
-        let scanned = scan(&mut provider, &rows, happenings, limit);
+        let scanned = scan(&mut provider, &rows, changes, limit);
 
         let after: BTreeSet<String> = provider.users.iter().map(|(_, id)| id.clone()).collect();
         let seen: BTreeSet<String> = scanned.seen.iter().cloned().collect();
-        prop_assert_eq!(seen.len(), scanned.seen.len(), "somebody was seen twice");
+        prop_assert_eq!(seen.len(), scanned.seen.len(), "a user was seen twice");
         for id in before.intersection(&after) {
             prop_assert!(seen.contains(id), "{id} was passed over");
-            prop_assert!(!scanned.extra.contains(id), "{id} was times for extra");
+            prop_assert!(!scanned.orphans.contains(id), "{id} was taken for an orphan");
         }
-        for id in &strangers {
-            prop_assert!(scanned.extra.contains(id), "{id} was not found out");
+        for id in &absent {
+            prop_assert!(scanned.orphans.contains(id), "{id} was not taken for an orphan");
         }
         prop_assert!(scanned.pages < 1_000);
     }
