@@ -1,4 +1,4 @@
-//! `dev` as it is unless told otherwise: the emulator is the provider.
+//! `dev` without flags: the emulator is the provider.
 //!
 //! Called by `dev`. Users, ids and keys of the emulator survive a restart, as rows do.
 
@@ -85,7 +85,7 @@ fn start(data: &DataDir, kept: &EnvFile, port: u16) -> Result<Emulator, Failure>
     })
 }
 
-/// What the other commands are told by `--env-file`.
+/// Written to the env file, which other commands take with `--env-file`.
 const VARIABLES: [&str; 5] = [
     "CLERK_WEBHOOK_SIGNING_SECRET",
     "CLERK_SECRET_KEY",
