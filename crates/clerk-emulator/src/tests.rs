@@ -110,7 +110,10 @@ async fn only_loopback_is_listened_on_and_keys_say_what_they_are() {
     assert!(secret.windows(17).any(|window| window == b"usersync_emulator"));
     assert_eq!(credentials.publishable_key, "pk_test_dXNlcnN5bmMtZW11bGF0b3IubG9jYWxob3N0JA");
     let printed = format!("{credentials:?}");
-    assert!(!printed.contains(&credentials.secret_key) && !told.contains(&credentials.webhook_secret));
+    assert!(
+        !printed.contains(&credentials.secret_key)
+            && !printed.contains(&credentials.webhook_secret)
+    );
     emulator.stop().await;
 }
 
