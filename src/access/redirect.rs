@@ -65,7 +65,7 @@ impl Redirects {
         own_path: &str,
     ) -> RedirectTarget {
         let text = asked.or(referer).unwrap_or("/");
-        let url = self.allowed(text, own_path).unwrap_or_else(|| self.base.clone());
+        let url = self.parse_allowed(text, own_path).unwrap_or_else(|| self.base.clone());
         let marked = |value| url.query_pairs().any(|pair| pair.0 == MARK && pair.1 == value);
         let (returned, asked_to_sign_in) = (marked(SENT_ON), marked(SIGNED_IN));
         let location = self.location(&mark(&url, SENT_ON));
@@ -85,7 +85,7 @@ impl Redirects {
     }
 
     /// Parses `text` relative to our origin; `None` if it is not allowed.
-    fn allowed(&self, text: &str, own_path: &str) -> Option<Url> {
+    fn parse_allowed(&self, text: &str, own_path: &str) -> Option<Url> {
         // Browsers drop tabs and line breaks, and read a backslash as a slash.
         if text.chars().any(|character| character <= ' ' || "\\\u{7f}".contains(character)) {
             return None;
@@ -99,7 +99,7 @@ impl Redirects {
         let origin = url.origin();
         let known = origin == self.base.origin() || self.origins.contains(&origin);
         let plain = url.username().is_empty() && url.password().is_none();
-        let path = decoded(url.path());
+        let path = decode_path(url.path());
         let itself = path.trim_end_matches('/').eq_ignore_ascii_case(own_path);
         let is_sign_in = origin == self.sign_in.origin() && self.is_sign_in(&path);
         (known && plain && is_one_slash(url.path()) && !itself && !is_sign_in).then_some(url)
@@ -135,7 +135,7 @@ fn is_one_slash(path: &str) -> bool {
 }
 
 /// Percent-decoded, as routers compare it.
-fn decoded(path: &str) -> String {
+fn decode_path(path: &str) -> String {
     let pairs = url::form_urlencoded::parse(path.as_bytes());
     pairs.map(|(name, _)| name.into_owned()).next().unwrap_or_default()
 }

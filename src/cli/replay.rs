@@ -98,22 +98,22 @@ async fn replay_each(
         .map_err(|error| Failure::Message(format!("the writer could not be started: {error}")))?;
     let mut failed = 0;
     for id in ids {
-        let (line, healed) = match replay(&ingest, store, &config.provider, id).await {
-            Ok(settled) => {
-                let healed = !matches!(settled.outcome, Outcome::Quarantined(_));
+        let (line, is_applied) = match replay(&ingest, store, &config.provider, id).await {
+            Ok(delivery) => {
+                let is_applied = !matches!(delivery.outcome, Outcome::Quarantined(_));
                 (
                     describe_result(
                         id,
-                        settled.outcome.as_str(),
-                        settled.outcome.reason(),
+                        delivery.outcome.as_str(),
+                        delivery.outcome.reason(),
                         as_json,
                     ),
-                    healed,
+                    is_applied,
                 )
             }
             Err(error) => (describe_result(id, "failed", Some(&error.to_string()), as_json), false),
         };
-        failed += usize::from(!healed);
+        failed += usize::from(!is_applied);
         output::line(&line);
     }
     ingest.close();

@@ -31,8 +31,8 @@ struct Share<'a> {
 impl Share<'_> {
     fn add(&mut self, bytes: usize) -> Result<(), Rejection> {
         self.bytes += bytes;
-        let held = self.all.0.fetch_add(bytes, Ordering::Relaxed) + bytes;
-        if held > LARGEST_IN_FLIGHT_BYTES { Err(Rejection::TooManyBodies) } else { Ok(()) }
+        let total = self.all.0.fetch_add(bytes, Ordering::Relaxed) + bytes;
+        if total > LARGEST_IN_FLIGHT_BYTES { Err(Rejection::TooManyBodies) } else { Ok(()) }
     }
 }
 

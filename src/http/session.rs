@@ -38,7 +38,7 @@ pub(super) async fn user_of(
     state: &AppState,
     session: &Session,
 ) -> Result<(UserRecord, bool), Problem> {
-    let imported = match admitted(find(state, session).await?)? {
+    let imported = match admit(find(state, session).await?)? {
         Some(user) if user.is_imported() && state.sync.is_some() => Some(user),
         Some(user) => return Ok((user, false)),
         None => None,
@@ -54,7 +54,7 @@ pub(super) async fn user_of(
         }
         (fetched, _) => fetched?,
     };
-    match admitted(find(state, session).await?)? {
+    match admit(find(state, session).await?)? {
         Some(user) => Ok((user, created)),
         None => Err(not_synced("this user's row is being created; try again in a moment")),
     }
@@ -68,7 +68,7 @@ pub(super) async fn find(
 }
 
 /// The user, unless deleted or banned; `None` if there is no row, or an absence emptied it.
-pub(super) fn admitted(found: Option<UserRecord>) -> Result<Option<UserRecord>, Problem> {
+pub(super) fn admit(found: Option<UserRecord>) -> Result<Option<UserRecord>, Problem> {
     let refused = |code, detail| Err(Problem::new(StatusCode::FORBIDDEN, code, detail));
     let Some(user) = found else {
         return Ok(None);

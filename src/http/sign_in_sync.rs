@@ -8,7 +8,7 @@
 
 use super::html::{PageLink, page};
 use super::me::MeResponse;
-use super::session::{admitted, find, session};
+use super::session::{admit, find, session};
 use super::{AppState, Problem, json_no_store, now};
 use crate::access::RedirectTarget;
 use crate::provider::session::Session;
@@ -85,7 +85,7 @@ async fn answer(
     let before = find(state, &session).await?;
     // The provider may have lifted a ban without an event; a signed deletion is final.
     let is_banned = before.as_ref().is_some_and(|user| user.status() == "banned");
-    let refusal = admitted(before).err();
+    let refusal = admit(before).err();
     let may_ask = refusal.is_none() || is_banned;
     let Some(sync) = state.sync.as_ref().filter(|_| may_ask) else {
         let detail = "the provider cannot be asked for this user: CLERK_SECRET_KEY is not set";
@@ -93,7 +93,7 @@ async fn answer(
     };
     let asked = sync.sync_at_sign_in(&session.external_id).await;
     let created = asked.map_err(|error| refusal.unwrap_or_else(|| error.into()))?;
-    let Some(user) = admitted(find(state, &session).await?)? else {
+    let Some(user) = admit(find(state, &session).await?)? else {
         let detail = "this user's row is being created; try again in a moment";
         return Err(Problem::unavailable("user_not_synced", detail));
     };

@@ -127,8 +127,8 @@ impl WebhookReceiver {
 
         let event_id = delivery.message_id().to_owned();
         let patience = ANSWER_WITHIN.saturating_sub(started.elapsed());
-        let settled = tokio::time::timeout(patience, self.ingest.submit(delivery, event)).await;
-        let DeliveryOutcome { outcome, user_id } = settled.unwrap_or(Err(Unavailable::Slow))?;
+        let reply = tokio::time::timeout(patience, self.ingest.submit(delivery, event)).await;
+        let DeliveryOutcome { outcome, user_id } = reply.unwrap_or(Err(Unavailable::Slow))?;
         Ok(DeliveryAnswer {
             outcome: outcome.as_str(),
             event_id,

@@ -21,7 +21,7 @@ use usersync::store::{Moment, Store};
 use usersync::sync::SyncService;
 use usersync::sync::jobs::JobView;
 
-const LOOK_EVERY: Duration = Duration::from_millis(250);
+const POLL_INTERVAL: Duration = Duration::from_millis(250);
 
 /// Database and provider, and what decides about a row.
 const VARIABLES: [&str; 18] = [
@@ -165,13 +165,13 @@ async fn do_or_follow(
         progress.show(&view(&job));
         let claimed = sync.claim_job(&job).await?;
         if claimed.is_none() && !std::mem::replace(&mut announced, true) {
-            progress.note(&format!("job {} is run by another process; following it", job.id));
+            progress.print(&format!("job {} is run by another process; following it", job.id));
         }
         let lease = claimed.as_ref().map(JobRecord::lease);
         let work = async {
             match claimed {
                 Some(job) => sync.run_job(job).await,
-                None => tokio::time::sleep(LOOK_EVERY).await,
+                None => tokio::time::sleep(POLL_INTERVAL).await,
             }
         };
         tokio::select! {

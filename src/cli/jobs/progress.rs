@@ -28,7 +28,7 @@ impl JobProgressBar {
     /// Polls and shows the job; never returns.
     pub(super) async fn follow(&self, store: &Store, id: &str) {
         loop {
-            tokio::time::sleep(super::LOOK_EVERY).await;
+            tokio::time::sleep(super::POLL_INTERVAL).await;
             if let Ok(Some(job)) = store.find_job(id.to_owned()).await {
                 self.show(&view(&job));
             }
@@ -49,7 +49,7 @@ impl JobProgressBar {
         self.bar.set_position(job.counters.seen);
     }
 
-    pub(super) fn note(&self, text: &str) {
+    pub(super) fn print(&self, text: &str) {
         if self.bar.is_hidden() {
             tracing::info!("{text}");
         } else {
