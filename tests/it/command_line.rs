@@ -144,7 +144,7 @@ both_engines! {
         assert_eq!(running.terminate().0, Some(0));
     }
 
-    async fn a_new_sqlite_file_is_readable_by_nobody_else(engine) {
+    async fn a_new_sqlite_file_is_readable_by_its_owner_only(engine) {
         use std::os::unix::fs::PermissionsExt as _;
         let database = TestDatabase::new(engine);
         assert_eq!(Program::on(&database).run(&["migrate"]).status, Some(0));

@@ -134,7 +134,7 @@ async fn users_and_keys_of_the_emulator_survive_a_restart() {
 }
 
 #[test]
-fn a_directory_that_is_somebody_elses_is_left_alone() {
+fn a_directory_of_another_program_is_left_alone() {
     let program = Program::new();
     private_directory(&program, "real");
     let real = "CLERK_SECRET_KEY=sk_live_0123456789\nDATABASE_URL=postgres://real\n";
@@ -295,7 +295,7 @@ both_engines! {
 }
 
 #[test]
-fn send_where_nobody_listens_fails_and_says_so() {
+fn send_without_a_listening_service_fails_and_says_so() {
     let program = Program::new().with("CLERK_WEBHOOK_SIGNING_SECRET", SECRET);
     let sent = program.run(&["send", "user.created", "--url", "http://127.0.0.1:1/webhooks/clerk"]);
     assert_eq!(sent.status, Some(1));

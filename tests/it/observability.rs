@@ -78,7 +78,7 @@ both_engines! {
         assert_eq!(app.get("/metrics").await.status, 200);
     }
 
-    async fn metrics_are_not_shown_where_everybody_can_connect(engine) {
+    async fn metrics_are_not_shown_on_a_public_address(engine) {
         let app = TestApp::builder(engine).variables(&[("USERSYNC_BIND", "0.0.0.0:0")]).start().await;
         assert_eq!(app.get("/metrics").await.status, 404);
     }

@@ -168,7 +168,7 @@ both_engines! {
         assert_exact(&app, 253_402_207_199_999).await;
     }
 
-    async fn the_view_has_no_time_where_the_provider_told_none(engine) {
+    async fn the_view_has_no_time_where_the_event_has_none(engine) {
         let app = TestApp::start(engine).await;
         let mut event = user("user_1", 1_000);
         event["data"]["updated_at"] = serde_json::Value::Null;

@@ -118,7 +118,7 @@ both_engines! {
         }
     }
 
-    async fn a_secret_that_another_variable_replaced_is_told_apart(engine) {
+    async fn a_secret_that_another_variable_replaced_has_its_own_code(engine) {
         let variables = [("CLERK_WEBHOOK_SECRET", OTHER_SECRET)];
         let app = TestApp::builder(engine).variables(&variables).start().await;
         let replaced = Delivery::by(OTHER_SECRET, now_seconds(), body());
@@ -133,7 +133,7 @@ both_engines! {
         assert_eq!(event().post(&app).await.status, 200);
     }
 
-    async fn trap_1_a_body_that_was_re_encoded_is_refused_and_told_so(engine) {
+    async fn trap_1_a_body_that_was_re_encoded_is_refused_with_its_own_code(engine) {
         let app = TestApp::start(engine).await;
         let raw = r#"{"data":{"first_name":"A\u003cB","id":"user_1"},"type":"user.updated"}"#;
         let event: Value = serde_json::from_str(raw).unwrap();

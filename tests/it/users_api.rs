@@ -92,7 +92,7 @@ both_engines! {
         assert_eq!(app.user(&ours).await["external_id"], user_id(0).as_str());
     }
 
-    async fn nobody_is_a_404(engine) {
+    async fn an_unknown_user_is_a_404(engine) {
         let app = TestApp::start(engine).await;
         for id in ["user_nobody", "0", "%20", "a%2Fb"] {
             let answer = app.get_as(READ_TOKEN, &format!("/v1/users/{id}")).await;
@@ -100,7 +100,7 @@ both_engines! {
         }
     }
 
-    async fn text_that_no_database_holds_finds_nobody(engine) {
+    async fn text_that_no_database_holds_finds_no_user(engine) {
         let app = TestApp::start(engine).await;
         sign_up(&app, 1).await;
         assert_eq!(app.get_as(READ_TOKEN, "/v1/users/a%00b").await.status, 404);

@@ -25,7 +25,7 @@ fn pinned(app: &TestApp) -> Vec<Option<String>> {
 }
 
 both_engines! {
-    async fn trap_36_a_provider_that_answers_404_to_everything_empties_nobody(engine) {
+    async fn trap_36_a_provider_that_answers_404_to_everything_empties_no_row(engine) {
         for is_pinned in [false, true] {
             let app = TestApp::builder(engine).manual_events().no_write_back().start().await;
             let ids = known(&app, 4).await;
@@ -41,7 +41,7 @@ both_engines! {
         }
     }
 
-    async fn trap_36_empty_lists_empty_nobody(engine) {
+    async fn trap_36_empty_lists_empty_no_row(engine) {
         let app = TestApp::builder(engine).manual_events().no_write_back().start().await;
         let ids = known(&app, 4).await;
         app.emulator.set_outage(Outage::EmptyLists);
@@ -49,7 +49,7 @@ both_engines! {
         assert_eq!((app.emptied(), app.database.count("absences")), (0, 0));
     }
 
-    async fn trap_36_a_key_that_is_refused_empties_nobody(engine) {
+    async fn trap_36_a_key_that_is_refused_empties_no_row(engine) {
         let app = TestApp::builder(engine).manual_events().no_write_back().start().await;
         let ids = known(&app, 4).await;
         app.lose(&ids[..1]);
@@ -60,7 +60,7 @@ both_engines! {
         assert_eq!((app.emptied(), app.database.count("absences")), (0, 0));
     }
 
-    async fn trap_24_a_key_of_another_instance_empties_nobody_and_pins_nothing(engine) {
+    async fn trap_24_a_key_of_another_instance_empties_no_row_and_pins_nothing(engine) {
         let first = TestApp::builder(engine).manual_events().no_write_back().start().await;
         let ids = known(&first, 4).await;
         assert_eq!(pinned(&first), []);
@@ -69,7 +69,7 @@ both_engines! {
         assert_eq!(pinned(&second), []);
     }
 
-    async fn trap_24_a_key_of_another_instance_than_the_pinned_one_empties_nobody(engine) {
+    async fn trap_24_a_key_of_another_instance_than_the_pinned_one_empties_no_row(engine) {
         let first = TestApp::builder(engine).manual_events().no_write_back().start().await;
         let ids = known(&first, 4).await;
         prove(&first).await;
@@ -82,7 +82,7 @@ both_engines! {
         assert_eq!(pinned(&second), [Some(INSTANCE.to_owned())]);
     }
 
-    async fn trap_24_a_key_of_another_instance_than_the_configured_one_empties_nobody(engine) {
+    async fn trap_24_a_key_of_another_instance_than_the_configured_one_empties_no_row(engine) {
         let configured = ("CLERK_INSTANCE_ID", "ins_configured, ins_as_well");
         let app = TestApp::builder(engine).manual_events().variables(&[NO_WRITE_BACK, configured]).start().await;
         let ids = known(&app, 4).await;

@@ -101,7 +101,7 @@ fn sign_up(emulator: &TestEmulator, number: usize) -> String {
 }
 
 both_engines! {
-    async fn whoever_is_held_back_is_logged_with_the_reason_and_without_personal_data(engine) {
+    async fn users_held_back_are_logged_with_the_reason_and_without_personal_data(engine) {
         let (database, emulator) = (TestDatabase::new(engine), TestEmulator::start());
         let builder = TestApp::builder(&database).emulator(&emulator).no_write_back();
         let mut service = builder.variables(&[("RUST_LOG", "trace")]).start_process().await;

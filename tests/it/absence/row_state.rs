@@ -12,7 +12,7 @@ use usersync::store::{Moment, Store};
 const MARK: &str = "Personalword";
 
 /// A user with everything and a role set by an operator; and another one.
-async fn somebody(app: &TestApp) -> String {
+async fn user_and_another(app: &TestApp) -> String {
     known(app, 1).await;
     let user = app.emulator.create_user(json!({
         "first_name": MARK, "last_name": MARK, "username": "personalword", "external_id": MARK,
@@ -30,7 +30,7 @@ async fn somebody(app: &TestApp) -> String {
 
 async fn absent(engine: crate::support::Engine) -> (TestApp, String, Value) {
     let app = TestApp::builder(engine).manual_events().no_write_back().start().await;
-    let id = somebody(&app).await;
+    let id = user_and_another(&app).await;
     let event = app.event_of(&id);
     app.emulator.delete_user(&id);
     assert_eq!(app.resync_one(&id).await, ("absent".to_owned(), None));
@@ -61,7 +61,7 @@ fn everything(database: &TestDatabase) -> String {
 both_engines! {
     async fn an_absent_user_is_emptied_of_all_that_a_snapshot_brought_and_of_nothing_else(engine) {
         let app = TestApp::builder(engine).manual_events().no_write_back().start().await;
-        let id = somebody(&app).await;
+        let id = user_and_another(&app).await;
         let before = app.user(&id).await;
         let chosen = kept(&app, &id);
         assert!(everything(&app.database).contains(MARK));
@@ -126,7 +126,7 @@ both_engines! {
 
     async fn a_later_fetch_of_the_same_user_brings_it_back_and_an_earlier_one_does_not(engine) {
         let app = TestApp::builder(engine).manual_events().no_write_back().start().await;
-        let id = somebody(&app).await;
+        let id = user_and_another(&app).await;
         let before = app.user(&id).await;
         for (sent_in, outcome) in [(60_000, "stale"), (-1, "updated")] {
             empty(&app, &id, sent_in).await;
@@ -146,7 +146,7 @@ both_engines! {
 
     async fn a_session_of_a_user_who_only_seemed_absent_brings_it_back(engine) {
         let app = TestApp::builder(engine).manual_events().no_write_back().start().await;
-        let id = somebody(&app).await;
+        let id = user_and_another(&app).await;
         empty(&app, &id, -1).await;
         let answer = app.me(&id).await;
         assert_eq!((answer.status.as_u16(), &answer.body["created"]), (200, &json!(false)), "{answer:?}");

@@ -123,7 +123,7 @@ both_engines! {
         assert_eq!(second.emulator.counts().requests_of("list"), 0);
     }
 
-    async fn a_table_that_nobody_proved_yet_is_compared_and_stays_unproven(engine) {
+    async fn a_table_without_a_pinned_instance_is_compared_and_pins_none(engine) {
         let app = TestApp::builder(engine).manual_events().no_write_back().start().await;
         let missing = sign_up(&app, 5, named(1));
         super::assert_found(&app, &[("missing", &[&missing])]).await;

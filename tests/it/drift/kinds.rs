@@ -62,7 +62,7 @@ both_engines! {
         assert_found(&app, &[("extra", &[&ids[0], &ids[1], &ids[2]])]).await;
     }
 
-    async fn trap_36_nobody_is_extra_because_a_list_is_empty(engine) {
+    async fn trap_36_no_row_is_extra_because_a_list_is_empty(engine) {
         let (app, _) = in_step(engine, 5).await;
         app.emulator.set_outage(Outage::EmptyLists);
         assert_found(&app, &[]).await;
@@ -85,7 +85,7 @@ both_engines! {
         assert_found(&app, &[("conflicts", &[&ids[1], &ids[2], &ids[3]])]).await;
     }
 
-    async fn a_user_whom_nobody_can_read_is_no_difference_and_no_success(engine) {
+    async fn an_unreadable_user_is_no_difference_and_no_success(engine) {
         let (app, ids) = in_step(engine, 3).await;
         change(&app, 5, &ids[0], "public_metadata", json!("no object"));
         let run = drift(&app, &[]).await;
@@ -97,7 +97,7 @@ both_engines! {
         assert!(report["failed"].as_u64() > Some(0), "{report}");
     }
 
-    async fn what_is_left_of_a_deleted_user_is_told(engine) {
+    async fn what_is_left_of_a_deleted_user_is_reported(engine) {
         let (app, ids) = in_step(engine, 8).await;
         app.set_override(&ids[4], json!({"role": "admin"})).await;
         for id in &ids[..4] {
@@ -150,7 +150,7 @@ both_engines! {
         assert_found(&app, &[]).await;
     }
 
-    async fn differences_of_every_kind_are_told_together(engine) {
+    async fn differences_of_every_kind_are_reported_together(engine) {
         let (app, ids) = in_step(engine, 5).await;
         let missing = sign_up(&app, 5, named(9));
         change(&app, 5, &ids[0], "last_name", json!("Byron"));

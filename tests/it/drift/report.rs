@@ -46,7 +46,7 @@ both_engines! {
         assert_eq!(reported(&app).await["job_id"], printed["id"]);
     }
 
-    async fn a_clean_table_is_told_to_machines_with_success(engine) {
+    async fn a_clean_table_is_reported_as_json_with_success(engine) {
         let (app, _) = in_step(engine, 3).await;
         let run = drift(&app, &["--json"]).await;
         assert_eq!(run.status, Some(0), "{run:?}");
@@ -79,7 +79,7 @@ both_engines! {
         assert_eq!(app.metric("usersync_drift{drift_kind=\"missing\"}").await, 0);
     }
 
-    async fn a_hundred_ids_are_told_and_all_are_counted(engine) {
+    async fn a_hundred_ids_are_reported_and_all_are_counted(engine) {
         let (app, _) = in_step(engine, 2).await;
         let missing: Vec<String> = (0..120).map(|number| sign_up(&app, 5, named(number))).collect();
         let run = drift(&app, &[]).await;

@@ -70,7 +70,7 @@ both_engines! {
 }
 
 #[test]
-fn a_cell_that_is_never_closed_is_told_with_what_it_swallows() {
+fn a_cell_that_is_never_closed_is_reported_with_what_it_swallows() {
     let database = migrated(Engine::Sqlite);
     let file = format!("id,external_id\na,{}\n\"b,{}\nc,{}\n", user_id(1), user_id(2), user_id(3));
     let run = import(&database, file, &[]);

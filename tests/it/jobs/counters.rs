@@ -28,7 +28,7 @@ both_engines! {
         assert!(fixture.rows() == rows, "a row that was right was written");
     }
 
-    async fn nobody_at_the_provider_is_nobody_here(engine) {
+    async fn a_provider_without_users_makes_no_rows(engine) {
         let (_fixture, app) = JobFixture::with_replica(engine, 0).await;
         let job = app.finish_job(json!({"kind": "backfill"})).await;
         assert_eq!((counted(&job), &job["expected"]), (json!({}), &json!(0)));
@@ -87,7 +87,7 @@ both_engines! {
         fixture.assert_complete();
     }
 
-    async fn a_reconcile_counts_likewise_where_nobody_is_gone(engine) {
+    async fn a_reconcile_counts_likewise_where_no_user_is_gone(engine) {
         let (fixture, app) = JobFixture::with_replica(engine, 20).await;
         let reconcile = json!({"kind": "reconcile"});
         assert_eq!(counted(&app.finish_job(reconcile.clone()).await), all_new(20));
@@ -108,7 +108,7 @@ fn refuse(fixture: &JobFixture, name: &str) {
 }
 
 both_engines! {
-    async fn a_user_whom_nobody_can_read_has_failed_and_hides_nobody(engine) {
+    async fn an_unreadable_user_has_failed_and_hides_no_other(engine) {
         let fixture = JobFixture::of(engine, 9);
         let ids = fixture.ids();
         let app = fixture.replica(&[]).await;
@@ -125,7 +125,7 @@ both_engines! {
         assert!(!fixture.database.dump().contains(SPOILT));
     }
 
-    async fn everybody_may_be_unreadable(engine) {
+    async fn every_user_may_be_unreadable(engine) {
         let (fixture, app) = JobFixture::with_replica(engine, 3).await;
         for id in fixture.ids() {
             fixture.pages.spoil(&id);
@@ -149,7 +149,7 @@ both_engines! {
         assert_eq!(fixture.database.count("users"), created);
     }
 
-    async fn a_user_whom_the_database_refuses_has_failed_and_hides_nobody(engine) {
+    async fn a_user_whom_the_database_refuses_has_failed_and_hides_no_other(engine) {
         let fixture = JobFixture::of(engine, PAGE + 20);
         let ids = fixture.ids();
         let app = fixture.replica(&[]).await;

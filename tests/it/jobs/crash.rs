@@ -77,7 +77,7 @@ both_engines! {
         fixture.assert_complete();
     }
 
-    async fn a_job_killed_twice_still_counts_everybody_once(engine) {
+    async fn a_job_killed_twice_still_counts_every_user_once(engine) {
         let fixture = JobFixture::of(engine, USERS);
         left_behind(&fixture).await;
         let mut second = fixture.service().await;
@@ -167,7 +167,7 @@ both_engines! {
         assert_eq!(counted(&sleeper.job_in_state(&next, "succeeded").await)["unchanged"], USERS);
     }
 
-    async fn a_replica_that_wakes_late_commits_nothing_under_its_old_lease_though_nobody_took_over(engine) {
+    async fn a_replica_that_wakes_late_commits_nothing_under_its_expired_lease(engine) {
         let fixture = JobFixture::of(engine, USERS);
         let (sleeper, id) = paused_while_writing(&fixture).await;
         let over = match engine {

@@ -50,7 +50,7 @@ both_engines! {
         assert_eq!((status, job["id"].as_str(), counted(&job)), (Some(0), Some(&*id), all_new(USERS)));
     }
 
-    async fn whoever_follows_a_job_that_dies_takes_it_up(engine) {
+    async fn a_command_that_follows_a_job_takes_it_up_when_its_replica_dies(engine) {
         let fixture = JobFixture::of(engine, USERS);
         let (mut replica, _program, mut running, id) = followed(&fixture, &["backfill"]).await;
         running.line_with("following it");
@@ -63,7 +63,7 @@ both_engines! {
         fixture.assert_complete();
     }
 
-    async fn whoever_follows_a_job_leaves_it_to_the_replica(engine) {
+    async fn an_interrupted_command_leaves_the_followed_job_to_its_replica(engine) {
         let fixture = JobFixture::of(engine, USERS);
         let (replica, _program, mut running, id) = followed(&fixture, &["backfill"]).await;
         running.line_with("following it");
@@ -93,7 +93,7 @@ both_engines! {
         assert_eq!(fixture.database.count("jobs"), 2);
     }
 
-    async fn a_command_that_is_told_to_end_leaves_its_job_to_others_at_once(engine) {
+    async fn a_terminated_command_releases_its_job_at_once(engine) {
         let fixture = JobFixture::of(engine, USERS);
         let (_program, running, id) = under_way(&fixture).await;
         let (status, said) = running.terminate();

@@ -61,7 +61,7 @@ both_engines! {
         assert_eq!(fixture.database.count("users WHERE status = 'active'"), PAGE);
     }
 
-    async fn heavy_faults_cost_time_and_nobody(engine) {
+    async fn heavy_faults_cost_time_and_no_user(engine) {
         let fixture = JobFixture::of(engine, USERS);
         fixture.emulator.set_faults(Faults::Heavy);
         let run = fixture.run(&["backfill", "--json"]).await;

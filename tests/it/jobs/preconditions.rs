@@ -66,7 +66,7 @@ both_engines! {
     }
 
     /// Nothing is pinned, but there are rows, and the key knows none of them.
-    async fn a_key_that_knows_nobody_of_ours_is_not_believed(engine) {
+    async fn a_key_that_knows_no_user_of_the_table_is_refused(engine) {
         let fixture = JobFixture::of(engine, 4);
         assert_eq!(fixture.run(&["backfill"]).await.status, Some(0));
         fixture.database.execute("DELETE FROM pinned_instances");

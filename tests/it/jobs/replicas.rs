@@ -69,7 +69,7 @@ both_engines! {
         fixture.assert_complete();
     }
 
-    async fn without_workers_a_job_waits_until_somebody_else_takes_it(engine) {
+    async fn without_workers_a_job_waits_until_another_process_takes_it(engine) {
         let fixture = JobFixture::of(engine, USERS);
         let idle = fixture.replica(&[("USERSYNC_WORKERS", "off")]).await;
         let id = idle.start_backfill().await;

@@ -16,7 +16,7 @@ const REFUSED: [(Option<&str>, u16, &str); 3] = [
 ];
 
 both_engines! {
-    async fn one_job_of_a_kind_is_active_and_whoever_asks_is_shown_it(engine) {
+    async fn one_job_of_a_kind_is_active_and_later_requests_are_shown_it(engine) {
         let fixture = JobFixture::of(engine, 3);
         fixture.pages.open(0);
         let app = fixture.replica(&[]).await;

@@ -52,7 +52,7 @@ both_engines! {
         assert_eq!((endless.status.as_u16(), &endless.body["expires_at"]), (200, &Value::Null));
     }
 
-    async fn trap_30_whoever_has_a_row_is_found_by_sub_whatever_the_token_says_of_our_id(engine) {
+    async fn trap_30_a_row_is_found_by_sub_whatever_the_token_says_of_our_id(engine) {
         let app = without_write_back(engine).await;
         let (ada, grace) = (app.sign_up_and_settle("Ada").await, app.sign_up_and_settle("Grace").await);
         let (ours, other) = (app.user(&ada).await["id"].clone(), app.user(&grace).await["id"].clone());

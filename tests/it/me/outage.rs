@@ -55,7 +55,7 @@ both_engines! {
         assert_eq!((answer.status.as_u16(), &answer.body["created"]), (200, &json!(true)), "{answer:?}");
     }
 
-    async fn an_outage_that_says_404_empties_nobody(engine) {
+    async fn an_outage_that_says_404_empties_no_row(engine) {
         let app = without_write_back(engine).await;
         let known = app.sign_up_and_settle("Ada").await;
         let missing = app.sign_up_silently("Grace");

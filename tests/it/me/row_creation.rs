@@ -102,7 +102,7 @@ both_engines! {
         assert_eq!(app.looks(), 1);
     }
 
-    async fn a_row_that_is_absent_stays_so_where_the_provider_knows_nobody(engine) {
+    async fn a_row_that_is_absent_stays_so_where_the_provider_does_not_know_the_user(engine) {
         let app = TestApp::builder(engine).emulated().start().await;
         app.sign_up_and_settle("Grace").await;
         let id = app.sign_up_and_settle("Ada").await;

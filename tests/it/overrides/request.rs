@@ -91,7 +91,7 @@ both_engines! {
         assert_eq!(app.choose(&user_id(1), padded(60 * 1024)).await.status, 200);
     }
 
-    async fn nobody_is_a_404_and_a_deleted_user_a_409(engine) {
+    async fn an_unknown_user_is_a_404_and_a_deleted_user_a_409(engine) {
         let app = start(engine).await;
         for id in ["user_nobody", "0", "%20", "a%00b", "a%2Fb", "%ff", "..%2Fme"] {
             let answer = app.choose(id, json!({"role": "admin"})).await;

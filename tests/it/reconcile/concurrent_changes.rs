@@ -40,7 +40,7 @@ both_engines! {
         }
     }
 
-    async fn trap_33_users_who_are_deleted_between_two_pages_hide_nobody(engine) {
+    async fn trap_33_users_who_are_deleted_between_two_pages_hide_no_other(engine) {
         for kind in ["backfill", "reconcile"] {
             let (app, proxy) = crowded(engine, 1_200).start_behind_proxy().await;
             let ids = app.emulator.issued_ids();
@@ -67,7 +67,7 @@ both_engines! {
         }
     }
 
-    async fn whoever_is_looked_up_again_and_is_back_by_then_is_not_emptied(engine) {
+    async fn a_user_who_is_back_by_the_second_look_up_is_not_emptied(engine) {
         let (app, proxy) = crowded(engine, 30).start_behind_proxy().await;
         backfill(&app).await;
         let ids = app.emulator.issued_ids();

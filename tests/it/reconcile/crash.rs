@@ -28,7 +28,7 @@ fn hold_last_row(database: &TestDatabase) -> Option<PgConnection> {
 
 /// On both engines at once: most of the time is spent waiting for the lease to end.
 #[tokio::test]
-async fn a_job_that_is_killed_while_it_empties_rows_goes_on_and_empties_nobody_twice() {
+async fn a_job_that_is_killed_while_it_empties_rows_goes_on_and_empties_none_twice() {
     tokio::join!(goes_on(Engine::Postgres), goes_on(Engine::Sqlite));
 }
 

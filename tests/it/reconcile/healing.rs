@@ -122,7 +122,7 @@ both_engines! {
         assert_settled(&app, "reconcile").await;
     }
 
-    async fn a_backfill_brings_everybody_in_and_empties_nobody(engine) {
+    async fn a_backfill_creates_every_row_and_empties_none(engine) {
         let (app, proxy) = in_step(engine).await;
         let Planted { missing, stale, extra } = plant(&app);
         proxy.inject(ApiFault::ALL);

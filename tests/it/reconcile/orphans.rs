@@ -85,7 +85,7 @@ both_engines! {
         assert_agreed(&app);
     }
 
-    async fn an_imported_row_of_a_user_whom_nobody_knows_is_found_and_one_of_a_known_user_is_not(engine) {
+    async fn an_imported_row_of_an_unknown_user_is_extra_and_one_of_a_known_user_is_not(engine) {
         let app = crowded(engine, 12).start().await;
         backfill(&app).await;
         let known = app.sign_up("Known");

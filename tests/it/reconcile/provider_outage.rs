@@ -39,7 +39,7 @@ fn assert_failed(job: &Value, words: &[&str]) {
 }
 
 both_engines! {
-    async fn trap_36_a_provider_that_knows_nobody_empties_nobody_however_few_there_are(engine) {
+    async fn trap_36_a_provider_without_users_empties_no_row_however_few_there_are(engine) {
         for users in sizes() {
             let app = in_step(engine, users).await;
             let before = rows(&app.database);
@@ -56,7 +56,7 @@ both_engines! {
         }
     }
 
-    async fn trap_36_empty_lists_empty_nobody(engine) {
+    async fn trap_36_empty_lists_empty_no_row(engine) {
         for users in sizes() {
             let app = in_step(engine, users).await;
             app.emulator.set_outage(Outage::EmptyLists);
@@ -68,7 +68,7 @@ both_engines! {
         }
     }
 
-    async fn trap_36_404_to_every_question_about_a_user_empties_nobody(engine) {
+    async fn trap_36_404_to_every_question_about_a_user_empties_no_row(engine) {
         for users in sizes() {
             let app = in_step(engine, users).await;
             app.emulator.set_outage(Outage::NotFound);
@@ -78,7 +78,7 @@ both_engines! {
         }
     }
 
-    async fn trap_36_a_key_that_is_refused_empties_nobody_and_the_job_says_so(engine) {
+    async fn trap_36_a_key_that_is_refused_empties_no_row_and_the_job_says_so(engine) {
         let app = in_step(engine, 50).await;
         app.emulator.set_outage(Outage::Unauthorized);
         for job in [reconcile(&app).await, reconcile_at_any_price(&app).await] {
@@ -88,7 +88,7 @@ both_engines! {
         assert_whole(&app, 50);
     }
 
-    async fn trap_24_another_instance_empties_nobody_whatever_an_operator_allows(engine) {
+    async fn trap_24_another_instance_empties_no_row_whatever_an_operator_allows(engine) {
         for users in [5, 50] {
             let app = in_step(engine, users).await;
             let another = Settings { instance_id: "ins_other".into(), users: 5, ..Settings::default() };
@@ -109,7 +109,7 @@ both_engines! {
         }
     }
 
-    async fn trap_36_a_list_of_other_people_empties_nobody_however_few_there_are(engine) {
+    async fn trap_36_a_list_of_other_users_empties_no_row_however_few_there_are(engine) {
         for users in sizes() {
             // The keys are of our instance, and none of our users is there.
             let app = moved(in_step(engine, users).await, Settings { users: 7, ..Settings::default() }).await;
@@ -121,7 +121,7 @@ both_engines! {
         }
     }
 
-    async fn an_operator_may_have_everybody_emptied_by_the_right_instance(engine) {
+    async fn an_operator_may_have_every_row_emptied_by_the_right_instance(engine) {
         let app = in_step(engine, 50).await;
         app.emulator.set_outage(Outage::NoUsers);
         let job = reconcile_at_any_price(&app).await;

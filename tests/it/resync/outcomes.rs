@@ -64,7 +64,7 @@ both_engines! {
         assert_eq!(app.user(&gone).await["status"], "deleted");
     }
 
-    async fn a_user_whom_nobody_knows_is_unknown_and_leaves_no_trace(engine) {
+    async fn a_user_whom_the_provider_does_not_know_is_unknown_and_leaves_no_trace(engine) {
         let app = TestApp::builder(engine).manual_events().start().await;
         assert_eq!(app.resync_one(&user_id(1)).await, plain("unknown"));
         for table in ["users", "absences", "write_backs"] {

@@ -85,7 +85,7 @@ both_engines! {
         assert_eq!(app.resync_one(&known).await.0, "created");
     }
 
-    async fn without_an_api_key_the_operator_is_told_what_is_missing(engine) {
+    async fn without_an_api_key_the_answer_says_what_is_missing(engine) {
         let app = TestApp::start(engine).await;
         let answer = post(&app, Some(ADMIN_TOKEN), json!({"user_ids": ids(1)}).to_string()).await;
         answer.assert_problem(503, "api_not_configured");

@@ -11,7 +11,7 @@ fn fetches(app: &TestApp) -> u64 {
 }
 
 both_engines! {
-    async fn a_key_that_is_set_checks_tokens_without_asking_anybody(engine) {
+    async fn a_key_that_is_set_checks_tokens_without_a_request(engine) {
         let (app, tokens) = by_pem(engine, PARTY).await;
         let mut header = tokens.header();
         header.as_object_mut().unwrap().remove("kid");
@@ -76,7 +76,7 @@ both_engines! {
         assert_eq!(fetches(&app), 0);
     }
 
-    async fn where_no_keys_can_be_had_nobody_is_refused_for_good(engine) {
+    async fn where_no_keys_can_be_had_no_client_is_refused_for_good(engine) {
         let (app, id) = by_key_set(engine, PARTY).await;
         let tokens = SessionTokens::of(&app.emulator, &id);
         app.emulator.set_outage(Outage::Unavailable);

@@ -54,7 +54,7 @@ both_engines! {
         assert_eq!(app.emulator.counts().all_requests(), 0);
     }
 
-    async fn nobody_without_a_token_learns_which_users_there_are(engine) {
+    async fn a_client_without_a_token_learns_of_no_user(engine) {
         let (app, id) = by_key_set(engine, "").await;
         for token in [None, Some("wrong-token-of-nobody-0123456789abcdef")] {
             for (method, body) in [(Method::GET, ""), (Method::PATCH, "not json")] {

@@ -71,7 +71,7 @@ both_engines! {
         assert_eq!(location, "/a?usersync=1");
     }
 
-    async fn somebody_whose_session_never_arrives_is_asked_to_sign_in_once(engine) {
+    async fn a_visitor_whose_session_never_arrives_is_asked_to_sign_in_once(engine) {
         let app = TestApp::builder(engine).manual_events().start().await;
         let expired = "not-a-token";
         for visitor in [Visitor::stranger(&app), Visitor::browser(&app, expired)] {

@@ -31,7 +31,7 @@ both_engines! {
         }
     }
 
-    async fn a_program_without_a_session_is_told_so(engine) {
+    async fn a_program_without_a_session_is_answered_401(engine) {
         let app = TestApp::builder(engine).manual_events().start().await;
         for accept in [None, Some("*/*"), Some(JSON)] {
             let stranger = Visitor::stranger(&app).accepting(accept);
@@ -41,7 +41,7 @@ both_engines! {
         }
     }
 
-    async fn while_the_provider_is_down_nothing_changes_and_everybody_is_told(engine) {
+    async fn while_the_provider_is_down_nothing_changes_and_every_client_is_answered_503(engine) {
         let app = TestApp::builder(engine).manual_events().no_write_back().start().await;
         let (known, new) = (app.sign_up("Ada"), app.sign_up("Grace"));
         app.send(&app.event_of(&known)).await;
@@ -68,7 +68,7 @@ both_engines! {
         .await;
     }
 
-    async fn without_an_api_key_everybody_is_told_what_is_missing(engine) {
+    async fn without_an_api_key_every_client_is_shown_what_is_missing(engine) {
         let emulator = TestEmulator::start();
         let key = emulator.credentials().jwt_key.clone();
         let url = emulator.credentials().api_url.clone();
@@ -102,7 +102,7 @@ both_engines! {
         assert_eq!(app.user(&id).await["status"], "banned");
     }
 
-    async fn a_ban_whose_end_was_not_told_is_over_for_whoever_signs_in_again(engine) {
+    async fn a_ban_whose_end_was_not_delivered_is_over_at_the_next_sign_in(engine) {
         let app = TestApp::builder(engine).manual_events().no_write_back().start().await;
         let id = app.sign_up("Ada");
         app.emulator.ban(&id, true);

@@ -86,7 +86,7 @@ both_engines! {
         assert_eq!(referer.visits(PATH).await.location(), "/?usersync=1");
     }
 
-    async fn no_trick_sends_somebody_who_signs_in_elsewhere(engine) {
+    async fn no_trick_sends_a_visitor_without_a_session_elsewhere(engine) {
         let (app, _) = started(engine).await;
         for trick in TRICKS {
             let page = Visitor::stranger(&app).asks_for(trick).await;

@@ -55,7 +55,7 @@ both_engines! {
         assert_eq!(database.count("jobs"), 0);
     }
 
-    async fn trap_36_an_empty_list_empties_nobody(engine) {
+    async fn trap_36_an_empty_list_empties_no_row(engine) {
         let app = watching(engine, &TestEmulator::start(), &[]).start().await;
         app.emulator.sign_up_many(4);
         until_live(&app.database, 4).await;
@@ -69,7 +69,7 @@ both_engines! {
         until_live(&app.database, 5).await;
     }
 
-    async fn a_user_whom_the_database_refuses_hides_nobody(engine) {
+    async fn a_user_whom_the_database_refuses_hides_no_other(engine) {
         let app = watching(engine, &TestEmulator::start(), &[]).start().await;
         turns_later(&app.database, 1).await;
         app.database.execute(match engine {

@@ -47,7 +47,7 @@ both_engines! {
         assert_eq!((app.emulator.counts().deliveries.sent, asked_for(&app.database)), (0, 0));
     }
 
-    async fn the_provider_is_told_about_whom_the_watch_brought_in(engine) {
+    async fn a_row_that_the_watch_made_is_written_back(engine) {
         let app = TestApp::builder(engine).manual_events().variables(&[EVERY_SECOND]).start().await;
         let id = app.sign_up("Ada");
         until("our id is there", async || {

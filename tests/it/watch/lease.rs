@@ -78,7 +78,7 @@ both_engines! {
         assert!(!second.log().contains("WARN"), "{}", second.log());
     }
 
-    async fn where_it_is_off_nobody_is_asked(engine) {
+    async fn where_it_is_off_the_provider_is_not_asked(engine) {
         let app = TestApp::builder(engine).emulated().start().await;
         app.emulator.sign_up_many(3);
         app.quiet().await;

@@ -101,7 +101,7 @@ both_engines! {
         assert_eq!(app.calls().0, 2, "one for each");
     }
 
-    async fn trap_31_a_user_nobody_can_vouch_for_is_held_back_and_not_asked_for_again(engine) {
+    async fn trap_31_a_user_whose_absence_is_unverified_is_held_back_and_not_asked_for_again(engine) {
         let app = TestApp::builder(engine).emulated().start().await;
         app.sign_up("Grace");
         app.quiet().await;

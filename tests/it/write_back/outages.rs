@@ -40,7 +40,7 @@ both_engines! {
         assert_eq!(writes, 1 + 2 * USERS);
     }
 
-    async fn an_outage_stops_nobody_and_everything_is_told_once_afterwards(engine) {
+    async fn an_outage_stops_no_client_and_everything_is_written_back_once_afterwards(engine) {
         let app = TestApp::builder(engine).emulated().start().await;
         let known = app.sign_up("Grace");
         app.quiet().await;
@@ -61,7 +61,7 @@ both_engines! {
         }
     }
 
-    async fn a_refused_key_empties_nobody_and_work_goes_on_once_it_is_taken_again(engine) {
+    async fn a_refused_key_empties_no_row_and_work_goes_on_once_it_is_taken_again(engine) {
         let (database, emulator) = (TestDatabase::new(engine), TestEmulator::start());
         let service = service(&database, &emulator).await;
         emulator.deliver_to(Some(service.url.clone()));

@@ -123,7 +123,7 @@ both_engines! {
     }
 
     /// The provider takes ten changes of one user in ten seconds, of which an override costs two.
-    async fn a_user_chosen_for_too_often_keeps_nobody_else_waiting(engine) {
+    async fn a_user_overridden_too_often_keeps_no_other_waiting(engine) {
         let (app, _relay, id, _) = settled(engine).await;
         for number in 0..8 {
             app.set_override(&id, json!({"plan": format!("plan{number}")})).await;

@@ -30,7 +30,7 @@ async fn backfilled(engine: Engine) -> (TestDatabase, TestEmulator, Vec<String>)
 }
 
 both_engines! {
-    async fn users_of_a_backfill_are_looked_at_together_and_told_one_by_one(engine) {
+    async fn users_of_a_backfill_are_fetched_together_and_written_back_one_by_one(engine) {
         let (database, emulator, ids) = backfilled(engine).await;
         let before = emulator.counts();
         let app = TestApp::builder(database).emulator(&emulator).start().await;
@@ -64,7 +64,7 @@ both_engines! {
         assert_eq!(app.outbox(), [""; 0]);
     }
 
-    async fn a_second_reconcile_notes_nobody_who_is_told(engine) {
+    async fn a_second_reconcile_notes_no_user_who_is_written_back(engine) {
         let (database, emulator, _) = backfilled(engine).await;
         let app = TestApp::builder(database).emulator(&emulator).start().await;
         app.quiet().await;

@@ -31,11 +31,14 @@ fn assert_written_back(emulator: &TestEmulator, database: &TestDatabase) -> usiz
 
 /// On both engines at once: most of the time is spent waiting for leases to end.
 #[tokio::test]
-async fn every_user_is_told_though_the_process_is_killed() {
-    tokio::join!(told_though_killed(Engine::Postgres), told_though_killed(Engine::Sqlite));
+async fn every_user_is_written_back_though_the_process_is_killed() {
+    tokio::join!(
+        written_back_though_killed(Engine::Postgres),
+        written_back_though_killed(Engine::Sqlite)
+    );
 }
 
-async fn told_though_killed(engine: Engine) {
+async fn written_back_though_killed(engine: Engine) {
     const USERS: usize = 60;
     const KILLS: usize = 3;
     let (database, emulator) = (TestDatabase::new(engine), TestEmulator::start());
