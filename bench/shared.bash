@@ -40,6 +40,16 @@ destroy_database() {
 
 sql() { psql "$url" --no-psqlrc --quiet --tuples-only --no-align --set ON_ERROR_STOP=1 --command "$1"; }
 
+# Makes the schema $1 anew, with the empty tables, indexes and constraints that the service's own schema has.
+make_tables() {
+  local migration
+  sql "drop schema if exists $1 cascade" 2>/dev/null
+  sql "create schema $1"
+  for migration in "$root"/migrations/postgres/*/up.sql; do
+    PGOPTIONS="-c search_path=$1" psql "$url" --no-psqlrc --quiet --set ON_ERROR_STOP=1 --file="$migration"
+  done
+}
+
 # --- Recording ------------------------------------------------------------------------------------------------------
 
 # Appends a JSON object to the results: what is known here, then the members of the object in $2.
