@@ -31,25 +31,9 @@ function snapshot(data) {
   };
 }
 
-function tombstone(data) {
-  return {
-    externalId: data.id,
-    email: null,
-    emailLower: null,
-    emailVerified: false,
-    phone: null,
-    username: null,
-    firstName: null,
-    lastName: null,
-    name: null,
-    imageUrl: null,
-    role: null,
-    publicMetadata: '{}',
-    status: 'deleted',
-    updatedAt: AFTER_EVERYTHING,
-    lastSignInAt: null,
-    sourceCreatedAt: null,
-  };
+/** A row without any value of the user, its columns in the same order. */
+function tombstone({ id }) {
+  return { ...snapshot({ id }), name: null, role: null, status: 'deleted', updatedAt: AFTER_EVERYTHING };
 }
 
 /** The entry with the primary id; where that points at nothing, the first verified one. */

@@ -11,7 +11,7 @@ const TYPES = new Set(['user.created', 'user.updated', 'user.deleted']);
 const ANSWER = { schema: { response: { 200: { type: 'object', properties: { outcome: { type: 'string' } } } } } };
 
 const webhook = new Webhook(required('CLERK_WEBHOOK_SIGNING_SECRET'));
-const store = await openStore({
+const store = openStore({
   databaseUrl: required('DATABASE_URL'),
   poolSize: Number(process.env.POOL_SIZE ?? 16),
   pipelined: process.env.PIPELINE === '1',

@@ -1,36 +1,5 @@
-// The tables of the fastify peer and the one transaction of an event. Called by server.mjs.
+// The pool of the fastify peer and the one transaction of an event. Called by server.mjs; bench/run makes the tables.
 import pg from 'pg';
-
-const TABLES = `
-  create schema if not exists bench_fastify;
-  create table if not exists bench_fastify.users (
-    id uuid primary key default gen_random_uuid(),
-    external_id text not null unique,
-    email text,
-    email_lower text,
-    email_verified boolean not null,
-    phone text,
-    username text,
-    first_name text,
-    last_name text,
-    name text,
-    image_url text,
-    role text,
-    public_metadata jsonb not null,
-    status text not null,
-    updated_at bigint not null,
-    last_sign_in_at timestamptz,
-    source_created_at timestamptz,
-    created_at timestamptz not null default now(),
-    synced_at timestamptz not null default now()
-  );
-  create index if not exists users_email_lower on bench_fastify.users (email_lower);
-  create table if not exists bench_fastify.processed_events (
-    id text primary key,
-    type text not null,
-    received_at timestamptz not null default now()
-  );
-`;
 
 const REMEMBER = {
   name: 'remember',
@@ -53,10 +22,9 @@ const UPSERT = {
     where users.updated_at < excluded.updated_at`,
 };
 
-/** Opens the pool and creates the tables that are missing. With `pipelined` an event costs one round trip. */
-export async function openStore({ databaseUrl, poolSize, pipelined }) {
+/** Opens the pool. With `pipelined` an event costs one round trip. */
+export function openStore({ databaseUrl, poolSize, pipelined }) {
   const pool = new pg.Pool({ connectionString: databaseUrl, max: poolSize, pipeline: pipelined });
-  await pool.query(TABLES);
   const transaction = pipelined ? inOneRoundTrip : oneByOne;
   return {
     apply: (messageId, type, row) => withClient(pool, (client) => transaction(client, messageId, type, row)),

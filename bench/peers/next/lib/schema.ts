@@ -1,4 +1,4 @@
-// The tables of the Next.js peer, in drizzle's words. prepare-database.mjs creates them.
+// The tables of the Next.js peer, in drizzle's words. bench/run makes them by peers/schema.sql.
 import { bigint, boolean, index, jsonb, pgSchema, text, timestamp, uuid } from 'drizzle-orm/pg-core';
 
 const schema = pgSchema('bench_next');
