@@ -35,14 +35,7 @@ use crate::request::Requests;
 const SECRET_VARIABLE: &str = "CLERK_WEBHOOK_SIGNING_SECRET";
 
 fn main() -> ExitCode {
-    let options = match options::parse(std::env::args().skip(1)) {
-        Ok(Some(options)) => options,
-        Ok(None) => {
-            print!("{}", options::HELP);
-            return ExitCode::SUCCESS;
-        }
-        Err(message) => return refuse(&message),
-    };
+    let options = options::parse(std::env::args()).unwrap_or_else(|error| error.exit());
     match load(&options) {
         Ok(report) => conclude(&options, &report),
         Err(message) => refuse(&message),

@@ -1,55 +1,19 @@
-//! The command line: a table of flags, parsed by hand, and the help text that describes them.
+//! The command line of the load generator, read by `main`.
 
-/// What `--help` prints.
-pub(crate) const HELP: &str = "\
-Closed-loop load generator for signed Clerk webhooks.
-
-Usage: usersync-load [OPTIONS]
-
-The signing secret (whsec_...) is read from CLERK_WEBHOOK_SIGNING_SECRET.
-
-  --url URL          where to post          [http://127.0.0.1:8080/webhooks/clerk]
-  --connections N    keep-alive connections, each with one event in flight   [16]
-  --events N         stop after so many counted events                    [50000]
-  --seconds S        stop after so many seconds, at most 120                [120]
-  --warmup N         events sent beforehand and not counted                   [0]
-  --mix KIND         created: every event a new user
-                     updated: each a newer snapshot of an existing user
-                     mixed:   the two in turn                           [created]
-  --users N          users 0 to N-1 exist, for the updates                [10000]
-  --first N          number of the first new user                             [0]
-  --seed N           where the walk over the users begins                     [1]
-  --json             print one line of JSON
-  --allow-errors     exit 0 in spite of answers other than 2xx
-  --help             print this text
-";
+use clap::builder::{PossibleValuesParser, RangedU64ValueParser, TypedValueParser as _};
+use clap::{Arg, ArgAction, ArgMatches, Command, value_parser};
+use strum::{EnumString, VariantNames};
 
 /// Signatures are valid for 300 s: long enough to prepare, warm up for so long and run for so long.
 const LONGEST_RUN_SECONDS: f64 = 120.0;
 
 /// Which events are sent.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+#[derive(Clone, Copy, PartialEq, Eq, Debug, strum::Display, EnumString, VariantNames)]
+#[strum(serialize_all = "snake_case")]
 pub(crate) enum Mix {
     Created,
     Updated,
     Mixed,
-}
-
-impl Mix {
-    pub(crate) fn name(self) -> &'static str {
-        match self {
-            Self::Created => "created",
-            Self::Updated => "updated",
-            Self::Mixed => "mixed",
-        }
-    }
-
-    fn parse(word: &str) -> Result<Self, String> {
-        [Self::Created, Self::Updated, Self::Mixed]
-            .into_iter()
-            .find(|mix| mix.name() == word)
-            .ok_or_else(|| format!("--mix is created, updated or mixed, not {word:?}"))
-    }
 }
 
 /// Where requests go. Only plain HTTP: the service is on the same machine.
@@ -61,10 +25,8 @@ pub(crate) struct Target {
 }
 
 impl Target {
-    fn parse(url: &str) -> Result<Self, String> {
-        let rest = url
-            .strip_prefix("http://")
-            .ok_or_else(|| format!("--url must begin with http://, not {url:?}"))?;
+    fn parse(url: &str) -> Result<Self, &'static str> {
+        let rest = url.strip_prefix("http://").ok_or("it must begin with http://")?;
         let (host, path) = rest.split_at(rest.find('/').unwrap_or(rest.len()));
         let authority = if host.contains(':') { host.to_owned() } else { format!("{host}:80") };
         let path = if path.is_empty() { "/" } else { path };
@@ -86,86 +48,90 @@ pub(crate) struct Options {
     pub(crate) allow_errors: bool,
 }
 
+fn command() -> Command {
+    let option = |name: &'static str, default: &'static str, help: &'static str| {
+        Arg::new(name).long(name).value_name("N").default_value(default).help(help)
+    };
+    let flag = |name: &'static str, help: &'static str| {
+        Arg::new(name).long(name).action(ArgAction::SetTrue).help(help)
+    };
+    let at_least_1 = RangedU64ValueParser::<usize>::new().range(1..);
+    let mixes = PossibleValuesParser::new(Mix::VARIANTS).try_map(|word| word.parse::<Mix>());
+    Command::new("usersync-load")
+        .about("Closed-loop load generator for signed Clerk webhooks")
+        .after_help("The signing secret (whsec_...) is read from CLERK_WEBHOOK_SIGNING_SECRET.")
+        .args([
+            option("url", "http://127.0.0.1:8080/webhooks/clerk", "Where to post")
+                .value_name("URL")
+                .value_parser(Target::parse),
+            option("connections", "16", "Keep-alive connections, each with one event in flight")
+                .value_parser(at_least_1),
+            option("events", "50000", "Stop after so many counted events").value_parser(at_least_1),
+            option("seconds", "120", "Stop after so many seconds, at most 120")
+                .value_parser(seconds),
+            option("warmup", "0", "Events sent beforehand and not counted")
+                .value_parser(value_parser!(usize)),
+            option(
+                "mix",
+                "created",
+                "New users, newer snapshots of existing ones, or both in turn",
+            )
+            .value_name("KIND")
+            .value_parser(mixes),
+            option("users", "10000", "Users 0 to N-1 exist, for the updates")
+                .value_parser(value_parser!(u64).range(1..)),
+            option("first", "0", "Number of the first new user").value_parser(value_parser!(u64)),
+            option("seed", "1", "Where the walk over the users begins")
+                .value_parser(value_parser!(u64)),
+            flag("json", "Print one line of JSON"),
+            flag("allow-errors", "Exit 0 in spite of answers other than 2xx"),
+        ])
+}
+
+fn seconds(value: &str) -> Result<f64, String> {
+    let seconds = value.parse().ok();
+    seconds
+        .filter(|seconds| *seconds > 0.0 && *seconds <= LONGEST_RUN_SECONDS)
+        .ok_or_else(|| format!("it must be more than 0 and at most {LONGEST_RUN_SECONDS}"))
+}
+
+/// Reads the arguments, of which the first is the program's name.
+pub(crate) fn parse(arguments: impl IntoIterator<Item = String>) -> Result<Options, clap::Error> {
+    let command = command();
+    let mut matches = command.try_get_matches_from(arguments)?;
+    options(&mut matches).ok_or_else(|| clap::Error::new(clap::error::ErrorKind::Format))
+}
+
+/// `None` only if an argument had no default.
+fn options(matches: &mut ArgMatches) -> Option<Options> {
+    Some(Options {
+        target: matches.remove_one("url")?,
+        connections: matches.remove_one("connections")?,
+        events: matches.remove_one("events")?,
+        seconds: matches.remove_one("seconds")?,
+        warmup: matches.remove_one("warmup")?,
+        mix: matches.remove_one("mix")?,
+        users: matches.remove_one("users")?,
+        first: matches.remove_one("first")?,
+        seed: matches.remove_one("seed")?,
+        json: matches.get_flag("json"),
+        allow_errors: matches.get_flag("allow-errors"),
+    })
+}
+
+#[cfg(test)]
 impl Default for Options {
     fn default() -> Self {
-        Self {
-            target: Target {
-                authority: "127.0.0.1:8080".to_owned(),
-                path: "/webhooks/clerk".to_owned(),
-            },
-            connections: 16,
-            events: 50_000,
-            seconds: LONGEST_RUN_SECONDS,
-            warmup: 0,
-            mix: Mix::Created,
-            users: 10_000,
-            first: 0,
-            seed: 1,
-            json: false,
-            allow_errors: false,
-        }
+        parse([String::new()]).unwrap()
     }
-}
-
-/// Reads the arguments, without the program's own name. `None`: help is asked for.
-pub(crate) fn parse(
-    mut arguments: impl Iterator<Item = String>,
-) -> Result<Option<Options>, String> {
-    let mut options = Options::default();
-    while let Some(flag) = arguments.next() {
-        match flag.as_str() {
-            "--help" | "-h" => return Ok(None),
-            "--json" => options.json = true,
-            "--allow-errors" => options.allow_errors = true,
-            _ => {
-                let value =
-                    arguments.next().ok_or_else(|| format!("{flag} needs a value (see --help)"))?;
-                options.set(&flag, &value)?;
-            }
-        }
-    }
-    options.check()?;
-    Ok(Some(options))
-}
-
-impl Options {
-    fn set(&mut self, flag: &str, value: &str) -> Result<(), String> {
-        match flag {
-            "--url" => self.target = Target::parse(value)?,
-            "--mix" => self.mix = Mix::parse(value)?,
-            "--connections" => self.connections = number(flag, value)?,
-            "--events" => self.events = number(flag, value)?,
-            "--seconds" => self.seconds = number(flag, value)?,
-            "--warmup" => self.warmup = number(flag, value)?,
-            "--users" => self.users = number(flag, value)?,
-            "--first" => self.first = number(flag, value)?,
-            "--seed" => self.seed = number(flag, value)?,
-            _ => return Err(format!("unknown flag {flag} (see --help)")),
-        }
-        Ok(())
-    }
-
-    fn check(&self) -> Result<(), String> {
-        if self.connections == 0 || self.events == 0 || self.users == 0 {
-            return Err("--connections, --events and --users must be at least 1".to_owned());
-        }
-        if !(self.seconds > 0.0 && self.seconds <= LONGEST_RUN_SECONDS) {
-            return Err(format!("--seconds must be more than 0 and at most {LONGEST_RUN_SECONDS}"));
-        }
-        Ok(())
-    }
-}
-
-fn number<T: std::str::FromStr>(flag: &str, value: &str) -> Result<T, String> {
-    value.parse().map_err(|_| format!("{flag} needs a number, not {value:?}"))
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
 
-    fn load(line: &str) -> Result<Options, String> {
-        parse(line.split_whitespace().map(str::to_owned))?.ok_or_else(|| "help".to_owned())
+    fn load(line: &str) -> Result<Options, clap::Error> {
+        parse(["usersync-load"].into_iter().chain(line.split_whitespace()).map(str::to_owned))
     }
 
     #[test]

@@ -28,7 +28,7 @@ impl Report {
     pub(crate) fn json(&self, options: &Options) -> Value {
         let tally = &self.measured.tally;
         json!({
-            "mix": options.mix.name(),
+            "mix": options.mix.to_string(),
             "connections": options.connections,
             "users": options.users,
             "events": self.events(),
@@ -59,7 +59,7 @@ impl Report {
              answers   {}; not applied: {}; unanswered: {}; broken connections: {}\n",
             self.events(),
             self.mean_body_bytes,
-            options.mix.name(),
+            options.mix,
             options.connections,
             self.seconds(),
             self.rate(),
