@@ -1,6 +1,7 @@
 //! The real service, in this process, on a random port.
 
 use super::{Engine, TestAppBuilder, TestClient, TestDatabase, TestEmulator, until};
+use std::cell::RefCell;
 use std::ops::Deref;
 use tokio::sync::oneshot;
 use tokio::task::JoinHandle;
@@ -10,13 +11,15 @@ use usersync::config::Config;
 pub const ADMIN_TOKEN: &str = "admin-token-of-the-tests-0123456789";
 pub const READ_TOKEN: &str = "read-token-of-the-tests-01234567890";
 
+type Service = JoinHandle<Result<(), AppError>>;
+
 pub struct TestApp {
     pub client: TestClient,
     pub metrics_origin: Option<String>,
     pub database: TestDatabase,
     pub emulator: TestEmulator,
     stop: Option<oneshot::Sender<()>>,
-    task: Option<JoinHandle<Result<(), AppError>>>,
+    task: Option<Service>,
 }
 
 impl Deref for TestApp {
@@ -90,11 +93,29 @@ impl TestApp {
     }
 }
 
-/// A service ends when a test says so, or with the test.
+thread_local! {
+    /// Services that stop, with the provider that they may still call.
+    static STOPPING: RefCell<Vec<(Service, TestEmulator)>> =
+        const { RefCell::new(Vec::new()) };
+}
+
+/// A service that is dropped gets the signal to stop; [`all_stopped`] waits for its end, which
+/// closes its connections.
 impl Drop for TestApp {
     fn drop(&mut self) {
         let is_fine = std::thread::panicking() || !self.has_ended();
         assert!(is_fine, "the service ended while the test went on");
+        let stop = self.stop.take().map(|stop| stop.send(()));
+        if let (Some(Ok(())), Some(task)) = (stop, self.task.take()) {
+            STOPPING.with_borrow_mut(|stopping| stopping.push((task, self.emulator.clone())));
+        }
+    }
+}
+
+/// Waits until every service of this test that was dropped has stopped, and checks that it ended well.
+pub async fn all_stopped() {
+    for (task, _emulator) in STOPPING.take() {
+        task.await.unwrap().unwrap();
     }
 }
 

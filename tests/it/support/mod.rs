@@ -24,7 +24,7 @@ mod writer_lock;
 
 pub use answer_dropper::AnswerDropper;
 pub use api_fault::ApiFault;
-pub use app::{ADMIN_TOKEN, READ_TOKEN, TestApp};
+pub use app::{ADMIN_TOKEN, READ_TOKEN, TestApp, all_stopped};
 pub use builder::{NO_WRITE_BACK, TestAppBuilder, configuration};
 pub use client::{Answer, SECRET, TestClient, message_id, now_seconds, outcomes};
 pub use cluster::Cluster;
@@ -55,11 +55,13 @@ macro_rules! both_engines {
                 #[tokio::test]
                 async fn postgres() {
                     super::$name($crate::support::Engine::Postgres).await;
+                    $crate::support::all_stopped().await;
                 }
 
                 #[tokio::test]
                 async fn sqlite() {
                     super::$name($crate::support::Engine::Sqlite).await;
+                    $crate::support::all_stopped().await;
                 }
             }
         )+
