@@ -9,7 +9,7 @@ use super::html::page;
 use super::webhooks::WebhookError;
 use crate::access::AccessError;
 use crate::ingest::Unavailable;
-use crate::provider::session::{SessionError, TokenError};
+use crate::provider::session::SessionError;
 use crate::store::StoreError;
 use crate::webhook::Rejection;
 use actix_web::http::StatusCode;
@@ -134,19 +134,12 @@ impl From<StoreError> for Problem {
 }
 
 impl From<SessionError> for Problem {
-    fn from(refused: SessionError) -> Self {
-        match refused {
-            SessionError::Token(fault) => fault.into(),
-            SessionError::KeysUnavailable => {
-                Self::unavailable("keys_unavailable", refused.to_string())
-            }
-        }
-    }
-}
-
-impl From<TokenError> for Problem {
-    fn from(fault: TokenError) -> Self {
-        Self::new(StatusCode::UNAUTHORIZED, fault.code(), fault.to_string())
+    fn from(error: SessionError) -> Self {
+        let status = match error {
+            SessionError::KeysUnavailable => StatusCode::SERVICE_UNAVAILABLE,
+            _ => StatusCode::UNAUTHORIZED,
+        };
+        Self::new(status, error.code(), error.to_string())
     }
 }
 

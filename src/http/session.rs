@@ -6,7 +6,7 @@
 use super::{AppState, Problem, now};
 use crate::domain::UnixMillis;
 use crate::provider::ApiError;
-use crate::provider::session::{Session, TokenError};
+use crate::provider::session::{Session, SessionError};
 use crate::store::UserRecord;
 use crate::sync::SyncError;
 use actix_web::HttpRequest;
@@ -23,7 +23,8 @@ pub(super) async fn session(state: &AppState, request: &HttpRequest) -> Result<S
     let authorization = headers.get(AUTHORIZATION).map(HeaderValue::as_bytes);
     let cookies = headers.get_all(COOKIE).map(HeaderValue::as_bytes);
     let is_read = matches!(*request.method(), Method::GET | Method::HEAD);
-    let token = sessions.token_of(authorization, cookies, is_read).ok_or(TokenError::Missing)?;
+    let token =
+        sessions.token_of(authorization, cookies, is_read).ok_or(SessionError::SessionMissing)?;
     let now = UnixMillis::new(now().as_millisecond()).unwrap_or(UnixMillis::EPOCH);
     let session = sessions.verify(&token, now).await?;
     if let Some(actor) = &session.impersonated_by {

@@ -4,7 +4,7 @@
 //! an argument.
 
 use super::token::SignedClaims;
-use super::{Session, TokenError};
+use super::{Session, SessionError};
 use crate::domain::{EntitlementName, UnixMillis};
 use crate::provider::json::{Integer, object, typed};
 use serde::Deserialize;
@@ -37,12 +37,12 @@ impl ClaimPolicy {
         &self,
         signed: &SignedClaims,
         now: UnixMillis,
-    ) -> Result<VerifiedSession, TokenError> {
-        let claims: Claims<'_> = object(signed.claims()).ok_or(TokenError::Malformed)?;
+    ) -> Result<VerifiedSession, SessionError> {
+        let claims: Claims<'_> = object(signed.claims()).ok_or(SessionError::TokenMalformed)?;
         let external_id = claims.subject()?;
         let session_id = claims.session()?;
         self.check_origin(&claims)?;
-        let expires_at_seconds = seconds(claims.exp)?.ok_or(TokenError::Malformed)?;
+        let expires_at_seconds = seconds(claims.exp)?.ok_or(SessionError::TokenMalformed)?;
         let session = Session {
             external_id,
             session_id,
@@ -58,29 +58,29 @@ impl ClaimPolicy {
         Ok(verified)
     }
 
-    fn check_origin(&self, claims: &Claims<'_>) -> Result<(), TokenError> {
-        let issuer: Option<String> = typed(claims.iss, TokenError::Issuer)?;
+    fn check_origin(&self, claims: &Claims<'_>) -> Result<(), SessionError> {
+        let issuer: Option<String> = typed(claims.iss, SessionError::TokenIssuer)?;
         if issuer.as_ref() != Some(&self.issuer) {
-            return Err(TokenError::Issuer);
+            return Err(SessionError::TokenIssuer);
         }
-        let party: Option<String> = typed(claims.azp, TokenError::Party)?;
+        let party: Option<String> = typed(claims.azp, SessionError::TokenParty)?;
         // Trap 40: an origin is compared exactly, and where origins are configured a token without
         // one is refused.
         let matches = party.is_some_and(|party| self.parties.contains(&party));
-        if self.parties.is_empty() || matches { Ok(()) } else { Err(TokenError::Party) }
+        if self.parties.is_empty() || matches { Ok(()) } else { Err(SessionError::TokenParty) }
     }
 }
 
 impl VerifiedSession {
-    pub(super) fn check_times(&self, now: UnixMillis) -> Result<(), TokenError> {
+    pub(super) fn check_times(&self, now: UnixMillis) -> Result<(), SessionError> {
         let milliseconds = |seconds: i64| seconds.saturating_mul(1000);
         let ahead = |seconds: i64| milliseconds(seconds) > now.get() + SKEW_MS;
         if self.milliseconds_left(now) <= 0 {
-            Err(TokenError::Expired)
+            Err(SessionError::TokenExpired)
         } else if self.not_before_seconds.is_some_and(ahead) {
-            Err(TokenError::NotYetValid)
+            Err(SessionError::TokenNotYetValid)
         } else if self.session.issued_at_seconds.is_some_and(ahead) {
-            Err(TokenError::IssuedInTheFuture)
+            Err(SessionError::TokenIssuedInTheFuture)
         } else {
             Ok(())
         }
@@ -116,41 +116,41 @@ struct Actor {
 }
 
 impl Claims<'_> {
-    fn subject(&self) -> Result<String, TokenError> {
-        let subject: Option<String> = typed(self.sub, TokenError::Subject)?;
-        let subject = subject.filter(|id| is_id(id)).ok_or(TokenError::Subject)?;
+    fn subject(&self) -> Result<String, SessionError> {
+        let subject: Option<String> = typed(self.sub, SessionError::TokenSubject)?;
+        let subject = subject.filter(|id| is_id(id)).ok_or(SessionError::TokenSubject)?;
         // A machine has no session.
-        if subject.starts_with("mch_") { Err(TokenError::Category) } else { Ok(subject) }
+        if subject.starts_with("mch_") { Err(SessionError::TokenCategory) } else { Ok(subject) }
     }
 
     /// Trap 39: a token of a JWT template names no session.
-    fn session(&self) -> Result<String, TokenError> {
-        let session: Option<String> = typed(self.sid, TokenError::Category)?;
-        session.filter(|id| is_id(id)).ok_or(TokenError::Category)
+    fn session(&self) -> Result<String, SessionError> {
+        let session: Option<String> = typed(self.sid, SessionError::TokenCategory)?;
+        session.filter(|id| is_id(id)).ok_or(SessionError::TokenCategory)
     }
 
     /// Trap 42: a pending session has not signed in. Old tokens have no status.
-    fn check_status(&self) -> Result<(), TokenError> {
-        let status: Option<String> = typed(self.sts, TokenError::Pending)?;
+    fn check_status(&self) -> Result<(), SessionError> {
+        let status: Option<String> = typed(self.sts, SessionError::SessionPending)?;
         match status.as_deref() {
             None | Some("active") => Ok(()),
-            Some(_) => Err(TokenError::Pending),
+            Some(_) => Err(SessionError::SessionPending),
         }
     }
 
-    fn actor(&self) -> Result<Option<String>, TokenError> {
+    fn actor(&self) -> Result<Option<String>, SessionError> {
         let Some(raw) = self.act else {
             return Ok(None);
         };
-        let actor: Actor = object(raw.get().as_bytes()).ok_or(TokenError::Malformed)?;
-        if is_id(&actor.sub) { Ok(Some(actor.sub)) } else { Err(TokenError::Malformed) }
+        let actor: Actor = object(raw.get().as_bytes()).ok_or(SessionError::TokenMalformed)?;
+        if is_id(&actor.sub) { Ok(Some(actor.sub)) } else { Err(SessionError::TokenMalformed) }
     }
 
     /// The plan of the user's own scope: `u:pro`, also beside an organisation's as in
     /// `o:team,u:pro`. `None` for a word that is no plan.
     fn plan(&self) -> Option<String> {
         // It says nothing about who the user is: a claim that cannot be read is ignored.
-        let plans: Option<String> = typed(self.pla, TokenError::Malformed).ok().flatten();
+        let plans: Option<String> = typed(self.pla, SessionError::TokenMalformed).ok().flatten();
         let own = |plan: &str| {
             let (scope, word) = plan.trim().split_once(':')?;
             let word = scope.contains('u').then(|| EntitlementName::parse(word))??;
@@ -161,9 +161,9 @@ impl Claims<'_> {
 }
 
 /// A count of seconds (trap 39: 32 bits end in 2038, and no number may cause an overflow).
-fn seconds(claim: Option<&RawValue>) -> Result<Option<i64>, TokenError> {
-    let number: Option<Integer> = typed(claim, TokenError::Malformed)?;
-    number.map(|number| number.to_i64().ok_or(TokenError::Malformed)).transpose()
+fn seconds(claim: Option<&RawValue>) -> Result<Option<i64>, SessionError> {
+    let number: Option<Integer> = typed(claim, SessionError::TokenMalformed)?;
+    number.map(|number| number.to_i64().ok_or(SessionError::TokenMalformed)).transpose()
 }
 
 /// Whether any database can store it as an id, and index it.

@@ -5,7 +5,7 @@
 //! clients choose the key ids of their tokens (trap 41).
 
 use super::token::LONGEST_KEY_ID_BYTES;
-use super::{JwksAddress, PublicKey, SessionError, TokenError};
+use super::{JwksAddress, PublicKey, SessionError};
 use crate::provider::http::{BodyError, client_for, innermost_cause, read_body};
 use crate::provider::json::object;
 use base64::Engine as _;
@@ -164,7 +164,7 @@ impl JwksCache {
     /// The key, however old the set is.
     fn key(&self, key_id: &str) -> Result<PublicKey, SessionError> {
         let set = self.set.as_ref().ok_or(SessionError::KeysUnavailable)?;
-        Ok(set.find(key_id).ok_or(TokenError::KeyUnknown)?.clone())
+        Ok(set.find(key_id).ok_or(SessionError::TokenKeyUnknown)?.clone())
     }
 
     /// Takes the result of a fetch; one that failed leaves the old set in use.

@@ -21,7 +21,7 @@ mod publishable_key;
 mod token;
 mod token_cache;
 
-pub use error::{SessionError, TokenError};
+pub use error::SessionError;
 pub use public_key::PublicKey;
 pub use publishable_key::PublishableKey;
 
@@ -153,7 +153,7 @@ impl Sessions {
             Keys::Jwks(jwks) => jwks,
         };
         // No set has a key for a token without a key id.
-        let key_id = key_id.ok_or(TokenError::KeyUnknown)?;
+        let key_id = key_id.ok_or(SessionError::TokenKeyUnknown)?;
         jwks.key(key_id, requested_at).await
     }
 }

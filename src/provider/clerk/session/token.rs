@@ -4,7 +4,7 @@
 //! algorithm, which is fixed, nor an address or a key (`jku`, `x5u`, `jwk` and `x5c` are not read).
 //! Claims leave this file only as [`SignedClaims`], which only a matching signature makes.
 
-use super::{PublicKey, TokenError};
+use super::{PublicKey, SessionError};
 use crate::provider::json::{object, typed};
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
@@ -39,22 +39,22 @@ impl SignedClaims {
     }
 }
 
-pub(super) fn check_size(text: &str) -> Result<(), TokenError> {
+pub(super) fn check_size(text: &str) -> Result<(), SessionError> {
     match text.len() {
-        0 => Err(TokenError::Missing),
+        0 => Err(SessionError::SessionMissing),
         1..=LONGEST_TOKEN_BYTES => Ok(()),
-        _ => Err(TokenError::Malformed),
+        _ => Err(SessionError::TokenMalformed),
     }
 }
 
 impl<'a> UnverifiedToken<'a> {
     /// Splits a token and reads its header.
-    pub(super) fn read(text: &'a str) -> Result<Self, TokenError> {
+    pub(super) fn read(text: &'a str) -> Result<Self, SessionError> {
         check_size(text)?;
-        let (message, signature) = text.rsplit_once('.').ok_or(TokenError::Malformed)?;
-        let (header, claims) = message.split_once('.').ok_or(TokenError::Malformed)?;
+        let (message, signature) = text.rsplit_once('.').ok_or(SessionError::TokenMalformed)?;
+        let (header, claims) = message.split_once('.').ok_or(SessionError::TokenMalformed)?;
         let header = decode(header)?;
-        let header: Header<'_> = object(&header).ok_or(TokenError::Malformed)?;
+        let header: Header<'_> = object(&header).ok_or(SessionError::TokenMalformed)?;
         let (claims, _) = (decode(claims)?, decode(signature)?);
         Ok(Self { key_id: header.check()?, message, signature, claims })
     }
@@ -63,7 +63,7 @@ impl<'a> UnverifiedToken<'a> {
         self.key_id.as_deref()
     }
 
-    pub(super) fn signed_by(self, key: &PublicKey) -> Result<SignedClaims, TokenError> {
+    pub(super) fn signed_by(self, key: &PublicKey) -> Result<SignedClaims, SessionError> {
         let matches = jsonwebtoken::crypto::verify(
             self.signature,
             self.message.as_bytes(),
@@ -74,15 +74,15 @@ impl<'a> UnverifiedToken<'a> {
         if matches.unwrap_or(false) {
             Ok(SignedClaims(self.claims))
         } else {
-            Err(TokenError::Signature)
+            Err(SessionError::TokenSignature)
         }
     }
 }
 
 /// Base64url without padding, in its canonical form. A further dot is an invalid character, so that a
 /// token has three parts.
-fn decode(part: &str) -> Result<Vec<u8>, TokenError> {
-    URL_SAFE_NO_PAD.decode(part).map_err(|_| TokenError::Malformed)
+fn decode(part: &str) -> Result<Vec<u8>, SessionError> {
+    URL_SAFE_NO_PAD.decode(part).map_err(|_| SessionError::TokenMalformed)
 }
 
 /// Other fields are ignored: the provider may add some.
@@ -102,29 +102,29 @@ struct Header<'a> {
 
 impl Header<'_> {
     /// Accepts the header of a session token, and returns its key id.
-    fn check(&self) -> Result<Option<String>, TokenError> {
+    fn check(&self) -> Result<Option<String>, SessionError> {
         let text = |field, fault| typed::<String, _>(field, fault);
         // Trap 39: `none`, and HS256 with the public key as its secret, end here.
-        if text(self.alg, TokenError::Algorithm)?.as_deref() != Some("RS256") {
-            return Err(TokenError::Algorithm);
+        if text(self.alg, SessionError::TokenAlgorithm)?.as_deref() != Some("RS256") {
+            return Err(SessionError::TokenAlgorithm);
         }
         // RFC 7515: a reader that knows none of the critical extensions must refuse.
         if self.crit.is_some() {
-            return Err(TokenError::Malformed);
+            return Err(SessionError::TokenMalformed);
         }
-        match text(self.typ, TokenError::Type)?.as_deref() {
+        match text(self.typ, SessionError::TokenType)?.as_deref() {
             None | Some("JWT") => {}
-            Some("at+jwt") => return Err(TokenError::Category),
-            Some(_) => return Err(TokenError::Type),
+            Some("at+jwt") => return Err(SessionError::TokenCategory),
+            Some(_) => return Err(SessionError::TokenType),
         }
         // Trap 39: tokens of JWT templates are signed with the same key, and outlive the session.
-        match text(self.cat, TokenError::Category)?.as_deref() {
+        match text(self.cat, SessionError::TokenCategory)?.as_deref() {
             None | Some(SESSION_CATEGORY) => {}
-            Some(_) => return Err(TokenError::Category),
+            Some(_) => return Err(SessionError::TokenCategory),
         }
-        let key_id = text(self.kid, TokenError::Malformed)?;
+        let key_id = text(self.kid, SessionError::TokenMalformed)?;
         if key_id.as_ref().is_some_and(|id| id.len() > LONGEST_KEY_ID_BYTES) {
-            return Err(TokenError::KeyUnknown);
+            return Err(SessionError::TokenKeyUnknown);
         }
         Ok(key_id)
     }

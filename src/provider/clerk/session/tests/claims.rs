@@ -2,15 +2,15 @@
 
 use super::signer::{Signer, claims};
 use super::{
-    ISSUER, KeySource, PARTY, PublicKey, SessionSettings, Sessions, TokenError, by_own_key, fault,
-    now, settings,
+    ISSUER, KeySource, PARTY, PublicKey, SessionError, SessionSettings, Sessions, by_own_key,
+    fault, now, settings,
 };
 use serde_json::{Value, json};
 
 /// The code with which claims are refused, if they are.
 async fn code(claims: &Value) -> Option<&'static str> {
     let fault = fault(&by_own_key(), &Signer::own().token(claims)).await;
-    fault.map(TokenError::code)
+    fault.map(SessionError::code)
 }
 
 /// The same with one claim replaced.
@@ -83,7 +83,7 @@ async fn trap_40_without_configured_parties_any_or_none_passes() {
         assert_eq!(fault(&any, &token).await, None);
     }
     let broken = Signer::own().token(&claims(&[("azp", json!(1))]));
-    assert_eq!(fault(&any, &broken).await, Some(TokenError::Party));
+    assert_eq!(fault(&any, &broken).await, Some(SessionError::TokenParty));
 }
 
 #[tokio::test]
@@ -123,11 +123,15 @@ async fn claims_that_are_named_twice_or_of_a_wrong_type_are_refused() {
         r#""act":{"sub":"a","sub":"b"}"#,
     ] {
         let token = sign(&format!("{{{twice},{inside}"));
-        assert_eq!(fault(&by_own_key(), &token).await, Some(TokenError::Malformed), "{twice}");
+        assert_eq!(
+            fault(&by_own_key(), &token).await,
+            Some(SessionError::TokenMalformed),
+            "{twice}"
+        );
     }
     for broken in ["null", "[]", "\"x\"", "1", "", "{", "{}x"] {
         let fault = fault(&by_own_key(), &sign(broken)).await;
-        assert_eq!(fault, Some(TokenError::Malformed), "{broken}");
+        assert_eq!(fault, Some(SessionError::TokenMalformed), "{broken}");
     }
     for actor in [json!("x"), json!(["x"]), json!({}), json!({"sub": 1}), json!({"sub": ""})] {
         assert_eq!(with("act", actor).await, Some("token_malformed"));
@@ -140,7 +144,7 @@ async fn with_null(name: &str, parties: &[&str]) -> Option<&'static str> {
     let mut claims = claims(&[]);
     claims[name] = Value::Null;
     let token = Signer::own().token(&claims);
-    fault(&with_parties(parties), &token).await.map(TokenError::code)
+    fault(&with_parties(parties), &token).await.map(SessionError::code)
 }
 
 #[tokio::test]

@@ -1,7 +1,7 @@
 //! Texts that are no token, and headers: which are refused, and with which code.
 
 use super::signer::{Signer, claims, part};
-use super::{TokenError, by_own_key, fault, now};
+use super::{SessionError, by_own_key, fault, now};
 use jsonwebtoken::{Algorithm, EncodingKey, Header, encode};
 use serde_json::json;
 use strum::VariantNames as _;
@@ -9,7 +9,7 @@ use strum::VariantNames as _;
 /// The code with which the usual claims under this header are refused.
 async fn under(header: &str) -> Option<&'static str> {
     let token = Signer::own().sign(header, &claims(&[]).to_string());
-    fault(&by_own_key(), &token).await.map(TokenError::code)
+    fault(&by_own_key(), &token).await.map(SessionError::code)
 }
 
 #[tokio::test]
@@ -32,7 +32,7 @@ async fn what_is_no_token_is_refused() {
         "a".repeat(16 * 1024 + 1),
         format!("{}{good}", "a".repeat(16 * 1024)),
     ] {
-        assert_eq!(fault(&sessions, &token).await, Some(TokenError::Malformed), "{token}");
+        assert_eq!(fault(&sessions, &token).await, Some(SessionError::TokenMalformed), "{token}");
     }
     assert_eq!(fault(&sessions, &good).await, None);
 }
@@ -65,7 +65,11 @@ async fn trap_39_no_other_algorithm_passes() {
         signed(Algorithm::PS256, own.encoding()),
         none,
     ] {
-        assert_eq!(fault(&by_own_key(), &token).await, Some(TokenError::Algorithm), "{token}");
+        assert_eq!(
+            fault(&by_own_key(), &token).await,
+            Some(SessionError::TokenAlgorithm),
+            "{token}"
+        );
     }
     let right = signed(Algorithm::RS256, own.encoding());
     assert_eq!(fault(&by_own_key(), &right).await, None);
@@ -108,7 +112,7 @@ async fn trap_39_no_other_category_passes() {
 fn codes_are_a_closed_set() {
     let codes = "session_missing token_malformed token_algorithm token_key_unknown token_signature \
         token_type token_category token_subject token_issuer token_party token_expired \
-        token_not_yet_valid token_issued_in_the_future session_pending";
-    assert_eq!(TokenError::VARIANTS.join(" "), codes);
-    assert_eq!(TokenError::Missing.code(), "session_missing");
+        token_not_yet_valid token_issued_in_the_future session_pending keys_unavailable";
+    assert_eq!(SessionError::VARIANTS.join(" "), codes);
+    assert_eq!(SessionError::SessionMissing.code(), "session_missing");
 }

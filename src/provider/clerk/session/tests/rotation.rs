@@ -3,8 +3,8 @@
 
 use super::signer::{Signer, claims};
 use super::{
-    JwksAddress, KeySource, PUBLISHED_JWK, SessionError, Sessions, Stub, TokenError, address,
-    answer, key_set, now, settings,
+    JwksAddress, KeySource, PUBLISHED_JWK, SessionError, Sessions, Stub, address, answer, key_set,
+    now, settings,
 };
 use futures_util::future::join_all;
 use serde_json::json;
@@ -44,7 +44,7 @@ fn next() -> String {
     Signer::next().jwk().to_string()
 }
 
-const UNKNOWN: Result<(), SessionError> = Err(SessionError::Token(TokenError::KeyUnknown));
+const UNKNOWN: Result<(), SessionError> = Err(SessionError::TokenKeyUnknown);
 
 #[tokio::test]
 async fn a_hundred_requests_share_one_fetch() {
@@ -185,11 +185,11 @@ async fn tokens_without_a_usable_key_id_cause_no_fetch() {
     assert_eq!(verifier.token_after(0, &Signer::own().sign(&long, &good)).await, UNKNOWN);
     let unsigned = json!({"alg": "none", "kid": "x"}).to_string();
     let verdict = verifier.token_after(0, &Signer::own().sign(&unsigned, &good)).await;
-    assert_eq!(verdict, Err(TokenError::Algorithm.into()));
+    assert_eq!(verdict, Err(SessionError::TokenAlgorithm));
     assert_eq!(server.count(), 0);
     let other = r#"{"alg":"RS256","kid":"ins_2GIoQhbUpy0hX7B2cVkuTMinXoD"}"#;
     let verdict = verifier.token_after(0, &Signer::own().sign(other, &good)).await;
-    assert_eq!(verdict, Err(TokenError::Signature.into()), "another key of the same set");
+    assert_eq!(verdict, Err(SessionError::TokenSignature), "another key of the same set");
 }
 
 #[tokio::test]

@@ -1,12 +1,12 @@
 //! When a token is valid, to the millisecond, also one that is cached.
 
 use super::signer::{Signer, claims};
-use super::{NOW_SECONDS, Sessions, TokenError, by_own_key, fault_at};
+use super::{NOW_SECONDS, SessionError, Sessions, by_own_key, fault_at};
 use crate::domain::UnixMillis;
 use serde_json::{Value, json};
 
 /// The error of a token so many milliseconds after the usual instant.
-async fn after(sessions: &Sessions, token: &str, milliseconds: i64) -> Option<TokenError> {
+async fn after(sessions: &Sessions, token: &str, milliseconds: i64) -> Option<SessionError> {
     let now = UnixMillis::new(NOW_SECONDS * 1000 + milliseconds).unwrap();
     fault_at(sessions, token, now).await
 }
@@ -19,13 +19,13 @@ fn token(replaced: &[(&str, Value)]) -> String {
 async fn trap_39_the_leeway_is_five_seconds_to_the_millisecond() {
     let expiring = token(&[("exp", json!(NOW_SECONDS + 60))]);
     assert_eq!(after(&by_own_key(), &expiring, 64_999).await, None);
-    assert_eq!(after(&by_own_key(), &expiring, 65_000).await, Some(TokenError::Expired));
+    assert_eq!(after(&by_own_key(), &expiring, 65_000).await, Some(SessionError::TokenExpired));
     let early = token(&[("nbf", json!(NOW_SECONDS + 5))]);
     assert_eq!(after(&by_own_key(), &early, 0).await, None);
-    assert_eq!(after(&by_own_key(), &early, -1).await, Some(TokenError::NotYetValid));
+    assert_eq!(after(&by_own_key(), &early, -1).await, Some(SessionError::TokenNotYetValid));
     let future = token(&[("iat", json!(NOW_SECONDS + 5))]);
     assert_eq!(after(&by_own_key(), &future, 0).await, None);
-    assert_eq!(after(&by_own_key(), &future, -1).await, Some(TokenError::IssuedInTheFuture));
+    assert_eq!(after(&by_own_key(), &future, -1).await, Some(SessionError::TokenIssuedInTheFuture));
 }
 
 #[tokio::test]
@@ -34,8 +34,8 @@ async fn trap_39_the_times_of_a_cached_token_are_checked_again() {
     let token = token(&[("nbf", json!(NOW_SECONDS))]);
     assert_eq!(after(&sessions, &token, 0).await, None);
     assert_eq!(after(&sessions, &token, 64_999).await, None);
-    assert_eq!(after(&sessions, &token, 65_000).await, Some(TokenError::Expired));
-    assert_eq!(after(&sessions, &token, -5_001).await, Some(TokenError::NotYetValid));
+    assert_eq!(after(&sessions, &token, 65_000).await, Some(SessionError::TokenExpired));
+    assert_eq!(after(&sessions, &token, -5_001).await, Some(SessionError::TokenNotYetValid));
     assert_eq!(after(&sessions, &token, -5_000).await, None);
 }
 
@@ -45,7 +45,7 @@ async fn a_token_ends_but_need_not_say_when_it_began() {
     let no_beginning = token(&[("nbf", Value::Null), ("iat", Value::Null)]);
     assert_eq!(after(&sessions, &no_beginning, 0).await, None);
     let endless = token(&[("exp", Value::Null)]);
-    assert_eq!(after(&sessions, &endless, 0).await, Some(TokenError::Malformed));
+    assert_eq!(after(&sessions, &endless, 0).await, Some(SessionError::TokenMalformed));
 }
 
 #[tokio::test]
@@ -56,17 +56,17 @@ async fn trap_39_no_number_makes_it_panic() {
         ("exp", "9223372036854775807", None),
         ("exp", "4102444800", None),
         ("exp", "4102444800.0", None),
-        ("exp", "-9223372036854775808", Some(TokenError::Expired)),
-        ("exp", "0", Some(TokenError::Expired)),
-        ("exp", "1e300", Some(TokenError::Malformed)),
-        ("exp", "1666648310.5", Some(TokenError::Malformed)),
-        ("exp", "\"1666648310\"", Some(TokenError::Malformed)),
-        ("nbf", "9223372036854775807", Some(TokenError::NotYetValid)),
+        ("exp", "-9223372036854775808", Some(SessionError::TokenExpired)),
+        ("exp", "0", Some(SessionError::TokenExpired)),
+        ("exp", "1e300", Some(SessionError::TokenMalformed)),
+        ("exp", "1666648310.5", Some(SessionError::TokenMalformed)),
+        ("exp", "\"1666648310\"", Some(SessionError::TokenMalformed)),
+        ("nbf", "9223372036854775807", Some(SessionError::TokenNotYetValid)),
         ("nbf", "-9223372036854775808", None),
-        ("nbf", "[]", Some(TokenError::Malformed)),
-        ("iat", "9223372036854775807", Some(TokenError::IssuedInTheFuture)),
-        ("iat", "9223372036854775808", Some(TokenError::Malformed)),
-        ("iat", "false", Some(TokenError::Malformed)),
+        ("nbf", "[]", Some(SessionError::TokenMalformed)),
+        ("iat", "9223372036854775807", Some(SessionError::TokenIssuedInTheFuture)),
+        ("iat", "9223372036854775808", Some(SessionError::TokenMalformed)),
+        ("iat", "false", Some(SessionError::TokenMalformed)),
     ] {
         let token = token(&[(claim, number(text))]);
         assert_eq!(after(&sessions, &token, 0).await, fault, "{claim} {text}");
