@@ -75,7 +75,8 @@ impl VerifiedSession {
     pub(super) fn check_times(&self, now: UnixMillis) -> Result<(), SessionError> {
         let milliseconds = |seconds: i64| seconds.saturating_mul(1000);
         let ahead = |seconds: i64| milliseconds(seconds) > now.get() + SKEW_MS;
-        if self.milliseconds_left(now) <= 0 {
+        let expires_at = milliseconds(self.session.expires_at_seconds);
+        if expires_at <= now.get() - SKEW_MS {
             Err(SessionError::TokenExpired)
         } else if self.not_before_seconds.is_some_and(ahead) {
             Err(SessionError::TokenNotYetValid)
@@ -84,11 +85,6 @@ impl VerifiedSession {
         } else {
             Ok(())
         }
-    }
-
-    pub(super) fn milliseconds_left(&self, now: UnixMillis) -> i64 {
-        let expires_at = self.session.expires_at_seconds.saturating_mul(1000);
-        expires_at.saturating_sub(now.get() - SKEW_MS)
     }
 }
 

@@ -5,9 +5,8 @@
 //! A token passes through these files in order:
 //!
 //! 1. [`cookie`]: where a request carries it;
-//! 2. [`token_cache`]: tokens that passed lately;
-//! 3. [`token`]: its parts, its header and its signature; the only file that makes signed claims;
-//! 4. [`claims`]: whether they are of an active session of this instance, now.
+//! 2. [`token`]: its parts, its header and its signature; the only file that makes signed claims;
+//! 3. [`claims`]: whether they are of an active session of this instance, now.
 //!
 //! The key comes from a setting ([`public_key`]) or from the provider ([`jwks`]).
 //! [`publishable_key`] names the instance, [`error`] holds the reasons to refuse.
@@ -19,22 +18,28 @@ mod jwks;
 mod public_key;
 mod publishable_key;
 mod token;
-mod token_cache;
 
 pub use error::SessionError;
 pub use public_key::PublicKey;
 pub use publishable_key::PublishableKey;
 
 use crate::domain::UnixMillis;
-use claims::ClaimPolicy;
+use claims::{ClaimPolicy, VerifiedSession};
 use cookie::CookieNames;
 use jwks::JwksClient;
+use moka::future::Cache;
 use secrecy::SecretString;
+use sha2::{Digest as _, Sha256};
 use std::sync::Arc;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 use token::UnverifiedToken;
-use token_cache::TokenCache;
 use url::Url;
+
+const MOST_CACHED_TOKENS: u64 = 10_000;
+
+/// The life of a usual token, so that a key that the provider withdrew does not stay in use here for
+/// a token with a longer life.
+const CACHED_FOR: Duration = Duration::from_secs(60);
 
 #[derive(Clone, Debug)]
 pub struct SessionSettings {
@@ -81,7 +86,9 @@ pub struct Sessions {
     keys: Keys,
     policy: ClaimPolicy,
     cookies: CookieNames,
-    cache: TokenCache,
+    /// Sessions of tokens that were verified lately, by the SHA-256 of the token, so that a page with
+    /// twenty requests costs one signature. Their times are checked again.
+    cache: Cache<[u8; 32], Arc<VerifiedSession>>,
 }
 
 #[derive(Debug)]
@@ -101,7 +108,10 @@ impl Sessions {
             keys,
             policy: ClaimPolicy { issuer: settings.issuer, parties: settings.authorized_parties },
             cookies: CookieNames::new(settings.cookie_suffix.as_deref()),
-            cache: TokenCache::new(),
+            cache: Cache::builder()
+                .max_capacity(MOST_CACHED_TOKENS)
+                .time_to_live(CACHED_FOR)
+                .build(),
         }
     }
 
@@ -131,7 +141,7 @@ impl Sessions {
         requested_at: Instant,
     ) -> Result<Session, SessionError> {
         token::check_size(text)?;
-        let digest = token_cache::digest(text);
+        let digest: [u8; 32] = Sha256::digest(text).into();
         if let Some(verified) = self.cache.get(&digest).await {
             verified.check_times(now)?;
             return Ok(verified.session.clone());
@@ -139,7 +149,7 @@ impl Sessions {
         let token = UnverifiedToken::read(text)?;
         let key = self.key(token.key_id(), requested_at).await?;
         let verified = Arc::new(self.policy.check(&token.signed_by(&key)?, now)?);
-        self.cache.insert(digest, Arc::clone(&verified), now).await;
+        self.cache.insert(digest, Arc::clone(&verified)).await;
         Ok(verified.session.clone())
     }
 
