@@ -5,8 +5,9 @@
 //! as `7.0`.
 
 use serde::de::value::MapAccessDeserializer;
-use serde::de::{DeserializeOwned, MapAccess, Unexpected, Visitor};
+use serde::de::{DeserializeOwned, MapAccess, Visitor};
 use serde::{Deserialize, Deserializer};
+use serde_json::Number;
 use serde_json::value::RawValue;
 use std::fmt;
 use std::marker::PhantomData;
@@ -16,17 +17,12 @@ pub(super) fn object<'a, T: Deserialize<'a>>(bytes: &'a [u8]) -> Option<T> {
     serde_json::from_slice(bytes).ok().map(|Object(object)| object)
 }
 
-/// The value of a field that may be absent.
-pub(super) fn field<T: DeserializeOwned>(raw: Option<&RawValue>) -> serde_json::Result<Option<T>> {
-    raw.map(|raw| serde_json::from_str(raw.get())).transpose()
-}
-
-/// The same, with `error` for a value of another type.
+/// The value of a field that may be absent; `error` is for a value of another type.
 pub(super) fn typed<T: DeserializeOwned, E>(
     raw: Option<&RawValue>,
     error: E,
 ) -> Result<Option<T>, E> {
-    field(raw).map_err(|_| error)
+    raw.map(|raw| serde_json::from_str(raw.get())).transpose().map_err(|_| error)
 }
 
 /// A `T` written as a JSON object.
@@ -50,49 +46,34 @@ impl<'de, T: Deserialize<'de>> Deserialize<'de> for Object<T> {
     }
 }
 
-/// A whole number, also where an encoder wrote it with a fraction of zero. It is wider than any
-/// number that we store, so that a larger one is out of range instead of another number.
-#[derive(Clone, Copy)]
-pub(super) struct Integer(i128);
+/// A whole number, also where an encoder wrote it with a fraction of zero; one that has more than 64
+/// bits is known to be out of range.
+#[derive(Clone, Copy, Deserialize)]
+#[serde(try_from = "Number")]
+pub(super) struct Integer(Option<i64>);
 
 impl Integer {
-    pub(super) fn to_i64(self) -> Option<i64> {
-        i64::try_from(self.0).ok()
+    pub(super) const fn to_i64(self) -> Option<i64> {
+        self.0
     }
 }
 
-impl<'de> Deserialize<'de> for Integer {
-    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        struct Whole;
-        impl Visitor<'_> for Whole {
-            type Value = Integer;
+impl TryFrom<Number> for Integer {
+    type Error = &'static str;
 
-            fn expecting(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-                formatter.write_str("a whole number")
+    #[expect(
+        clippy::as_conversions,
+        clippy::cast_possible_truncation,
+        reason = "a float beyond i128 saturates, and is then out of range"
+    )]
+    fn try_from(number: Number) -> Result<Self, Self::Error> {
+        match (number.as_i64(), number.as_f64()) {
+            (None, Some(float)) if float.fract() == 0.0 => {
+                Ok(Self((float as i128).try_into().ok()))
             }
-
-            fn visit_i64<E>(self, number: i64) -> Result<Integer, E> {
-                Ok(Integer(number.into()))
-            }
-
-            fn visit_u64<E>(self, number: u64) -> Result<Integer, E> {
-                Ok(Integer(number.into()))
-            }
-
-            #[expect(
-                clippy::as_conversions,
-                clippy::cast_possible_truncation,
-                reason = "a float beyond i128 saturates, and is then out of range"
-            )]
-            fn visit_f64<E: serde::de::Error>(self, number: f64) -> Result<Integer, E> {
-                if number.fract() == 0.0 {
-                    Ok(Integer(number as i128))
-                } else {
-                    Err(E::invalid_value(Unexpected::Float(number), &self))
-                }
-            }
+            (None, _) => Err("not a whole number"),
+            (integer, _) => Ok(Self(integer)),
         }
-        deserializer.deserialize_any(Whole)
     }
 }
 

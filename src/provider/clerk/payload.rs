@@ -71,11 +71,11 @@ pub(super) fn whole<'a, T: Deserialize<'a>>(raw: &'a RawValue) -> Result<T, Payl
     }
 }
 
-fn field<T: DeserializeOwned>(
+pub(super) fn field<T: DeserializeOwned>(
     raw: Option<&RawValue>,
     path: &str,
 ) -> Result<Option<T>, PayloadError> {
-    json::field(raw).map_err(|_| PayloadError::at(QuarantineReason::WrongType, path))
+    json::typed(raw, PayloadError::at(QuarantineReason::WrongType, path))
 }
 
 /// Reads again, slower, to find where the shape is wrong.
@@ -150,12 +150,4 @@ pub(super) fn instant(
             time.ok_or_else(|| PayloadError::at(QuarantineReason::OutOfRange, path))
         })
         .transpose()
-}
-
-/// An object with any keys.
-pub(super) fn object(
-    raw: &RawValue,
-    path: &str,
-) -> Result<serde_json::Map<String, serde_json::Value>, PayloadError> {
-    serde_json::from_str(raw.get()).map_err(|_| PayloadError::at(QuarantineReason::WrongType, path))
 }

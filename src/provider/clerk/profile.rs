@@ -7,8 +7,8 @@ use super::payload::{self, EmailAddress, PayloadError, PhoneNumber, UserPayload,
 use crate::domain::text::{clean, clean_json};
 use crate::domain::{MetadataNames, Profile, Status, UnixMillis};
 use crate::provider::json::Object;
-use serde_json::Value;
 use serde_json::value::RawValue;
+use serde_json::{Map, Value};
 
 /// `seen_at` dates the end of a lock, which the payload gives in seconds from then.
 pub(super) fn map(
@@ -23,9 +23,15 @@ pub(super) fn map(
         }
         _ => None,
     };
-    let email = primary(payload.primary_email_address_id.as_deref(), payload.email_addresses);
-    let phone = primary(payload.primary_phone_number_id.as_deref(), payload.phone_numbers);
-    let metadata = Metadata::read(payload.public_metadata, names)?;
+    let (email_id, phone_id) = (payload.primary_email_address_id, payload.primary_phone_number_id);
+    let email = primary(email_id.as_deref(), payload.email_addresses, |email: EmailAddress| {
+        contact(email.id, email.email_address, email.verification)
+    });
+    let phone = primary(phone_id.as_deref(), payload.phone_numbers, |phone: PhoneNumber| {
+        contact(phone.id, phone.phone_number, phone.verification)
+    });
+    let metadata = metadata(payload.public_metadata)?;
+    let value = |name: &str| metadata.get(name).and_then(Value::as_str).map(str::to_owned);
     Ok(Profile {
         source_external_id: clean(payload.external_id),
         email_verified: email.as_ref().is_some_and(|email| email.verified),
@@ -35,10 +41,10 @@ pub(super) fn map(
         first_name: clean(payload.first_name),
         last_name: clean(payload.last_name),
         image_url: clean(payload.image_url),
-        source_id: metadata.id,
-        source_role: metadata.role,
-        source_plan: metadata.plan,
-        public_metadata: metadata.text,
+        source_id: value(&names.id),
+        source_role: clean(value(&names.role)),
+        source_plan: clean(value(&names.plan)),
+        public_metadata: metadata.to_string(),
         status,
         locked_until,
         source_created_at: payload::instant(payload.created_at, "data.created_at")?,
@@ -64,22 +70,6 @@ struct Contact {
     verified: bool,
 }
 
-trait IntoContact {
-    fn into_contact(self) -> Option<Contact>;
-}
-
-impl IntoContact for EmailAddress {
-    fn into_contact(self) -> Option<Contact> {
-        contact(self.id, self.email_address, self.verification)
-    }
-}
-
-impl IntoContact for PhoneNumber {
-    fn into_contact(self) -> Option<Contact> {
-        contact(self.id, self.phone_number, self.verification)
-    }
-}
-
 fn contact(
     id: Option<String>,
     value: Option<String>,
@@ -92,16 +82,13 @@ fn contact(
 
 /// The contact that the primary id names, wherever it is in the list (trap 11); where the id is
 /// absent or names none, the first verified one (trap 12).
-fn primary<T: IntoContact>(
+fn primary<T>(
     id: Option<&str>,
     list: Option<Vec<Option<Object<T>>>>,
+    contact: impl Fn(T) -> Option<Contact>,
 ) -> Option<Contact> {
-    let mut contacts: Vec<Contact> = list
-        .into_iter()
-        .flatten()
-        .flatten()
-        .filter_map(|Object(item)| item.into_contact())
-        .collect();
+    let mut contacts: Vec<Contact> =
+        list.into_iter().flatten().flatten().filter_map(|Object(item)| contact(item)).collect();
     let chosen = contacts
         .iter()
         .position(|contact| id.is_some() && contact.id.as_deref() == id)
@@ -109,28 +96,10 @@ fn primary<T: IntoContact>(
     Some(contacts.swap_remove(chosen))
 }
 
-/// The public metadata, and our values in it.
-struct Metadata {
-    text: String,
-    id: Option<String>,
-    role: Option<String>,
-    plan: Option<String>,
-}
-
-impl Metadata {
-    fn read(raw: Option<&RawValue>, names: &MetadataNames) -> Result<Self, PayloadError> {
-        let empty = || Self { text: "{}".to_owned(), id: None, role: None, plan: None };
-        let Some(raw) = raw.filter(|raw| raw.get() != "{}") else {
-            return Ok(empty());
-        };
-        let mut value = Value::Object(payload::object(raw, "data.public_metadata")?);
-        clean_json(&mut value);
-        let text = |key: &str| value.get(key).and_then(Value::as_str).map(str::to_owned);
-        Ok(Self {
-            id: text(&names.id),
-            role: clean(text(&names.role)),
-            plan: clean(text(&names.plan)),
-            text: value.to_string(),
-        })
-    }
+/// The public metadata in one form, whatever the order of its keys.
+fn metadata(raw: Option<&RawValue>) -> Result<Value, PayloadError> {
+    let object: Option<Map<String, Value>> = payload::field(raw, "data.public_metadata")?;
+    let mut metadata = Value::Object(object.unwrap_or_default());
+    clean_json(&mut metadata);
+    Ok(metadata)
 }
