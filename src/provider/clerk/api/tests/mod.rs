@@ -9,7 +9,7 @@ use crate::domain::{Backoff, MetadataPatch};
 use crate::provider::Priority::{Background, Interactive};
 use crate::provider::clerk::tests::stub::{Answer, Stub, answer};
 use crate::provider::{ApiError, Directory as _, ListQuery, Priority};
-use client::{CountingBudget, client, client_with, limits, settings};
+use client::{Client, CountingBudget, client, client_with, limits, settings};
 use std::io::Read as _;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -29,10 +29,16 @@ fn is_unavailable<T>(result: &Result<T, ApiError>, done: bool) -> bool {
     matches!(result, Err(ApiError::Unavailable { outcome_unknown, .. }) if *outcome_unknown == done)
 }
 
+fn stub_and_client(script: impl IntoIterator<Item = Answer>) -> (Stub, Client) {
+    let stub = Stub::new(script);
+    let client = client(&stub.url);
+    (stub, client)
+}
+
 /// The error of reading a user, and how often the request was sent.
 async fn read(answer: Answer, priority: Priority) -> (ApiError, usize) {
-    let stub = Stub::new([answer]);
-    let error = client(&stub.url).api.user("user_1", priority).await.unwrap_err();
+    let (stub, client) = stub_and_client([answer]);
+    let error = client.api.user("user_1", priority).await.unwrap_err();
     (error, stub.count())
 }
 
@@ -102,8 +108,8 @@ async fn a_refused_key_is_an_error_and_not_tried_again() {
 
 #[tokio::test]
 async fn a_404_of_another_server_is_no_absence() {
-    let stub = Stub::new([error(404, "resource_not_found"), answer(404, "404 page not found")]);
-    let client = client(&stub.url);
+    let (_, client) =
+        stub_and_client([error(404, "resource_not_found"), answer(404, "404 page not found")]);
     assert_eq!(client.api.user("user_1", Interactive).await, Err(ApiError::NotFound));
     assert!(is_protocol(&client.api.user("user_1", Interactive).await));
     assert!(is_protocol(&client.api.fill("user_1", &admin(), Interactive).await));
@@ -111,16 +117,14 @@ async fn a_404_of_another_server_is_no_absence() {
 
 #[tokio::test]
 async fn an_answer_about_another_user_is_not_taken() {
-    let stub = Stub::new([answer(200, USER)]);
-    let client = client(&stub.url);
+    let (_, client) = stub_and_client([answer(200, USER)]);
     assert!(is_protocol(&client.api.user("user_2", Interactive).await));
     assert!(is_protocol(&client.api.fill("user_2", &admin(), Interactive).await));
 }
 
 #[tokio::test]
 async fn trap_28_absent_values_are_not_mentioned_and_null_is_never_sent() {
-    let stub = Stub::new([answer(200, USER)]);
-    let client = client(&stub.url);
+    let (stub, client) = stub_and_client([answer(200, USER)]);
     client.api.fill("user_1", &admin(), Background).await.unwrap();
     let seen = stub.requests().remove(0);
     assert_eq!(seen.line, "PATCH /v1/users/user_1/metadata");
@@ -132,8 +136,7 @@ async fn trap_28_absent_values_are_not_mentioned_and_null_is_never_sent() {
 
 #[tokio::test]
 async fn what_may_have_been_written_is_not_written_again() {
-    let stub = Stub::new([error(500, "internal_clerk_error")]);
-    let client = client(&stub.url);
+    let (stub, client) = stub_and_client([error(500, "internal_clerk_error")]);
     assert!(is_unavailable(&client.api.fill("user_1", &admin(), Background).await, true));
     assert_eq!(stub.count(), 1);
 
@@ -164,16 +167,15 @@ async fn a_connection_that_breaks_after_sending_may_have_done_it() {
 #[tokio::test]
 async fn what_was_not_done_is_written_again() {
     let locked = error(409, "resource_locked");
-    let stub = Stub::new([error(429, "too_many_requests"), locked, answer(200, USER)]);
-    let client = client(&stub.url);
+    let (stub, client) =
+        stub_and_client([error(429, "too_many_requests"), locked, answer(200, USER)]);
     client.api.fill("user_1", &admin(), Interactive).await.unwrap();
     assert_eq!((stub.count(), client.budget.taken()), (3, 3));
 }
 
 #[tokio::test]
 async fn the_eleventh_call_about_a_user_in_ten_seconds_is_not_sent() {
-    let stub = Stub::new([answer(200, USER)]);
-    let client = client(&stub.url);
+    let (stub, client) = stub_and_client([answer(200, USER)]);
     for _ in 0..5 {
         client.api.fill("user_1", &admin(), Background).await.unwrap();
         client.api.user("user_1", Background).await.unwrap();
@@ -185,19 +187,17 @@ async fn the_eleventh_call_about_a_user_in_ten_seconds_is_not_sent() {
 
 #[tokio::test]
 async fn trap_37_repeats_take_from_the_budget_too() {
-    let stub = Stub::new([error(500, "x"), error(503, "x"), answer(200, USER)]);
-    let client = client(&stub.url);
+    let (stub, client) = stub_and_client([error(500, "x"), error(503, "x"), answer(200, USER)]);
     client.api.user("user_1", Interactive).await.unwrap();
     assert_eq!((stub.count(), client.budget.taken()), (3, 3));
 }
 
 #[tokio::test]
 async fn trap_37_every_call_waits_for_the_end_of_retry_after() {
-    let stub = Stub::new([
+    let (stub, client) = stub_and_client([
         error(429, "too_many_requests").with("retry-after", "1"),
         answer(200, r#"{"total_count":1}"#),
     ]);
-    let client = client(&stub.url);
     let other = async {
         tokio::time::sleep(Duration::from_millis(200)).await;
         client.api.count(Background).await
@@ -211,8 +211,8 @@ async fn trap_37_every_call_waits_for_the_end_of_retry_after() {
 
 #[tokio::test]
 async fn trap_37_an_interactive_call_fails_during_a_long_pause_and_is_not_sent() {
-    let stub = Stub::new([error(429, "too_many_requests").with("retry-after", "7")]);
-    let client = client(&stub.url);
+    let (stub, client) =
+        stub_and_client([error(429, "too_many_requests").with("retry-after", "7")]);
     for _ in 0..2 {
         let Err(ApiError::RateLimited { retry_after }) =
             client.api.user("user_1", Interactive).await
@@ -226,8 +226,7 @@ async fn trap_37_an_interactive_call_fails_during_a_long_pause_and_is_not_sent()
 
 #[tokio::test]
 async fn trap_37_a_call_waits_for_the_budget_or_fails() {
-    let stub = Stub::new([answer(200, USER)]);
-    let client = client(&stub.url);
+    let (stub, client) = stub_and_client([answer(200, USER)]);
     let millis = Duration::from_millis;
     client.budget.refusals.lock().unwrap().extend([millis(20), millis(20)]);
     client.api.user("user_1", Interactive).await.unwrap();
@@ -269,8 +268,7 @@ async fn while_the_breaker_is_open_an_interactive_call_fails_at_once() {
 async fn a_background_call_waits_for_the_breaker_and_one_trial_closes_it() {
     let mut script = vec![error(500, "x"); 5];
     script.push(answer(200, USER));
-    let stub = Stub::new(script);
-    let client = client(&stub.url);
+    let (stub, client) = stub_and_client(script);
     client.api.user("user_1", Background).await.unwrap();
     let seen = stub.requests();
     assert!(seen[5].at - seen[4].at >= Duration::from_millis(45));
@@ -282,8 +280,7 @@ async fn a_trial_whose_caller_disconnects_lets_the_next_call_try() {
     let mut script = vec![error(500, "x"); 5];
     script.push(answer(200, USER).after(Duration::from_secs(5)));
     script.push(answer(200, USER));
-    let stub = Stub::new(script);
-    let client = client(&stub.url);
+    let (stub, client) = stub_and_client(script);
     let given_up = client.api.user("user_1", Background);
     assert!(tokio::time::timeout(Duration::from_millis(300), given_up).await.is_err());
     assert_eq!(stub.count(), 6);
@@ -311,8 +308,7 @@ async fn no_more_of_an_answer_is_read_than_it_may_have() {
     assert_eq!(stub.count(), 2);
 
     let page = " ".repeat(OTHER_BYTES + 1);
-    let stub = Stub::new([answer(422, &page), answer(422, &page).in_chunks()]);
-    let client = client(&stub.url);
+    let (_, client) = stub_and_client([answer(422, &page), answer(422, &page).in_chunks()]);
     for _ in 0..2 {
         let error = client.api.user("user_1", Background).await.unwrap_err();
         assert_eq!(error, ApiError::Rejected { status: 422, code: "no code".into() });
@@ -334,8 +330,7 @@ async fn a_large_page_is_read_whole_and_one_broken_user_is_counted() {
 
 #[tokio::test]
 async fn the_key_set_takes_no_budget() {
-    let stub = Stub::new([answer(200, r#"{"keys":[{"kid":"ins_1"}]}"#)]);
-    let client = client(&stub.url);
+    let (stub, client) = stub_and_client([answer(200, r#"{"keys":[{"kid":"ins_1"}]}"#)]);
     assert_eq!(client.api.instances(Interactive).await.unwrap(), ["ins_1"]);
     assert_eq!(stub.requests()[0].line, "GET /v1/jwks");
     assert_eq!(stub.requests()[0].header("authorization"), Some("Bearer sk_test_secret"));
@@ -344,8 +339,7 @@ async fn the_key_set_takes_no_budget() {
 
 #[tokio::test]
 async fn calls_are_counted_by_outcome() {
-    let stub = Stub::new([error(404, "resource_not_found")]);
-    let client = client(&stub.url);
+    let (_, client) = stub_and_client([error(404, "resource_not_found")]);
     client.api.user("user_1", Interactive).await.unwrap_err();
     let text = client.metrics.render();
     for line in [
