@@ -44,12 +44,18 @@ fn next() -> String {
     Signer::next().jwk().to_string()
 }
 
+/// A server of the own key, and sessions with its keys.
+fn server_and_verifier() -> (Stub, Verifier) {
+    let server = Stub::new([key_set(&[&own()])]);
+    let verifier = Verifier::at(address(&server));
+    (server, verifier)
+}
+
 const UNKNOWN: Result<(), SessionError> = Err(SessionError::TokenKeyUnknown);
 
 #[tokio::test]
 async fn a_hundred_requests_share_one_fetch() {
-    let server = Stub::new([key_set(&[&own()])]);
-    let verifier = Verifier::at(address(&server));
+    let (server, verifier) = server_and_verifier();
     server.hold();
     // The answer is released when all hundred requests wait for it.
     let all = join_all((0..100).map(|_| verifier.after(0, Signer::own())));
@@ -60,8 +66,7 @@ async fn a_hundred_requests_share_one_fetch() {
 
 #[tokio::test]
 async fn trap_41_unknown_keys_cause_one_fetch_in_thirty_seconds() {
-    let server = Stub::new([key_set(&[&own()])]);
-    let verifier = Verifier::at(address(&server));
+    let (server, verifier) = server_and_verifier();
     assert_eq!(verifier.after(0, Signer::next()).await, UNKNOWN);
     assert_eq!(server.count(), 1, "the set that was fetched for this token counts");
     for _ in 0..20 {
@@ -78,8 +83,7 @@ async fn trap_41_unknown_keys_cause_one_fetch_in_thirty_seconds() {
 
 #[tokio::test]
 async fn trap_41_requests_with_a_new_key_wait_for_the_one_fetch() {
-    let server = Stub::new([key_set(&[&own()])]);
-    let verifier = Verifier::at(address(&server));
+    let (server, verifier) = server_and_verifier();
     assert_eq!(verifier.after(0, Signer::own()).await, Ok(()));
     server.set(key_set(&[&own(), &next()]));
     server.hold();
@@ -91,8 +95,7 @@ async fn trap_41_requests_with_a_new_key_wait_for_the_one_fetch() {
 
 #[tokio::test]
 async fn trap_41_a_rotation_is_picked_up() {
-    let server = Stub::new([key_set(&[&own()])]);
-    let verifier = Verifier::at(address(&server));
+    let (server, verifier) = server_and_verifier();
     assert_eq!(verifier.after(0, Signer::own()).await, Ok(()));
     server.set(key_set(&[&next()]));
     assert_eq!(verifier.after(10, Signer::own()).await, Ok(()), "the kept set");
@@ -103,8 +106,7 @@ async fn trap_41_a_rotation_is_picked_up() {
 
 #[tokio::test]
 async fn a_set_is_kept_for_five_minutes() {
-    let server = Stub::new([key_set(&[&own()])]);
-    let verifier = Verifier::at(address(&server));
+    let (server, verifier) = server_and_verifier();
     for (seconds, requests) in [(0, 1), (299, 1), (305, 2), (600, 2), (610, 3)] {
         assert_eq!(verifier.after(seconds, Signer::own()).await, Ok(()));
         assert_eq!(server.count(), requests, "after {seconds} s");
@@ -115,8 +117,7 @@ async fn a_set_is_kept_for_five_minutes() {
 
 #[tokio::test]
 async fn a_refresh_that_fails_keeps_the_old_keys() {
-    let server = Stub::new([key_set(&[&own()])]);
-    let verifier = Verifier::at(address(&server));
+    let (server, verifier) = server_and_verifier();
     assert_eq!(verifier.after(0, Signer::own()).await, Ok(()));
     let failures = [
         (500, String::new()),
@@ -140,8 +141,7 @@ async fn a_refresh_that_fails_keeps_the_old_keys() {
 
 #[tokio::test]
 async fn while_no_keys_were_ever_loaded_nothing_is_decided_and_attempts_are_spaced() {
-    let server = Stub::new([key_set(&[&own()])]);
-    let verifier = Verifier::at(address(&server));
+    let (server, verifier) = server_and_verifier();
     server.set(answer(502, ""));
     let crowd = join_all((0..20).map(|_| verifier.after(0, Signer::own())));
     assert!(crowd.await.iter().all(|verdict| *verdict == Err(SessionError::KeysUnavailable)));
@@ -162,8 +162,7 @@ async fn a_provider_that_is_away_is_no_fault_of_the_token() {
 
 #[tokio::test]
 async fn a_client_that_disconnects_does_not_cancel_the_fetch() {
-    let server = Stub::new([key_set(&[&own()])]);
-    let verifier = Verifier::at(address(&server));
+    let (server, verifier) = server_and_verifier();
     server.hold();
     tokio::select! {
         verdict = verifier.after(0, Signer::own()) => panic!("answered early: {verdict:?}"),
