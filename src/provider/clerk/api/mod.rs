@@ -91,33 +91,6 @@ impl ClerkApi {
         page::user(&reply.body, external_id, &self.clerk, reply.sent_at)
     }
 
-    async fn fetch_page(&self, query: &ListQuery, priority: Priority) -> Result<Page, ApiError> {
-        let Reply { body, sent_at } =
-            self.call(&Request::users(&self.url, query), priority).await?;
-        if body.len() <= BLOCKING_PARSE_BYTES {
-            return page::page(&body, &self.clerk, sent_at);
-        }
-        let clerk = Arc::clone(&self.clerk);
-        tokio::task::spawn_blocking(move || page::page(&body, &clerk, sent_at))
-            .await
-            .unwrap_or_else(|_| Err(ApiError::Protocol("the reading was broken off".to_owned())))
-    }
-
-    async fn write_metadata(
-        &self,
-        external_id: &str,
-        fill: &MetadataPatch,
-        priority: Priority,
-    ) -> Result<Snapshot, ApiError> {
-        // With nothing to write a read returns the same, and causes no event (trap 26).
-        if fill.is_empty() {
-            return self.fetch_user(external_id, priority).await;
-        }
-        let metadata = fill.object(&self.clerk.names);
-        let reply = self.call(&Request::fill(&self.url, external_id, &metadata)?, priority).await?;
-        page::user(&reply.body, external_id, &self.clerk, reply.sent_at)
-    }
-
     fn counted<'a, T: 'a>(
         &'a self,
         call: Call,
@@ -138,7 +111,17 @@ impl Directory for ClerkApi {
     }
 
     fn users<'a>(&'a self, query: &'a ListQuery, priority: Priority) -> ApiFuture<'a, Page> {
-        self.counted(Call::Users, self.fetch_page(query, priority))
+        self.counted(Call::Users, async move {
+            let request = Request::users(&self.url, query);
+            let Reply { body, sent_at } = self.call(&request, priority).await?;
+            if body.len() <= BLOCKING_PARSE_BYTES {
+                return page::page(&body, &self.clerk, sent_at);
+            }
+            let clerk = Arc::clone(&self.clerk);
+            let parse = tokio::task::spawn_blocking(move || page::page(&body, &clerk, sent_at));
+            let lost = |_| Err(ApiError::Protocol("the reading was broken off".to_owned()));
+            parse.await.unwrap_or_else(lost)
+        })
     }
 
     fn count(&self, priority: Priority) -> ApiFuture<'_, u64> {
@@ -153,7 +136,16 @@ impl Directory for ClerkApi {
         fill: &'a MetadataPatch,
         priority: Priority,
     ) -> ApiFuture<'a, Snapshot> {
-        self.counted(Call::Fill, self.write_metadata(external_id, fill, priority))
+        self.counted(Call::Fill, async move {
+            // With nothing to write a read returns the same, and causes no event (trap 26).
+            if fill.is_empty() {
+                return self.fetch_user(external_id, priority).await;
+            }
+            let metadata = fill.object(&self.clerk.names);
+            let request = Request::fill(&self.url, external_id, &metadata)?;
+            let reply = self.call(&request, priority).await?;
+            page::user(&reply.body, external_id, &self.clerk, reply.sent_at)
+        })
     }
 
     fn instances(&self, priority: Priority) -> ApiFuture<'_, Vec<String>> {
