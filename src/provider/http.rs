@@ -5,7 +5,6 @@
 
 use reqwest::{Client, ClientBuilder, Response, redirect};
 use std::error::Error;
-use std::net::IpAddr;
 use url::{Host, Url};
 
 /// Whether only the addressee can read what is sent there: https, or http within this machine. A
@@ -22,8 +21,8 @@ pub(crate) fn is_safe(url: &Url) -> bool {
 /// Whether a URL's host is this machine.
 pub(crate) fn is_loopback(url: &Url) -> bool {
     match url.host() {
-        Some(Host::Ipv4(address)) => IpAddr::V4(address).is_loopback(),
-        Some(Host::Ipv6(address)) => IpAddr::V6(address).is_loopback(),
+        Some(Host::Ipv4(address)) => address.is_loopback(),
+        Some(Host::Ipv6(address)) => address.is_loopback(),
         Some(Host::Domain(name)) => name == "localhost",
         None => false,
     }
