@@ -21,10 +21,20 @@ pub(super) struct Request<'a> {
 }
 
 impl<'a> Request<'a> {
+    /// Its address is the base with its own path, then `v1` and `segments`, each percent-encoded.
+    fn new(call: Call, base: &Url, segments: &[&str]) -> Self {
+        let mut url = base.clone();
+        // Only an address without a host has no segments, and the settings allow none.
+        if let Ok(mut path) = url.path_segments_mut() {
+            path.pop_if_empty().push("v1").extend(segments);
+        }
+        Self { call, user: None, url, body: None }
+    }
+
     /// `GET /v1/users/{id}`
     pub(super) fn user(base: &Url, id: &'a str) -> Result<Self, ApiError> {
-        let url = address(base, &["users", checked(id)?]);
-        Ok(Self { call: Call::User, user: Some(id), url, body: None })
+        let request = Self::new(Call::User, base, &["users", checked(id)?]);
+        Ok(Self { user: Some(id), ..request })
     }
 
     /// `PATCH /v1/users/{id}/metadata`. It merges, and changes public metadata only (trap 29); `PUT`,
@@ -34,16 +44,16 @@ impl<'a> Request<'a> {
         id: &'a str,
         metadata: &Map<String, Value>,
     ) -> Result<Self, ApiError> {
-        let url = address(base, &["users", checked(id)?, "metadata"]);
+        let request = Self::new(Call::Fill, base, &["users", checked(id)?, "metadata"]);
         let body = json!({ "public_metadata": metadata }).to_string().into();
-        Ok(Self { call: Call::Fill, user: Some(id), url, body: Some(body) })
+        Ok(Self { user: Some(id), body: Some(body), ..request })
     }
 
     /// `GET /v1/users`
     pub(super) fn users(base: &Url, query: &ListQuery) -> Self {
-        let mut url = address(base, &["users"]);
+        let mut request = Self::new(Call::Users, base, &["users"]);
         let mut add = |name: &str, value: &str| {
-            url.query_pairs_mut().append_pair(name, value);
+            request.url.query_pairs_mut().append_pair(name, value);
         };
         add("limit", &query.limit.clamp(1, LONGEST_PAGE).to_string());
         // Never `+created_at`: in a query a plus sign is a space (trap 34).
@@ -73,18 +83,17 @@ impl<'a> Request<'a> {
         if let Some(before) = query.created_before {
             add("created_at_before", &before.get().to_string());
         }
-        Self { call: Call::Users, user: None, url, body: None }
+        request
     }
 
     /// `GET /v1/users/count`
     pub(super) fn count(base: &Url) -> Self {
-        let url = address(base, &["users", "count"]);
-        Self { call: Call::Count, user: None, url, body: None }
+        Self::new(Call::Count, base, &["users", "count"])
     }
 
     /// `GET /v1/jwks`
     pub(super) fn instances(base: &Url) -> Self {
-        Self { call: Call::Instances, user: None, url: address(base, &["jwks"]), body: None }
+        Self::new(Call::Instances, base, &["jwks"])
     }
 
     pub(super) const fn has_effect(&self) -> bool {
@@ -104,16 +113,6 @@ impl<'a> Request<'a> {
             Call::Count | Call::Instances => OTHER_BYTES,
         }
     }
-}
-
-/// The base with its own path, then `v1` and `segments`, each percent-encoded.
-fn address(base: &Url, segments: &[&str]) -> Url {
-    let mut url = base.clone();
-    // Only an address without a host has no segments, and the settings allow none.
-    if let Ok(mut path) = url.path_segments_mut() {
-        path.pop_if_empty().push("v1").extend(segments);
-    }
-    url
 }
 
 /// An id that stays one segment of the path when it is percent-encoded. URL parsing drops dots and

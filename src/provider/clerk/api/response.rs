@@ -109,7 +109,13 @@ fn refusal(
         409 if matches!(error_body.code(), "resource_locked" | "conflict") => {
             CallError::unavailable(format!("status 409, {}", error_body.code()), Retry::Soon)
         }
-        429 => rate_limited(retry_after(headers, now)),
+        // Without a time it counts as a failure for the breaker: such come in outages.
+        429 => {
+            let pause = retry_after(headers, now);
+            let retry_after = pause.unwrap_or(DEFAULT_RETRY_AFTER);
+            let retry = pause.map_or(Retry::Safe, Retry::After);
+            CallError::new(ApiError::RateLimited { retry_after }, retry)
+        }
         408 | 500..=599 => CallError::unavailable(format!("status {number}"), Retry::Ambiguous),
         400..=499 => {
             let code = error_body.code().to_owned();
@@ -118,12 +124,6 @@ fn refusal(
         300..=399 => CallError::foreign(format!("a redirect, status {number}: none is followed")),
         _ => CallError::foreign(format!("status {number}")),
     }
-}
-
-/// A 429 without a time counts as a failure for the breaker: such come in outages.
-fn rate_limited(pause: Option<Duration>) -> CallError {
-    let error = ApiError::RateLimited { retry_after: pause.unwrap_or(DEFAULT_RETRY_AFTER) };
-    CallError::new(error, pause.map_or(Retry::Safe, Retry::After))
 }
 
 /// `Retry-After` in seconds, as the provider documents it, or as a date, as proxies may send it.
