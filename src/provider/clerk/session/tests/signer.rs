@@ -12,7 +12,7 @@ use std::sync::LazyLock;
 pub(super) struct Signer {
     pub(super) key_id: &'static str,
     pair: KeyPair,
-    encoding: EncodingKey,
+    pub(super) encoding: EncodingKey,
 }
 
 static OWN: LazyLock<Signer> = LazyLock::new(|| Signer::new("ins_own"));
@@ -34,10 +34,6 @@ impl Signer {
     /// The key after a rotation.
     pub(super) fn next() -> &'static Self {
         &NEXT
-    }
-
-    pub(super) fn encoding(&self) -> &EncodingKey {
-        &self.encoding
     }
 
     pub(super) fn public_pem(&self) -> String {
@@ -96,8 +92,5 @@ pub(super) fn part(json: &str) -> String {
 }
 
 fn armoured(label: &str, der: &[u8]) -> String {
-    let encoded = STANDARD.encode(der);
-    let lines: Vec<&str> =
-        encoded.as_bytes().chunks(64).map(|line| std::str::from_utf8(line).unwrap()).collect();
-    format!("-----BEGIN {label}-----\n{}\n-----END {label}-----\n", lines.join("\n"))
+    format!("-----BEGIN {label}-----\n{}\n-----END {label}-----\n", STANDARD.encode(der))
 }
