@@ -40,7 +40,8 @@ impl ClaimPolicy {
     ) -> Result<VerifiedSession, SessionError> {
         let claims: Claims<'_> = object(signed.claims()).ok_or(SessionError::TokenMalformed)?;
         let external_id = claims.subject()?;
-        let session_id = claims.session()?;
+        // Trap 39: a token of a JWT template names no session.
+        let session_id = id(claims.sid, SessionError::TokenCategory)?;
         self.check_origin(&claims)?;
         let expires_at_seconds = seconds(claims.exp)?.ok_or(SessionError::TokenMalformed)?;
         let session = Session {
@@ -107,22 +108,16 @@ struct Claims<'a> {
 
 /// The actor of an impersonated session.
 #[derive(Deserialize)]
-struct Actor {
-    sub: String,
+struct Actor<'a> {
+    #[serde(borrow)]
+    sub: Option<&'a RawValue>,
 }
 
 impl Claims<'_> {
     fn subject(&self) -> Result<String, SessionError> {
-        let subject: Option<String> = typed(self.sub, SessionError::TokenSubject)?;
-        let subject = subject.filter(|id| is_id(id)).ok_or(SessionError::TokenSubject)?;
+        let subject = id(self.sub, SessionError::TokenSubject)?;
         // A machine has no session.
         if subject.starts_with("mch_") { Err(SessionError::TokenCategory) } else { Ok(subject) }
-    }
-
-    /// Trap 39: a token of a JWT template names no session.
-    fn session(&self) -> Result<String, SessionError> {
-        let session: Option<String> = typed(self.sid, SessionError::TokenCategory)?;
-        session.filter(|id| is_id(id)).ok_or(SessionError::TokenCategory)
     }
 
     /// Trap 42: a pending session has not signed in. Old tokens have no status.
@@ -138,8 +133,8 @@ impl Claims<'_> {
         let Some(raw) = self.act else {
             return Ok(None);
         };
-        let actor: Actor = object(raw.get().as_bytes()).ok_or(SessionError::TokenMalformed)?;
-        if is_id(&actor.sub) { Ok(Some(actor.sub)) } else { Err(SessionError::TokenMalformed) }
+        let actor: Actor<'_> = object(raw.get().as_bytes()).ok_or(SessionError::TokenMalformed)?;
+        id(actor.sub, SessionError::TokenMalformed).map(Some)
     }
 
     /// The plan of the user's own scope: `u:pro`, also beside an organisation's as in
@@ -162,7 +157,8 @@ fn seconds(claim: Option<&RawValue>) -> Result<Option<i64>, SessionError> {
     number.map(|number| number.to_i64().ok_or(SessionError::TokenMalformed)).transpose()
 }
 
-/// Whether any database can store it as an id, and index it.
-fn is_id(text: &str) -> bool {
-    (1..=LONGEST_ID_BYTES).contains(&text.len()) && !text.contains('\0')
+/// An id that any database can store, and index.
+fn id(claim: Option<&RawValue>, error: SessionError) -> Result<String, SessionError> {
+    let usable = |id: &String| (1..=LONGEST_ID_BYTES).contains(&id.len()) && !id.contains('\0');
+    typed(claim, error)?.filter(usable).ok_or(error)
 }
