@@ -81,23 +81,21 @@ fn trap_12_a_dangling_primary_falls_back_to_a_verified_address_only() {
 
 #[test]
 fn a_wrong_type_is_located_and_its_value_is_not_shown() {
-    let located =
-        |data: &str| match parse(&format!(r#"{{"type":"user.created","data":{data}}}"#)).effect {
-            EventEffect::Malformed(QuarantineReason::WrongType, Some(path)) => path,
-            other => panic!("{other:?}"),
-        };
-    assert_eq!(located(r#"{"id":7}"#), "data.id");
-    assert_eq!(located("[]"), "data");
-    assert_eq!(
-        located(r#"{"id":"user_1","email_addresses":[{"id":"a"},{"email_address":["x"]}]}"#),
-        "data.email_addresses[1].email_address"
-    );
-    assert_eq!(
-        located(r#"{"id":"user_1","email_addresses":[["a","b"]]}"#),
-        "data.email_addresses[0]"
-    );
-    assert_eq!(located(r#"{"id":"user_1","updated_at":1.5}"#), "data.updated_at");
-    assert_eq!(located(r#"{"id":"user_1","public_metadata":"x"}"#), "data.public_metadata");
+    for (data, path) in [
+        (r#"{"id":7}"#, "data.id"),
+        ("[]", "data"),
+        (
+            r#"{"id":"user_1","email_addresses":[{"id":"a"},{"email_address":["x"]}]}"#,
+            "data.email_addresses[1].email_address",
+        ),
+        (r#"{"id":"user_1","email_addresses":[["a","b"]]}"#, "data.email_addresses[0]"),
+        (r#"{"id":"user_1","updated_at":1.5}"#, "data.updated_at"),
+        (r#"{"id":"user_1","public_metadata":"x"}"#, "data.public_metadata"),
+    ] {
+        let effect = parse(&format!(r#"{{"type":"user.created","data":{data}}}"#)).effect;
+        let located = EventEffect::Malformed(QuarantineReason::WrongType, Some(path.to_owned()));
+        assert_eq!(effect, located, "{data}");
+    }
 }
 
 #[test]

@@ -84,18 +84,15 @@ fn published_session() -> Session {
 }
 
 #[tokio::test]
-async fn the_published_token_passes_by_pem() {
-    let sessions = by_pem(PUBLISHED_PEM);
-    assert_eq!(sessions.verify(PUBLISHED_TOKEN, now()).await, Ok(published_session()));
-    assert_eq!(sessions.verify(PUBLISHED_TOKEN, now()).await, Ok(published_session()), "again");
-}
-
-#[tokio::test]
-async fn the_published_token_passes_by_a_key_set() {
+async fn the_published_token_passes_by_pem_and_by_a_key_set() {
     let server = Stub::new([key_set(&[PUBLISHED_JWK])]);
-    let sessions = Sessions::new(settings(KeySource::Jwks(address(&server))));
-    assert_eq!(sessions.verify(PUBLISHED_TOKEN, now()).await, Ok(published_session()));
-    assert_eq!(sessions.verify(PUBLISHED_TOKEN, now()).await, Ok(published_session()), "again");
+    let by_key_set = Sessions::new(settings(KeySource::Jwks(address(&server))));
+    for (keys, sessions) in [("PEM", by_pem(PUBLISHED_PEM)), ("a key set", by_key_set)] {
+        for time in ["first", "again"] {
+            let verdict = sessions.verify(PUBLISHED_TOKEN, now()).await;
+            assert_eq!(verdict, Ok(published_session()), "{keys}, {time}");
+        }
+    }
     assert_eq!(server.count(), 1);
 }
 
