@@ -37,7 +37,6 @@ impl Call {
     }
 }
 
-/// The provider's users, as its API shows them.
 pub trait Directory: Send + Sync {
     fn user<'a>(&'a self, external_id: &'a str, priority: Priority) -> ApiFuture<'a, Snapshot>;
 
@@ -102,7 +101,6 @@ pub struct Page {
     pub unreadable: usize,
     /// How many of these came after the last user that could be read.
     pub unreadable_last: usize,
-    /// Their ids, where these could be read.
     pub unreadable_ids: Vec<String>,
 }
 
@@ -129,11 +127,7 @@ pub enum ApiError {
     },
     /// The provider understood, and a repeat would be refused too.
     #[error("the provider refuses what was sent: status {status}, {code}")]
-    Rejected {
-        status: u16,
-        /// The provider's own.
-        code: String,
-    },
+    Rejected { status: u16, code: String },
     #[error("the provider's answer cannot be understood: {0}")]
     Protocol(String),
 }
@@ -158,7 +152,6 @@ impl ApiError {
 /// How many calls may be made: the provider's limit is one for all replicas, and for the
 /// application's own calls too (trap 37).
 pub trait Budget: Send + Sync {
-    /// Takes one call.
     fn take(
         &self,
         priority: Priority,

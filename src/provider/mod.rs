@@ -25,7 +25,6 @@ use crate::domain::{Change, IgnoreReason, QuarantineReason, UnixMillis};
 pub struct Event {
     /// The provider's `type`; empty where it could not be read.
     pub event_type: String,
-    /// The envelope's timestamp.
     pub sent_at: Option<UnixMillis>,
     /// The provider's instance, where the envelope names one.
     pub instance: Option<String>,

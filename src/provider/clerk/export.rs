@@ -15,7 +15,6 @@ const PREFIX: &str = "user_";
 /// In bytes: a request could not name a longer id.
 const LONGEST_ID: usize = 255;
 
-/// Why a record is no user.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum ExportError {
     #[error("it is no JSON object")]
@@ -59,7 +58,6 @@ impl Clerk {
     pub fn of_row(&self, cells: Vec<Option<String>>) -> Result<Snapshot, ExportError> {
         let mut cells = cells.into_iter().map(clean);
         let mut cell = || cells.next().flatten();
-        // In the order of `EXPORT_COLUMNS`.
         let id = identifier(cell().as_deref())?;
         let (first_name, last_name, username) = (cell(), cell(), cell());
         let (email, phone) = (cell(), cell());
@@ -77,7 +75,6 @@ impl Clerk {
         Ok(self.imported(id, known))
     }
 
-    /// Reads a user in the JSON of the Backend API.
     pub fn of_object(&self, json: &[u8]) -> Result<Snapshot, ExportError> {
         let raw: &RawValue = serde_json::from_slice(json).map_err(|_| ExportError::NoObject)?;
         let user: UserPayload<'_> = payload::whole(raw)?;

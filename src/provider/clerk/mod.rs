@@ -2,11 +2,6 @@
 //!
 //! [`Clerk::parse`] is called by the webhook handler and by a replay, and decides by the `type` of an
 //! event before it looks at the shape. Pure but for [`api`] and the keys of [`session`].
-//!
-//! * [`payload`] declares the JSON, and [`profile`] maps a user payload to our columns;
-//! * [`session`] checks session tokens;
-//! * [`api`] is the one client of the Backend API;
-//! * [`export`] reads users from files.
 
 pub mod api;
 mod export;
@@ -31,7 +26,6 @@ pub struct Clerk {
     /// Instances whose events are accepted; empty accepts all.
     pub instances: Vec<String>,
     pub entitlements: Entitlements,
-    /// The names of our values in the public metadata.
     pub names: MetadataNames,
 }
 

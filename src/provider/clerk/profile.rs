@@ -63,7 +63,6 @@ fn status(payload: &UserPayload<'_>) -> Status {
     }
 }
 
-/// An email address or a phone number.
 struct Contact {
     id: Option<String>,
     value: String,

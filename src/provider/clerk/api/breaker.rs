@@ -6,7 +6,6 @@
 use crate::domain::Backoff;
 use std::time::{Duration, Instant};
 
-/// Failures in a row that open it.
 const FAILURES: u32 = 5;
 /// How long a call waits before it looks again, while another is the trial.
 const TRIAL_LOOK: Duration = Duration::from_millis(100);

@@ -20,7 +20,6 @@ use std::time::{Duration, Instant};
 /// behaviour is not documented.
 const VERSION: &str = "2026-05-12";
 
-/// Why no client can be made of the settings.
 #[derive(Debug, thiserror::Error)]
 pub enum InvalidApi {
     #[error(
@@ -33,7 +32,6 @@ pub enum InvalidApi {
     Client(#[source] reqwest::Error),
 }
 
-/// The HTTP client, with the headers that every request has.
 pub(super) fn build(settings: &ApiSettings, limits: &Limits) -> Result<Client, InvalidApi> {
     let url = &settings.url;
     if url.query().is_some() || url.fragment().is_some() || !is_safe(url) {
@@ -56,7 +54,6 @@ pub(super) fn build(settings: &ApiSettings, limits: &Limits) -> Result<Client, I
         .map_err(InvalidApi::Client)
 }
 
-/// The body of a successful response.
 #[derive(Debug)]
 pub(super) struct Reply {
     pub(super) body: Vec<u8>,
@@ -65,7 +62,6 @@ pub(super) struct Reply {
 }
 
 impl ClerkApi {
-    /// Makes attempts until there is an answer, or no further attempt.
     pub(super) async fn call(
         &self,
         request: &Request<'_>,

@@ -17,7 +17,6 @@ use tokio::time::{sleep, timeout};
 /// A budget that says "at once" is tried again after this, not in a busy loop.
 const SHORTEST_WAIT: Duration = Duration::from_millis(10);
 
-/// One for all calls of this replica.
 pub(super) struct CallLimiter {
     budget: Arc<dyn Budget>,
     limits: Limits,

@@ -2,12 +2,6 @@
 //!
 //! Built by the app and called by `sync` through [`Directory`]. It never writes anything but public
 //! metadata, knows no table, and its errors and log lines hold no data of a user.
-//!
-//! * [`client`] makes attempts until there is an answer, or no further attempt;
-//! * [`limiter`] grants each attempt, by [`rate_limits`], [`breaker`] and the shared budget;
-//! * [`request`] says what is sent, [`response`] what the status of the answer means;
-//! * [`page`] reads the body of a good answer;
-//! * [`limits`] are the numbers of all of these.
 
 mod breaker;
 mod client;
@@ -39,7 +33,6 @@ use url::Url;
 pub struct ApiSettings {
     /// The address before `/v1`; its own path is kept.
     pub url: Url,
-    /// `sk_…`
     pub secret_key: SecretString,
     pub clerk: Clerk,
 }

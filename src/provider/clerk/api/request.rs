@@ -105,7 +105,6 @@ impl<'a> Request<'a> {
         !matches!(self.call, Call::Instances)
     }
 
-    /// Bound of a good answer.
     pub(super) const fn most_bytes(&self) -> usize {
         match self.call {
             Call::User | Call::Fill => USER_BYTES,

@@ -12,7 +12,6 @@ use reqwest::header::{HeaderMap, RETRY_AFTER};
 use serde_json::Value;
 use std::time::Duration;
 
-/// The failure of one attempt.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) struct CallError {
     /// The error for the caller if there is no further attempt.
@@ -22,7 +21,6 @@ pub(super) struct CallError {
     pub(super) trace: Option<String>,
 }
 
-/// Whether, and when, another attempt may be made.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Retry {
     /// Another attempt would have the same result.

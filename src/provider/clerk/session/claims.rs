@@ -32,7 +32,6 @@ pub(super) struct VerifiedSession {
 }
 
 impl ClaimPolicy {
-    /// Accepts the claims of an active session of this instance.
     pub(super) fn check(
         &self,
         signed: &SignedClaims,
@@ -106,7 +105,6 @@ struct Claims<'a> {
     pla: Option<&'a RawValue>,
 }
 
-/// The actor of an impersonated session.
 #[derive(Deserialize)]
 struct Actor<'a> {
     #[serde(borrow)]

@@ -17,7 +17,6 @@ pub enum SessionError {
     TokenMalformed,
     #[error("the token is not signed with RS256; send a session token of the provider")]
     TokenAlgorithm,
-    /// Signed with a key that the provider does not list.
     #[error(
         "the token names a key that this instance of the provider does not have; compare the application's publishable key with the one configured here"
     )]
@@ -26,7 +25,6 @@ pub enum SessionError {
         "the token's signature does not match; compare the key configured here with the application's instance of the provider"
     )]
     TokenSignature,
-    /// The header's `typ` is another than `JWT`.
     #[error("the token is of another type than JWT; send a session token of the provider")]
     TokenType,
     /// A token of the provider, but none of a session.
@@ -40,7 +38,6 @@ pub enum SessionError {
         "the token was issued by another instance of the provider; compare its `iss` with CLERK_ISSUER or CLERK_PUBLISHABLE_KEY"
     )]
     TokenIssuer,
-    /// Made for another origin (`azp`).
     #[error(
         "the token was made for another origin; its `azp` must be in CLERK_AUTHORIZED_PARTIES exactly, as `https://app.example.com` without a slash at the end"
     )]
@@ -51,7 +48,6 @@ pub enum SessionError {
     TokenNotYetValid,
     #[error("the session token was issued in the future; set this machine's clock")]
     TokenIssuedInTheFuture,
-    /// The user has not finished signing in.
     #[error("the session is pending; let the user finish signing in first")]
     SessionPending,
     /// No key set was ever loaded, so nothing is known about the token.
@@ -62,7 +58,6 @@ pub enum SessionError {
 }
 
 impl SessionError {
-    /// The stable code in the answer.
     pub fn code(self) -> &'static str {
         self.into()
     }

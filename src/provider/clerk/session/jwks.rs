@@ -25,7 +25,6 @@ const FETCH_TIMEOUT: Duration = Duration::from_secs(3);
 /// Enough for hundreds of keys; the provider lists one or two.
 const LARGEST_SET_BYTES: usize = 256 * 1024;
 
-/// For how long a set counts as fresh.
 const FRESH_FOR: Duration = Duration::from_secs(5 * 60);
 
 /// Time between two fetches that a known set did not satisfy: for a key that it lacks, or after a
@@ -35,7 +34,6 @@ const BETWEEN_MISSES: Duration = Duration::from_secs(30);
 /// Time between two fetches while no set was ever loaded.
 const BETWEEN_RETRIES: Duration = Duration::from_secs(1);
 
-/// The keys at an address.
 #[derive(Debug)]
 pub(super) struct JwksClient {
     address: JwksAddress,
@@ -181,7 +179,6 @@ impl JwksCache {
     }
 }
 
-/// The keys of an instance by their ids.
 #[derive(Clone, Debug)]
 pub(super) struct KeySet(HashMap<String, PublicKey>);
 

@@ -66,7 +66,6 @@ pub struct JwksAddress {
     pub secret_key: Option<SecretString>,
 }
 
-/// A session whose token was verified.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Session {
     pub external_id: String,
@@ -74,13 +73,11 @@ pub struct Session {
     /// The token's, since 1970.
     pub expires_at_seconds: i64,
     pub issued_at_seconds: Option<i64>,
-    /// The id of the actor, where the session is impersonated.
     pub impersonated_by: Option<String>,
     /// Of the user's own scope, where the token names one.
     pub plan_claim: Option<String>,
 }
 
-/// Verifies session tokens; one for all requests.
 #[derive(Debug)]
 pub struct Sessions {
     keys: Keys,

@@ -8,7 +8,6 @@ use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD_NO_PAD;
 use jsonwebtoken::DecodingKey;
 
-/// A key that can check RS256 signatures.
 #[derive(Clone, Debug)]
 pub struct PublicKey(DecodingKey);
 
@@ -26,7 +25,6 @@ impl PublicKey {
         )
     }
 
-    /// The key of a modulus and an exponent, if it is strong enough.
     pub(super) fn from_components(modulus: &[u8], exponent: &[u8]) -> Option<Self> {
         let (modulus, exponent) = (without_zeros(modulus), without_zeros(exponent));
         let strong = match modulus.len() {

@@ -48,7 +48,6 @@ pub(super) fn check_size(text: &str) -> Result<(), SessionError> {
 }
 
 impl<'a> UnverifiedToken<'a> {
-    /// Splits a token and reads its header.
     pub(super) fn read(text: &'a str) -> Result<Self, SessionError> {
         let (message, signature) = text.rsplit_once('.').ok_or(SessionError::TokenMalformed)?;
         let (header, claims) = message.split_once('.').ok_or(SessionError::TokenMalformed)?;
@@ -100,7 +99,6 @@ struct Header<'a> {
 }
 
 impl Header<'_> {
-    /// Accepts the header of a session token, and returns its key id.
     fn check(&self) -> Result<Option<String>, SessionError> {
         let text = |field, fault| typed::<String, _>(field, fault);
         // Trap 39: `none`, and HS256 with the public key as its secret, end here.

@@ -53,7 +53,6 @@ impl Answer {
     }
 }
 
-/// A request as it arrived.
 #[derive(Clone)]
 pub(crate) struct RecordedRequest {
     pub(crate) line: String,
@@ -99,7 +98,6 @@ impl Stub {
         Self { url, shared }
     }
 
-    /// From now on this is the answer.
     pub(crate) fn set(&self, answer: Answer) {
         *self.shared.script.lock().unwrap() = VecDeque::from([answer]);
     }

@@ -41,7 +41,6 @@ impl Signer {
         armoured("PUBLIC KEY", der.as_ref())
     }
 
-    /// The public key as a set lists it.
     pub(super) fn jwk(&self) -> Value {
         let key = self.pair.public_key();
         let number = |bytes: &[u8]| URL_SAFE_NO_PAD.encode(bytes);
@@ -52,7 +51,6 @@ impl Signer {
         })
     }
 
-    /// A token of these claims with the usual header.
     pub(super) fn token(&self, claims: &Value) -> String {
         let header = json!({"alg": "RS256", "typ": "JWT", "kid": self.key_id});
         self.sign(&header.to_string(), &claims.to_string())
@@ -86,7 +84,6 @@ pub(super) fn claims(replaced: &[(&str, Value)]) -> Value {
     claims
 }
 
-/// One part of a token.
 pub(super) fn part(json: &str) -> String {
     URL_SAFE_NO_PAD.encode(json)
 }
