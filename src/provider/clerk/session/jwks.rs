@@ -6,7 +6,7 @@
 
 use super::token::LONGEST_KEY_ID_BYTES;
 use super::{JwksAddress, PublicKey, SessionError};
-use crate::provider::http::{BodyError, client_for, innermost_cause, read_body};
+use crate::provider::http::{client_for, innermost_cause, read_body};
 use crate::provider::json::object;
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
@@ -43,20 +43,6 @@ pub(super) struct JwksClient {
     flight: Arc<tokio::sync::Mutex<()>>,
 }
 
-#[derive(Debug, thiserror::Error)]
-enum FetchError {
-    #[error("the request failed: {}", innermost_cause(.0))]
-    Http(#[from] reqwest::Error),
-    #[error(transparent)]
-    Body(#[from] BodyError),
-    #[error("this machine cannot make requests: {0}")]
-    NoClient(String),
-    #[error("the answer was status {0}")]
-    Status(StatusCode),
-    #[error("the answer is no key set with an RSA key for RS256 in it")]
-    NoUsableKeys,
-}
-
 impl JwksClient {
     pub(super) fn new(address: JwksAddress) -> Self {
         let client = client_for(&address.url)
@@ -64,7 +50,9 @@ impl JwksClient {
             // A fetch is rare, and a kept connection belongs to the thread that opened it.
             .pool_max_idle_per_host(0)
             .build()
-            .map_err(|error| innermost_cause(&error));
+            .map_err(|error| {
+                format!("this machine cannot make requests: {}", innermost_cause(&error))
+            });
         Self { address, client, cache: Mutex::default(), flight: Arc::default() }
     }
 
@@ -105,19 +93,22 @@ impl JwksClient {
         self.cache().record(outcome.ok(), reason, ended_at);
     }
 
-    async fn fetch(&self) -> Result<KeySet, FetchError> {
-        let client = self.client.as_ref().map_err(|why| FetchError::NoClient(why.clone()))?;
+    /// The error is for the log.
+    async fn fetch(&self) -> Result<KeySet, String> {
+        let failed = |error| format!("the request failed: {}", innermost_cause(&error));
+        let client = self.client.as_ref().map_err(String::clone)?;
         let mut request = client.get(self.address.url.clone()).header("accept", "application/json");
         if let Some(key) = &self.address.secret_key {
             request = request.bearer_auth(key.expose_secret());
         }
-        let mut answer = request.send().await?;
+        let mut answer = request.send().await.map_err(failed)?;
         if answer.status() != StatusCode::OK {
-            return Err(FetchError::Status(answer.status()));
+            return Err(format!("the answer was status {}", answer.status()));
         }
         let (body, end) = read_body(&mut answer, LARGEST_SET_BYTES).await;
-        end?;
-        KeySet::read(&body).ok_or(FetchError::NoUsableKeys)
+        end.map_err(|error| error.to_string())?;
+        let missing = "the answer is no key set with an RSA key for RS256 in it";
+        KeySet::read(&body).ok_or_else(|| missing.to_owned())
     }
 
     fn cache(&self) -> MutexGuard<'_, JwksCache> {
