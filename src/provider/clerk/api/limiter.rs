@@ -121,10 +121,20 @@ impl CallLimiter {
                 continue;
             }
             let entered = lock(&self.breaker).enter(Instant::now());
-            match entered {
+            let open_for = match entered {
                 Ok(is_trial) => return Ok(CallPermit { limiter: self, is_trial }),
-                Err(open_for) => self.wait_for_breaker(open_for, priority, began).await?,
+                Err(open_for) => open_for,
+            };
+            let too_long = began.elapsed().saturating_add(open_for) > self.limits.breaker_wait;
+            // An interactive call does not wait: the API is known not to answer.
+            if priority == Priority::Interactive || too_long {
+                return Err(ApiError::Unavailable {
+                    why: "it did not answer, and calls pause".to_owned(),
+                    retry_after: open_for,
+                    outcome_unknown: false,
+                });
             }
+            sleep(open_for).await;
         }
     }
 
@@ -139,25 +149,6 @@ impl CallLimiter {
             return Err(ApiError::RateLimited { retry_after: wait });
         }
         sleep(wait).await;
-        Ok(())
-    }
-
-    /// Waits for the breaker. An interactive call does not: the API is known not to answer.
-    async fn wait_for_breaker(
-        &self,
-        open_for: Duration,
-        priority: Priority,
-        began: Instant,
-    ) -> Result<(), ApiError> {
-        let too_long = began.elapsed().saturating_add(open_for) > self.limits.breaker_wait;
-        if priority == Priority::Interactive || too_long {
-            return Err(ApiError::Unavailable {
-                why: "it did not answer, and calls pause".to_owned(),
-                retry_after: open_for,
-                outcome_unknown: false,
-            });
-        }
-        sleep(open_for).await;
         Ok(())
     }
 }
