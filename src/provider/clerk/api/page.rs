@@ -121,15 +121,12 @@ fn json<'a, T: Deserialize<'a>>(body: &'a [u8]) -> Result<T, ApiError> {
 mod tests {
     use super::{count, instances, page, user};
     use crate::domain::UnixMillis;
+    use crate::provider::clerk::api::tests::is_protocol;
     use crate::provider::clerk::tests::clerk;
     use crate::provider::{ApiError, Page};
 
     fn read(body: &str) -> Result<Page, ApiError> {
         page(body.as_bytes(), &clerk(&[]), UnixMillis::new(5))
-    }
-
-    fn is_protocol<T>(result: &Result<T, ApiError>) -> bool {
-        matches!(result, Err(ApiError::Protocol(_)))
     }
 
     #[test]

@@ -42,7 +42,7 @@ async fn read(answer: Answer, priority: Priority) -> (ApiError, usize) {
     (error, stub.count())
 }
 
-fn is_protocol<T>(result: &Result<T, ApiError>) -> bool {
+pub(super) fn is_protocol<T>(result: &Result<T, ApiError>) -> bool {
     matches!(result, Err(ApiError::Protocol(_)))
 }
 
