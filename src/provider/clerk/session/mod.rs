@@ -144,7 +144,7 @@ impl Sessions {
             return Ok(verified.session.clone());
         }
         let token = UnverifiedToken::read(text)?;
-        let key = self.key(token.key_id(), requested_at).await?;
+        let key = self.key(token.key_id.as_deref(), requested_at).await?;
         let verified = Arc::new(self.policy.check(&token.signed_by(&key)?, now)?);
         self.cache.insert(digest, Arc::clone(&verified)).await;
         Ok(verified.session.clone())

@@ -24,7 +24,7 @@ const SESSION_CATEGORY: &str = "cl_B7d4PD111AAA";
 /// A token that is well formed and has the header of a session token.
 #[derive(Debug)]
 pub(super) struct UnverifiedToken<'a> {
-    key_id: Option<String>,
+    pub(super) key_id: Option<String>,
     message: &'a str,
     signature: &'a str,
     claims: Vec<u8>,
@@ -55,10 +55,6 @@ impl<'a> UnverifiedToken<'a> {
         let header: Header<'_> = object(&header).ok_or(SessionError::TokenMalformed)?;
         let (claims, _) = (decode(claims)?, decode(signature)?);
         Ok(Self { key_id: header.check()?, message, signature, claims })
-    }
-
-    pub(super) fn key_id(&self) -> Option<&str> {
-        self.key_id.as_deref()
     }
 
     pub(super) fn signed_by(self, key: &PublicKey) -> Result<SignedClaims, SessionError> {
