@@ -1,4 +1,5 @@
-# What the scripts in bench/ have in common. Sourced by them with `root` set; they set `all_parts` and `results`.
+# What the scripts in bench/ have in common. Sourced by them with `root` set; they set `all_parts` and `rounds`, and
+# define `clean_up` and `measure_round`.
 # shellcheck shell=bash disable=SC2034,SC2154
 
 bench=$root/bench
@@ -6,6 +7,10 @@ out=$root/target/bench
 target=${CARGO_TARGET_DIR:-$root/target}
 load=$target/release/usersync-load
 cluster=       # the directory of the throwaway cluster
+
+trap clean_up EXIT
+trap 'exit 130' INT
+trap 'exit 143' TERM
 
 say() { printf 'bench: %s\n' "$*" >&2; }
 die() { say "$@"; exit 1; }
@@ -38,6 +43,7 @@ destroy_database() {
   if [ -n "$cluster" ]; then "$root/scripts/postgres" destroy "$cluster" || true; fi
 }
 
+sql_file() { psql "$url" --no-psqlrc --quiet --set ON_ERROR_STOP=1 --file="$@"; }
 sql() { psql "$url" --no-psqlrc --quiet --tuples-only --no-align --set ON_ERROR_STOP=1 --command "$1"; }
 
 # Makes the schema $1 anew, with the empty tables, indexes and constraints that the service's own schema has.
@@ -46,7 +52,7 @@ make_tables() {
   sql "drop schema if exists $1 cascade" 2>/dev/null
   sql "create schema $1"
   for migration in "$root"/migrations/postgres/*/up.sql; do
-    PGOPTIONS="-c search_path=$1" psql "$url" --no-psqlrc --quiet --set ON_ERROR_STOP=1 --file="$migration"
+    PGOPTIONS="-c search_path=$1" sql_file "$migration"
   done
 }
 
@@ -55,7 +61,9 @@ make_tables() {
 # Appends a JSON object to the results: what is known here, then the members of the object in $2.
 record() { printf '{%s,%s\n' "$1" "${2#\{}" >>"$results"; }
 
-record_machine() {
+# Opens the results of a run of the script $1.
+open_results() {
+  results=$out/$1-$(date -u +%Y%m%d-%H%M%S).jsonl
   local processor
   processor=$(sed -n 's/^model name[^:]*: *//p' /proc/cpuinfo 2>/dev/null | head -n 1 | tr -cd '[:alnum:] ().,@+-')
   printf '{"measure":"machine","date":"%s","cores":%s,"processor":"%s","postgresql":"%s","node":"%s"}\n' \
@@ -65,3 +73,13 @@ record_machine() {
 
 # The number behind a name in a JSON line.
 member() { sed -n "s/.*\"$2\":\([0-9.]*\).*/\1/p" <<<"$1"; }
+
+measure_rounds() {
+  local round
+  for ((round = 1; round <= rounds; round++)); do measure_round "$round"; done
+}
+
+print_results() {
+  say "results are in $results"
+  node "$bench/report.mjs" "$results"
+}
