@@ -2,19 +2,13 @@
 // Usage: node bench/report.mjs FILE... (several files are taken together).
 import { readFileSync } from 'node:fs';
 
-/** The rows of the comparison: usersync at some connections against a peer, and the ratio to be reached. */
-const COMPARISONS = [
-  { peer: 'fastify', name: 'fastify + svix + node-postgres', connections: 16, goal: 8 },
-  { peer: 'fastify', name: 'fastify + svix + node-postgres', connections: 64, goal: 6 },
-  { peer: 'fastify', name: 'fastify + svix + node-postgres', connections: 1, goal: 2 },
-  { peer: 'fastify-pipelined', name: 'the same, statements pipelined', connections: 16 },
-  { peer: 'fastify-pipelined', name: 'the same, statements pipelined', connections: 64 },
-  { peer: 'fastify-pipelined', name: 'the same, statements pipelined', connections: 1 },
-  { peer: 'next', name: 'Next.js + svix + drizzle', connections: 16, goal: 50 },
-  { peer: 'next', name: 'Next.js + svix + drizzle', connections: 64, goal: 40 },
-  { peer: 'next', name: 'Next.js + svix + drizzle', connections: 1, goal: 10 },
-  { peer: 'pgbench-two_statements', name: 'pgbench, one event a transaction, 16 clients', connections: 16, goal: 3.5 },
-  { peer: 'pgbench-batch_200', name: 'pgbench, 200 events a transaction', connections: 256, goal: 0.7 },
+/** The peers of the comparison, and by usersync's connections the ratio to be reached, if one is set. */
+const PEERS = [
+  { peer: 'fastify', name: 'fastify + svix + node-postgres', goals: [[16, 8], [64, 6], [1, 2]] },
+  { peer: 'fastify-pipelined', name: 'the same, statements pipelined', goals: [[16], [64], [1]] },
+  { peer: 'next', name: 'Next.js + svix + drizzle', goals: [[16, 50], [64, 40], [1, 10]] },
+  { peer: 'pgbench-two_statements', name: 'pgbench, one event a transaction, 16 clients', goals: [[16, 3.5]] },
+  { peer: 'pgbench-batch_200', name: 'pgbench, 200 events a transaction', goals: [[256, 0.7]] },
 ];
 const MIXES = ['created', 'updated'];
 const MEMORY_CONNECTIONS = 256;
@@ -52,13 +46,14 @@ function heading() {
 }
 
 function comparisonTable() {
-  const rows = COMPARISONS.flatMap((comparison) => MIXES.map((mix) => comparisonRow(comparison, mix))).filter(Boolean);
+  const rows = PEERS.flatMap((peer) => peer.goals.flatMap((goal) => MIXES.map((mix) => comparisonRow(peer, goal, mix))))
+    .filter(Boolean);
   const fastify = MIXES.map((mix) => latencyRow(mix)).filter(Boolean);
   if (rows.length + fastify.length === 0) return '';
   return table(['against', 'connections', 'events', 'usersync', 'peer', 'ratio', 'goal', ''], [...rows, ...fastify]);
 }
 
-function comparisonRow({ peer, name, connections, goal }, mix) {
+function comparisonRow({ peer, name }, [connections, goal], mix) {
   const ours = loadsOf('usersync', mix, connections);
   const theirs = loads.filter((load) => load.peer === peer && load.mix === mix &&
     (peer.startsWith('pgbench') || load.connections === connections));

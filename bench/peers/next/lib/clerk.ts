@@ -3,8 +3,8 @@ import type { users } from './schema';
 
 type Verifiable = { id: string; verification: { status: string } | null };
 
-export type ClerkUser = {
-  id: string;
+/** Of a deleted user there is the id only. */
+export type ClerkUser = { id: string } & Partial<{
   email_addresses: (Verifiable & { email_address: string })[];
   phone_numbers: (Verifiable & { phone_number: string })[];
   primary_email_address_id: string | null;
@@ -19,17 +19,15 @@ export type ClerkUser = {
   last_sign_in_at: number | null;
   created_at: number;
   updated_at: number;
-};
+}>;
 
-export type ClerkEvent =
-  | { type: 'user.created' | 'user.updated'; data: ClerkUser }
-  | { type: 'user.deleted'; data: { id: string } };
+export type ClerkEvent = { type: string; data: ClerkUser };
 
 /** Newer than any snapshot, so that a deleted user stays deleted. */
 const AFTER_EVERYTHING = BigInt('9223372036854775807');
 
-export function rowOf(event: ClerkEvent): typeof users.$inferInsert {
-  return event.type === 'user.deleted' ? tombstone(event.data.id) : snapshot(event.data);
+export function rowOf({ type, data }: ClerkEvent): typeof users.$inferInsert {
+  return type === 'user.deleted' ? tombstone(data) : snapshot(data);
 }
 
 function snapshot(user: ClerkUser): typeof users.$inferInsert {
@@ -41,43 +39,31 @@ function snapshot(user: ClerkUser): typeof users.$inferInsert {
     emailLower: email?.email_address.toLowerCase() ?? null,
     emailVerified: email?.verification?.status === 'verified',
     phone: phone?.phone_number ?? null,
-    username: user.username,
-    firstName: user.first_name,
-    lastName: user.last_name,
+    username: user.username ?? null,
+    firstName: user.first_name ?? null,
+    lastName: user.last_name ?? null,
     name: [user.first_name, user.last_name].filter(Boolean).join(' ') || user.username || 'User',
-    imageUrl: user.image_url,
-    role: typeof user.public_metadata.role === 'string' ? user.public_metadata.role : 'user',
-    publicMetadata: user.public_metadata,
+    imageUrl: user.image_url ?? null,
+    role: typeof user.public_metadata?.role === 'string' ? user.public_metadata.role : 'user',
+    publicMetadata: user.public_metadata ?? {},
     status: user.banned ? 'banned' : user.locked ? 'locked' : 'active',
-    updatedAt: BigInt(user.updated_at),
-    lastSignInAt: user.last_sign_in_at === null ? null : new Date(user.last_sign_in_at),
-    sourceCreatedAt: new Date(user.created_at),
+    updatedAt: BigInt(user.updated_at ?? 0),
+    lastSignInAt: timeOf(user.last_sign_in_at),
+    sourceCreatedAt: timeOf(user.created_at),
   };
 }
 
-function tombstone(externalId: string): typeof users.$inferInsert {
-  return {
-    externalId,
-    email: null,
-    emailLower: null,
-    emailVerified: false,
-    phone: null,
-    username: null,
-    firstName: null,
-    lastName: null,
-    name: null,
-    imageUrl: null,
-    role: null,
-    publicMetadata: {},
-    status: 'deleted',
-    updatedAt: AFTER_EVERYTHING,
-    lastSignInAt: null,
-    sourceCreatedAt: null,
-  };
+/** A row without any value of the user. */
+function tombstone({ id }: ClerkUser): typeof users.$inferInsert {
+  return { ...snapshot({ id }), name: null, role: null, status: 'deleted', updatedAt: AFTER_EVERYTHING };
+}
+
+function timeOf(milliseconds: number | null | undefined): Date | null {
+  return milliseconds == null ? null : new Date(milliseconds);
 }
 
 /** The entry with the primary id; where that points at nothing, the first verified one. */
-function primary<T extends Verifiable>(entries: T[], primaryId: string | null): T | undefined {
+function primary<T extends Verifiable>(entries: T[] = [], primaryId?: string | null): T | undefined {
   return (
     entries.find((entry) => entry.id === primaryId) ??
     entries.find((entry) => entry.verification?.status === 'verified')
