@@ -1,4 +1,9 @@
-//! Just enough of an HTTP/1.1 parser to know where an answer ends, what its status is and what it says.
+//! Where an answer ends, what its status is and what it says. Called by `connection`.
+
+use httparse::{Header, Status};
+
+/// An answer with more of them is refused.
+const MOST_HEADERS: usize = 64;
 
 /// An answer, as far as a load generator cares.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -19,12 +24,14 @@ enum Framing {
 
 /// Parses the answer at the start of `bytes`. `None`: it is not complete; `closed` says that nothing follows.
 pub(crate) fn parse(bytes: &[u8], closed: bool) -> Result<Option<Answer>, &'static str> {
-    let Some(head_end) = find(bytes, b"\r\n\r\n") else {
+    let mut headers = [httparse::EMPTY_HEADER; MOST_HEADERS];
+    let mut head = httparse::Response::new(&mut headers);
+    let Status::Complete(head_bytes) = head.parse(bytes).map_err(|_| "not an HTTP answer")? else {
         return Ok(None);
     };
-    let status = status(bytes)?;
-    let (framing, keep_alive) = framing(&bytes[..head_end], status)?;
-    let body = &bytes[head_end + 4..];
+    let status = head.code.unwrap_or_default();
+    let (framing, keep_alive) = framing(head.headers, status)?;
+    let body = &bytes[head_bytes..];
     let length = match framing {
         Framing::Length(length) => (body.len() >= length).then_some(length),
         Framing::Chunked => chunked_length(body)?,
@@ -33,33 +40,19 @@ pub(crate) fn parse(bytes: &[u8], closed: bool) -> Result<Option<Answer>, &'stat
     Ok(length.map(|length| Answer { status, applied: applied(&body[..length]), keep_alive }))
 }
 
-fn status(bytes: &[u8]) -> Result<u16, &'static str> {
-    let digits = bytes
-        .strip_prefix(b"HTTP/1.1 ")
-        .and_then(|rest| rest.get(..3))
-        .ok_or("not an HTTP/1.1 answer")?;
-    std::str::from_utf8(digits)
-        .ok()
-        .and_then(|digits| digits.parse().ok())
-        .ok_or("no status in the answer")
-}
-
-fn framing(head: &[u8], status: u16) -> Result<(Framing, bool), &'static str> {
+fn framing(headers: &[Header<'_>], status: u16) -> Result<(Framing, bool), &'static str> {
     let mut framing = if status == 204 { Framing::Length(0) } else { Framing::UntilClose };
     let mut keep_alive = true;
-    for line in head.split(|&byte| byte == b'\n').skip(1) {
-        let Some(colon) = line.iter().position(|&byte| byte == b':') else {
-            continue;
-        };
-        let (name, value) = (&line[..colon], line[colon + 1..].trim_ascii());
-        if name.eq_ignore_ascii_case(b"content-length") {
+    for Header { name, value } in headers {
+        let value = value.trim_ascii();
+        if name.eq_ignore_ascii_case("content-length") {
             let length = std::str::from_utf8(value).ok().and_then(|value| value.parse().ok());
             framing = Framing::Length(length.ok_or("a content-length that is no number")?);
-        } else if name.eq_ignore_ascii_case(b"transfer-encoding")
+        } else if name.eq_ignore_ascii_case("transfer-encoding")
             && value.eq_ignore_ascii_case(b"chunked")
         {
             framing = Framing::Chunked;
-        } else if name.eq_ignore_ascii_case(b"connection") && value.eq_ignore_ascii_case(b"close") {
+        } else if name.eq_ignore_ascii_case("connection") && value.eq_ignore_ascii_case(b"close") {
             keep_alive = false;
         }
     }
@@ -71,16 +64,12 @@ fn framing(head: &[u8], status: u16) -> Result<(Framing, bool), &'static str> {
 fn chunked_length(body: &[u8]) -> Result<Option<usize>, &'static str> {
     let mut at = 0;
     loop {
-        let Some(line_length) = find(&body[at..], b"\r\n") else {
+        let chunk = httparse::parse_chunk_size(&body[at..]);
+        let chunk = chunk.map_err(|_| "a chunk size that is no number")?;
+        let Status::Complete((line_bytes, size)) = chunk else {
             return Ok(None);
         };
-        let line = &body[at..at + line_length];
-        let digits = line.split(|&byte| byte == b';').next().unwrap_or(line).trim_ascii();
-        let size = std::str::from_utf8(digits)
-            .ok()
-            .and_then(|digits| usize::from_str_radix(digits, 16).ok());
-        let size = size.ok_or("a chunk size that is no number")?;
-        at += line_length + 2 + size + 2;
+        at += line_bytes + size as usize + 2;
         if at > body.len() {
             return Ok(None);
         }
