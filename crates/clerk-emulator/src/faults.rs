@@ -99,8 +99,9 @@ pub(crate) fn event_faults(faults: Faults, rng: &SeededRng, number: u64) -> Even
     }
 }
 
-/// The fault of one API request.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+/// The fault of one API request, counted under its name in snake case.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, strum::IntoStaticStr)]
+#[strum(serialize_all = "snake_case")]
 pub(crate) enum RequestFault {
     /// 429 with `Retry-After`, in seconds.
     Limited { retry_after: u64 },
@@ -153,19 +154,6 @@ pub(crate) fn request_fault(
         });
     }
     falls(odds.slow).then(|| RequestFault::Slow(delay(rng, "slow by", number, odds)))
-}
-
-impl RequestFault {
-    /// The name under which it is counted.
-    pub(crate) fn kind(self) -> &'static str {
-        match self {
-            Self::Limited { .. } => "limited",
-            Self::LimitedSilently => "limited_silently",
-            Self::Failed(_) => "failed",
-            Self::AnswerLost(_) => "answer_lost",
-            Self::Slow(_) => "slow",
-        }
-    }
 }
 
 fn server_fault(rng: &SeededRng, number: u64) -> ServerFault {

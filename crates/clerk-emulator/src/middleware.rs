@@ -7,10 +7,12 @@ use crate::error::ApiError;
 use crate::faults::{RequestFault, ServerFault, request_fault};
 use crate::instance::{Instance, State};
 use crate::now;
+use crate::routes::json_body;
 use crate::settings::Outage;
 use actix_web::body::{EitherBody, MessageBody};
 use actix_web::dev::{ServiceRequest, ServiceResponse};
-use actix_web::http::header::{AUTHORIZATION, CONTENT_TYPE, HeaderMap};
+use actix_web::error::InternalError;
+use actix_web::http::header::{AUTHORIZATION, HeaderMap};
 use actix_web::http::{Method, StatusCode};
 use actix_web::middleware::Next;
 use actix_web::web::Data;
@@ -26,20 +28,6 @@ struct RequestInfo {
     writes: bool,
 }
 
-/// What is answered instead of the route's response.
-enum EarlyResponse {
-    Error(ApiError),
-    Fault(ServerFault),
-    /// 200 with a wrong body, as an outage has it.
-    Body(&'static str),
-}
-
-impl From<ApiError> for EarlyResponse {
-    fn from(error: ApiError) -> Self {
-        Self::Error(error)
-    }
-}
-
 pub(crate) async fn intercept<B: MessageBody>(
     request: ServiceRequest,
     next: Next<B>,
@@ -51,24 +39,19 @@ pub(crate) async fn intercept<B: MessageBody>(
     if !instance.latency.is_zero() {
         tokio::time::sleep(instance.latency).await;
     }
-    match check(&instance, &request) {
-        Err(early) => return Ok(request.into_response(early.response()).map_into_right_body()),
-        Ok(Some(RequestFault::Slow(delay))) => tokio::time::sleep(delay).await,
-        Ok(Some(RequestFault::AnswerLost(fault))) => {
+    match check(&instance, &request)? {
+        Some(RequestFault::Slow(delay)) => tokio::time::sleep(delay).await,
+        Some(RequestFault::AnswerLost(fault)) => {
             let done = next.call(request).await?;
-            let lost = EarlyResponse::Fault(fault).response();
-            return Ok(done.into_response(lost).map_into_right_body());
+            return Ok(done.into_response(server_error(fault)).map_into_right_body());
         }
-        Ok(_) => {}
+        _ => {}
     }
     Ok(next.call(request).await?.map_into_left_body())
 }
 
-/// An early response, or the fault that the route's response meets.
-fn check(
-    instance: &Instance,
-    request: &ServiceRequest,
-) -> Result<Option<RequestFault>, EarlyResponse> {
+/// The response instead of the route's as an error, or the fault that the route's response meets.
+fn check(instance: &Instance, request: &ServiceRequest) -> Result<Option<RequestFault>, Error> {
     let info = RequestInfo::read(request.method(), request.path());
     let mut state = instance.lock();
     state.counts.request(info.kind);
@@ -82,14 +65,14 @@ fn check(
     if info.about_users { inject_fault(&mut state, instance, &info) } else { Ok(None) }
 }
 
-fn check_outage(outage: Outage, info: &RequestInfo) -> Result<(), EarlyResponse> {
+fn check_outage(outage: Outage, info: &RequestInfo) -> Result<(), Error> {
     match (outage, info.kind, &info.user) {
         (Outage::Unavailable, ..) => Err(ApiError::unavailable().into()),
         (Outage::Unauthorized, ..) => Err(ApiError::wrong_key().into()),
         (Outage::NotFound | Outage::NoUsers, _, Some(id)) => Err(ApiError::no_user(id).into()),
-        (Outage::EmptyLists | Outage::NoUsers, "list", _) => Err(EarlyResponse::Body("[]")),
+        (Outage::EmptyLists | Outage::NoUsers, "list", _) => Err(early(json_body("[]"))),
         (Outage::EmptyLists | Outage::NoUsers, "count", _) => {
-            Err(EarlyResponse::Body(r#"{"object":"total_count","total_count":0}"#))
+            Err(early(json_body(r#"{"object":"total_count","total_count":0}"#)))
         }
         _ => Ok(()),
     }
@@ -109,18 +92,18 @@ fn inject_fault(
     state: &mut State,
     instance: &Instance,
     info: &RequestInfo,
-) -> Result<Option<RequestFault>, EarlyResponse> {
+) -> Result<Option<RequestFault>, Error> {
     state.requests += 1;
     let fault = request_fault(state.faults, &instance.rng, state.requests, info.writes);
     if let Some(fault) = fault {
-        state.counts.fault(fault.kind());
+        state.counts.fault(fault.into());
     }
     match fault {
         Some(RequestFault::Limited { retry_after }) => {
             Err(ApiError::too_many(Some(retry_after)).into())
         }
         Some(RequestFault::LimitedSilently) => Err(ApiError::too_many(None).into()),
-        Some(RequestFault::Failed(fault)) => Err(EarlyResponse::Fault(fault)),
+        Some(RequestFault::Failed(fault)) => Err(early(server_error(fault))),
         fault => Ok(fault),
     }
 }
@@ -153,16 +136,8 @@ fn check_version(request: &ServiceRequest) -> Result<(), ApiError> {
     Err(ApiError::new(StatusCode::BAD_REQUEST, "api_version_invalid", message, message))
 }
 
-impl EarlyResponse {
-    fn response(&self) -> HttpResponse {
-        match self {
-            Self::Error(error) => error.error_response(),
-            Self::Fault(fault) => server_error(*fault),
-            Self::Body(body) => {
-                HttpResponse::Ok().insert_header((CONTENT_TYPE, "application/json")).body(*body)
-            }
-        }
-    }
+fn early(response: HttpResponse) -> Error {
+    InternalError::from_response("answered before the route", response).into()
 }
 
 fn server_error(fault: ServerFault) -> HttpResponse {

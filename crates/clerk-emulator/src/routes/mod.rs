@@ -9,6 +9,7 @@ mod users;
 
 use crate::error::ApiError;
 use crate::instance::Instance;
+use actix_web::body::MessageBody;
 use actix_web::http::StatusCode;
 use actix_web::http::header::CONTENT_TYPE;
 use actix_web::web::{self, Bytes, Data, PayloadConfig, ServiceConfig};
@@ -48,7 +49,7 @@ fn json_response(value: &impl Serialize) -> HttpResponse {
 }
 
 /// The official client compares the content type letter for letter, so it has no charset.
-fn json_body(body: Vec<u8>) -> HttpResponse {
+pub(crate) fn json_body(body: impl MessageBody + 'static) -> HttpResponse {
     HttpResponse::Ok().insert_header((CONTENT_TYPE, "application/json")).body(body)
 }
 
