@@ -3,7 +3,7 @@
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 #[expect(clippy::struct_field_names, reason = "the provider named them")]
 pub(crate) struct EmailAddress {
     pub id: String,
@@ -24,7 +24,7 @@ pub(crate) struct EmailAddress {
     pub updated_at: i64,
 }
 
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 #[expect(clippy::struct_field_names, reason = "the provider named them")]
 pub(crate) struct PhoneNumber {
     pub id: String,
@@ -64,12 +64,10 @@ impl EmailAddress {
             id,
             object: self::email_address(),
             email_address,
-            reserved: false,
             verification: verified_by_admin(),
-            linked_to: Vec::new(),
-            matches_sso_connection: false,
             created_at: now,
             updated_at: now,
+            ..Self::default()
         }
     }
 }
@@ -81,14 +79,10 @@ impl PhoneNumber {
             id,
             object: self::phone_number(),
             phone_number,
-            reserved_for_second_factor: false,
-            default_second_factor: false,
-            reserved: false,
             verification: verified_by_admin(),
-            linked_to: Vec::new(),
-            backup_codes: None,
             created_at: now,
             updated_at: now,
+            ..Self::default()
         }
     }
 }

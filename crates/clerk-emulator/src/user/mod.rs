@@ -15,7 +15,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 
 /// All times are milliseconds since 1970.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 #[expect(clippy::struct_excessive_bools, reason = "the provider's object has them")]
 pub(crate) struct User {
     pub id: String,
@@ -76,57 +76,20 @@ const LOCKOUT_SECONDS: i64 = 3_600;
 impl User {
     pub(crate) fn new(id: String, instance_id: &str, now: i64) -> Self {
         let image_url = image_url(&id, instance_id);
-        let (none, object) = (|| json!({}), "user".to_owned());
         Self {
             id,
-            object,
-            external_id: None,
-            primary_email_address_id: None,
-            primary_phone_number_id: None,
-            primary_web3_wallet_id: None,
-            username: None,
-            first_name: None,
-            last_name: None,
-            locale: None,
+            object: "user".to_owned(),
             profile_image_url: image_url.clone(),
             image_url,
-            has_image: false,
-            public_metadata: none(),
-            private_metadata: none(),
-            unsafe_metadata: none(),
-            email_addresses: Vec::new(),
-            phone_numbers: Vec::new(),
-            web3_wallets: Vec::new(),
-            passkeys: Vec::new(),
-            external_accounts: Vec::new(),
-            saml_accounts: Vec::new(),
-            enterprise_accounts: Vec::new(),
-            organization_memberships: Vec::new(),
-            password_enabled: false,
-            two_factor_enabled: false,
-            totp_enabled: false,
-            backup_code_enabled: false,
-            password_last_updated_at: None,
-            mfa_enabled_at: None,
-            mfa_disabled_at: None,
-            last_sign_in_at: None,
-            last_active_at: None,
-            banned: false,
-            locked: false,
-            deprovisioned: false,
-            lockout_expires_in_seconds: None,
+            public_metadata: json!({}),
+            private_metadata: json!({}),
+            unsafe_metadata: json!({}),
             verification_attempts_remaining: Some(VERIFICATION_ATTEMPTS),
             created_at: now,
             updated_at: now,
             delete_self_enabled: true,
             create_organization_enabled: true,
-            create_organizations_limit: None,
-            legal_accepted_at: None,
-            bypass_client_trust: false,
-            scim: None,
-            requires_password_reset: false,
-            gender: String::new(),
-            birthday: String::new(),
+            ..Self::default()
         }
     }
 
