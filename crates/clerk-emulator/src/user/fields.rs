@@ -63,10 +63,13 @@ pub(crate) fn update(user: &mut User, fields: &Value) -> Result<(), ApiError> {
 /// The parameters of [`fill`], and any field of the user object as it is.
 pub(crate) fn overlay(user: &mut User, fields: &Value, ids: &mut Ids<'_>) -> Result<(), ApiError> {
     let mut shape = user.to_value();
+    let mut parameters = Map::new();
     for (key, value) in object(fields)? {
-        match (key.as_str(), shape.get_mut(key)) {
-            ("created_at" | "legal_accepted_at", _) | (_, None) => {}
-            (_, Some(place)) => *place = value.clone(),
+        // Times are parameters too: they may be in RFC 3339.
+        let is_time = ["created_at", "legal_accepted_at"].contains(&key.as_str());
+        match shape.get_mut(key).filter(|_| !is_time) {
+            Some(place) => *place = value.clone(),
+            None => drop(parameters.insert(key.clone(), value.clone())),
         }
     }
     let id = user.id.clone();
@@ -74,73 +77,58 @@ pub(crate) fn overlay(user: &mut User, fields: &Value, ids: &mut Ids<'_>) -> Res
         ApiError::invalid("body", "holds a field of another kind than it should be.")
     })?;
     user.id = id;
-    let known = user.to_value();
-    let rest = object(fields)?.iter().filter(|(key, _)| {
-        known.get(key.as_str()).is_none()
-            || ["created_at", "legal_accepted_at"].contains(&key.as_str())
-    });
-    fill(user, &rest.map(|(key, value)| (key.clone(), value.clone())).collect(), ids)
+    fill(user, &parameters.into(), ids)
 }
 
 fn set(user: &mut User, key: &str, value: &Value) -> Result<(), ApiError> {
-    let known = set_text(user, key, value)?
-        || set_flag(user, key, value)?
-        || set_other(user, key, value)?
-        || WITHOUT_EFFECT.contains(&key);
-    if known { Ok(()) } else { Err(ApiError::unknown(key)) }
-}
-
-fn set_text(user: &mut User, key: &str, value: &Value) -> Result<bool, ApiError> {
-    let place = match key {
-        "external_id" => &mut user.external_id,
-        "username" => &mut user.username,
-        "first_name" => &mut user.first_name,
-        "last_name" => &mut user.last_name,
-        "locale" => &mut user.locale,
-        _ => return Ok(false),
-    };
-    *place = match value {
-        Value::Null => None,
-        // An empty text means no value.
-        Value::String(text) => Some(text.clone()).filter(|text| !text.is_empty()),
-        _ => return Err(ApiError::invalid(key, "must be a string.")),
-    };
-    Ok(true)
-}
-
-fn set_flag(user: &mut User, key: &str, value: &Value) -> Result<bool, ApiError> {
-    let place = match key {
-        "delete_self_enabled" => &mut user.delete_self_enabled,
-        "create_organization_enabled" => &mut user.create_organization_enabled,
-        "bypass_client_trust" => &mut user.bypass_client_trust,
-        _ => return Ok(false),
-    };
-    if !value.is_null() {
-        *place = value.as_bool().ok_or_else(|| ApiError::invalid(key, "must be a boolean."))?;
-    }
-    Ok(true)
-}
-
-fn set_other(user: &mut User, key: &str, value: &Value) -> Result<bool, ApiError> {
     match key {
-        "created_at" if value.is_null() => {}
-        "created_at" => user.created_at = time(key, value)?,
-        "legal_accepted_at" if value.is_null() => user.legal_accepted_at = None,
-        "legal_accepted_at" => user.legal_accepted_at = Some(time(key, value)?),
+        "external_id" => user.external_id = text(key, value)?,
+        "username" => user.username = text(key, value)?,
+        "first_name" => user.first_name = text(key, value)?,
+        "last_name" => user.last_name = text(key, value)?,
+        "locale" => user.locale = text(key, value)?,
+        "delete_self_enabled" => set_flag(&mut user.delete_self_enabled, key, value)?,
+        "bypass_client_trust" => set_flag(&mut user.bypass_client_trust, key, value)?,
+        "create_organization_enabled" => {
+            set_flag(&mut user.create_organization_enabled, key, value)?;
+        }
         "create_organizations_limit" => user.create_organizations_limit = value.as_i64(),
+        "created_at" => user.created_at = time(key, value)?.unwrap_or(user.created_at),
+        "legal_accepted_at" => user.legal_accepted_at = time(key, value)?,
         "password" => user.password_enabled = value.is_string(),
-        _ => return Ok(false),
+        _ if WITHOUT_EFFECT.contains(&key) => {}
+        _ => return Err(ApiError::unknown(key)),
     }
-    Ok(true)
+    Ok(())
+}
+
+/// An empty text means no value.
+fn text(key: &str, value: &Value) -> Result<Option<String>, ApiError> {
+    match value {
+        Value::Null => Ok(None),
+        Value::String(text) => Ok(Some(text.clone()).filter(|text| !text.is_empty())),
+        _ => Err(ApiError::invalid(key, "must be a string.")),
+    }
+}
+
+fn set_flag(place: &mut bool, key: &str, value: &Value) -> Result<(), ApiError> {
+    match value {
+        Value::Null => {}
+        Value::Bool(flag) => *place = *flag,
+        _ => return Err(ApiError::invalid(key, "must be a boolean.")),
+    }
+    Ok(())
 }
 
 /// RFC 3339 as at the provider, or milliseconds.
-fn time(key: &str, value: &Value) -> Result<i64, ApiError> {
+fn time(key: &str, value: &Value) -> Result<Option<i64>, ApiError> {
     let text = value.as_str().and_then(|text| text.parse::<Timestamp>().ok());
-    text.map(Timestamp::as_millisecond).or_else(|| value.as_i64()).ok_or_else(|| {
+    let time = text.map(Timestamp::as_millisecond).or_else(|| value.as_i64());
+    if time.is_none() && !value.is_null() {
         let message = "must be a valid RFC 3339 timestamp.";
-        ApiError::parameter("form_param_format_invalid", message, key)
-    })
+        return Err(ApiError::parameter("form_param_format_invalid", message, key));
+    }
+    Ok(time)
 }
 
 fn set_emails(user: &mut User, emails: Vec<String>, ids: &mut Ids<'_>) {
