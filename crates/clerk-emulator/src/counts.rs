@@ -72,8 +72,8 @@ impl Counts {
 #[derive(Debug, Default)]
 pub(crate) struct ListHistory {
     queries: HashSet<String>,
-    /// One bit a user, by its arrival number.
-    users: Vec<u64>,
+    /// Whether a user was listed, by its arrival number.
+    users: Vec<bool>,
 }
 
 impl ListHistory {
@@ -97,17 +97,11 @@ impl ListHistory {
     }
 
     fn add_user(&mut self, arrival: u64) -> bool {
-        let word = usize::try_from(arrival / 64).unwrap_or(0);
-        if word >= self.users.len() {
-            self.users.resize(word + 1, 0);
+        let index = usize::try_from(arrival).unwrap_or(0);
+        if index >= self.users.len() {
+            self.users.resize(index + 1, false);
         }
-        let Some(bits) = self.users.get_mut(word) else {
-            return false;
-        };
-        let bit = 1 << (arrival % 64);
-        let is_new = *bits & bit == 0;
-        *bits |= bit;
-        is_new
+        self.users.get_mut(index).is_some_and(|listed| !std::mem::replace(listed, true))
     }
 }
 

@@ -79,13 +79,8 @@ fn unusable(error: impl std::fmt::Display) -> EmulatorError {
 }
 
 fn pem(der: &[u8]) -> String {
-    let mut text = String::from("-----BEGIN PUBLIC KEY-----\n");
-    for (count, letter) in STANDARD.encode(der).chars().enumerate() {
-        if count > 0 && count % PEM_LINE_CHARACTERS == 0 {
-            text.push('\n');
-        }
-        text.push(letter);
-    }
-    text.push_str("\n-----END PUBLIC KEY-----\n");
-    text
+    let text = STANDARD.encode(der);
+    let lines = text.as_bytes().chunks(PEM_LINE_CHARACTERS);
+    let lines: Vec<&str> = lines.filter_map(|line| str::from_utf8(line).ok()).collect();
+    format!("-----BEGIN PUBLIC KEY-----\n{}\n-----END PUBLIC KEY-----\n", lines.join("\n"))
 }

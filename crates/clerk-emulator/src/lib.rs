@@ -49,6 +49,7 @@ pub struct Emulator {
     seed: u64,
 }
 
+#[expect(clippy::needless_pass_by_value, reason = "callers write JSON in place")]
 impl Emulator {
     /// Binds and serves on the current tokio runtime.
     pub fn start(settings: Settings) -> Result<Self, EmulatorError> {
@@ -84,14 +85,12 @@ impl Emulator {
 
     /// Signs up a user. Takes the parameters of `POST /v1/users` and any field of the user object.
     /// Returns the user object, or the API's error body.
-    #[expect(clippy::needless_pass_by_value, reason = "callers write the fields in place")]
     pub fn create_user(&self, fields: Value) -> Value {
         let created = self.instance.create(|user, ids| fields::overlay(user, &fields, ids));
         created.map_or_else(|error| error.body(), |user| user.to_value())
     }
 
     /// Changes a user likewise. `None` if there is no such user or the change is refused.
-    #[expect(clippy::needless_pass_by_value, reason = "callers write the fields in place")]
     pub fn update_user(&self, id: &str, fields: Value) -> Option<Value> {
         let changed = self.instance.change(id, |user, ids| fields::overlay(user, &fields, ids));
         changed.ok().map(|user| user.to_value())
@@ -104,7 +103,6 @@ impl Emulator {
     }
 
     /// Merges into the public metadata of a user; a null removes its key.
-    #[expect(clippy::needless_pass_by_value, reason = "callers write the fields in place")]
     pub fn merge_public_metadata(&self, id: &str, public_metadata: Value) -> Option<Value> {
         let fields = json!({"public_metadata": public_metadata});
         let changed = self.instance.change(id, |user, _| metadata::merge(user, &fields));
@@ -147,7 +145,6 @@ impl Emulator {
     }
 
     /// A token of any header and claims, signed with the instance's key as RS256.
-    #[expect(clippy::needless_pass_by_value, reason = "callers write the claims in place")]
     pub fn sign_token(&self, header: Value, claims: Value) -> String {
         self.instance.key.sign(&header, &claims)
     }

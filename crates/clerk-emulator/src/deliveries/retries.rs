@@ -21,15 +21,6 @@ impl Retries {
         Self((0..29).map(delay).collect())
     }
 
-    /// No second attempt.
-    pub fn never() -> Self {
-        Self(Vec::new())
-    }
-
-    pub fn after(delays: Vec<Duration>) -> Self {
-        Self(delays)
-    }
-
     /// How long to wait after so many failures. The receiver's `Retry-After` is followed between
     /// once and twice the schedule's delay.
     pub(super) fn delay(&self, failures: usize, retry_after: Option<Duration>) -> Option<Duration> {

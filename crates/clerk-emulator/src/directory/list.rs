@@ -14,6 +14,22 @@ const DEFAULT_LIMIT: usize = 10;
 /// A larger limit silently means the default.
 const LARGEST_LIMIT: usize = 500;
 
+type Compare = fn(&User, &User) -> Ordering;
+
+const COLUMNS: [(&str, Compare); 10] = [
+    ("created_at", |one, two| one.created_at.cmp(&two.created_at)),
+    ("updated_at", |one, two| one.updated_at.cmp(&two.updated_at)),
+    ("email_address", |one, two| email(one).cmp(&email(two))),
+    // No user has one, so the order stays that of creation.
+    ("web3wallet", |one, two| one.created_at.cmp(&two.created_at)),
+    ("first_name", |one, two| one.first_name.cmp(&two.first_name)),
+    ("last_name", |one, two| one.last_name.cmp(&two.last_name)),
+    ("phone_number", |one, two| phone(one).cmp(&phone(two))),
+    ("username", |one, two| one.username.cmp(&two.username)),
+    ("last_active_at", |one, two| one.last_active_at.cmp(&two.last_active_at)),
+    ("last_sign_in_at", |one, two| one.last_sign_in_at.cmp(&two.last_sign_in_at)),
+];
+
 #[derive(Debug)]
 pub(crate) struct Query {
     filter: Filter,
@@ -23,15 +39,16 @@ pub(crate) struct Query {
     order: Order,
 }
 
-#[derive(Clone, Copy, Debug, PartialEq)]
+#[derive(Clone, Copy, Debug)]
 struct Order {
     by: &'static str,
+    compare: Compare,
     descending: bool,
 }
 
 impl Query {
     pub(crate) fn read(query: &str) -> Result<Self, ApiError> {
-        let order = Order { by: "created_at", descending: true };
+        let order = order_by("-created_at")?;
         let filter = Filter::default();
         let mut read =
             Self { filter, limit: DEFAULT_LIMIT, offset: 0, starting_after: None, order };
@@ -128,17 +145,7 @@ impl Query {
 
 impl Order {
     fn compare(self, one: &User, two: &User) -> Ordering {
-        let order = match self.by {
-            "updated_at" => one.updated_at.cmp(&two.updated_at),
-            "last_active_at" => one.last_active_at.cmp(&two.last_active_at),
-            "last_sign_in_at" => one.last_sign_in_at.cmp(&two.last_sign_in_at),
-            "first_name" => one.first_name.cmp(&two.first_name),
-            "last_name" => one.last_name.cmp(&two.last_name),
-            "username" => one.username.cmp(&two.username),
-            "email_address" => email(one).cmp(&email(two)),
-            "phone_number" => phone(one).cmp(&phone(two)),
-            _ => one.created_at.cmp(&two.created_at),
-        };
+        let order = (self.compare)(one, two);
         if self.descending { order.reverse() } else { order }
     }
 }
@@ -164,24 +171,13 @@ fn number(key: &str, value: &str) -> Result<usize, ApiError> {
 }
 
 fn order_by(value: &str) -> Result<Order, ApiError> {
-    const COLUMNS: [&str; 10] = [
-        "created_at",
-        "updated_at",
-        "email_address",
-        "web3wallet",
-        "first_name",
-        "last_name",
-        "phone_number",
-        "username",
-        "last_active_at",
-        "last_sign_in_at",
-    ];
     let descending = value.starts_with('-');
     // An unescaped plus arrives as a space, and is no plus (trap 34).
     let name = value.strip_prefix(['-', '+']).unwrap_or(value);
-    let by = COLUMNS.into_iter().find(|column| *column == name);
-    let by = by.ok_or_else(|| ApiError::invalid("order_by", "is not a column to order by."))?;
-    Ok(Order { by, descending })
+    let column = COLUMNS.into_iter().find(|(by, _)| *by == name);
+    let wrong = || ApiError::invalid("order_by", "is not a column to order by.");
+    let (by, compare) = column.ok_or_else(wrong)?;
+    Ok(Order { by, compare, descending })
 }
 
 #[cfg(test)]

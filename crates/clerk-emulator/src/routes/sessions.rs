@@ -7,17 +7,10 @@ use crate::now;
 use crate::sessions::Session;
 use crate::sessions::tokens::TokenOptions;
 use actix_web::web::{self, Bytes, Data, Path, ServiceConfig};
-use serde::Serialize;
-use serde_json::Value;
+use serde_json::{Value, json};
 
 /// Ten years, in seconds.
 const LONGEST_LIFETIME: i64 = 315_360_000;
-
-#[derive(Serialize)]
-struct Token {
-    object: &'static str,
-    jwt: String,
-}
 
 pub(super) fn routes(config: &mut ServiceConfig) {
     config
@@ -76,7 +69,7 @@ fn token(instance: &Instance, id: &str, template: Option<String>, body: &Bytes) 
     });
     let authorized_party = fields.get("azp").and_then(Value::as_str).map(str::to_owned);
     let asked = TokenOptions { template, lifetime: lifetime.transpose()?, authorized_party };
-    Ok(json_response(&Token { object: "token", jwt: instance.token(&session, &asked) }))
+    Ok(json_response(&json!({"object": "token", "jwt": instance.token(&session, &asked)})))
 }
 
 fn find(instance: &Instance, id: &str) -> Result<Session, ApiError> {

@@ -42,7 +42,7 @@ async fn list(request: HttpRequest, instance: Data<Instance>) -> RouteResult {
         if index > 0 {
             body.push(b',');
         }
-        entry.write_json(&generated, &mut body)?;
+        entry.write_json(&generated, &mut body);
     }
     body.push(b']');
     Ok(json_body(body))
