@@ -11,7 +11,7 @@ use usersync::config::Requirement;
 use usersync::sync::import::{BadLine, Import, ImportCounts, ImportFormat, ImportObserver};
 
 /// The database, and what decides about a row.
-const VARIABLES: [&str; 13] = [
+const IMPORT_VARIABLES: [&str; 13] = [
     "DATABASE_URL",
     "USERSYNC_SCHEMA",
     "USERSYNC_MIGRATE",
@@ -58,7 +58,7 @@ pub(super) fn command() -> Command {
     let flag = |name: &'static str, help: &'static str| {
         Arg::new(name).long(name).action(ArgAction::SetTrue).help(help)
     };
-    configured_by(Command::new("import"), &VARIABLES)
+    configured_by(Command::new("import"), &IMPORT_VARIABLES)
         .about(ABOUT)
         .long_about(format!("{ABOUT}.\n\n{MORE}"))
         .arg(

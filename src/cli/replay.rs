@@ -13,7 +13,7 @@ use usersync::telemetry::Metrics;
 const MOST_LISTED: i64 = 10_000;
 
 /// The database, and what decides about an event.
-const VARIABLES: [&str; 10] = [
+const REPLAY_VARIABLES: [&str; 10] = [
     "DATABASE_URL",
     "USERSYNC_SCHEMA",
     "CLERK_INSTANCE_ID",
@@ -30,7 +30,7 @@ pub(super) fn command() -> Command {
     let flag = |name: &'static str, help: &'static str| {
         Arg::new(name).long(name).action(ArgAction::SetTrue).help(help)
     };
-    configured_by(Command::new("replay"), &VARIABLES)
+    configured_by(Command::new("replay"), &REPLAY_VARIABLES)
         .about("Applies quarantined deliveries again")
         .arg(
             Arg::new("id")

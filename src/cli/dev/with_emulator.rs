@@ -29,7 +29,7 @@ pub(super) fn run(
     usersync::app::block_on(async {
         let emulator = start(data, &variables, emulator_port)?;
         keep(&mut variables, emulator.credentials(), data);
-        for name in VARIABLES {
+        for name in ENV_FILE_VARIABLES {
             source.set(name, variables.get(name).unwrap_or_default().to_owned());
         }
         source.set("USERSYNC_API_BUDGET", "off".into());
@@ -86,7 +86,7 @@ fn start(data: &DataDir, kept: &EnvFile, port: u16) -> Result<Emulator, Failure>
 }
 
 /// Written to the env file, which other commands take with `--env-file`.
-const VARIABLES: [&str; 5] = [
+const ENV_FILE_VARIABLES: [&str; 5] = [
     "CLERK_WEBHOOK_SIGNING_SECRET",
     "CLERK_SECRET_KEY",
     "CLERK_API_URL",

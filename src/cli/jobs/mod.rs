@@ -24,7 +24,7 @@ use usersync::sync::jobs::JobView;
 const POLL_INTERVAL: Duration = Duration::from_millis(250);
 
 /// Database and provider, and what decides about a row.
-const VARIABLES: [&str; 18] = [
+const JOB_VARIABLES: [&str; 18] = [
     "DATABASE_URL",
     "USERSYNC_SCHEMA",
     "USERSYNC_MIGRATE",
@@ -69,7 +69,7 @@ pub(super) fn drift_command() -> Command {
 }
 
 fn command(name: &'static str, about: &'static str) -> Command {
-    configured_by(Command::new(name), &VARIABLES)
+    configured_by(Command::new(name), &JOB_VARIABLES)
         .about(about)
         .arg(flag("json", "Prints the finished job as one JSON object"))
 }
