@@ -18,7 +18,8 @@ use serde::Serialize;
 use std::sync::{Arc, OnceLock};
 use std::time::{Duration, Instant};
 
-/// How long the provider waits for a commit. It gives up after 15 s by itself.
+/// How long a request waits for its commit before it is answered 503. The provider gives up after
+/// 15 s.
 const ANSWER_WITHIN: Duration = Duration::from_secs(10);
 
 pub(super) async fn receive(
