@@ -48,6 +48,7 @@ pub struct WebhookReceiver {
     ingest: Ingest,
     metrics: Arc<Metrics>,
     rejections: Throttle,
+    second_instance: Throttle,
 }
 
 /// The body of a 200 or 202.
@@ -89,6 +90,7 @@ impl WebhookReceiver {
             ingest,
             metrics,
             rejections: Throttle::default(),
+            second_instance: Throttle::default(),
         }
     }
 
@@ -156,7 +158,7 @@ impl WebhookReceiver {
         };
         if self.first_instance.get_or_init(|| instance.clone()) != instance {
             self.metrics.count_other_instance_event();
-            if let Some(suppressed) = self.rejections.pass(Instant::now()) {
+            if let Some(suppressed) = self.second_instance.pass(Instant::now()) {
                 tracing::warn!(
                     suppressed,
                     instance,
