@@ -18,7 +18,6 @@ mod serve;
 mod shutdown;
 
 use clap::{Arg, ArgMatches, Command};
-use jiff::Timestamp;
 use std::ffi::OsString;
 use std::fmt::Write as _;
 use std::path::PathBuf;
@@ -27,7 +26,7 @@ use usersync::app::{self, AppError, PREPARE_BACKOFF};
 use usersync::config::{
     Config, ConfigError, ConfigSource, Requirement, VARIABLES, Variable, VariableInput,
 };
-use usersync::domain::JobKind;
+use usersync::domain::{JobKind, Timestamp};
 use usersync::store::{Store, StoreError};
 
 #[derive(Debug, thiserror::Error)]
@@ -185,7 +184,7 @@ fn prepared(config: &Config) -> Result<Store, Failure> {
     reason = "the command line is an edge: its time is taken here"
 )]
 fn now() -> Timestamp {
-    Timestamp::now()
+    jiff::Timestamp::now().into()
 }
 
 /// For subcommands that do not serve.

@@ -132,7 +132,7 @@ fn of_user(sample: &str, user: &str) -> String {
 
 /// A built-in event that happened now to `user`.
 fn fresh(sample: &str, user: &str) -> Vec<u8> {
-    let now = now().as_millisecond();
+    let now = now().as_millis();
     let mut event: Value = serde_json::from_str(sample).unwrap_or_default();
     if let Some(data) = event.get_mut("data").and_then(Value::as_object_mut) {
         data.insert("id".into(), user.into());
@@ -156,7 +156,7 @@ async fn post(
         .get_one::<String>("message-id")
         .cloned()
         .unwrap_or_else(|| format!("msg_{}", Uuid::now_v7().simple()));
-    let timestamp = now().as_second().to_string();
+    let timestamp = now().as_seconds().to_string();
     let Some(secret) = secrets.active.first() else {
         return Err(Failure::Message("there is no secret to sign with".into()));
     };

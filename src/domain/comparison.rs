@@ -4,7 +4,7 @@
 //! the one that the store's guard would give, by the same order of versions; what is written is
 //! decided again by the guard, at the row itself.
 
-use super::time::UnixMillis;
+use super::time::Timestamp;
 use super::user::Snapshot;
 use super::version::Version;
 
@@ -13,8 +13,8 @@ use super::version::Version;
 pub struct RowView<'a> {
     pub version: Version,
     /// The one mapped column that no version covers.
-    pub locked_until: Option<UnixMillis>,
-    pub last_sign_in_at: Option<UnixMillis>,
+    pub locked_until: Option<Timestamp>,
+    pub last_sign_in_at: Option<Timestamp>,
     pub role: Option<&'a str>,
     pub plan: Option<&'a str>,
     pub set_role: Option<&'a str>,
@@ -89,7 +89,7 @@ mod tests {
     use super::{Comparison, RowState, RowView, compare};
     use crate::domain::{
         AllowedValues, EntitlementName, Entitlements, Origin, Profile, Snapshot, SnapshotTimes,
-        UnixMillis, Version,
+        Timestamp, Version,
     };
 
     fn entitlements() -> Entitlements {
@@ -100,9 +100,9 @@ mod tests {
 
     fn fetched(updated_at: i64, asked_at: i64) -> Snapshot {
         let times = SnapshotTimes {
-            updated_at: UnixMillis::new(updated_at),
-            seen_at: UnixMillis::new(asked_at),
-            last_sign_in_at: UnixMillis::new(7),
+            updated_at: Timestamp::from_millis(updated_at),
+            seen_at: Timestamp::from_millis(asked_at),
+            last_sign_in_at: Timestamp::from_millis(7),
         };
         Snapshot::new("user_1".into(), Profile::unknown(), Origin::Fetch, times, &entitlements())
     }

@@ -4,7 +4,7 @@
 //! applies the same order between batches. So the result does not depend on how deliveries are
 //! split into batches or over replicas.
 
-use super::time::UnixMillis;
+use super::time::Timestamp;
 use super::user::Snapshot;
 use super::version::Version;
 
@@ -41,7 +41,7 @@ impl Change {
 
     /// The order of changes: a deletion comes after every snapshot; of snapshots of one version
     /// (the digest leaves out the end of a lock) the longer lock wins.
-    fn rank(&self) -> (Version, Option<UnixMillis>) {
+    fn rank(&self) -> (Version, Option<Timestamp>) {
         match self {
             Self::Snapshot(snapshot) => (snapshot.version, snapshot.profile.locked_until),
             Self::Absence { version, .. } => (*version, None),
@@ -58,7 +58,7 @@ impl Change {
         matches!(self, Self::Deletion { .. })
     }
 
-    fn last_sign_in_at(&self) -> Option<UnixMillis> {
+    fn last_sign_in_at(&self) -> Option<Timestamp> {
         match self {
             Self::Snapshot(snapshot) => snapshot.last_sign_in_at,
             Self::Absence { .. } | Self::Deletion { .. } => None,
@@ -70,7 +70,7 @@ impl Change {
 pub struct MergedChange<'a> {
     pub winner: &'a Change,
     /// The latest sign-in of all changes; none once the user is deleted.
-    pub last_sign_in_at: Option<UnixMillis>,
+    pub last_sign_in_at: Option<Timestamp>,
 }
 
 impl<'a> MergedChange<'a> {

@@ -29,7 +29,7 @@ pub use merge::{Change, MergedChange};
 pub use outcome::{IgnoreReason, Outcome, QuarantineReason, StaleReason};
 pub use overrides::{Override, OverrideChange};
 pub use schedule::Schedule;
-pub use time::UnixMillis;
+pub use time::Timestamp;
 pub use user::{Entitlements, Origin, Profile, Snapshot, SnapshotTimes, Status};
 pub use version::{AbsenceBaseline, Digest, Version};
 pub use write_back::{Conflict, MetadataNames, MetadataPatch};

@@ -1,7 +1,9 @@
-//! Milliseconds since 1970, within the range that both databases can store. Made wherever a time
-//! enters from outside. Knows no clock.
+//! Instants within the range that both databases can store. Made wherever a time enters from
+//! outside. Knows no clock.
 
-/// From the first instant of year 1 to the last that is in year 9999 in every time zone: what
+use std::time::Duration;
+
+/// In milliseconds since 1970, from the first instant of year 1 to the last that is in year 9999 in every time zone: what
 /// both databases and RFC 3339 can write.
 const RANGE_MS: std::ops::RangeInclusive<i64> = -62_135_596_800_000..=253_402_207_200_999;
 
@@ -9,53 +11,109 @@ const RANGE_MS: std::ops::RangeInclusive<i64> = -62_135_596_800_000..=253_402_20
 /// before March 1973 (trap 15: the provider's documents disagree about the unit).
 const SECONDS_BELOW: i64 = 100_000_000_000;
 
-/// Milliseconds since 1970-01-01T00:00:00Z, within years 1 to 9999.
+/// An instant within years 1 to 9999: of whole milliseconds, or of the microseconds in which
+/// PostgreSQL's clock counts leases.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub struct UnixMillis(i64);
+pub struct Timestamp(jiff::Timestamp);
 
-impl UnixMillis {
-    pub const EPOCH: Self = Self(0);
-
-    /// `None` where no database could store it.
-    pub fn new(milliseconds: i64) -> Option<Self> {
-        RANGE_MS.contains(&milliseconds).then_some(Self(milliseconds))
+impl Timestamp {
+    /// From milliseconds since 1970; `None` where no database could store it.
+    pub fn from_millis(milliseconds: i64) -> Option<Self> {
+        let timestamp = jiff::Timestamp::from_millisecond(milliseconds).ok()?;
+        RANGE_MS.contains(&milliseconds).then_some(Self(timestamp))
     }
 
     /// Reads an envelope timestamp, which may be in seconds or milliseconds.
     pub fn from_seconds_or_millis(number: i64) -> Option<Self> {
         if number.abs() < SECONDS_BELOW {
-            Self::new(number.checked_mul(1000)?)
+            Self::from_millis(number.checked_mul(1000)?)
         } else {
-            Self::new(number)
+            Self::from_millis(number)
         }
+    }
+
+    pub(crate) fn from_micros(microseconds: i64) -> Option<Self> {
+        jiff::Timestamp::from_microsecond(microseconds).ok().map(Self)
+    }
+
+    pub fn as_seconds(self) -> i64 {
+        self.0.as_second()
+    }
+
+    pub fn as_millis(self) -> i64 {
+        self.0.as_millisecond()
+    }
+
+    pub(crate) fn as_micros(self) -> i64 {
+        self.0.as_microsecond()
     }
 
     /// The same instant, later by `seconds`; `None` past year 9999.
     pub fn plus_seconds(self, seconds: i64) -> Option<Self> {
-        Self::new(self.0.checked_add(seconds.checked_mul(1000)?)?)
+        Self::from_millis(self.as_millis().checked_add(seconds.checked_mul(1000)?)?)
     }
 
-    pub const fn get(self) -> i64 {
-        self.0
+    /// Later by `duration`, at most the last instant that can be stored.
+    #[must_use]
+    pub fn plus(self, duration: Duration) -> Self {
+        Self(self.0.checked_add(duration).unwrap_or(jiff::Timestamp::MAX))
+    }
+
+    #[must_use]
+    pub fn minus(self, duration: Duration) -> Self {
+        Self(self.0.checked_sub(duration).unwrap_or(jiff::Timestamp::MIN))
+    }
+
+    /// Time since `earlier`; zero where that is later.
+    pub fn since(self, earlier: Self) -> Duration {
+        Duration::try_from(self.0.duration_since(earlier.0)).unwrap_or_default()
+    }
+}
+
+/// Cuts what a clock shows to the millisecond.
+impl From<jiff::Timestamp> for Timestamp {
+    fn from(timestamp: jiff::Timestamp) -> Self {
+        Self::from_millis(timestamp.as_millisecond()).unwrap_or(Self(timestamp))
+    }
+}
+
+impl std::str::FromStr for Timestamp {
+    type Err = jiff::Error;
+
+    fn from_str(text: &str) -> Result<Self, jiff::Error> {
+        text.parse().map(Self)
+    }
+}
+
+/// RFC 3339 in UTC, with milliseconds.
+impl std::fmt::Display for Timestamp {
+    fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(formatter, "{:.3}", self.0)
+    }
+}
+
+impl serde::Serialize for Timestamp {
+    fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.collect_str(self)
     }
 }
 
 #[cfg(test)]
 mod tests {
-    use super::UnixMillis;
+    use super::Timestamp;
 
     #[test]
     fn trap_15_envelope_timestamps_in_seconds_and_milliseconds_agree() {
-        let seconds = UnixMillis::from_seconds_or_millis(1_754_012_591);
-        let millis = UnixMillis::from_seconds_or_millis(1_754_012_591_000);
+        let seconds = Timestamp::from_seconds_or_millis(1_754_012_591);
+        let millis = Timestamp::from_seconds_or_millis(1_754_012_591_000);
         assert_eq!(seconds, millis);
     }
 
     #[test]
     fn trap_15_an_instant_that_no_database_holds_is_refused() {
-        assert_eq!(UnixMillis::new(i64::MAX), None);
-        assert!(UnixMillis::new(253_402_207_200_999).is_some());
-        assert_eq!(UnixMillis::new(253_402_207_201_000), None);
-        assert!(UnixMillis::new(-1).is_some());
+        assert_eq!(Timestamp::from_millis(i64::MAX), None);
+        assert!(Timestamp::from_millis(253_402_207_200_999).is_some());
+        assert_eq!(Timestamp::from_millis(253_402_207_201_000), None);
+        assert!(Timestamp::from_millis(-1).is_some());
     }
 }

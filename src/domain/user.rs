@@ -4,7 +4,7 @@
 //! (name, effective role and plan, digest), so that the rules hold for every provider.
 
 use super::entitlements::AllowedValues;
-use super::time::UnixMillis;
+use super::time::Timestamp;
 use super::version::{Digest, Version};
 use sha2::{Digest as _, Sha256};
 use strum::IntoStaticStr;
@@ -50,8 +50,8 @@ pub struct Profile {
     pub public_metadata: String,
     pub status: Status,
     /// Where the provider gives an end.
-    pub locked_until: Option<UnixMillis>,
-    pub source_created_at: Option<UnixMillis>,
+    pub locked_until: Option<Timestamp>,
+    pub source_created_at: Option<Timestamp>,
 }
 
 impl Profile {
@@ -98,7 +98,7 @@ impl Profile {
                 hash.update(bytes);
             }
         };
-        let created = self.source_created_at.map(|at| at.get().to_le_bytes());
+        let created = self.source_created_at.map(|at| at.as_millis().to_le_bytes());
         for text in [
             self.source_external_id.as_deref(),
             self.email.as_deref(),
@@ -132,9 +132,9 @@ pub struct Snapshot {
     /// The effective plan, unless it is overridden.
     pub plan: String,
     /// Merged by maximum, outside the version.
-    pub last_sign_in_at: Option<UnixMillis>,
+    pub last_sign_in_at: Option<Timestamp>,
     /// When the request was sent; `None` for an event.
-    pub fetched_at: Option<UnixMillis>,
+    pub fetched_at: Option<Timestamp>,
     /// The id in the provider's metadata, where write-back would send nothing to a row of this id.
     pub acknowledged_id: Option<String>,
 }
@@ -149,10 +149,10 @@ pub enum Origin {
 
 #[derive(Clone, Copy, Debug)]
 pub struct SnapshotTimes {
-    pub updated_at: Option<UnixMillis>,
+    pub updated_at: Option<Timestamp>,
     /// The envelope's timestamp of an event; when a fetch was sent.
-    pub seen_at: Option<UnixMillis>,
-    pub last_sign_in_at: Option<UnixMillis>,
+    pub seen_at: Option<Timestamp>,
+    pub last_sign_in_at: Option<Timestamp>,
 }
 
 /// The roles and plans that configuration knows.
@@ -170,7 +170,7 @@ impl Snapshot {
         times: SnapshotTimes,
         entitlements: &Entitlements,
     ) -> Self {
-        let millis = |at: Option<UnixMillis>| at.map_or(0, UnixMillis::get);
+        let millis = |at: Option<Timestamp>| at.map_or(0, Timestamp::as_millis);
         let (updated_at, seen_at) = (millis(times.updated_at), millis(times.seen_at));
         let digest = profile.digest();
         let (version, fetched_at) = match origin {

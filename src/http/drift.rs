@@ -4,7 +4,7 @@
 use super::authorization::require;
 use super::{AppState, Problem, json_no_store};
 use crate::access::Access;
-use crate::store::Moment;
+use crate::domain::Timestamp;
 use crate::store::jobs::JobRecord;
 use crate::sync::jobs::DriftReport;
 use actix_web::http::StatusCode;
@@ -15,8 +15,8 @@ use serde::Serialize;
 #[derive(Serialize)]
 struct DriftResponse {
     job_id: String,
-    started_at: Option<Moment>,
-    finished_at: Option<Moment>,
+    started_at: Option<Timestamp>,
+    finished_at: Option<Timestamp>,
     #[serde(flatten)]
     report: DriftReport,
 }

@@ -6,7 +6,6 @@ use super::pagination::{ListPage, PageRequest, next_cursor, query_pairs};
 use super::{AppState, Problem, body, json_no_store, now, storable};
 use crate::access::Access;
 use crate::domain::JobKind;
-use crate::store::Moment;
 use crate::store::jobs::{JobRecord, JobRequest};
 use crate::sync::jobs::JobView;
 use actix_web::http::StatusCode;
@@ -100,7 +99,7 @@ pub(super) async fn cancel(
 }
 
 fn view(job: &JobRecord) -> JobView {
-    JobView::of(job, Moment::from_timestamp(now()))
+    JobView::of(job, now())
 }
 
 fn not_found() -> Problem {

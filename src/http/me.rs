@@ -2,8 +2,9 @@
 
 use super::session::{session, user_of};
 use super::{AppState, Problem, json_no_store};
+use crate::domain::Timestamp;
 use crate::provider::session::Session;
-use crate::store::{Moment, UserRecord};
+use crate::store::UserRecord;
 use actix_web::web::Data;
 use actix_web::{HttpRequest, HttpResponse};
 use serde::Serialize;
@@ -13,7 +14,7 @@ pub(super) struct MeResponse {
     user: MeUser,
     external_id: String,
     session_id: String,
-    expires_at: Option<Moment>,
+    expires_at: Option<Timestamp>,
     /// Whether this request created the row.
     created: bool,
 }
@@ -42,7 +43,7 @@ impl MeResponse {
             user,
             external_id: session.external_id.clone(),
             session_id: session.session_id.clone(),
-            expires_at: Moment::from_millis(session.expires_at_seconds.saturating_mul(1000)),
+            expires_at: Timestamp::from_millis(session.expires_at_seconds.saturating_mul(1000)),
             created,
         }
     }

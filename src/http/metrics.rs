@@ -1,6 +1,7 @@
 //! `/metrics`: `OpenMetrics` text for Prometheus, on the main listener or one of its own.
 
 use super::{AppState, Problem, fallback};
+use crate::domain::Timestamp;
 use crate::sync::jobs::DriftReport;
 use actix_web::web::Data;
 use actix_web::{HttpRequest, HttpResponse};
@@ -35,7 +36,7 @@ pub(super) async fn show(state: Data<AppState>) -> HttpResponse {
         state.metrics.set_write_backs_waiting(&counted);
     }
     if let Ok(Some((job, report))) = DriftReport::last(&state.store, state.source).await {
-        let reported_at = job.finished_at.map_or(0, |at| at.as_millis() / 1000);
+        let reported_at = job.finished_at.map_or(0, Timestamp::as_seconds);
         let counts = report.counts().into_iter().map(|(kind, count)| (kind.as_str(), count));
         state.metrics.set_drift(reported_at, counts);
     }

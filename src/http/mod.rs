@@ -29,7 +29,7 @@ pub use request_id::tag;
 pub use webhooks::WebhookReceiver;
 
 use crate::access::{Redirects, Tokens};
-use crate::domain::Entitlements;
+use crate::domain::{Entitlements, Timestamp};
 use crate::ingest::Ingest;
 use crate::provider::session::Sessions;
 use crate::store::Store;
@@ -38,7 +38,6 @@ use crate::telemetry::Metrics;
 use actix_web::http::header::CACHE_CONTROL;
 use actix_web::web::{self, Path, ServiceConfig};
 use actix_web::{HttpResponse, Resource, Route, guard};
-use jiff::Timestamp;
 use serde::Serialize;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -157,7 +156,7 @@ fn storable(id: Path<String>) -> Option<String> {
 
 #[expect(clippy::disallowed_methods, reason = "a request is an edge: its time is taken here")]
 fn now() -> Timestamp {
-    Timestamp::now()
+    jiff::Timestamp::now().into()
 }
 
 const GET_HEAD: &str = "GET, HEAD";

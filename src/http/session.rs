@@ -4,7 +4,6 @@
 //! was when it was signed, the table says whether the user is banned or deleted now.
 
 use super::{AppState, Problem, now};
-use crate::domain::UnixMillis;
 use crate::provider::ApiError;
 use crate::provider::session::{Session, SessionError};
 use crate::store::UserRecord;
@@ -25,8 +24,7 @@ pub(super) async fn session(state: &AppState, request: &HttpRequest) -> Result<S
     let is_read = matches!(*request.method(), Method::GET | Method::HEAD);
     let token =
         sessions.token_of(authorization, cookies, is_read).ok_or(SessionError::SessionMissing)?;
-    let now = UnixMillis::new(now().as_millisecond()).unwrap_or(UnixMillis::EPOCH);
-    let session = sessions.verify(&token, now).await?;
+    let session = sessions.verify(&token, now()).await?;
     if let Some(actor) = &session.impersonated_by {
         tracing::info!(user.external_id = session.external_id, actor, "an impersonated session");
     }

@@ -111,7 +111,7 @@ async fn answer(
 /// Seconds until the session's token has expired, plus one: then the application gets a new token
 /// with current claims. A token lives one minute.
 fn seconds_left(session: &Session) -> i64 {
-    (session.expires_at_seconds - now().as_second() + 1).clamp(1, 60)
+    (session.expires_at_seconds - now().as_seconds() + 1).clamp(1, 60)
 }
 
 /// Redirects, and records it in a cookie for as many seconds.

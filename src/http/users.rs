@@ -9,9 +9,7 @@ use super::pagination::{ListPage, PageRequest, next_cursor, query_pairs};
 use super::{AppState, Problem, body, json_no_store, now, storable};
 use crate::access::Access;
 use crate::domain::AllowedValues;
-use crate::store::{
-    Moment, Override, OverrideChange, OverrideError, USER_FIELDS, UserFilter, UserRecord,
-};
+use crate::store::{Override, OverrideChange, OverrideError, USER_FIELDS, UserFilter, UserRecord};
 use actix_web::http::StatusCode;
 use actix_web::web::{Data, Path, Payload};
 use actix_web::{HttpRequest, HttpResponse};
@@ -83,8 +81,7 @@ pub(super) async fn set_override(
     let id = storable(id).ok_or_else(not_found)?;
     let words = state.entitlements.clone();
     let (role, plan) = (overrides.role.to_string(), overrides.plan.to_string());
-    let user =
-        state.store.set_override(id, words, overrides, Moment::from_timestamp(now())).await?;
+    let user = state.store.set_override(id, words, overrides, now()).await?;
     tracing::info!(
         token = token_name.0,
         user.id = user.id(),

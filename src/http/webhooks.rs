@@ -31,7 +31,7 @@ pub(super) async fn receive(
         state.metrics.count_unavailable(Unavailable::NotRunning.code());
         return Err(Unavailable::NotRunning.into());
     }
-    let answer = state.webhooks.receive(&request, payload, now().as_second()).await?;
+    let answer = state.webhooks.receive(&request, payload, now().as_seconds()).await?;
     let mut response =
         if answer.quarantined { HttpResponse::Accepted() } else { HttpResponse::Ok() };
     Ok(response.json(answer))

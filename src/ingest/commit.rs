@@ -8,12 +8,11 @@
 use super::merge::{BatchItem, merge_batch};
 use super::queue::Submission;
 use super::{DeliveryOutcome, Unavailable};
-use crate::domain::{Outcome, QuarantineReason};
+use crate::domain::{Outcome, QuarantineReason, Timestamp};
 use crate::provider::EventEffect;
 use crate::store::batch::{Batch, DeliveryResult};
-use crate::store::{LOCK_TIMEOUT, Moment, RowDefaults, StoreError, Writer};
+use crate::store::{LOCK_TIMEOUT, RowDefaults, StoreError, Writer};
 use crate::telemetry::{Metrics, Throttle};
-use jiff::Timestamp;
 use std::collections::HashSet;
 use std::ops::Range;
 use std::sync::Arc;
@@ -178,7 +177,7 @@ impl Committer {
         let outcome = delivered.outcome;
         self.metrics.count_delivery(&event.event_type, outcome.as_str());
         if let (Outcome::Applied, Some(sent_at)) = (outcome, event.sent_at) {
-            self.metrics.observe_event_lag_ms(now().timestamp().as_millisecond() - sent_at.get());
+            self.metrics.observe_event_lag_ms(now().as_millis() - sent_at.as_millis());
         }
         tracing::debug!(
             event.id = delivery.message_id(),
@@ -227,6 +226,6 @@ impl BatchResult {
 }
 
 #[expect(clippy::disallowed_methods, reason = "the writer thread is an edge: a batch begins here")]
-pub(super) fn now() -> Moment {
-    Moment::from_timestamp(Timestamp::now())
+pub(super) fn now() -> Timestamp {
+    jiff::Timestamp::now().into()
 }

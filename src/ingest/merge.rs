@@ -4,10 +4,10 @@
 //! domain, deliveries of one message become one record. Users and messages are sorted, so that all
 //! replicas lock rows in one order.
 
-use crate::domain::MergedChange;
+use crate::domain::{MergedChange, Timestamp};
 use crate::provider::{Event, EventEffect};
+use crate::store::RowDefaults;
 use crate::store::batch::{Batch, DeliveryWrite, Disposition, UserWrite};
-use crate::store::{Moment, RowDefaults};
 use std::collections::HashMap;
 
 /// A delivery: its message id and its event.
@@ -24,7 +24,7 @@ struct MergedUser<'a> {
 pub(super) fn merge_batch<'a>(
     items: &[BatchItem<'a>],
     defaults: RowDefaults,
-    now: Moment,
+    now: Timestamp,
     new_id: impl Fn(&str) -> String,
 ) -> Batch<'a> {
     let mut users_by_id = merge_by_user(items);

@@ -5,7 +5,6 @@
 use super::Unavailable;
 use super::commit::{Committer, SAME_OUTAGE, now};
 use super::queue::{NextBatch, Queue};
-use crate::store::Moment;
 use std::sync::Arc;
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
@@ -18,15 +17,15 @@ const RETENTION_INTERVAL: Duration = Duration::from_secs(60);
 /// readers of ours last milliseconds.
 const TRUNCATE_RETRY: Duration = Duration::from_millis(50);
 
-const QUARANTINE_DAYS: i64 = 30;
+const QUARANTINE_DAYS: u32 = 30;
 
-const ABSENCE_DAYS: i64 = 30;
+const ABSENCE_DAYS: u32 = 30;
 
 /// Of message ids and jobs: longer than a sender retries (28 h), and than its dashboard keeps
 /// messages for a manual replay.
-const EVENT_DAYS: i64 = 90;
+const EVENT_DAYS: u32 = 90;
 
-const MILLISECONDS_A_DAY: i64 = 24 * 60 * 60 * 1000;
+const DAY: Duration = Duration::from_secs(24 * 60 * 60);
 
 pub(super) fn spawn(queue: Arc<Queue>, committer: Committer) -> std::io::Result<JoinHandle<()>> {
     std::thread::Builder::new().name("usersync-writer".into()).spawn(move || run(&queue, committer))
@@ -89,15 +88,13 @@ fn reject_queue(queue: &Queue, committer: &Committer) {
 impl Committer {
     /// Returns whether there may be more to delete.
     pub(super) fn run_retention(&mut self) -> bool {
-        let days = |days: i64| {
-            Moment::from_millis(now().timestamp().as_millisecond() - days * MILLISECONDS_A_DAY)
-        };
-        let (Some(oldest_body), Some(oldest_absence), Some(oldest_event)) =
-            (days(QUARANTINE_DAYS), days(ABSENCE_DAYS), days(EVENT_DAYS))
-        else {
-            return false;
-        };
-        match self.writer.run_retention(oldest_body, oldest_absence, oldest_event) {
+        let now = now();
+        let oldest = |days| now.minus(DAY * days);
+        match self.writer.run_retention(
+            oldest(QUARANTINE_DAYS),
+            oldest(ABSENCE_DAYS),
+            oldest(EVENT_DAYS),
+        ) {
             Ok(0) => false,
             Ok(dropped) => {
                 self.writer.mark_wal_dirty();

@@ -3,7 +3,7 @@
 //! Implemented in the provider's folder, called by `sync` alone. Every call has a priority and takes
 //! from the [`Budget`], which is shared with other replicas.
 
-use crate::domain::{MetadataPatch, Snapshot, UnixMillis};
+use crate::domain::{MetadataPatch, Snapshot, Timestamp};
 use std::future::Future;
 use std::pin::Pin;
 use std::time::Duration;
@@ -64,9 +64,9 @@ pub struct ListQuery {
     /// 1 to 500.
     pub limit: u16,
     /// Inclusive.
-    pub created_from: Option<UnixMillis>,
+    pub created_from: Option<Timestamp>,
     /// Exclusive.
-    pub created_before: Option<UnixMillis>,
+    pub created_before: Option<Timestamp>,
     /// Only these users, at most [`ListQuery::MOST_IDS`]; empty for all.
     pub ids: Vec<String>,
 }

@@ -18,14 +18,14 @@ pub use directory::{
     Position, Priority,
 };
 
-use crate::domain::{Change, IgnoreReason, QuarantineReason, UnixMillis};
+use crate::domain::{Change, IgnoreReason, QuarantineReason, Timestamp};
 
 /// A verified delivery, read as far as it can be understood.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Event {
     /// The provider's `type`; empty where it could not be read.
     pub event_type: String,
-    pub sent_at: Option<UnixMillis>,
+    pub sent_at: Option<Timestamp>,
     /// The provider's instance, where the envelope names one.
     pub instance: Option<String>,
     pub effect: EventEffect,

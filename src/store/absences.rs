@@ -10,9 +10,8 @@ use super::changes::apply;
 use super::connection::{AnyConnection, both};
 use super::error::StoreError;
 use super::schema::absences;
-use super::types::Moment;
 use super::users::count_live;
-use crate::domain::{AbsenceBaseline, Change, EmptiedRows, Version};
+use crate::domain::{AbsenceBaseline, Change, EmptiedRows, Timestamp, Version};
 use crate::store::row_defaults::RowDefaults;
 use diesel::connection::SimpleConnection as _;
 use diesel::prelude::*;
@@ -49,7 +48,7 @@ impl Store {
     pub async fn empty_absent(
         &self,
         defaults: RowDefaults,
-        now: Moment,
+        now: Timestamp,
         mut found: Vec<Absence>,
     ) -> Result<AbsenceVerdict, StoreError> {
         found.sort_unstable_by(|one, other| one.external_id.cmp(&other.external_id));
@@ -98,7 +97,7 @@ pub(super) fn lock_absences(connection: &mut AnyConnection) -> Result<(), StoreE
 pub(super) fn empty(
     connection: &mut AnyConnection,
     defaults: RowDefaults,
-    now: Moment,
+    now: Timestamp,
     mut found: Vec<Absence>,
 ) -> Result<Vec<String>, StoreError> {
     let changes: Vec<Change> = found.iter().map(Absence::change).collect();

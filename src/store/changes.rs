@@ -8,10 +8,9 @@ use super::batch::{self, Batch, UserResult, UserWrite};
 use super::connection::AnyConnection;
 use super::error::StoreError;
 use super::stored_user::{self, StoredUser};
-use super::types::Moment;
 use super::users::{self, UserRecord};
 use super::{LOCK_TIMEOUT, Store, checkout, write_backs};
-use crate::domain::{Change, Entitlements, MergedChange, Override};
+use crate::domain::{Change, Entitlements, MergedChange, Override, Timestamp};
 use crate::store::row_defaults::RowDefaults;
 use std::time::{Duration, Instant};
 
@@ -39,7 +38,7 @@ impl Store {
     pub async fn apply(
         &self,
         defaults: RowDefaults,
-        now: Moment,
+        now: Timestamp,
         mut changes: Vec<Change>,
     ) -> Result<Vec<UserResult>, StoreError> {
         changes.sort_unstable_by(|one, other| one.external_id().cmp(other.external_id()));
@@ -56,7 +55,7 @@ impl Store {
         id: String,
         entitlements: Entitlements,
         overrides: Override,
-        now: Moment,
+        now: Timestamp,
     ) -> Result<UserRecord, OverrideError> {
         let written = self.write(move |connection| {
             let Some(found) = users::find(connection, &id)? else {
@@ -148,7 +147,7 @@ impl Store {
 pub(super) fn apply(
     connection: &mut AnyConnection,
     defaults: RowDefaults,
-    now: Moment,
+    now: Timestamp,
     changes: &[&Change],
 ) -> Result<Vec<UserResult>, StoreError> {
     let users = changes

@@ -5,8 +5,9 @@
 
 use super::database::{Database, Purpose};
 use super::error::StoreError;
-use super::types::{Moment, UtcColumn};
+use super::types::UtcColumn;
 use super::{postgres, sqlite};
+use crate::domain::Timestamp;
 use diesel::connection::{AnsiTransactionManager, SimpleConnection as _, TransactionManager as _};
 use diesel::r2d2::{ManageConnection, R2D2Connection as _};
 use diesel::{PgConnection, QueryableByName, RunQueryDsl as _, SqliteConnection, sql_query};
@@ -59,11 +60,11 @@ impl AnyConnection {
     }
 
     /// The database's clock: replicas share leases and windows by no other.
-    pub(super) fn now(&mut self) -> Result<Moment, StoreError> {
+    pub(super) fn now(&mut self) -> Result<Timestamp, StoreError> {
         #[derive(QueryableByName)]
         struct Now {
             #[diesel(sql_type = UtcColumn)]
-            now: Moment,
+            now: Timestamp,
         }
         let now: Now = match self {
             Self::Postgres(inner) => {

@@ -10,8 +10,7 @@ use super::batch::{self, Batch, UpsertOutcome, UserWrite};
 use super::connection::{AnyConnection, both};
 use super::error::StoreError;
 use super::schema::users;
-use super::types::Moment;
-use crate::domain::{Change, ImportOutcome, ImportPlan, ImportRow, MergedChange};
+use crate::domain::{Change, ImportOutcome, ImportPlan, ImportRow, MergedChange, Timestamp};
 use crate::store::row_defaults::RowDefaults;
 use diesel::prelude::*;
 use std::collections::{HashMap, HashSet};
@@ -23,7 +22,7 @@ impl Store {
     pub async fn import(
         &self,
         defaults: RowDefaults,
-        now: Moment,
+        now: Timestamp,
         import_rows: Arc<[ImportRow]>,
     ) -> Result<Vec<ImportOutcome>, StoreError> {
         self.write(move |connection| {
@@ -65,7 +64,7 @@ fn plan(
 fn insert(
     connection: &mut AnyConnection,
     defaults: RowDefaults,
-    now: Moment,
+    now: Timestamp,
     import_rows: &[ImportRow],
     plan: &mut ImportPlan,
 ) -> Result<(), StoreError> {

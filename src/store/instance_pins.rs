@@ -6,7 +6,7 @@ use super::Store;
 use super::connection::both;
 use super::error::StoreError;
 use super::schema::{pinned_instances, users};
-use super::types::Moment;
+use crate::domain::Timestamp;
 use diesel::prelude::*;
 
 /// This many of the newest and oldest users are a sample of all: the newest may be gone together,
@@ -34,7 +34,7 @@ impl Store {
         &self,
         source: &'static str,
         instance_id: String,
-        now: Moment,
+        now: Timestamp,
     ) -> Result<String, StoreError> {
         self.write(move |connection| {
             both!(connection, |inner| diesel::insert_into(pinned_instances::table)

@@ -6,8 +6,9 @@
 use super::connection::{AnyConnection, both};
 use super::error::StoreError;
 use super::schema::leases;
-use super::types::{Json, JsonText, Moment};
+use super::types::{Json, JsonText};
 use super::{Store, jobs::LEASE};
+use crate::domain::Timestamp;
 use diesel::prelude::*;
 use std::time::Duration;
 
@@ -23,9 +24,9 @@ pub struct ScheduledRun {
 #[derive(Queryable, Selectable)]
 #[diesel(table_name = leases)]
 struct Row {
-    due_at: Moment,
+    due_at: Timestamp,
     fence: i64,
-    leased_until: Option<Moment>,
+    leased_until: Option<Timestamp>,
     state: Json,
 }
 
@@ -61,7 +62,7 @@ impl Store {
             both!(connection, |inner| diesel::update(leases::table.find(run.name))
                 .set((
                     leases::due_at.eq(due_at),
-                    leases::leased_until.eq(None::<Moment>),
+                    leases::leased_until.eq(None::<Timestamp>),
                     leases::state.eq(JsonText(&checkpoint)),
                 ))
                 .execute(inner))?;

@@ -44,7 +44,6 @@ pub use error::StoreError;
 pub use postgres::LOCK_TIMEOUT;
 pub use row_defaults::{RowDefaults, UserIds};
 pub use stored_user::StoredUser;
-pub use types::Moment;
 pub use users::{USER_FIELDS, UserFilter, UserRecord};
 pub use writer::Writer;
 

@@ -6,7 +6,7 @@
 use super::connection::{AnyConnection, both};
 use super::error::StoreError;
 use super::schema::{quarantine, quarantine_subjects, users, webhook_events};
-use super::types::Moment;
+use crate::domain::Timestamp;
 use diesel::dsl::sql;
 use diesel::prelude::*;
 use diesel::sql_types::BigInt;
@@ -29,7 +29,7 @@ pub struct QuarantineEntry<'a> {
     pub body: Vec<u8>,
     /// External ids of the users that the body concerns.
     pub subjects: Vec<String>,
-    pub now: Moment,
+    pub now: Timestamp,
 }
 
 /// The result of adding a delivery; with the id of a user's row, where there is one.
@@ -55,7 +55,7 @@ pub struct QuarantineRecord {
     /// The path of the field at fault.
     pub path: Option<String>,
     pub size_bytes: i64,
-    pub received_at: Moment,
+    pub received_at: Timestamp,
 }
 
 /// Adds a delivery, in the open transaction. One that is quarantined already keeps its first time,
@@ -74,7 +74,7 @@ pub(super) fn admit(
     }
     let deleted = concerned(connection, entry)?.filter(|(_, deleted)| *deleted);
     let tombstoned = deleted.is_some();
-    let kept: Option<(i64, Moment)> = both!(connection, |inner| quarantine::table
+    let kept: Option<(i64, Timestamp)> = both!(connection, |inner| quarantine::table
         .find((entry.message_id, entry.source))
         .select((quarantine::size_bytes, quarantine::received_at))
         .first(inner)
@@ -118,7 +118,7 @@ fn keep(
     connection: &mut AnyConnection,
     entry: &QuarantineEntry<'_>,
     size_bytes: i64,
-    received_at: Moment,
+    received_at: Timestamp,
 ) -> Result<(), StoreError> {
     both!(connection, |inner| diesel::insert_into(quarantine::table)
         .values((

@@ -10,7 +10,7 @@ use super::schema::{
     absences, job_candidates, jobs, quarantine, quarantine_subjects, users, webhook_events,
     write_backs,
 };
-use super::types::Moment;
+use crate::domain::Timestamp;
 use diesel::prelude::*;
 
 /// Rows that one step deletes at most, so that it holds no lock for long.
@@ -73,7 +73,7 @@ pub(super) fn delete_candidates(connection: &mut AnyConnection) -> Result<usize,
 
 pub(super) fn delete_jobs(
     connection: &mut AnyConnection,
-    oldest: Moment,
+    oldest: Timestamp,
 ) -> Result<usize, StoreError> {
     let past = jobs::table.filter(jobs::finished_at.lt(oldest));
     Ok(both!(connection, |inner| diesel::delete(past).execute(inner))?)
@@ -81,7 +81,7 @@ pub(super) fn delete_jobs(
 
 pub(super) fn delete_absences(
     connection: &mut AnyConnection,
-    oldest: Moment,
+    oldest: Timestamp,
 ) -> Result<usize, StoreError> {
     let found: Vec<(String, String)> = both!(connection, |inner| absences::table
         .filter(absences::found_at.lt(oldest))
@@ -113,7 +113,7 @@ pub(super) fn delete_applied_bodies(connection: &mut AnyConnection) -> Result<us
 
 pub(super) fn delete_old_bodies(
     connection: &mut AnyConnection,
-    oldest: Moment,
+    oldest: Timestamp,
 ) -> Result<usize, StoreError> {
     let found: Vec<(String, String)> = both!(connection, |inner| quarantine::table
         .filter(quarantine::received_at.lt(oldest))
@@ -136,7 +136,7 @@ fn delete_messages(
 /// Deletes old message ids: the guard keeps repeats harmless without them.
 pub(super) fn delete_events(
     connection: &mut AnyConnection,
-    oldest: Moment,
+    oldest: Timestamp,
 ) -> Result<usize, StoreError> {
     let found: Vec<String> = both!(connection, |inner| webhook_events::table
         .filter(webhook_events::received_at.lt(oldest))

@@ -6,8 +6,8 @@
 use super::connection::{AnyConnection, both};
 use super::error::StoreError;
 use super::schema::users;
-use super::types::{Json, Moment};
-use crate::domain::{Entitlements, Override, Version};
+use super::types::Json;
+use crate::domain::{Entitlements, Override, Timestamp, Version};
 use diesel::prelude::*;
 
 #[derive(Debug, Clone, Queryable, Selectable)]
@@ -31,7 +31,7 @@ pub struct StoredUser {
     pub version_kind: i16,
     /// In milliseconds.
     pub version_seen_at: i64,
-    pub last_fetched_at: Option<Moment>,
+    pub last_fetched_at: Option<Timestamp>,
 }
 
 impl StoredUser {
@@ -82,7 +82,7 @@ pub(super) fn set_override(
     stored: &mut StoredUser,
     entitlements: &Entitlements,
     overrides: &Override,
-    now: Moment,
+    now: Timestamp,
 ) -> Result<(), StoreError> {
     stored.set_role = overrides.role.apply(stored.set_role.as_deref());
     stored.set_plan = overrides.plan.apply(stored.set_plan.as_deref());

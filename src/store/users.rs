@@ -3,8 +3,8 @@
 use super::connection::{AnyConnection, both};
 use super::error::StoreError;
 use super::schema::users;
-use super::types::{Json, Moment};
-use crate::domain::Version;
+use super::types::Json;
+use crate::domain::{Timestamp, Version};
 use diesel::prelude::*;
 use serde::ser::{Serialize, SerializeStruct as _, Serializer};
 
@@ -28,14 +28,14 @@ pub struct UserRecord {
     pub(crate) plan: Option<String>,
     public_metadata: Json,
     status: String,
-    last_sign_in_at: Option<Moment>,
-    source_created_at: Option<Moment>,
+    last_sign_in_at: Option<Timestamp>,
+    source_created_at: Option<Timestamp>,
     version_updated_at: i64,
     version_kind: i16,
-    created_at: Moment,
-    updated_at: Moment,
-    synced_at: Moment,
-    deleted_at: Option<Moment>,
+    created_at: Timestamp,
+    updated_at: Timestamp,
+    synced_at: Timestamp,
+    deleted_at: Option<Timestamp>,
     deletion_kind: Option<String>,
 }
 
@@ -69,9 +69,9 @@ impl UserRecord {
     }
 
     /// The provider's `updated_at`; a deletion has none, and 0 is unknown.
-    fn source_updated_at(&self) -> Option<Moment> {
+    fn source_updated_at(&self) -> Option<Timestamp> {
         let known = self.version_updated_at != 0 && self.deletion_kind.is_none();
-        known.then(|| Moment::from_millis(self.version_updated_at)).flatten()
+        known.then(|| Timestamp::from_millis(self.version_updated_at)).flatten()
     }
 }
 

@@ -7,8 +7,8 @@ use super::connection::{AnyConnection, WriteLock};
 use super::database::{Database, Purpose};
 use super::error::StoreError;
 use super::quarantine::{self, Admission, QuarantineEntry};
-use super::types::Moment;
 use super::{retention, sqlite};
+use crate::domain::Timestamp;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
@@ -63,9 +63,9 @@ impl Writer {
     /// message ids and jobs from before `oldest_event`.
     pub fn run_retention(
         &mut self,
-        oldest_body: Moment,
-        oldest_absence: Moment,
-        oldest_event: Moment,
+        oldest_body: Timestamp,
+        oldest_absence: Timestamp,
+        oldest_event: Timestamp,
     ) -> Result<usize, StoreError> {
         self.with(|connection| {
             connection.with_custom_plans(|connection| {

@@ -32,12 +32,12 @@ pub use error::SyncError;
 pub use resync::{ResyncOutcome, ResyncResult};
 pub use write_back::WRITE_BACK_OUTCOMES;
 
+use crate::domain::Timestamp;
 use crate::provider::Directory;
+use crate::store::Store;
 use crate::store::write_backs::WriteBackPolicy;
-use crate::store::{Moment, Store};
 use crate::telemetry::Metrics;
 use instance::InstanceCheck;
-use jiff::Timestamp;
 use just_in_time::SingleFlight;
 use std::sync::Arc;
 use tokio::sync::Notify;
@@ -97,6 +97,6 @@ impl SyncService {
     clippy::disallowed_methods,
     reason = "a job is an edge: here the time of its step is taken"
 )]
-fn now() -> Moment {
-    Moment::from_timestamp(Timestamp::now())
+fn now() -> Timestamp {
+    jiff::Timestamp::now().into()
 }

@@ -7,11 +7,11 @@
 use super::bisection::Bisection;
 use super::retry::renew_until_lost;
 use super::{SyncError, SyncService, now};
-use crate::domain::{Change, JobKind, Schedule, Snapshot};
+use crate::domain::{Change, JobKind, Schedule, Snapshot, Timestamp};
 use crate::provider::{ListOrder, ListQuery, Position, Priority};
+use crate::store::StoreError;
 use crate::store::jobs::JobRequest;
 use crate::store::leases::ScheduledRun;
-use crate::store::{Moment, StoreError};
 use serde::{Deserialize, Serialize};
 use std::sync::Arc;
 use std::time::Duration;
@@ -171,7 +171,7 @@ impl SyncService {
     }
 
     /// When the last job that read all users began, and when it ended.
-    async fn reconciled_at(&self) -> Result<Option<(Moment, Moment)>, StoreError> {
+    async fn reconciled_at(&self) -> Result<Option<(Timestamp, Timestamp)>, StoreError> {
         let job = self.store.last_full_scan(self.source()).await?;
         Ok(job.and_then(|job| Some((job.started_at?, job.finished_at?))))
     }

@@ -16,8 +16,8 @@ use tokio::signal::unix::{Signal, SignalKind, signal};
 use usersync::app::{self, AppError};
 use usersync::config::{Config, Requirement};
 use usersync::domain::JobKind;
+use usersync::store::Store;
 use usersync::store::jobs::{JobRecord, JobRequest};
-use usersync::store::{Moment, Store};
 use usersync::sync::SyncService;
 use usersync::sync::jobs::JobView;
 
@@ -130,7 +130,7 @@ fn no_key() -> Failure {
 }
 
 fn view(job: &JobRecord) -> JobView {
-    JobView::of(job, Moment::from_timestamp(now()))
+    JobView::of(job, now())
 }
 
 /// Runs the job, or follows the replica that runs it, until it has ended.

@@ -14,7 +14,7 @@ pub mod test_keys;
 use super::{Event, EventEffect};
 use crate::domain::{
     Change, Entitlements, IgnoreReason, MetadataNames, Origin, QuarantineReason, Snapshot,
-    SnapshotTimes, UnixMillis, text,
+    SnapshotTimes, Timestamp, text,
 };
 use crate::webhook::Verified;
 pub use export::ExportError;
@@ -79,7 +79,7 @@ impl Clerk {
         &self,
         mut payload: UserPayload<'_>,
         origin: Origin,
-        seen_at: Option<UnixMillis>,
+        seen_at: Option<Timestamp>,
     ) -> Result<Snapshot, PayloadError> {
         let external_id = identifier(payload.id.take())?;
         let times = SnapshotTimes {

@@ -5,7 +5,7 @@
 //! but the id may be absent, and `null` equals absent). A value of another JSON type in a
 //! field that we map is a [`PayloadError`] with the path of that field, never with its value.
 
-use crate::domain::{QuarantineReason, UnixMillis};
+use crate::domain::{QuarantineReason, Timestamp};
 use crate::provider::json::{self, Integer, Object};
 use serde::Deserialize;
 use serde::de::DeserializeOwned;
@@ -49,11 +49,11 @@ impl<'a> Envelope<'a> {
     }
 
     /// Its unit differs between the provider's documents and its deliveries (trap 15).
-    pub(super) fn timestamp(&self) -> Result<Option<UnixMillis>, PayloadError> {
+    pub(super) fn timestamp(&self) -> Result<Option<Timestamp>, PayloadError> {
         let Some(number) = field::<Integer>(self.timestamp, "timestamp")? else {
             return Ok(None);
         };
-        let time = number.to_i64().and_then(UnixMillis::from_seconds_or_millis);
+        let time = number.to_i64().and_then(Timestamp::from_seconds_or_millis);
         time.map(Some).ok_or_else(|| PayloadError::at(QuarantineReason::OutOfRange, "timestamp"))
     }
 
@@ -143,10 +143,10 @@ pub(super) struct Verification {
 pub(super) fn instant(
     number: Option<Integer>,
     path: &str,
-) -> Result<Option<UnixMillis>, PayloadError> {
+) -> Result<Option<Timestamp>, PayloadError> {
     number
         .map(|number| {
-            let time = number.to_i64().and_then(UnixMillis::new);
+            let time = number.to_i64().and_then(Timestamp::from_millis);
             time.ok_or_else(|| PayloadError::at(QuarantineReason::OutOfRange, path))
         })
         .transpose()

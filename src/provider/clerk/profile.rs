@@ -5,7 +5,7 @@
 
 use super::payload::{self, EmailAddress, PayloadError, PhoneNumber, UserPayload, Verification};
 use crate::domain::text::{clean, clean_json};
-use crate::domain::{MetadataNames, Profile, Status, UnixMillis};
+use crate::domain::{MetadataNames, Profile, Status, Timestamp};
 use crate::provider::json::Object;
 use serde_json::value::RawValue;
 use serde_json::{Map, Value};
@@ -13,7 +13,7 @@ use serde_json::{Map, Value};
 /// `seen_at` dates the end of a lock, which the payload gives in seconds from then.
 pub(super) fn map(
     payload: UserPayload<'_>,
-    seen_at: Option<UnixMillis>,
+    seen_at: Option<Timestamp>,
     names: &MetadataNames,
 ) -> Result<Profile, PayloadError> {
     let status = status(&payload);

@@ -17,8 +17,7 @@ mod statement;
 use super::connection::{AnyConnection, both};
 use super::error::StoreError;
 use super::schema::users;
-use super::types::Moment;
-use crate::domain::{Change, IgnoreReason, MergedChange, Outcome};
+use crate::domain::{Change, IgnoreReason, MergedChange, Outcome, Timestamp};
 use diesel::prelude::*;
 
 /// What one transaction writes. Users are in the order of their external ids, deliveries in that of
@@ -26,7 +25,7 @@ use diesel::prelude::*;
 #[derive(Debug)]
 pub struct Batch<'a> {
     pub source: &'static str,
-    pub now: Moment,
+    pub now: Timestamp,
     /// Whether to enqueue write-backs.
     pub write_back: bool,
     pub users: Vec<UserWrite<'a>>,
@@ -146,7 +145,7 @@ pub(super) fn raise_last_sign_in(
     source: &str,
     user: &UserWrite<'_>,
 ) -> Result<(), StoreError> {
-    let latest = user.merged.last_sign_in_at.and_then(|at| Moment::from_millis(at.get()));
+    let latest = user.merged.last_sign_in_at;
     let external_id = user.merged.winner.external_id();
     both!(connection, |inner| diesel::update(users::table)
         .filter(users::external_id.eq(external_id).and(users::source.eq(source)))
@@ -166,7 +165,7 @@ fn raise_last_fetched(
     let Change::Snapshot(snapshot) = user.merged.winner else {
         return Ok(());
     };
-    let latest = snapshot.fetched_at.and_then(|at| Moment::from_millis(at.get()));
+    let latest = snapshot.fetched_at;
     both!(connection, |inner| diesel::update(users::table)
         .filter(users::external_id.eq(&snapshot.external_id).and(users::source.eq(source)))
         .filter(users::deletion_kind.is_null().or(users::deletion_kind.ne("signed")))

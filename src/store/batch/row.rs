@@ -2,8 +2,8 @@
 //! of both engines bind.
 
 use super::{Batch, DeliveryResult, Disposition, UserWrite};
-use crate::domain::{Change, IgnoreReason, UnixMillis, Version};
-use crate::store::types::{JsonColumn, JsonText, Moment, UtcColumn};
+use crate::domain::{Change, IgnoreReason, Timestamp, Version};
+use crate::store::types::{JsonColumn, JsonText, UtcColumn};
 use diesel::QueryResult;
 use diesel::pg::Pg;
 use diesel::query_builder::AstPass;
@@ -82,21 +82,20 @@ columns! {
     source_plan: Option<&'a str> => Nullable<Text>,
     public_metadata: JsonText<'a> => JsonColumn,
     status: &'static str => Text,
-    locked_until: Option<Moment> => Nullable<UtcColumn>,
+    locked_until: Option<Timestamp> => Nullable<UtcColumn>,
     version_updated_at: i64 => BigInt,
     version_projection: i16 => SmallInt,
     version_kind: i16 => SmallInt,
     version_seen_at: i64 => BigInt,
     version_digest: &'a [u8] => Binary,
-    last_fetched_at: Option<Moment> => Nullable<UtcColumn>,
-    last_sign_in_at: Option<Moment> => Nullable<UtcColumn>,
-    source_created_at: Option<Moment> => Nullable<UtcColumn>,
+    last_fetched_at: Option<Timestamp> => Nullable<UtcColumn>,
+    last_sign_in_at: Option<Timestamp> => Nullable<UtcColumn>,
+    source_created_at: Option<Timestamp> => Nullable<UtcColumn>,
     deletion_kind: Option<&'static str> => Nullable<Text>,
 }
 
 impl<'a> Row<'a> {
     pub(super) fn new(user: &'a UserWrite<'a>) -> Self {
-        let last_sign_in_at = moment(user.merged.last_sign_in_at);
         match user.merged.winner {
             Change::Deletion { external_id } => {
                 Self::emptied(&user.id, external_id, &Version::DELETION, Some("signed"))
@@ -123,10 +122,10 @@ impl<'a> Row<'a> {
                     source_plan: profile.source_plan.as_deref(),
                     public_metadata: JsonText(&profile.public_metadata),
                     status: profile.status.as_str(),
-                    locked_until: moment(profile.locked_until),
-                    last_fetched_at: moment(snapshot.fetched_at),
-                    last_sign_in_at,
-                    source_created_at: moment(profile.source_created_at),
+                    locked_until: profile.locked_until,
+                    last_fetched_at: snapshot.fetched_at,
+                    last_sign_in_at: user.merged.last_sign_in_at,
+                    source_created_at: profile.source_created_at,
                     ..Self::emptied(&user.id, &snapshot.external_id, &snapshot.version, None)
                 }
             }
@@ -171,10 +170,6 @@ impl<'a> Row<'a> {
             deletion_kind,
         }
     }
-}
-
-fn moment(at: Option<UnixMillis>) -> Option<Moment> {
-    at.and_then(|at| Moment::from_millis(at.get()))
 }
 
 /// The deliveries without an answer, one array a column.

@@ -9,10 +9,10 @@ use super::{
     Batch, BatchReport, DeliveryResult, DeliveryWrite, Disposition, UpsertOutcome, UserResult,
     UserWrite,
 };
-use crate::domain::{Outcome, StaleReason};
+use crate::domain::{Outcome, StaleReason, Timestamp};
 use crate::store::error::StoreError;
 use crate::store::schema::{quarantine, quarantine_subjects, users, webhook_events, write_backs};
-use crate::store::types::{Moment, UtcColumn};
+use crate::store::types::UtcColumn;
 use crate::store::write_backs::earlier;
 use diesel::prelude::*;
 use diesel::query_builder::{AstPass, Query, QueryFragment, QueryId};
@@ -90,7 +90,7 @@ fn write_user(
     let deletion_kind = row.deletion_kind;
     let deleted_at = deletion_kind.map(|_| batch.now);
     let upsert = Upsert { row, source: batch.source, now: batch.now, deleted_at };
-    let written: Option<(Moment, bool)> = upsert.get_result(connection).optional()?;
+    let written: Option<(Timestamp, bool)> = upsert.get_result(connection).optional()?;
     let created = before.is_none();
     let (id, deletion_kind_before) = before.unwrap_or_else(|| (user.id.clone(), None));
     if let Some((_, has_override)) = written {
@@ -219,8 +219,8 @@ fn outcome_of(disposition: Disposition, user: Option<&RowChange>) -> Outcome {
 struct Upsert<'a> {
     row: Row<'a>,
     source: &'static str,
-    now: Moment,
-    deleted_at: Option<Moment>,
+    now: Timestamp,
+    deleted_at: Option<Timestamp>,
 }
 
 impl Query for Upsert<'_> {

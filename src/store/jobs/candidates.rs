@@ -5,10 +5,9 @@
 //! not depend on their number.
 
 use super::{JobLease, JobProgress, renew, save};
-use crate::domain::DriftKind;
+use crate::domain::{DriftKind, Timestamp};
 use crate::store::connection::{AnyConnection, both};
 use crate::store::schema::{job_candidates, users};
-use crate::store::types::Moment;
 use crate::store::{Store, StoreError, absences};
 use diesel::prelude::*;
 
@@ -16,7 +15,7 @@ use diesel::prelude::*;
 pub struct Candidate {
     drift_kind: DriftKind,
     pub external_id: String,
-    row_synced_at: Option<Moment>,
+    row_synced_at: Option<Timestamp>,
 }
 
 impl Candidate {
@@ -29,7 +28,7 @@ impl Candidate {
     pub(super) fn of(
         drift_kind: DriftKind,
         external_id: String,
-        row_synced_at: Option<Moment>,
+        row_synced_at: Option<Timestamp>,
     ) -> Self {
         Self { drift_kind, external_id, row_synced_at }
     }
@@ -183,7 +182,7 @@ impl Store {
         limit: i64,
     ) -> Result<(Vec<String>, Option<String>), StoreError> {
         self.read(move |connection| {
-            type Read = (String, Option<Moment>, Option<i64>, Option<Moment>, Option<String>);
+            type Read = (String, Option<Timestamp>, Option<i64>, Option<Timestamp>, Option<String>);
             let read: Vec<Read> = both!(connection, |inner| {
                 let row = users::table.on(users::external_id
                     .eq(job_candidates::external_id)

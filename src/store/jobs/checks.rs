@@ -1,9 +1,9 @@
 //! Rows that a job checks without a page at hand: live ones that no page had, and deleted ones of
 //! which personal data is left.
 
+use crate::domain::Timestamp;
 use crate::store::connection::both;
 use crate::store::schema::{quarantine_subjects, users, write_backs};
-use crate::store::types::Moment;
 use crate::store::{Store, StoreError};
 use diesel::dsl::{exists, sql};
 use diesel::prelude::*;
@@ -15,16 +15,16 @@ pub enum CreationRange {
     /// From the one instant on, before the other.
     Between {
         /// `None`: from the beginning.
-        from: Option<Moment>,
+        from: Option<Timestamp>,
         /// `None`: to the end.
-        before: Option<Moment>,
+        before: Option<Timestamp>,
     },
     /// The time is not known.
     Unknown,
 }
 
 /// The last row read: when its user was created, and its external id.
-pub type CreationCursor = (Option<Moment>, String);
+pub type CreationCursor = (Option<Timestamp>, String);
 
 impl Store {
     /// Live rows of a range that were not fetched since `asked_before`, after the row `after`, in
@@ -33,7 +33,7 @@ impl Store {
         &self,
         source: &'static str,
         part: CreationRange,
-        asked_before: Moment,
+        asked_before: Timestamp,
         after: Option<CreationCursor>,
         limit: i64,
     ) -> Result<Vec<CreationCursor>, StoreError> {

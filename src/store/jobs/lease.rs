@@ -6,10 +6,10 @@
 
 use super::queue::{find, finish};
 use super::{JobLease, JobRecord, renew};
-use crate::domain::{JobEnd, JobKind};
+use crate::domain::{JobEnd, JobKind, Timestamp};
 use crate::store::connection::{AnyConnection, both};
 use crate::store::schema::jobs;
-use crate::store::types::{JsonText, Moment};
+use crate::store::types::JsonText;
 use crate::store::{Store, StoreError};
 use diesel::prelude::*;
 use std::time::Duration;
@@ -58,7 +58,7 @@ impl Store {
                     .find(&lease.job_id)
                     .filter(jobs::fence.eq(lease.fence).and(jobs::state.eq("running")))
             )
-            .set((jobs::leased_until.eq(None::<Moment>), jobs::fence.eq(lease.fence + 1)))
+            .set((jobs::leased_until.eq(None::<Timestamp>), jobs::fence.eq(lease.fence + 1)))
             .execute(inner))?;
             Ok(())
         })

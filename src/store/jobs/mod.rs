@@ -25,8 +25,8 @@ pub use queue::JobRequest;
 use super::connection::{AnyConnection, both};
 use super::error::StoreError;
 use super::schema::jobs;
-use super::types::{Json, JsonText, Moment};
-use crate::domain::{Counters, DryRunReport, JobKind};
+use super::types::{Json, JsonText};
+use crate::domain::{Counters, DryRunReport, JobKind, Timestamp};
 use diesel::prelude::*;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
@@ -50,10 +50,10 @@ pub struct JobRecord {
     report: Option<Json>,
     pub error: Option<String>,
     fence: i64,
-    pub created_at: Moment,
+    pub created_at: Timestamp,
     /// The first claim.
-    pub started_at: Option<Moment>,
-    pub finished_at: Option<Moment>,
+    pub started_at: Option<Timestamp>,
+    pub finished_at: Option<Timestamp>,
 }
 
 impl JobRecord {

@@ -3,10 +3,9 @@
 
 use super::candidates::of;
 use super::{JobLease, JobProgress, renew, save};
-use crate::domain::{AbsenceBaseline, DriftKind};
+use crate::domain::{AbsenceBaseline, DriftKind, Timestamp};
 use crate::store::connection::both;
 use crate::store::schema::{job_candidates, users};
-use crate::store::types::Moment;
 use crate::store::{RowDefaults, Store, StoreError, absences};
 use diesel::dsl::sql;
 use diesel::prelude::*;
@@ -67,7 +66,7 @@ impl Store {
         &self,
         lease: JobLease,
         defaults: RowDefaults,
-        now: Moment,
+        now: Timestamp,
         confirmed: Vec<absences::Absence>,
         mut progress: JobProgress,
         allow_mass_delete: bool,
@@ -108,7 +107,7 @@ impl Store {
         &self,
         source: &'static str,
         lease: JobLease,
-        made_before: Moment,
+        made_before: Timestamp,
     ) -> Result<Vec<String>, StoreError> {
         self.read(move |connection| {
             let mut some = Vec::new();

@@ -1,10 +1,10 @@
 //! Enqueues, finds, lists and cancels jobs. Called by `http` and `cli` through `sync`.
 
 use super::{JobRecord, json};
-use crate::domain::{Counters, JobKind};
+use crate::domain::{Counters, JobKind, Timestamp};
 use crate::store::connection::{AnyConnection, both};
 use crate::store::schema::jobs;
-use crate::store::types::{JsonText, Moment};
+use crate::store::types::JsonText;
 use crate::store::{Store, StoreError};
 use diesel::prelude::*;
 
@@ -160,7 +160,7 @@ pub(super) fn finish(
     .set((
         jobs::state.eq(state),
         jobs::error.eq(error),
-        jobs::leased_until.eq(None::<Moment>),
+        jobs::leased_until.eq(None::<Timestamp>),
         jobs::finished_at.eq(now),
     ))
     .execute(inner))?;

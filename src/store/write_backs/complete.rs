@@ -3,14 +3,13 @@
 
 use super::WriteBackPolicy;
 use super::lease::WriteBackLease;
-use crate::domain::overrides::AnswerAge;
 use crate::domain::write_back::Conflict;
 use crate::domain::{Change, MetadataPatch, Override, Snapshot};
+use crate::domain::{Timestamp, overrides::AnswerAge};
 use crate::store::changes::apply;
 use crate::store::connection::{AnyConnection, both};
 use crate::store::schema::write_backs;
 use crate::store::stored_user::{self, StoredUser};
-use crate::store::types::Moment;
 use crate::store::{Store, StoreError};
 use diesel::prelude::*;
 
@@ -37,7 +36,7 @@ impl Store {
     pub async fn complete_write_back(
         &self,
         policy: WriteBackPolicy,
-        now: Moment,
+        now: Timestamp,
         lease: WriteBackLease,
         acknowledgement: Option<Acknowledgement>,
     ) -> Result<WriteBackStatus, StoreError> {
@@ -51,7 +50,7 @@ impl Store {
 fn apply_answer(
     connection: &mut AnyConnection,
     policy: &WriteBackPolicy,
-    now: Moment,
+    now: Timestamp,
     lease: &WriteBackLease,
     acknowledgement: Option<Acknowledgement>,
 ) -> Result<WriteBackStatus, StoreError> {
@@ -166,7 +165,7 @@ fn park(
     )
     .set((
         write_backs::state.eq(state),
-        write_backs::leased_until.eq(None::<Moment>),
+        write_backs::leased_until.eq(None::<Timestamp>),
         write_backs::outcome_unknown.eq(false),
         write_backs::attempts.eq(0),
     ))

@@ -1,8 +1,9 @@
 //! Claims write-backs, and reschedules those whose call came to nothing.
 
+use crate::domain::Timestamp;
 use crate::store::connection::{AnyConnection, both};
 use crate::store::schema::{users, write_backs};
-use crate::store::types::{Moment, UtcColumn};
+use crate::store::types::UtcColumn;
 use crate::store::{Store, StoreError, StoredUser};
 use diesel::dsl::{case_when, sql};
 use diesel::prelude::*;
@@ -24,7 +25,7 @@ pub struct WriteBackLease {
     /// Our values may replace the provider's.
     pub take_over: bool,
     /// When an override was set that the provider has not acknowledged.
-    pub override_at: Option<Moment>,
+    pub override_at: Option<Timestamp>,
 }
 
 /// How an attempt that failed is rescheduled.
@@ -122,7 +123,7 @@ impl Store {
 /// Due and not leased. The state is a literal, because PostgreSQL considers the index of due rows
 /// only for it.
 #[diesel::dsl::auto_type(no_type_alias)]
-fn claimable<'a>(source: &'a str, now: Moment) -> _ {
+fn claimable<'a>(source: &'a str, now: Timestamp) -> _ {
     let is_due: diesel::expression::SqlLiteral<Bool> = sql::<Bool>("state = 'due'");
     write_backs::table
         .filter(is_due)
@@ -196,7 +197,7 @@ fn release(
     .filter(write_backs::fence.eq(lease.fence))
     .set((
         write_backs::state.eq(case_when(changed(), "due".into_sql::<Text>()).otherwise(state)),
-        write_backs::leased_until.eq(None::<Moment>),
+        write_backs::leased_until.eq(None::<Timestamp>),
         write_backs::outcome_unknown.eq(reschedule.outcome_unknown),
         write_backs::attempts.eq(write_backs::attempts + i32::from(reschedule.counts)),
         write_backs::next_try_at.eq(case_when(

@@ -13,12 +13,15 @@ pub use complete::{Acknowledgement, WriteBackStatus};
 pub use lease::{Reschedule, WriteBackLease};
 
 use super::stored_user::StoredUser;
-use crate::domain::write_back::{self, WriteBackPlan};
 use crate::domain::{Entitlements, MetadataNames};
+use crate::domain::{
+    Timestamp,
+    write_back::{self, WriteBackPlan},
+};
 use crate::store::connection::{AnyConnection, both};
 use crate::store::row_defaults::RowDefaults;
 use crate::store::schema::write_backs;
-use crate::store::types::{Moment, UtcColumn};
+use crate::store::types::UtcColumn;
 use crate::store::{Store, StoreError};
 use diesel::dsl::case_when;
 use diesel::prelude::*;
@@ -55,9 +58,9 @@ pub struct WriteBackRecord {
     external_id: String,
     state: String,
     attempts: i32,
-    next_try_at: Moment,
+    next_try_at: Timestamp,
     last_error: Option<String>,
-    created_at: Moment,
+    created_at: Timestamp,
 }
 
 impl WriteBackRecord {
@@ -115,7 +118,7 @@ impl Store {
         &self,
         source: &'static str,
         external_id: String,
-        now: Moment,
+        now: Timestamp,
     ) -> Result<(), StoreError> {
         self.write(move |connection| {
             enqueue(connection, source, &external_id, now)?;
@@ -136,7 +139,7 @@ fn enqueue(
     connection: &mut AnyConnection,
     source: &str,
     external_id: &str,
-    created_at: Moment,
+    created_at: Timestamp,
 ) -> Result<(), StoreError> {
     let now = connection.now()?;
     both!(connection, |inner| diesel::insert_into(write_backs::table)
@@ -155,7 +158,7 @@ fn enqueue(
 
 /// The next attempt, or `at` where that is earlier.
 #[diesel::dsl::auto_type(no_type_alias)]
-pub(in crate::store) fn earlier(at: Moment) -> _ {
+pub(in crate::store) fn earlier(at: Timestamp) -> _ {
     let at = at.into_sql::<UtcColumn>();
     case_when(write_backs::next_try_at.gt(at), at).otherwise(write_backs::next_try_at)
 }
@@ -165,7 +168,7 @@ pub(in crate::store) fn enqueue_override(
     connection: &mut AnyConnection,
     source: &str,
     external_id: &str,
-    created_at: Moment,
+    created_at: Timestamp,
 ) -> Result<(), StoreError> {
     enqueue(connection, source, external_id, created_at)?;
     let now = connection.now()?;

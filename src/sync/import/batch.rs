@@ -3,8 +3,8 @@
 //! Called by `Import::run`. A line keeps its place, whether it is stored or bad.
 
 use super::{BadLine, Import};
-use crate::domain::Backoff;
-use crate::store::{ImportOutcome, ImportRow, Moment, StoreError};
+use crate::domain::{Backoff, Timestamp};
+use crate::store::{ImportOutcome, ImportRow, StoreError};
 use crate::sync::SyncError;
 use crate::sync::bisection::Bisection;
 use crate::sync::retry::{RetryPolicy, retry};
@@ -57,7 +57,7 @@ impl ImportBatch {
     pub(super) async fn store(
         self,
         import: &Import<'_>,
-        now: Moment,
+        now: Timestamp,
     ) -> Result<Vec<(u64, LineOutcome)>, SyncError> {
         let external_id = |row: &ImportRow| row.snapshot.external_id.clone();
         let external_ids: Vec<String> = self.import_rows.iter().map(external_id).collect();
@@ -76,7 +76,7 @@ impl Import<'_> {
     async fn store_rows(
         &self,
         import_rows: Vec<ImportRow>,
-        now: Moment,
+        now: Timestamp,
     ) -> Result<Vec<Option<ImportOutcome>>, SyncError> {
         if import_rows.is_empty() {
             return Ok(Vec::new());
@@ -99,7 +99,7 @@ impl Import<'_> {
     async fn once(
         &self,
         import_rows: Arc<[ImportRow]>,
-        now: Moment,
+        now: Timestamp,
     ) -> Result<Vec<ImportOutcome>, StoreError> {
         if self.dry_run {
             self.store.preview_import(self.defaults, import_rows).await

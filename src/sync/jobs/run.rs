@@ -4,9 +4,8 @@
 
 use super::paging::ScanPosition;
 use super::{Cursor, RETRY};
-use crate::domain::JobKind;
+use crate::domain::{JobKind, Timestamp};
 use crate::provider::Priority;
-use crate::store::Moment;
 use crate::store::jobs::{JobLease, JobMode, JobProgress};
 use crate::sync::instance::Pin;
 use crate::sync::retry::retry;
@@ -21,7 +20,7 @@ pub(super) struct JobRun {
     pub(super) dry_run: bool,
     pub(super) allow_mass_delete: bool,
     /// By the database's clock.
-    pub(super) started_at: Moment,
+    pub(super) started_at: Timestamp,
     pub(super) progress: JobProgress,
     /// Whether the last page created or updated rows.
     pub(super) writes: bool,

@@ -6,12 +6,12 @@
 use super::paging::{CreationWindow, NextPage, PAGE_USERS, ScanPosition};
 use super::run::JobRun;
 use super::{Cursor, RETRY};
-use crate::domain::{Change, UnixMillis};
+use crate::domain::Change;
 use crate::provider::{ApiError, Page, Priority};
+use crate::store::StoreError;
 use crate::store::jobs::{
     Candidate, CreationCursor, CreationRange, JobMode, JobPage, JobProgress, PrefetchedRows,
 };
-use crate::store::{Moment, StoreError};
 use crate::sync::bisection::Bisection;
 use crate::sync::retry::retry;
 use crate::sync::{SyncError, now};
@@ -205,11 +205,7 @@ impl JobRun {
     /// Users of a window whose rows are live and who were in no page. Where there are many, they
     /// are recorded on the way.
     async fn orphans(&self, window: &CreationWindow) -> Result<Vec<String>, SyncError> {
-        let moment = |at: UnixMillis| Moment::from_millis(at.get());
-        let part = CreationRange::Between {
-            from: window.from.and_then(moment),
-            before: window.before.and_then(moment),
-        };
+        let part = CreationRange::Between { from: window.from, before: window.before };
         let mut found = Vec::new();
         let mut after = None;
         loop {

@@ -3,8 +3,7 @@
 //! Made from the stored job; field names are the wire's.
 
 use super::{Cursor, DriftReport};
-use crate::domain::{Counters, DryRunReport, WriteBackPreview};
-use crate::store::Moment;
+use crate::domain::{Counters, DryRunReport, Timestamp, WriteBackPreview};
 use crate::store::jobs::JobRecord;
 use serde::Serialize;
 
@@ -29,13 +28,13 @@ pub struct JobView {
     pub expected: Option<i64>,
     pub rate_per_second: Option<f64>,
     pub seconds_left: Option<u64>,
-    pub started_at: Option<Moment>,
-    pub finished_at: Option<Moment>,
+    pub started_at: Option<Timestamp>,
+    pub finished_at: Option<Timestamp>,
     pub error: Option<String>,
 }
 
 impl JobView {
-    pub fn of(job: &JobRecord, now: Moment) -> Self {
+    pub fn of(job: &JobRecord, now: Timestamp) -> Self {
         let counters = job.counters();
         let rate = job
             .started_at
@@ -77,7 +76,7 @@ impl Cursor {
 }
 
 /// With one decimal; `None` in the first millisecond.
-fn rate(seen: u64, from: Moment, to: Moment) -> Option<f64> {
+fn rate(seen: u64, from: Timestamp, to: Timestamp) -> Option<f64> {
     let milliseconds =
         u64::try_from(to.since(from).as_millis()).ok().filter(|elapsed| *elapsed > 0)?;
     let tenths = seen.saturating_mul(10_000) / milliseconds;

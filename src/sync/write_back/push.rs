@@ -6,11 +6,11 @@
 //! nothing to do (traps 26, 27 and 31).
 
 use super::worker::BACKOFF;
-use crate::domain::{Backoff, MetadataPatch};
+use crate::domain::{Backoff, MetadataPatch, Timestamp};
 use crate::provider::{ApiError, Priority};
 use crate::store::budget::WINDOW;
 use crate::store::write_backs::{Acknowledgement, Reschedule, WriteBackLease, WriteBackStatus};
-use crate::store::{Moment, StoreError, StoredUser};
+use crate::store::{StoreError, StoredUser};
 use crate::sync::absence::AbsenceOutcome;
 use crate::sync::{SyncError, SyncService, now};
 use std::time::Duration;
@@ -256,7 +256,7 @@ fn is_fresh(stored: &StoredUser, lease: &WriteBackLease) -> bool {
 
 /// Whether an event or a fetch of the user is less than a minute old.
 pub(super) fn is_recently_seen(stored: &StoredUser) -> bool {
-    let fetched_at = stored.last_fetched_at.map_or(0, Moment::as_millis);
+    let fetched_at = stored.last_fetched_at.map_or(0, Timestamp::as_millis);
     is_recent(stored.version_seen_at) || is_recent(fetched_at)
 }
 

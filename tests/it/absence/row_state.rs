@@ -5,9 +5,9 @@ use crate::erasure::person;
 use crate::support::{SNAPSHOT_COLUMNS, TestApp, TestDatabase, configuration, deleted, until};
 use reqwest::Method;
 use serde_json::{Value, json};
-use usersync::domain::AbsenceBaseline;
+use usersync::domain::{AbsenceBaseline, Timestamp};
+use usersync::store::Store;
 use usersync::store::absences::{Absence, AbsenceVerdict};
-use usersync::store::{Moment, Store};
 
 const MARK: &str = "Personalword";
 
@@ -163,7 +163,6 @@ async fn empty(app: &TestApp, id: &str, sent_in: i64) {
     let now = jiff::Timestamp::now();
     let sent_at_ms = now.as_millisecond() + sent_in;
     let absence = Absence { external_id: id.to_owned(), baseline, sent_at_ms };
-    let verdict =
-        store.empty_absent(config.row_defaults(), Moment::from_timestamp(now), vec![absence]);
+    let verdict = store.empty_absent(config.row_defaults(), Timestamp::from(now), vec![absence]);
     assert!(matches!(verdict.await.unwrap(), AbsenceVerdict::Emptied(_)));
 }

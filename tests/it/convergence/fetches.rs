@@ -9,9 +9,9 @@ use std::sync::Arc;
 use tokio::task::JoinSet;
 use usersync::config::Config;
 use usersync::domain::{
-    AbsenceBaseline, Change, Origin, Profile, Snapshot, SnapshotTimes, Status, UnixMillis, Version,
+    AbsenceBaseline, Change, Origin, Profile, Snapshot, SnapshotTimes, Status, Timestamp, Version,
 };
-use usersync::store::{Moment, Store};
+use usersync::store::Store;
 
 /// How many things are seen of a user, and their orders.
 const THINGS: usize = 5;
@@ -137,7 +137,7 @@ impl MixedCase {
 
 impl Fetching {
     async fn see(&self, id: &str, thing: &Value) {
-        let now = Moment::from_timestamp(jiff::Timestamp::now());
+        let now = Timestamp::from(jiff::Timestamp::now());
         let change = self.change(id, thing);
         let effects =
             self.store.apply(self.config.row_defaults(), now, vec![change]).await.unwrap();
@@ -148,12 +148,12 @@ impl Fetching {
     /// event unless it was fetched.
     pub(super) fn change(&self, id: &str, thing: &Value) -> Change {
         let data = &thing["data"];
-        let millis = |value: &Value| value.as_i64().and_then(UnixMillis::new);
+        let millis = |value: &Value| value.as_i64().and_then(Timestamp::from_millis);
         let (external_id, seen_at) = (id.to_owned(), millis(&thing["timestamp"]));
         if thing["type"] == "absence" {
             let updated_at_ms = data["updated_at"].as_i64().unwrap();
             let baseline = AbsenceBaseline { updated_at_ms, projection: 1 };
-            let version = Version::of_absence(baseline, seen_at.unwrap().get());
+            let version = Version::of_absence(baseline, seen_at.unwrap().as_millis());
             return Change::Absence { external_id, version };
         }
         if thing["type"] == "user.deleted" {

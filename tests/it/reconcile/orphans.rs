@@ -6,9 +6,9 @@ use crate::support::{
     Blocked, NO_WRITE_BACK, Program, SNAPSHOT_COLUMNS, TestApp, configuration, deleted,
 };
 use serde_json::{Value, json};
-use usersync::domain::AbsenceBaseline;
+use usersync::domain::{AbsenceBaseline, Timestamp};
+use usersync::store::Store;
 use usersync::store::absences::{Absence, AbsenceVerdict};
-use usersync::store::{Moment, Store};
 
 both_engines! {
     async fn a_row_whose_user_is_gone_is_emptied_as_an_absence_empties_it_and_comes_back(engine) {
@@ -121,7 +121,7 @@ async fn empty(app: &TestApp, ids: &[String]) {
     };
     let absences = ids.iter().map(absence).collect();
     let store = Store::new(&config.database);
-    let verdict = store.empty_absent(config.row_defaults(), Moment::from_timestamp(now), absences);
+    let verdict = store.empty_absent(config.row_defaults(), Timestamp::from(now), absences);
     let AbsenceVerdict::Emptied(mut emptied) = verdict.await.unwrap() else {
         panic!("held back");
     };

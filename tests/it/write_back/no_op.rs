@@ -3,7 +3,8 @@
 
 use crate::support::{Blocked, TestApp, configuration, event_of, until, user};
 use serde_json::json;
-use usersync::store::{Moment, Store};
+use usersync::domain::Timestamp;
+use usersync::store::Store;
 
 both_engines! {
     async fn trap_26_a_second_pass_over_settled_users_costs_no_call(engine) {
@@ -132,7 +133,7 @@ both_engines! {
                  ('clerk', 'user_4', 'held_back', '2026-03-01T00:00:00.000Z')"
         ));
         let store = Store::new(&configuration(&app.database, &[]).database);
-        let at = |text: &str| Moment::from_timestamp(text.parse().unwrap());
+        let at = |text: &str| text.parse::<Timestamp>().unwrap();
         let (never, february) = (at("1970-01-01T00:00:00Z"), at("2026-02-01T00:00:00Z"));
         let tidied = tokio::task::spawn_blocking(move || store.writer().run_retention(never, february, never));
         assert_eq!(tidied.await.unwrap().unwrap(), 2);

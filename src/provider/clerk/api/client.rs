@@ -8,7 +8,7 @@ use super::limits::{Limits, OTHER_BYTES};
 use super::request::Request;
 use super::response::{self, CallError, Retry};
 use super::{ApiSettings, ClerkApi};
-use crate::domain::UnixMillis;
+use crate::domain::Timestamp;
 use crate::provider::http::{BodyError, client_for, innermost_cause, is_safe, read_body};
 use crate::provider::{ApiError, Call, Priority};
 use reqwest::header::{AUTHORIZATION, CONTENT_TYPE, HeaderMap, HeaderValue, InvalidHeaderValue};
@@ -58,7 +58,7 @@ pub(super) fn build(settings: &ApiSettings, limits: &Limits) -> Result<Client, I
 pub(super) struct Reply {
     pub(super) body: Vec<u8>,
     /// Just before the request was sent, by the wall clock.
-    pub(super) sent_at: Option<UnixMillis>,
+    pub(super) sent_at: Timestamp,
 }
 
 impl ClerkApi {
@@ -139,12 +139,12 @@ async fn send(
     if let Some(body) = &request.body {
         builder = builder.header(CONTENT_TYPE, "application/json").body(body.clone());
     }
-    let sent_at = wall_clock();
+    let sent_at = now();
     let mut response = builder.send().await.map_err(|error| transport_error(&error))?;
     let status = response.status();
     let limit = if status.is_success() { request.most_bytes() } else { OTHER_BYTES };
     let (body, end) = read_body(&mut response, limit).await;
-    response::classify(status, response.headers(), &body, wall_clock())?;
+    response::classify(status, response.headers(), &body, now())?;
     match end {
         Ok(()) => Ok(Reply { body, sent_at }),
         Err(BodyError::Broken(error)) => Err(transport_error(&error)),
@@ -166,6 +166,6 @@ fn transport_error(error: &reqwest::Error) -> CallError {
 }
 
 #[expect(clippy::disallowed_methods, reason = "an edge: a request is sent now")]
-fn wall_clock() -> Option<UnixMillis> {
-    UnixMillis::new(jiff::Timestamp::now().as_millisecond())
+fn now() -> Timestamp {
+    jiff::Timestamp::now().into()
 }

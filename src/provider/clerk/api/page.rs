@@ -3,7 +3,7 @@
 //! Called by the client. Pure. Each user of a page is borrowed as raw JSON and read by itself, so that
 //! one that cannot be read does not hide the others.
 
-use crate::domain::{Origin, Snapshot, UnixMillis};
+use crate::domain::{Origin, Snapshot, Timestamp};
 use crate::provider::clerk::Clerk;
 use crate::provider::clerk::payload::{self, PayloadError};
 use crate::provider::{ApiError, Page};
@@ -17,12 +17,8 @@ fn unreadable(what: &str, fault: &PayloadError) -> ApiError {
     ApiError::Protocol(format!("{what}: {reason} at {path}"))
 }
 
-fn snapshot(
-    raw: &RawValue,
-    clerk: &Clerk,
-    sent_at: Option<UnixMillis>,
-) -> Result<Snapshot, PayloadError> {
-    clerk.snapshot(payload::whole(raw)?, Origin::Fetch, sent_at)
+fn snapshot(raw: &RawValue, clerk: &Clerk, sent_at: Timestamp) -> Result<Snapshot, PayloadError> {
+    clerk.snapshot(payload::whole(raw)?, Origin::Fetch, Some(sent_at))
 }
 
 /// One user, which must be the requested one.
@@ -30,7 +26,7 @@ pub(super) fn user(
     body: &[u8],
     external_id: &str,
     clerk: &Clerk,
-    sent_at: Option<UnixMillis>,
+    sent_at: Timestamp,
 ) -> Result<Snapshot, ApiError> {
     let raw: &RawValue = json(body)?;
     let snapshot = snapshot(raw, clerk, sent_at).map_err(|fault| unreadable("no user", &fault))?;
@@ -49,11 +45,7 @@ struct ListEnvelope<'a> {
 }
 
 /// A page, bare or wrapped: the provider's documents show both (trap 38).
-pub(super) fn page(
-    body: &[u8],
-    clerk: &Clerk,
-    sent_at: Option<UnixMillis>,
-) -> Result<Page, ApiError> {
+pub(super) fn page(body: &[u8], clerk: &Clerk, sent_at: Timestamp) -> Result<Page, ApiError> {
     let raw: Vec<&RawValue> = match body.iter().find(|byte| !byte.is_ascii_whitespace()) {
         Some(b'[') => json(body)?,
         _ => json::<ListEnvelope<'_>>(body)?.data,
@@ -120,13 +112,13 @@ fn json<'a, T: Deserialize<'a>>(body: &'a [u8]) -> Result<T, ApiError> {
 #[cfg(test)]
 mod tests {
     use super::{count, instances, page, user};
-    use crate::domain::UnixMillis;
+    use crate::domain::Timestamp;
     use crate::provider::clerk::api::tests::is_protocol;
     use crate::provider::clerk::tests::clerk;
     use crate::provider::{ApiError, Page};
 
     fn read(body: &str) -> Result<Page, ApiError> {
-        page(body.as_bytes(), &clerk(&[]), UnixMillis::new(5))
+        page(body.as_bytes(), &clerk(&[]), Timestamp::from_millis(5).unwrap())
     }
 
     #[test]
@@ -162,19 +154,27 @@ mod tests {
 
     #[test]
     fn a_fetched_user_is_dated_by_the_instant_of_sending() {
-        let read = |id| user(br#"{"id":"user_1"}"#, id, &clerk(&[]), UnixMillis::new(5));
+        let read =
+            |id| user(br#"{"id":"user_1"}"#, id, &clerk(&[]), Timestamp::from_millis(5).unwrap());
         let snapshot = read("user_1").unwrap();
-        assert_eq!((snapshot.version.seen_at_ms, snapshot.fetched_at), (5, UnixMillis::new(5)));
+        assert_eq!(
+            (snapshot.version.seen_at_ms, snapshot.fetched_at),
+            (5, Timestamp::from_millis(5))
+        );
         assert!(is_protocol(&read("user_2")));
     }
 
     #[test]
     fn an_error_names_the_place_of_a_value_and_not_the_value() {
         let body = br#"{"id":"user_1","username":["ada"]}"#;
-        let error = user(body, "user_1", &clerk(&[]), None).unwrap_err().to_string();
+        let error = user(body, "user_1", &clerk(&[]), Timestamp::from_millis(5).unwrap())
+            .unwrap_err()
+            .to_string();
         assert!(error.ends_with("no user: wrong_type at data.username"), "{error}");
         for body in ["<html>ada</html>", "[]", r#""ada""#, ""] {
-            let error = user(body.as_bytes(), "user_1", &clerk(&[]), None).unwrap_err();
+            let error =
+                user(body.as_bytes(), "user_1", &clerk(&[]), Timestamp::from_millis(5).unwrap())
+                    .unwrap_err();
             assert!(!error.to_string().contains("ada"), "{error}");
         }
     }

@@ -76,12 +76,12 @@ impl<'a> Request<'a> {
         }
         // "After" is exclusive, so the millisecond before is sent. Where that is no time the parameter
         // is left out: more users are listed, none is missed.
-        let after = query.created_from.map(|from| from.get() - 1).filter(|after| *after >= 0);
+        let after = query.created_from.map(|from| from.as_millis() - 1).filter(|after| *after >= 0);
         if let Some(after) = after {
             add("created_at_after", &after.to_string());
         }
         if let Some(before) = query.created_before {
-            add("created_at_before", &before.get().to_string());
+            add("created_at_before", &before.as_millis().to_string());
         }
         request
     }
@@ -127,7 +127,7 @@ fn checked(id: &str) -> Result<&str, ApiError> {
 #[cfg(test)]
 mod tests {
     use super::Request;
-    use crate::domain::UnixMillis;
+    use crate::domain::Timestamp;
     use crate::provider::{ApiError, ListQuery, Position};
     use url::Url;
 
@@ -186,8 +186,8 @@ mod tests {
     fn a_window_of_creation_misses_no_user_at_its_beginning() {
         let window = |from, before| {
             let position = Position::Offset(7);
-            let created_from = UnixMillis::new(from);
-            let created_before = UnixMillis::new(before);
+            let created_from = Timestamp::from_millis(from);
+            let created_before = Timestamp::from_millis(before);
             let bounds = ListQuery { created_from, created_before, ..ListQuery::default() };
             query(&ListQuery { position, limit: 5, ..bounds })
         };

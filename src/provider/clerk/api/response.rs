@@ -5,7 +5,7 @@
 //! if they have the form of such: messages quote the user.
 
 use super::limits::DEFAULT_RETRY_AFTER;
-use crate::domain::UnixMillis;
+use crate::domain::Timestamp;
 use crate::provider::ApiError;
 use reqwest::StatusCode;
 use reqwest::header::{HeaderMap, RETRY_AFTER};
@@ -75,7 +75,7 @@ pub(super) fn classify(
     status: StatusCode,
     headers: &HeaderMap,
     body: &[u8],
-    now: Option<UnixMillis>,
+    now: Timestamp,
 ) -> Result<(), CallError> {
     if status.is_success() {
         return Ok(());
@@ -90,7 +90,7 @@ fn refusal(
     status: StatusCode,
     headers: &HeaderMap,
     error_body: &ErrorBody,
-    now: Option<UnixMillis>,
+    now: Timestamp,
 ) -> CallError {
     let number = status.as_u16();
     match number {
@@ -126,16 +126,16 @@ fn refusal(
 
 /// `Retry-After` in seconds, as the provider documents it, or as a date, as proxies may send it.
 /// `None` for what cannot be read or is in the past.
-fn retry_after(headers: &HeaderMap, now: Option<UnixMillis>) -> Option<Duration> {
+fn retry_after(headers: &HeaderMap, now: Timestamp) -> Option<Duration> {
     let text = headers.get(RETRY_AFTER)?.to_str().ok()?.trim();
     let seconds = text.parse().ok().map(Duration::from_secs);
-    let pause = seconds.or_else(|| until_date(text, now?))?;
+    let pause = seconds.or_else(|| until_date(text, now))?;
     (!pause.is_zero()).then_some(pause)
 }
 
-fn until_date(text: &str, now: UnixMillis) -> Option<Duration> {
+fn until_date(text: &str, now: Timestamp) -> Option<Duration> {
     let date = jiff::fmt::rfc2822::DateTimeParser::new().parse_timestamp(text).ok()?;
-    let left_ms = date.as_millisecond().checked_sub(now.get())?;
+    let left_ms = date.as_millisecond().checked_sub(now.as_millis())?;
     u64::try_from(left_ms).ok().map(Duration::from_millis)
 }
 
@@ -175,7 +175,7 @@ fn word(text: &str) -> Option<String> {
 #[cfg(test)]
 mod tests {
     use super::{CallError, Retry, classify};
-    use crate::domain::UnixMillis;
+    use crate::domain::Timestamp;
     use crate::provider::ApiError;
     use reqwest::StatusCode;
     use reqwest::header::{HeaderMap, HeaderValue};
@@ -187,7 +187,7 @@ mod tests {
             headers.insert(name, HeaderValue::from_str(value).unwrap());
         }
         // Sat, 01 Aug 2026 12:00:00 GMT
-        let now = UnixMillis::new(1_785_585_600_000);
+        let now = Timestamp::from_millis(1_785_585_600_000).unwrap();
         let status = StatusCode::from_u16(status).unwrap();
         classify(status, &headers, body.as_bytes(), now).unwrap_err()
     }

@@ -5,7 +5,7 @@
 
 use super::token::SignedClaims;
 use super::{Session, SessionError};
-use crate::domain::{EntitlementName, UnixMillis};
+use crate::domain::{EntitlementName, Timestamp};
 use crate::provider::json::{Integer, object, typed};
 use serde::Deserialize;
 use serde_json::value::RawValue;
@@ -35,7 +35,7 @@ impl ClaimPolicy {
     pub(super) fn check(
         &self,
         signed: &SignedClaims,
-        now: UnixMillis,
+        now: Timestamp,
     ) -> Result<VerifiedSession, SessionError> {
         let claims: Claims<'_> = object(signed.claims()).ok_or(SessionError::TokenMalformed)?;
         let external_id = claims.subject()?;
@@ -72,11 +72,11 @@ impl ClaimPolicy {
 }
 
 impl VerifiedSession {
-    pub(super) fn check_times(&self, now: UnixMillis) -> Result<(), SessionError> {
+    pub(super) fn check_times(&self, now: Timestamp) -> Result<(), SessionError> {
         let milliseconds = |seconds: i64| seconds.saturating_mul(1000);
-        let ahead = |seconds: i64| milliseconds(seconds) > now.get() + SKEW_MS;
+        let ahead = |seconds: i64| milliseconds(seconds) > now.as_millis() + SKEW_MS;
         let expires_at = milliseconds(self.session.expires_at_seconds);
-        if expires_at <= now.get() - SKEW_MS {
+        if expires_at <= now.as_millis() - SKEW_MS {
             Err(SessionError::TokenExpired)
         } else if self.not_before_seconds.is_some_and(ahead) {
             Err(SessionError::TokenNotYetValid)

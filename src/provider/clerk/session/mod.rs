@@ -23,7 +23,7 @@ pub use error::SessionError;
 pub use public_key::PublicKey;
 pub use publishable_key::PublishableKey;
 
-use crate::domain::UnixMillis;
+use crate::domain::Timestamp;
 use claims::{ClaimPolicy, VerifiedSession};
 use cookie::CookieNames;
 use jwks::JwksClient;
@@ -126,7 +126,7 @@ impl Sessions {
         authorization.and_then(cookie::bearer).or_else(from_cookies)
     }
 
-    pub async fn verify(&self, token: &str, now: UnixMillis) -> Result<Session, SessionError> {
+    pub async fn verify(&self, token: &str, now: Timestamp) -> Result<Session, SessionError> {
         self.verify_at(token, now, Instant::now()).await
     }
 
@@ -134,7 +134,7 @@ impl Sessions {
     async fn verify_at(
         &self,
         text: &str,
-        now: UnixMillis,
+        now: Timestamp,
         requested_at: Instant,
     ) -> Result<Session, SessionError> {
         token::check_size(text)?;

@@ -1,7 +1,7 @@
 //! Clerk's files, record by record.
 
 use super::clerk;
-use crate::domain::{AbsenceBaseline, Snapshot, Status, UnixMillis, Version};
+use crate::domain::{AbsenceBaseline, Snapshot, Status, Timestamp, Version};
 use crate::provider::{ExportError, Provider};
 
 /// A row with these cells, the others empty.
@@ -119,8 +119,8 @@ fn an_imported_user_has_the_version_that_every_snapshot_beats() {
     }
     assert_eq!((user.fetched_at, user.profile.locked_until), (None, None));
     assert_eq!(user.profile.status, Status::Locked);
-    assert_eq!(user.last_sign_in_at.map(UnixMillis::get), Some(1_754_099_990_000));
-    assert_eq!(user.profile.source_created_at.map(UnixMillis::get), Some(1_754_012_591_514));
+    assert_eq!(user.last_sign_in_at.map(Timestamp::as_millis), Some(1_754_099_990_000));
+    assert_eq!(user.profile.source_created_at.map(Timestamp::as_millis), Some(1_754_012_591_514));
     assert_eq!(
         (user.role.as_str(), user.profile.source_external_id.as_deref()),
         ("admin", Some("42"))

@@ -2,7 +2,7 @@
 
 use super::row::Row;
 use crate::domain::{
-    Comparison, Conflict, Counters, DriftKind, DryRunReport, Snapshot, UnixMillis, compare,
+    Comparison, Conflict, Counters, DriftKind, DryRunReport, Snapshot, Timestamp, compare,
     write_back,
 };
 use crate::store::jobs::candidates::Candidate;
@@ -103,6 +103,6 @@ impl DryRun<'_> {
 
 /// Whether the user changed so recently that an event may be on its way.
 fn is_young(user: &Snapshot) -> bool {
-    let asked_at = user.fetched_at.map_or(0, UnixMillis::get);
+    let asked_at = user.fetched_at.map_or(0, Timestamp::as_millis);
     asked_at - user.version.updated_at_ms < GRACE_MS
 }

@@ -12,13 +12,12 @@ pub use row::PrefetchedRows;
 
 use super::candidates::{self, Candidate};
 use super::{JobLease, JobProgress, renew, save};
-use crate::domain::{Change, Comparison, Counters, compare};
+use crate::domain::{Change, Comparison, Counters, Timestamp, compare};
 use crate::store::batch::{UpsertOutcome, UserResult};
 use crate::store::changes;
 use crate::store::connection::{AnyConnection, both};
 use crate::store::leases::{self, ScheduledRun};
 use crate::store::schema::write_backs;
-use crate::store::types::Moment;
 use crate::store::write_backs::WriteBackPolicy;
 use crate::store::{Store, StoreError};
 use diesel::prelude::*;
@@ -61,7 +60,7 @@ impl Store {
         &self,
         lease: JobLease,
         policy: WriteBackPolicy,
-        now: Moment,
+        now: Timestamp,
         page: Arc<JobPage>,
     ) -> Result<Option<JobProgress>, StoreError> {
         // No client waits for a page: a crash of the server that loses one loses its place too. The
@@ -75,7 +74,7 @@ impl Store {
         &self,
         run: ScheduledRun,
         policy: WriteBackPolicy,
-        now: Moment,
+        now: Timestamp,
         users: Vec<Change>,
     ) -> Result<Option<Counters>, StoreError> {
         self.write(move |connection| {
@@ -96,7 +95,7 @@ fn commit(
     connection: &mut AnyConnection,
     lease: &JobLease,
     policy: &WriteBackPolicy,
-    now: Moment,
+    now: Timestamp,
     page: &JobPage,
 ) -> Result<Option<JobProgress>, StoreError> {
     if !renew(connection, lease)? {
@@ -137,7 +136,7 @@ fn commit(
 fn write(
     connection: &mut AnyConnection,
     policy: &WriteBackPolicy,
-    now: Moment,
+    now: Timestamp,
     users: &[Change],
     rows: &HashMap<String, Row>,
     counters: &mut Counters,
@@ -195,7 +194,7 @@ fn enqueue_missing(
     connection: &mut AnyConnection,
     source: &str,
     external_ids: &[&str],
-    created_at: Moment,
+    created_at: Timestamp,
 ) -> Result<(), StoreError> {
     if external_ids.is_empty() {
         return Ok(());

@@ -1,10 +1,9 @@
 //! Rows as far as a page is compared with them; read with the page, or prefetched while the page
 //! before is written.
 
-use crate::domain::{RowState, RowView, Snapshot, UnixMillis, Version};
+use crate::domain::{RowState, RowView, Snapshot, Timestamp, Version};
 use crate::store::connection::{AnyConnection, both};
 use crate::store::schema::users;
-use crate::store::types::Moment;
 use crate::store::{Store, StoreError};
 use diesel::prelude::*;
 use std::collections::HashMap;
@@ -20,19 +19,18 @@ pub(super) struct Row {
     version_kind: i16,
     version_seen_at: i64,
     version_digest: Vec<u8>,
-    locked_until: Option<Moment>,
-    last_sign_in_at: Option<Moment>,
+    locked_until: Option<Timestamp>,
+    last_sign_in_at: Option<Timestamp>,
     role: Option<String>,
     plan: Option<String>,
     pub(super) set_role: Option<String>,
     pub(super) set_plan: Option<String>,
     deletion_kind: Option<String>,
-    pub(super) synced_at: Moment,
+    pub(super) synced_at: Timestamp,
 }
 
 impl Row {
     pub(super) fn view(&self) -> RowView<'_> {
-        let millis = |at: Option<Moment>| at.and_then(|at| UnixMillis::new(at.as_millis()));
         RowView {
             version: Version {
                 updated_at_ms: self.version_updated_at,
@@ -41,8 +39,8 @@ impl Row {
                 seen_at_ms: self.version_seen_at,
                 digest: self.version_digest.as_slice().try_into().unwrap_or_default(),
             },
-            locked_until: millis(self.locked_until),
-            last_sign_in_at: millis(self.last_sign_in_at),
+            locked_until: self.locked_until,
+            last_sign_in_at: self.last_sign_in_at,
             role: self.role.as_deref(),
             plan: self.plan.as_deref(),
             set_role: self.set_role.as_deref(),

@@ -5,7 +5,7 @@
 //! the provider answers when the user behind whom a page begins is deleted is not documented, so an
 //! end counts only while that user exists; else the page is asked for by time.
 
-use crate::domain::{Snapshot, UnixMillis};
+use crate::domain::{Snapshot, Timestamp};
 use crate::provider::{ListQuery, Position};
 use serde::{Deserialize, Serialize};
 use std::collections::HashSet;
@@ -57,8 +57,8 @@ pub(super) struct PageStep {
 /// Rows of users created `from` on and `before`, open where `None`.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct CreationWindow {
-    pub(super) from: Option<UnixMillis>,
-    pub(super) before: Option<UnixMillis>,
+    pub(super) from: Option<Timestamp>,
+    pub(super) before: Option<Timestamp>,
     /// Users of the window who exist.
     pub(super) present: HashSet<String>,
 }
@@ -89,7 +89,7 @@ impl ScanPosition {
             }
             (Some(last), PageStart::Moment { offset }) => ListQuery {
                 position: if offset == 0 { Position::First } else { Position::Offset(offset) },
-                created_from: UnixMillis::new(last.created_at),
+                created_from: Timestamp::from_millis(last.created_at),
                 ..query
             },
         }
@@ -171,7 +171,7 @@ impl ScanPosition {
     /// The rows behind the last page.
     pub(super) fn remaining(&self) -> CreationWindow {
         CreationWindow {
-            from: self.last.as_ref().and_then(|last| UnixMillis::new(last.created_at)),
+            from: self.last.as_ref().and_then(|last| Timestamp::from_millis(last.created_at)),
             before: None,
             present: self.of_the_moment.iter().cloned().collect(),
         }
@@ -189,8 +189,8 @@ impl ScanPosition {
             let earlier = std::mem::take(&mut self.of_the_moment);
             let ids = users.iter().map(|user| user.external_id.clone());
             window = Some(CreationWindow {
-                from: before.and_then(UnixMillis::new),
-                before: UnixMillis::new(created_at_latest),
+                from: before.and_then(Timestamp::from_millis),
+                before: Timestamp::from_millis(created_at_latest),
                 present: earlier.into_iter().chain(ids).collect(),
             });
         }
@@ -207,7 +207,7 @@ impl ScanPosition {
 }
 
 fn created_at(user: &Snapshot) -> Option<i64> {
-    user.profile.source_created_at.map(UnixMillis::get)
+    user.profile.source_created_at.map(Timestamp::as_millis)
 }
 
 #[cfg(test)]

@@ -3,7 +3,7 @@
 use super::{NextPage, PAGE_USERS, ScanPosition};
 use crate::domain::{
     AllowedValues, EntitlementName, Entitlements, Origin, Profile, Snapshot, SnapshotTimes,
-    UnixMillis,
+    Timestamp,
 };
 use crate::provider::{ListQuery, Position};
 use proptest::prelude::*;
@@ -27,7 +27,7 @@ struct Provider {
 impl Provider {
     /// `None` where the query is refused.
     fn list(&self, query: &ListQuery) -> Option<Vec<(i64, String)>> {
-        let from = query.created_from.map_or(i64::MIN, UnixMillis::get);
+        let from = query.created_from.map_or(i64::MIN, Timestamp::as_millis);
         let mut listed: Vec<_> = self.users.iter().filter(|(at, _)| *at >= from).cloned().collect();
         match &query.position {
             Position::First => {}
@@ -50,7 +50,7 @@ fn user(created_at: i64, id: &str) -> Snapshot {
     let policy =
         |word| AllowedValues { known: Vec::new(), default: EntitlementName::parse(word).unwrap() };
     let entitlements = Entitlements { roles: policy("user"), plans: policy("free") };
-    let source_created_at = UnixMillis::new(created_at);
+    let source_created_at = Timestamp::from_millis(created_at);
     let profile = Profile { source_created_at, ..Profile::unknown() };
     let times = SnapshotTimes { updated_at: None, seen_at: None, last_sign_in_at: None };
     Snapshot::new(id.to_owned(), profile, Origin::Fetch, times, &entitlements)
@@ -94,8 +94,8 @@ fn scan(
     let mut scanned = ScanResult { seen: Vec::new(), orphans: HashSet::new(), pages: 0 };
     let mut created = 0;
     let account_for = |window: super::CreationWindow, orphans: &mut HashSet<String>| {
-        let from = window.from.map_or(i64::MIN, UnixMillis::get);
-        let before = window.before.map_or(i64::MAX, UnixMillis::get);
+        let from = window.from.map_or(i64::MIN, Timestamp::as_millis);
+        let before = window.before.map_or(i64::MAX, Timestamp::as_millis);
         let inside = rows.iter().filter(|(_, at)| (from..before).contains(*at));
         orphans.extend(inside.map(|(id, _)| id.clone()).filter(|id| !window.present.contains(id)));
     };
@@ -213,7 +213,7 @@ fn an_empty_page_is_the_end_only_while_the_user_in_front_of_it_is_there() {
     );
     paging.lost();
     let query = paging.query(PAGE_USERS);
-    assert_eq!((query.position, query.created_from), (Position::First, UnixMillis::new(5)));
+    assert_eq!((query.position, query.created_from), (Position::First, Timestamp::from_millis(5)));
     // A user seen of that millisecond is not counted again.
     let mut users = vec![user(5, "user_1"), user(5, "user_2")];
     paging.advance(&mut users, 0, PAGE_USERS);
@@ -228,7 +228,7 @@ fn users_whom_nobody_can_read_end_no_scan_and_begin_no_circle() {
     paging.advance(&mut vec![user(5, "user_1")], 0, PAGE_USERS);
     let step = paging.advance(&mut Vec::new(), full, PAGE_USERS);
     assert_eq!((step.next, step.unreadable), (NextPage::More, full));
-    assert_eq!(paging.query(PAGE_USERS).created_from, UnixMillis::new(5));
+    assert_eq!(paging.query(PAGE_USERS).created_from, Timestamp::from_millis(5));
     let step = paging.advance(&mut vec![user(5, "user_1")], full - 1, PAGE_USERS);
     assert_eq!((step.next, step.unreadable), (NextPage::More, 0));
     assert_eq!(paging.query(PAGE_USERS).position, Position::Offset(499));

@@ -9,11 +9,11 @@ use std::sync::Arc;
 use std::time::Duration;
 use tokio::sync::Mutex;
 use usersync::config::Config;
-use usersync::domain::{Change, JobKind};
+use usersync::domain::{Change, JobKind, Timestamp};
 use usersync::store::jobs::{JobLease, JobMode, JobPage, JobRequest};
 use usersync::store::leases::ScheduledRun;
 use usersync::store::write_backs::WriteBackPolicy;
-use usersync::store::{Moment, Store, StoredUser};
+use usersync::store::{Store, StoredUser};
 
 pub struct Pending {
     pub way: Way,
@@ -78,7 +78,7 @@ impl Jobs {
     }
 
     pub async fn commit(&self, way: Way, things: &[Value]) {
-        let now = Moment::from_timestamp(jiff::Timestamp::now());
+        let now = Timestamp::from(jiff::Timestamp::now());
         let id = |thing: &Value| thing["data"]["id"].as_str().unwrap().to_owned();
         let change = |thing: &Value| self.fetching.change(&id(thing), thing);
         let users: Vec<Change> = things.iter().map(change).collect();

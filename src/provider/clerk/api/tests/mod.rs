@@ -52,7 +52,7 @@ async fn a_request_names_the_version_the_key_and_us() {
     let client = client(&format!("{}/prefix", stub.url));
     let user = client.api.user("user_1", Interactive).await.unwrap();
     assert_eq!(user.version.updated_at_ms, 7);
-    assert!(user.fetched_at.is_some_and(|at| at.get() == user.version.seen_at_ms));
+    assert!(user.fetched_at.is_some_and(|at| at.as_millis() == user.version.seen_at_ms));
     let seen = stub.requests().remove(0);
     assert_eq!(seen.line, "GET /prefix/v1/users/user_1");
     assert_eq!(seen.header("clerk-api-version"), Some("2026-05-12"));

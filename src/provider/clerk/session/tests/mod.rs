@@ -10,7 +10,7 @@ mod signer;
 mod times;
 
 use super::{JwksAddress, KeySource, PublicKey, Session, SessionError, SessionSettings, Sessions};
-use crate::domain::UnixMillis;
+use crate::domain::Timestamp;
 use crate::provider::clerk::tests::stub::{Answer, Stub, answer};
 use signer::Signer;
 
@@ -33,8 +33,8 @@ sQIDAQAB
 
 const PUBLISHED_TOKEN: &str = "eyJhbGciOiJSUzI1NiIsImtpZCI6Imluc18yR0lvUWhiVXB5MGhYN0IyY1ZrdVRNaW5Yb0QiLCJ0eXAiOiJKV1QifQ.eyJhenAiOiJodHRwczovL2FjY291bnRzLmluc3BpcmVkLnB1bWEtNzQubGNsLmRldiIsImV4cCI6MTY2NjY0ODMxMCwiaWF0IjoxNjY2NjQ4MjUwLCJpc3MiOiJodHRwczovL2NsZXJrLmluc3BpcmVkLnB1bWEtNzQubGNsLmRldiIsIm5iZiI6MTY2NjY0ODI0MCwic2lkIjoic2Vzc18yR2JEQjRlbk5kQ2E1dlMxenBDM1h6Zzl0SzkiLCJzdWIiOiJ1c2VyXzJHSXBYT0VwVnlKdzUxcmtabjlLbW5jNlN4ciJ9.j3rB92k32WqbQDkFB093H4GoQsBVLH4HLGF6ObcwUaVGiHC8SEu6T31FuPf257SL8A5sSGtWWM1fqhQpdLohgZb_hbJswGBuYI-Clxl9BtpIRHbWFZkLBIj8yS9W9aVtD3fWBbF6PHx7BY1udio-rbGWg1YAOZNtVcxF02p-MvX-8XIK92Vwu3Un5zyfCoVIg__qo3Xntzw3tznsZ4XDe212c6kVz1R_L1d5DKjeWXpjUPAS_zFeZSIJEQLf4JNr4JCY38tfdnc3ajfDA3p36saf1XwmTdWXQKCXi75c2TJAXROs3Pgqr5Kw_5clygoFuxN5OEMhFWFSnvIBdi3M6w";
 
-fn now() -> UnixMillis {
-    UnixMillis::new(NOW_SECONDS * 1000).unwrap()
+fn now() -> Timestamp {
+    Timestamp::from_millis(NOW_SECONDS * 1000).unwrap()
 }
 
 fn settings(keys: KeySource) -> SessionSettings {
@@ -66,7 +66,7 @@ async fn fault(sessions: &Sessions, token: &str) -> Option<SessionError> {
     fault_at(sessions, token, now()).await
 }
 
-async fn fault_at(sessions: &Sessions, token: &str, now: UnixMillis) -> Option<SessionError> {
+async fn fault_at(sessions: &Sessions, token: &str, now: Timestamp) -> Option<SessionError> {
     sessions.verify(token, now).await.err()
 }
 

@@ -2,12 +2,12 @@
 
 use super::signer::{Signer, claims};
 use super::{NOW_SECONDS, SessionError, Sessions, by_own_key, fault_at};
-use crate::domain::UnixMillis;
+use crate::domain::Timestamp;
 use serde_json::{Value, json};
 
 /// The error of a token so many milliseconds after the usual instant.
 async fn after(sessions: &Sessions, token: &str, milliseconds: i64) -> Option<SessionError> {
-    let now = UnixMillis::new(NOW_SECONDS * 1000 + milliseconds).unwrap();
+    let now = Timestamp::from_millis(NOW_SECONDS * 1000 + milliseconds).unwrap();
     fault_at(sessions, token, now).await
 }
 
