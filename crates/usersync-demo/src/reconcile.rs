@@ -8,13 +8,15 @@ use crate::environment::{Environment, POLL_INTERVAL, fail_after_timeout};
 use crate::progress::Phase;
 use crate::service_client::unexpected;
 use reqwest::StatusCode;
-use serde::Serialize;
+use serde::Deserialize;
 use serde_json::Value;
 use std::time::Instant;
 
 /// The job's counters, in users.
-#[derive(Clone, Debug, Default, Serialize)]
+#[derive(Clone, Debug, Default, Deserialize)]
+#[serde(default)]
 pub(crate) struct ReconcileSummary {
+    #[serde(rename = "seen")]
     pub(crate) compared: u64,
     /// Users without a live row.
     pub(crate) missing: u64,
@@ -36,22 +38,14 @@ pub(crate) async fn reconcile(
     let (mut seen, mut since) = (0, Instant::now());
     loop {
         let (status, job) = environment.client.job(id).await?;
-        let count = |name: &str| {
-            job.pointer(&format!("/counters/{name}")).and_then(Value::as_u64).unwrap_or(0)
-        };
+        let counters = job.get("counters").cloned().map(serde_json::from_value::<ReconcileSummary>);
+        let counters = counters.and_then(Result::ok).unwrap_or_default();
         match job.get("state").and_then(Value::as_str) {
-            Some("succeeded") => {
-                return Ok(ReconcileSummary {
-                    compared: count("seen"),
-                    missing: count("missing"),
-                    stale: count("stale"),
-                    extra: count("extra"),
-                });
-            }
+            Some("succeeded") => return Ok(counters),
             Some("queued" | "running") => {}
             _ => return Err(unexpected("GET /v1/jobs/{id}", status, &job)),
         }
-        let done = count("seen") + count("extra");
+        let done = counters.compared + counters.extra;
         if done > seen {
             (seen, since) = (done, Instant::now());
             phase.at(seen);

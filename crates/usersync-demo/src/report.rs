@@ -9,9 +9,6 @@ use clerk_emulator::Counts;
 use serde_json::{Value, json};
 use std::fmt::Write as _;
 
-/// The outcomes of deliveries that are shown.
-const OUTCOMES: [&str; 4] = ["applied", "stale", "duplicate", "tombstoned"];
-
 pub struct Report {
     pub(crate) seed: u64,
     pub(crate) seconds: f64,
@@ -30,40 +27,16 @@ impl Report {
 
     /// All numbers in one object.
     pub fn json(&self) -> Value {
-        let Self { summary, counts, reconciled, comparison, .. } = self;
-        let fault = |kind| counts.faults_of(kind);
-        json!({
-            "agrees": self.agrees(),
-            "seconds": (self.seconds * 10.0).round() / 10.0,
-            "seed": self.seed,
-            "users": {
-                "signed_up": summary.signed_up, "changed": summary.changed,
-                "signed_in": summary.signed_in,
-                "rows_made_by_signing_in": summary.rows_made_by_signing_in,
-                "roles_chosen": summary.chosen.len(),
-                "live": comparison.live, "deleted": summary.deleted,
-                "deleted_without_row": comparison.deleted_without_row,
-            },
-            "events": {
-                "events": counts.deliveries.events, "sent": counts.deliveries.sent,
-                "duplicated": fault("duplicated"), "reordered": fault("reordered"),
-                "delayed": fault("delayed"), "dropped": fault("dropped"),
-                "retried": counts.deliveries.retried,
-            },
-            "api": {
-                "requests": counts.all_requests(),
-                "limited": fault("limited"), "limited_silently": fault("limited_silently"),
-                "failed": fault("failed"), "answer_lost": fault("answer_lost"),
-                "slow": fault("slow"),
-            },
-            "outcomes": OUTCOMES.map(|outcome| (outcome, self.outcome(outcome)))
-                .into_iter().collect::<std::collections::BTreeMap<_, _>>(),
-            "healed": reconciled,
-            "write_backs": {
-                "calls": counts.requests_of("metadata_patch"), "completed": self.written_back(),
-            },
-            "discrepancies": comparison.discrepancies,
-        })
+        let head = [
+            ("agrees", json!(self.agrees())),
+            ("seconds", json!((self.seconds * 10.0).round() / 10.0)),
+            ("seed", json!(self.seed)),
+            ("discrepancies", json!(self.comparison.discrepancies)),
+        ];
+        let sections = TABLE.into_iter().map(|(_, section, rows)| {
+            (section, rows.iter().map(|(_, key, value)| (*key, value(self))).collect())
+        });
+        head.into_iter().chain(sections).collect()
     }
 
     /// The table, every discrepancy, the verdict.
@@ -76,13 +49,11 @@ impl Report {
     }
 
     fn table(&self) -> String {
-        let json = self.json();
         let mut text = String::new();
-        for (title, path, rows) in TABLE {
+        for (title, _, rows) in TABLE {
             writeln!(text, "\n{title}").ok();
-            for (name, key) in rows {
-                let value = json.pointer(&format!("/{path}/{key}")).unwrap_or(&Value::Null);
-                writeln!(text, "  {name:<44}{value:>8}").ok();
+            for (name, _, value) in rows.iter().filter(|(name, ..)| !name.is_empty()) {
+                writeln!(text, "  {name:<44}{:>8}", value(self)).ok();
             }
         }
         text
@@ -104,20 +75,20 @@ impl Report {
         format!("The table does not agree with the provider: {found} after {seconds:.1} s.")
     }
 
+    fn fault(&self, kind: &str) -> Value {
+        self.counts.faults_of(kind).into()
+    }
+
     /// How many deliveries had an outcome, whatever their type.
-    fn outcome(&self, outcome: &str) -> u64 {
+    fn outcome(&self, outcome: &str) -> Value {
         self.metric("usersync_deliveries_total{", &format!("outcome=\"{outcome}\""))
     }
 
-    fn written_back(&self) -> u64 {
-        self.metric("usersync_write_backs_total{", "outcome=\"done\"")
-    }
-
     /// The sum of a metric over the lines that hold a label.
-    fn metric(&self, name: &str, label: &str) -> u64 {
+    fn metric(&self, name: &str, label: &str) -> Value {
         let lines = self.metrics.lines().filter(|line| line.starts_with(name));
         let lines = lines.filter(|line| line.contains(label));
-        lines.filter_map(|line| line.rsplit_once(' ')?.1.parse::<u64>().ok()).sum()
+        lines.filter_map(|line| line.rsplit_once(' ')?.1.parse::<u64>().ok()).sum::<u64>().into()
     }
 }
 
@@ -127,70 +98,85 @@ fn describe(discrepancy: &Discrepancy) -> String {
     format!("{external_id}: {field} is {provider} at the provider and {table} in the table")
 }
 
+/// The name in the table, empty if the value is in the JSON only; the key in the JSON; the value.
+type TableRow = (&'static str, &'static str, fn(&Report) -> Value);
+
 /// Title, key in the JSON and rows.
-type TableSection = (&'static str, &'static str, &'static [(&'static str, &'static str)]);
+type TableSection = (&'static str, &'static str, &'static [TableRow]);
 
 const TABLE: [TableSection; 6] = [
     (
         "What happened to users",
         "users",
         &[
-            ("signed up", "signed_up"),
-            ("changes of names, addresses, bans, metadata", "changed"),
-            ("deleted", "deleted"),
-            ("signed in", "signed_in"),
-            ("  of them before any event had come", "rows_made_by_signing_in"),
-            ("roles chosen by an operator", "roles_chosen"),
+            ("signed up", "signed_up", |it| it.summary.signed_up.into()),
+            ("changes of names, addresses, bans, metadata", "changed", |it| {
+                it.summary.changed.into()
+            }),
+            ("deleted", "deleted", |it| it.summary.deleted.into()),
+            ("signed in", "signed_in", |it| it.summary.signed_in.into()),
+            ("  of them before any event had come", "rows_made_by_signing_in", |it| {
+                it.summary.rows_made_by_signing_in.into()
+            }),
+            ("roles chosen by an operator", "roles_chosen", |it| it.summary.chosen.len().into()),
+            ("", "live", |it| it.comparison.live.into()),
+            ("", "deleted_without_row", |it| it.comparison.deleted_without_row.into()),
         ],
     ),
     (
         "What went wrong with their events",
         "events",
         &[
-            ("events", "events"),
-            ("sent twice", "duplicated"),
-            ("out of order", "reordered"),
-            ("late", "delayed"),
-            ("dropped", "dropped"),
-            ("deliveries tried again", "retried"),
+            ("events", "events", |it| it.counts.deliveries.events.into()),
+            ("", "sent", |it| it.counts.deliveries.sent.into()),
+            ("sent twice", "duplicated", |it| it.fault("duplicated")),
+            ("out of order", "reordered", |it| it.fault("reordered")),
+            ("late", "delayed", |it| it.fault("delayed")),
+            ("dropped", "dropped", |it| it.fault("dropped")),
+            ("deliveries tried again", "retried", |it| it.counts.deliveries.retried.into()),
         ],
     ),
     (
         "What went wrong at the provider's API",
         "api",
         &[
-            ("requests", "requests"),
-            ("429 with Retry-After", "limited"),
-            ("429 without", "limited_silently"),
-            ("5xx", "failed"),
-            ("5xx although it was done", "answer_lost"),
-            ("slow answers", "slow"),
+            ("requests", "requests", |it| it.counts.all_requests().into()),
+            ("429 with Retry-After", "limited", |it| it.fault("limited")),
+            ("429 without", "limited_silently", |it| it.fault("limited_silently")),
+            ("5xx", "failed", |it| it.fault("failed")),
+            ("5xx although it was done", "answer_lost", |it| it.fault("answer_lost")),
+            ("slow answers", "slow", |it| it.fault("slow")),
         ],
     ),
     (
         "What became of deliveries",
         "outcomes",
         &[
-            ("applied", "applied"),
-            ("stale", "stale"),
-            ("duplicate", "duplicate"),
-            ("tombstoned", "tombstoned"),
+            ("applied", "applied", |it| it.outcome("applied")),
+            ("stale", "stale", |it| it.outcome("stale")),
+            ("duplicate", "duplicate", |it| it.outcome("duplicate")),
+            ("tombstoned", "tombstoned", |it| it.outcome("tombstoned")),
         ],
     ),
     (
         "What the reconcile healed",
         "healed",
         &[
-            ("users compared", "compared"),
-            ("users without a row", "missing"),
-            ("rows that were stale", "stale"),
-            ("rows without a user, emptied", "extra"),
+            ("users compared", "compared", |it| it.reconciled.compared.into()),
+            ("users without a row", "missing", |it| it.reconciled.missing.into()),
+            ("rows that were stale", "stale", |it| it.reconciled.stale.into()),
+            ("rows without a user, emptied", "extra", |it| it.reconciled.extra.into()),
         ],
     ),
     (
         "What was written back",
         "write_backs",
-        &[("calls", "calls"), ("users written back", "completed")],
+        &[
+            ("calls", "calls", |it| it.counts.requests_of("metadata_patch").into()),
+            ("users written back", "completed", |it| {
+                it.metric("usersync_write_backs_total{", "outcome=\"done\"")
+            }),
+        ],
     ),
 ];
 
