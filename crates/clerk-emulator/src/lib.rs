@@ -36,13 +36,11 @@ use instance::Instance;
 use jiff::Timestamp;
 use serde_json::{Value, json};
 use state_file::StateWriter;
-use std::net::SocketAddr;
 use user::{fields, metadata};
 
 /// A running emulator. Its methods meet no faults, limits or outages of the API; the events that
 /// they cause are delivered like all others, faults included.
 pub struct Emulator {
-    address: SocketAddr,
     instance: Data<Instance>,
     server: ServerHandle,
     writer: Option<StateWriter>,
@@ -54,11 +52,6 @@ impl Emulator {
     /// Binds and serves on the current tokio runtime.
     pub fn start(settings: Settings) -> Result<Self, EmulatorError> {
         server::start(settings)
-    }
-
-    /// The address that it listens on, with the port that port 0 picked.
-    pub fn address(&self) -> SocketAddr {
-        self.address
     }
 
     pub fn credentials(&self) -> &Credentials {
@@ -109,7 +102,6 @@ impl Emulator {
         changed.ok().map(|user| user.to_value())
     }
 
-    /// Bans or unbans a user.
     pub fn ban(&self, id: &str, banned: bool) -> Option<Value> {
         let changed = self.instance.change(id, |user, _| {
             user.banned = banned;
@@ -123,7 +115,6 @@ impl Emulator {
         self.instance.delete(id).is_some()
     }
 
-    /// A user object.
     pub fn user(&self, id: &str) -> Option<Value> {
         self.instance.lock().directory.get(id).map(|user| user.to_value())
     }

@@ -55,7 +55,7 @@ pub(crate) fn start(settings: Settings) -> Result<Emulator, EmulatorError> {
     let writer = writer.transpose()?;
     let instance = Data::from(instance);
     let server = serve(listener, address, &instance)?;
-    Ok(Emulator { address, instance, server, writer, seed: settings.seed })
+    Ok(Emulator { instance, server, writer, seed: settings.seed })
 }
 
 fn generated_users(settings: &Settings) -> Directory {

@@ -31,12 +31,6 @@ impl SigningSecret {
     }
 }
 
-impl std::fmt::Debug for SigningSecret {
-    fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        formatter.write_str("SigningSecret([redacted])")
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::SigningSecret;

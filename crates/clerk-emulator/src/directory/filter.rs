@@ -3,6 +3,7 @@
 use super::Position;
 use crate::error::ApiError;
 use crate::user::User;
+use std::collections::BTreeMap;
 use std::ops::Range;
 
 /// How many values of one kind a query may hold.
@@ -16,7 +17,7 @@ const NOT_OFFERED: [&str; 5] =
 pub(crate) struct Filter {
     /// By creation, which needs no user object.
     pub created: Range<Position>,
-    identifiers: Vec<IdentifierFilter>,
+    identifiers: BTreeMap<&'static str, IdentifierFilter>,
     partial: Vec<(Search, String)>,
     banned: Option<bool>,
     times: Vec<(TimeOf, Bound, i64)>,
@@ -25,12 +26,31 @@ pub(crate) struct Filter {
 /// The values of one repeated key: a user has one of `wanted` and none of `unwanted`.
 #[derive(Debug)]
 struct IdentifierFilter {
-    key: &'static str,
+    values_of: Search,
     wanted: Vec<String>,
     unwanted: Vec<String>,
 }
 
 type Search = fn(&User) -> Vec<&str>;
+
+/// Filters by whole values.
+const IDENTIFIERS: [(&str, Search); 5] = [
+    ("user_id", |user| vec![&user.id]),
+    ("external_id", |user| user.external_id.as_deref().into_iter().collect()),
+    ("email_address", emails),
+    ("phone_number", phones),
+    ("username", usernames),
+];
+
+/// Filters by parts of values.
+const SEARCHES: [(&str, Search); 5] = [
+    ("query", everything),
+    ("email_address_query", emails),
+    ("phone_number_query", phones),
+    ("username_query", usernames),
+    ("name_query", names),
+];
+
 type TimeOf = fn(&User) -> Option<i64>;
 
 #[derive(Clone, Copy, Debug)]
@@ -42,7 +62,7 @@ enum Bound {
 impl Default for Filter {
     fn default() -> Self {
         let created = (i64::MIN, 0)..(i64::MAX, u64::MAX);
-        Self { created, identifiers: vec![], partial: vec![], banned: None, times: vec![] }
+        Self { created, identifiers: BTreeMap::new(), partial: vec![], banned: None, times: vec![] }
     }
 }
 
@@ -57,7 +77,7 @@ impl Filter {
 
     /// The only ids that can match, if the query names some.
     pub(crate) fn wanted_ids(&self) -> Option<&[String]> {
-        let ids = self.identifiers.iter().find(|identifiers| identifiers.key == "user_id")?;
+        let ids = self.identifiers.get("user_id")?;
         (!ids.wanted.is_empty()).then_some(&ids.wanted)
     }
 
@@ -66,10 +86,10 @@ impl Filter {
         if NOT_OFFERED.contains(&key) {
             return Err(ApiError::unknown(key));
         }
-        if let Some(key) = identifier(key) {
-            return self.add_identifier(key, value);
+        if let Some((key, values_of)) = IDENTIFIERS.into_iter().find(|(known, _)| *known == key) {
+            return self.add_identifier(key, values_of, value);
         }
-        if let Some(search) = search(key) {
+        if let Some((_, search)) = SEARCHES.into_iter().find(|(known, _)| *known == key) {
             self.partial.push((search, value.to_lowercase()));
         } else if let Some((name, bound)) = bound(key) {
             let wrong = |_| ApiError::invalid(key, "must be a Unix timestamp in milliseconds.");
@@ -82,7 +102,7 @@ impl Filter {
     }
 
     pub(crate) fn matches(&self, user: &User) -> bool {
-        self.identifiers.iter().all(|identifiers| identifiers.matches(user))
+        self.identifiers.values().all(|identifiers| identifiers.matches(user))
             && self.banned.is_none_or(|banned| banned == user.banned)
             && self.times.iter().all(|(time, side, bound)| match (time(user), side) {
                 (None, _) => false,
@@ -104,13 +124,17 @@ impl Filter {
         }
     }
 
-    fn add_identifier(&mut self, key: &'static str, value: &str) -> Result<(), ApiError> {
-        if !self.identifiers.iter().any(|known| known.key == key) {
-            self.identifiers.push(IdentifierFilter { key, wanted: vec![], unwanted: vec![] });
-        }
-        let Some(values) = self.identifiers.iter_mut().find(|known| known.key == key) else {
-            return Ok(());
-        };
+    fn add_identifier(
+        &mut self,
+        key: &'static str,
+        values_of: Search,
+        value: &str,
+    ) -> Result<(), ApiError> {
+        let values = self.identifiers.entry(key).or_insert_with(|| IdentifierFilter {
+            values_of,
+            wanted: vec![],
+            unwanted: vec![],
+        });
         let signed = matches!(key, "user_id" | "external_id");
         match (value.strip_prefix('-'), value.strip_prefix('+')) {
             (Some(value), _) if signed => values.unwanted.push(value.to_owned()),
@@ -128,37 +152,11 @@ impl Filter {
 
 impl IdentifierFilter {
     fn matches(&self, user: &User) -> bool {
-        let held = values_of(user, self.key);
+        let held = (self.values_of)(user);
         let any = |values: &[String]| {
             values.iter().any(|value| held.iter().any(|held| held.eq_ignore_ascii_case(value)))
         };
         (self.wanted.is_empty() || any(&self.wanted)) && !any(&self.unwanted)
-    }
-}
-
-fn identifier(key: &str) -> Option<&'static str> {
-    const KEYS: [&str; 5] = ["user_id", "external_id", "email_address", "phone_number", "username"];
-    KEYS.into_iter().find(|known| *known == key)
-}
-
-fn values_of<'a>(user: &'a User, key: &str) -> Vec<&'a str> {
-    match key {
-        "user_id" => vec![&user.id],
-        "external_id" => user.external_id.as_deref().into_iter().collect(),
-        "email_address" => emails(user),
-        "phone_number" => phones(user),
-        _ => usernames(user),
-    }
-}
-
-fn search(key: &str) -> Option<Search> {
-    match key {
-        "query" => Some(everything),
-        "email_address_query" => Some(emails),
-        "phone_number_query" => Some(phones),
-        "username_query" => Some(usernames),
-        "name_query" => Some(names),
-        _ => None,
     }
 }
 
