@@ -1,17 +1,16 @@
 // Measures how long usersync takes from exec to its first 200 of /readyz on an SQLite file that does not exist yet.
-// Usage: node bench/ready.mjs BINARY TIMES. Prints a JSON line for each start; called by bench/run.
+// Usage: node bench/ready.mjs BINARY PORT TIMES. Prints a JSON line for each start; called by bench/run.
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { mkdtemp, rm } from 'node:fs/promises';
 import http from 'node:http';
-import net from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 
 const LIMIT_MS = 10_000;
 
-const [binary, times] = process.argv.slice(2);
+const [binary, port, times] = process.argv.slice(2);
 for (let start = 1; start <= Number(times); start++) {
   const milliseconds = await measureStart(binary);
   console.log(JSON.stringify({ measure: 'start', peer: 'usersync', start, milliseconds }));
@@ -19,12 +18,11 @@ for (let start = 1; start <= Number(times); start++) {
 
 async function measureStart(binary) {
   const directory = await mkdtemp(join(tmpdir(), 'usersync-start-'));
-  const port = await freePort();
   const began = performance.now();
-  const child = spawn(binary, ['serve'], { stdio: ['ignore', 'ignore', 'inherit'], env: environment(directory, port) });
+  const child = spawn(binary, ['serve'], { stdio: ['ignore', 'ignore', 'inherit'], env: environment(directory) });
   const exited = once(child, 'exit');
   try {
-    while (!(await isReady(port))) {
+    while (!(await isReady())) {
       if (child.exitCode !== null) throw new Error(`${binary} ended with status ${child.exitCode}`);
       if (performance.now() - began > LIMIT_MS) throw new Error(`${binary} was not ready within ${LIMIT_MS} ms`);
       await sleep(1);
@@ -37,18 +35,18 @@ async function measureStart(binary) {
   }
 }
 
-function environment(directory, port) {
+function environment(directory) {
   return {
     PATH: process.env.PATH,
     DATABASE_URL: `sqlite://${join(directory, 'usersync.db')}`,
-    PORT: String(port),
+    PORT: port,
     USERSYNC_BIND: `127.0.0.1:${port}`,
     CLERK_WEBHOOK_SIGNING_SECRET: process.env.CLERK_WEBHOOK_SIGNING_SECRET,
     RUST_LOG: 'warn',
   };
 }
 
-function isReady(port) {
+function isReady() {
   return new Promise((resolve) => {
     const request = http.get({ host: '127.0.0.1', port, path: '/readyz', agent: false }, (response) => {
       response.resume();
@@ -56,13 +54,4 @@ function isReady(port) {
     });
     request.on('error', () => resolve(false));
   });
-}
-
-async function freePort() {
-  const server = net.createServer().listen(0, '127.0.0.1');
-  await once(server, 'listening');
-  const { port } = server.address();
-  server.close();
-  await once(server, 'close');
-  return port;
 }

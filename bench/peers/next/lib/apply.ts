@@ -1,11 +1,15 @@
 // Applies one event in one transaction: the message id is recorded, and the user is upserted unless it is older.
 import { lt, sql } from 'drizzle-orm';
+import { drizzle } from 'drizzle-orm/node-postgres';
+import { Pool } from 'pg';
 
 import { rowOf, type ClerkEvent } from './clerk';
-import { database } from './database';
 import { processedEvents, users } from './schema';
 
 export type Outcome = 'applied' | 'stale' | 'duplicate' | 'ignored';
+
+const pool = new Pool({ connectionString: process.env.DATABASE_URL, max: Number(process.env.POOL_SIZE ?? 16) });
+const database = drizzle({ client: pool });
 
 const TYPES = ['user.created', 'user.updated', 'user.deleted'];
 
