@@ -1,6 +1,6 @@
 //! Deliveries that are committed as one batch are answered as if they had come one by one.
 
-use crate::support::{Answer, TestApp, WriterLock, deleted, message_id, user, user_id};
+use crate::support::{Answer, TestApp, WriterLock, deleted, message_id, user, user_id, user_with};
 use serde_json::{Value, json};
 
 fn outcomes(answers: &[Answer]) -> Vec<&str> {
@@ -67,8 +67,7 @@ both_engines! {
 
     async fn sign_ins_of_superseded_snapshots_count_within_a_batch(engine) {
         let app = TestApp::start(engine).await;
-        let mut old = snapshot(1_000);
-        old["data"]["last_sign_in_at"] = 7_000.into();
+        let old = user_with(&user_id(1), 1_000, "last_sign_in_at", 7_000);
         app.send_in_one_batch(&[("msg_1", old), ("msg_2", snapshot(2_000))]).await;
         assert_eq!(app.user(&user_id(1)).await["last_sign_in_at"], "1970-01-01T00:00:07.000Z");
     }

@@ -4,7 +4,6 @@ use crate::support::{Delivery, Engine, TestApp, exchange, message_id, user, user
 
 const MIB: usize = 1024 * 1024;
 
-/// An event of a foreign type that fills exactly `length` bytes.
 fn padded(length: usize) -> Vec<u8> {
     let frame = r#"{"type":"x.padded","pad":""}"#;
     let pad = "a".repeat(length - frame.len());

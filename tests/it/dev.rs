@@ -1,6 +1,8 @@
 //! `usersync dev` and `usersync send`: two commands try the service out, and touch nothing real.
 
-use crate::support::{Answer, Program, Running, SECRET, TestApp, shell, until, user, user_id};
+use crate::support::{
+    Answer, Program, Running, SECRET, TestApp, TestClient, shell, until, until_true, user, user_id,
+};
 use serde_json::Value;
 use std::fs::{self, Permissions};
 use std::os::unix::fs::PermissionsExt as _;
@@ -9,47 +11,75 @@ use std::path::Path;
 const SAMPLE_USER: &str = "user_33sR3n1FRYDsxjSPI9aGB8hbGo9";
 const ENV_FILE: &str = "data/dev/env";
 
-/// Starts `dev` on a free port; returns where it listens.
-fn start(program: &Program) -> (Running, String) {
-    let mut running = program.start(&["dev", "--port", "0"]);
-    let line = running.line_with("usersync dev listens on http://127.0.0.1:");
-    let (_, rest) = line.split_once("listens on ").unwrap();
-    let origin = rest.split(". In").next().unwrap().to_owned();
-    running.line_with("\"ready\"");
-    (running, origin)
+/// `usersync dev` on a free port, once it is ready.
+struct Dev {
+    program: Program,
+    running: Running,
+    origin: String,
 }
 
-fn send(program: &Program, event: &str, origin: &str) -> String {
-    let url = format!("{origin}/webhooks/clerk");
-    let sent = program.run(&["send", event, "--env-file", ENV_FILE, "--url", &url]);
-    assert_eq!(sent.status, Some(0), "{sent:?}");
-    sent.stdout
-}
+impl Dev {
+    fn start(program: Program) -> Self {
+        let mut running = program.start(&["dev", "--port", "0"]);
+        let line = running.line_with("usersync dev listens on http://127.0.0.1:");
+        let (_, rest) = line.split_once("listens on ").unwrap();
+        let origin = rest.split(". In").next().unwrap().to_owned();
+        running.line_with("\"ready\"");
+        Self { program, running, origin }
+    }
 
-fn variable(program: &Program, name: &str) -> String {
-    let text = fs::read_to_string(program.directory().join(ENV_FILE)).unwrap();
-    let mut lines = text.lines();
-    let value = lines.find_map(|line| line.strip_prefix(name)?.strip_prefix('='));
-    value.unwrap().to_owned()
-}
+    /// Likewise, and the lines that it prints to be copied.
+    fn start_and_read(program: Program) -> (Self, [String; 4]) {
+        let mut dev = Self::start(program);
+        dev.running.line_with("Ctrl-C stops");
+        let lines = dev.running.lines_to_copy();
+        (dev, lines.try_into().unwrap_or_else(|lines| panic!("{lines:?}")))
+    }
 
-async fn get(program: &Program, url: String) -> Answer {
-    let token = variable(program, "USERSYNC_ADMIN_TOKEN");
-    let request = reqwest::Client::new().get(url).bearer_auth(token);
-    Answer::of(request.send().await.unwrap()).await
-}
+    /// Stops it; what it keeps is for the next start.
+    fn stop(self) -> Program {
+        assert_eq!(self.running.terminate().0, Some(0));
+        self.program
+    }
 
-async fn sample_user(program: &Program, origin: &str) -> Answer {
-    get(program, format!("{origin}/v1/users/{SAMPLE_USER}")).await
-}
+    fn send(&self, event: &str) -> String {
+        let url = format!("{}/webhooks/clerk", self.origin);
+        let sent = self.program.run(&["send", event, "--env-file", ENV_FILE, "--url", &url]);
+        assert_eq!(sent.status, Some(0), "{sent:?}");
+        sent.stdout
+    }
 
-/// Waits until every row is written back to the emulator.
-async fn until_written_back(program: &Program, origin: &str) {
-    until("everything is written back", async || {
-        let due = get(program, format!("{origin}/v1/write-backs?state=due")).await;
-        (due.body["data"] == Value::Array(Vec::new())).then_some(())
-    })
-    .await;
+    fn variable(&self, name: &str) -> String {
+        let text = fs::read_to_string(self.program.directory().join(ENV_FILE)).unwrap();
+        let mut lines = text.lines();
+        let value = lines.find_map(|line| line.strip_prefix(name)?.strip_prefix('='));
+        value.unwrap().to_owned()
+    }
+
+    fn shell(&self, line: &str) -> Value {
+        json(&shell(&self.program, line))
+    }
+
+    async fn get(&self, path: &str) -> Answer {
+        let token = self.variable("USERSYNC_ADMIN_TOKEN");
+        TestClient::of(self.origin.clone()).get_as(&token, path).await
+    }
+
+    async fn sample_user(&self) -> Answer {
+        self.get(&format!("/v1/users/{SAMPLE_USER}")).await
+    }
+
+    async fn until_written_back(&self) {
+        until_true("everything is written back", async || {
+            self.get("/v1/write-backs?state=due").await.body["data"] == Value::Array(Vec::new())
+        })
+        .await;
+    }
+
+    /// The first user that the printed line lists, once there is one.
+    async fn first_user(&self, line: &str) -> Value {
+        until("the event is applied", async || self.shell(line)["data"].get(0).cloned()).await
+    }
 }
 
 fn mode(path: &Path) -> u32 {
@@ -58,31 +88,21 @@ fn mode(path: &Path) -> u32 {
 
 #[tokio::test]
 async fn an_event_that_is_sent_to_dev_is_applied_and_shown() {
-    let program = Program::new();
-    let (running, origin) = start(&program);
-    assert!(send(&program, "user.created", &origin).starts_with("applied"));
-    let created = sample_user(&program, &origin).await;
+    let dev = Dev::start(Program::new());
+    assert!(dev.send("user.created").starts_with("applied"));
+    let created = dev.sample_user().await;
     assert_eq!(created.body["first_name"], "Rosalind");
-    until_written_back(&program, &origin).await;
-    let row = sample_user(&program, &origin).await.body;
+    dev.until_written_back().await;
+    let row = dev.sample_user().await.body;
     assert_eq!(row["public_metadata"]["dbId"], row["id"], "the emulator knows the user too");
-    assert!(send(&program, "user.updated", &origin).starts_with("applied"));
-    assert_eq!(sample_user(&program, &origin).await.body["last_name"], "Vane");
-    until_written_back(&program, &origin).await;
-    assert_eq!(sample_user(&program, &origin).await.body["last_name"], "Vane");
-    assert!(send(&program, "user.deleted", &origin).starts_with("applied"));
-    assert_eq!(sample_user(&program, &origin).await.body["status"], "deleted");
-    assert!(send(&program, "user.created", &origin).starts_with("tombstoned"));
-    assert_eq!(running.terminate().0, Some(0));
-}
-
-/// Starts `dev`; returns the lines that it prints to be copied.
-fn start_and_read(program: &Program) -> (Running, [String; 4]) {
-    let (mut running, _) = start(program);
-    running.line_with("Ctrl-C stops");
-    let lines = running.lines_to_copy();
-    let lines = lines.try_into().unwrap_or_else(|lines| panic!("{lines:?}"));
-    (running, lines)
+    assert!(dev.send("user.updated").starts_with("applied"));
+    assert_eq!(dev.sample_user().await.body["last_name"], "Vane");
+    dev.until_written_back().await;
+    assert_eq!(dev.sample_user().await.body["last_name"], "Vane");
+    assert!(dev.send("user.deleted").starts_with("applied"));
+    assert_eq!(dev.sample_user().await.body["status"], "deleted");
+    assert!(dev.send("user.created").starts_with("tombstoned"));
+    dev.stop();
 }
 
 fn json(text: &str) -> Value {
@@ -91,46 +111,37 @@ fn json(text: &str) -> Value {
 
 #[tokio::test]
 async fn the_lines_that_dev_prints_work_as_they_are() {
-    let program = Program::new();
-    let (running, [sign_up, row, who_am_i, send]) = start_and_read(&program);
-    let user = json(&shell(&program, &sign_up));
+    let (dev, [sign_up, row, who_am_i, send]) = Dev::start_and_read(Program::new());
+    let user = dev.shell(&sign_up);
     assert!(user["id"].as_str().unwrap().starts_with("user_"), "{user}");
-    let me = json(&shell(&program, &who_am_i));
+    let me = dev.shell(&who_am_i);
     assert_eq!(
         (&me["external_id"], &me["user"]["email"]),
         (&user["id"], &"ada@example.org".into())
     );
-    let rows = json(&shell(&program, &row));
+    let rows = dev.shell(&row);
     assert_eq!(rows["data"][0]["external_id"], user["id"], "{rows}");
-    assert!(shell(&program, &send).starts_with("applied"));
+    assert!(shell(&dev.program, &send).starts_with("applied"));
     for secret in ["CLERK_WEBHOOK_SIGNING_SECRET", "CLERK_SECRET_KEY", "USERSYNC_ADMIN_TOKEN"] {
-        assert!(!running.said.contains(&variable(&program, secret)), "{}", running.said);
+        assert!(!dev.running.said.contains(&dev.variable(secret)), "{}", dev.running.said);
     }
-    assert_eq!(running.terminate().0, Some(0));
+    dev.stop();
 }
 
 #[tokio::test]
 async fn users_and_keys_of_the_emulator_survive_a_restart() {
-    let program = Program::new();
-    let (running, [sign_up, row, ..]) = start_and_read(&program);
-    let user = json(&shell(&program, &sign_up));
-    let find = async |row: &str| {
-        until("the event is applied", async || {
-            Some(json(&shell(&program, row))["data"].get(0)?.clone())
-        })
-        .await
-    };
-    let before = find(&row).await;
-    let key = variable(&program, "CLERK_SECRET_KEY");
+    let (dev, [sign_up, row, ..]) = Dev::start_and_read(Program::new());
+    let user = dev.shell(&sign_up);
+    let before = dev.first_user(&row).await;
+    let key = dev.variable("CLERK_SECRET_KEY");
     assert!(key.starts_with("sk_test_usersync_emulator_"), "{key}");
-    running.terminate();
-    let (running, [sign_up, row, who_am_i, _]) = start_and_read(&program);
-    assert_eq!(variable(&program, "CLERK_SECRET_KEY"), key);
-    let again = shell(&program, &sign_up);
+    let (dev, [sign_up, row, who_am_i, _]) = Dev::start_and_read(dev.stop());
+    assert_eq!(dev.variable("CLERK_SECRET_KEY"), key);
+    let again = shell(&dev.program, &sign_up);
     assert!(again.contains("form_identifier_exists"), "{again}");
-    assert_eq!(json(&shell(&program, &who_am_i))["external_id"], user["id"]);
-    assert_eq!(find(&row).await["id"], before["id"]);
-    running.terminate();
+    assert_eq!(dev.shell(&who_am_i)["external_id"], user["id"]);
+    assert_eq!(dev.first_user(&row).await["id"], before["id"]);
+    dev.stop();
 }
 
 #[test]
@@ -163,17 +174,17 @@ async fn variables_of_an_earlier_version_are_completed_and_kept() {
     let token = "a-token-of-an-earlier-version-0123456789";
     let old = format!("# old\nUSERSYNC_ADMIN_TOKEN={token}\n");
     fs::write(program.directory().join(ENV_FILE), &old).unwrap();
-    let (running, [sign_up, row, ..]) = start_and_read(&program);
-    let now = fs::read_to_string(program.directory().join(ENV_FILE)).unwrap();
+    let (dev, [sign_up, row, ..]) = Dev::start_and_read(program);
+    let file = dev.program.directory().join(ENV_FILE);
+    let now = fs::read_to_string(&file).unwrap();
     assert!(now.starts_with(&old), "{now}");
-    assert_eq!(mode(&program.directory().join(ENV_FILE)), 0o600);
+    assert_eq!(mode(&file), 0o600);
     for name in ["CLERK_SECRET_KEY", "CLERK_API_URL", "CLERK_PUBLISHABLE_KEY", "DATABASE_URL"] {
-        assert_ne!(variable(&program, name), "", "{name}");
+        assert_ne!(dev.variable(name), "", "{name}");
     }
-    shell(&program, &sign_up);
-    until("the event is applied", async || json(&shell(&program, &row))["data"].get(0).map(drop))
-        .await;
-    running.terminate();
+    dev.shell(&sign_up);
+    dev.first_user(&row).await;
+    dev.stop();
 }
 
 #[test]
@@ -216,10 +227,9 @@ fn dev_with_clerk_starts_no_emulator_and_keeps_no_key_of_clerk() {
 
 #[tokio::test]
 async fn what_dev_keeps_is_for_its_user_alone() {
-    let program = Program::new();
-    let (running, origin) = start(&program);
-    send(&program, "user.created", &origin);
-    let data = program.directory().join("data/dev");
+    let dev = Dev::start(Program::new());
+    dev.send("user.created");
+    let data = dev.program.directory().join("data/dev");
     assert_eq!(mode(&data), 0o700);
     let files: Vec<_> = fs::read_dir(&data).unwrap().map(|entry| entry.unwrap().path()).collect();
     for name in ["env", "emulator.json", "usersync.db"] {
@@ -228,7 +238,7 @@ async fn what_dev_keeps_is_for_its_user_alone() {
     for file in files {
         assert_eq!(mode(&file), 0o600, "{}", file.display());
     }
-    running.terminate();
+    dev.stop();
 }
 
 #[tokio::test]
@@ -238,28 +248,26 @@ async fn dev_looks_at_nothing_real_in_the_environment() {
         .with("CLERK_INSTANCE_ID", "ins_real")
         .with("DATABASE_URL", "postgres://nobody@127.0.0.1:1/real")
         .with("USERSYNC_BIND", "0.0.0.0:0");
-    let (running, origin) = start(&program);
-    assert!(send(&program, "user.created", &origin).starts_with("applied"));
-    assert!(program.directory().join("data/dev/usersync.db").exists());
-    assert_ne!(variable(&program, "CLERK_WEBHOOK_SIGNING_SECRET"), SECRET);
-    let url = format!("{origin}/webhooks/clerk");
+    let dev = Dev::start(program);
+    assert!(dev.send("user.created").starts_with("applied"));
+    assert!(dev.program.directory().join("data/dev/usersync.db").exists());
+    assert_ne!(dev.variable("CLERK_WEBHOOK_SIGNING_SECRET"), SECRET);
+    let url = format!("{}/webhooks/clerk", dev.origin);
     let real = Program::new().with("CLERK_WEBHOOK_SIGNING_SECRET", SECRET);
     let refused = real.run(&["send", "user.created", "--url", &url]);
     assert!(refused.stderr.contains("bad_signature"), "{refused:?}");
-    running.terminate();
+    dev.stop();
 }
 
 #[tokio::test]
 async fn dev_keeps_its_secrets_and_users_from_one_start_to_the_next() {
-    let program = Program::new();
-    let (running, origin) = start(&program);
-    send(&program, "user.created", &origin);
-    let secret = variable(&program, "CLERK_WEBHOOK_SIGNING_SECRET");
-    running.terminate();
-    let (running, origin) = start(&program);
-    assert_eq!(variable(&program, "CLERK_WEBHOOK_SIGNING_SECRET"), secret);
-    assert_eq!(sample_user(&program, &origin).await.status, 200);
-    running.terminate();
+    let dev = Dev::start(Program::new());
+    dev.send("user.created");
+    let secret = dev.variable("CLERK_WEBHOOK_SIGNING_SECRET");
+    let dev = Dev::start(dev.stop());
+    assert_eq!(dev.variable("CLERK_WEBHOOK_SIGNING_SECRET"), secret);
+    assert_eq!(dev.sample_user().await.status, 200);
+    dev.stop();
 }
 
 both_engines! {

@@ -159,7 +159,6 @@ both_engines! {
     }
 }
 
-/// Collects the strings under `private_metadata` and `unsafe_metadata`, at any depth.
 fn never_stored(value: &Value, within: bool, found: &mut BTreeSet<String>) {
     match value {
         Value::String(text) if within && !text.contains('\0') => {
@@ -176,7 +175,6 @@ fn never_stored(value: &Value, within: bool, found: &mut BTreeSet<String>) {
     }
 }
 
-/// Collects what names a person or quotes a message: addresses, sentences, users' ids.
 fn personal(value: &Value, found: &mut BTreeSet<String>) {
     match value {
         Value::String(text) if text.contains(['@', ' ']) || text.starts_with("user_") => {

@@ -1,6 +1,6 @@
 //! Which row an event belongs to, and what remains of a deleted user, in whatever order events come.
 
-use crate::support::{TestApp, TestDatabase, deleted, message_id, user, user_id};
+use crate::support::{TestApp, TestDatabase, deleted, message_id, user, user_id, user_with};
 use serde_json::{Value, json};
 
 fn with_email(number: usize, updated_at: i64, address: &str) -> Value {
@@ -81,9 +81,7 @@ both_engines! {
 
     async fn trap_23_a_snapshot_leaves_alone_what_it_does_not_carry(engine) {
         let app = TestApp::start(engine).await;
-        let mut event = user(&user_id(1), 1_000);
-        event["data"]["last_sign_in_at"] = 5_000.into();
-        app.send(&event).await;
+        app.send(&user_with(&user_id(1), 1_000, "last_sign_in_at", 5_000)).await;
         let local = "set_role = 'admin', role = 'admin', last_fetched_at = created_at";
         app.database.execute(&format!("UPDATE users SET {local}"));
         let before = app.user(&user_id(1)).await;
@@ -114,15 +112,10 @@ both_engines! {
 
     async fn equal_versions_are_decided_by_content_whatever_the_order(engine) {
         let app = TestApp::start(engine).await;
-        let named = |number: usize, name: &str| {
-            let mut event = user(&user_id(number), 1_000);
-            event["data"]["first_name"] = name.into();
-            event
-        };
         let mut winners = Vec::new();
         for (number, order) in [["Ada", "Grace"], ["Grace", "Ada"]].into_iter().enumerate() {
             for name in order {
-                let mut event = named(number, name);
+                let mut event = user_with(&user_id(number), 1_000, "first_name", name);
                 event["data"]["email_addresses"] = json!([]);
                 app.send(&event).await;
             }

@@ -2,10 +2,10 @@
 
 use crate::support::{
     READ_TOKEN, SECRET, TestApp, TestClient, TestDatabase, deleted, message_id, user, user_id,
+    user_with,
 };
-use serde_json::{Value, json};
+use serde_json::json;
 
-/// Runs a service that logs all it can; returns everything that it logged meanwhile.
 async fn logged(database: &TestDatabase, work: impl AsyncFnOnce(&TestClient)) -> String {
     let builder = TestApp::builder(database).variables(&[("RUST_LOG", "trace")]);
     let mut service = builder.start_process().await;
@@ -13,18 +13,12 @@ async fn logged(database: &TestDatabase, work: impl AsyncFnOnce(&TestClient)) ->
     service.stop().await
 }
 
-fn malformed() -> Value {
-    let mut event = user(&user_id(2), 1_000);
-    event["data"]["banned"] = "personal-word".into();
-    event
-}
-
 both_engines! {
     async fn trap_10_logs_hold_no_personal_data_whatever_rust_log_says(engine) {
         let database = TestDatabase::new(engine);
         let log = logged(&database, async |client| {
             client.send(&user(&user_id(1), 1_000)).await;
-            client.send(&malformed()).await;
+            client.send(&user_with(&user_id(2), 1_000, "banned", "personal-word")).await;
             client.send_bytes(&message_id(), b"{\"email\": \"broken@example.org\"".to_vec()).await;
             client.send(&json!({"type": "email.created", "data": {"body": "code 424242"}})).await;
             client.send(&deleted(&user_id(1))).await;
@@ -41,13 +35,7 @@ both_engines! {
     async fn a_refusal_of_the_database_is_logged_without_its_words(engine) {
         let database = TestDatabase::new(engine);
         let log = logged(&database, async |client| {
-            let refusing = match database.engine {
-                crate::support::Engine::Postgres => "ALTER TABLE users ADD CHECK (first_name <> 'Ada')",
-                crate::support::Engine::Sqlite => {
-                    "CREATE TRIGGER refuse BEFORE INSERT ON users BEGIN SELECT RAISE(ABORT, 'Ada is refused'); END"
-                }
-            };
-            database.execute(refusing);
+            database.refuse_users("first_name", "Ada");
             assert_eq!(client.send(&user(&user_id(1), 1_000)).await.outcome(), "quarantined");
         })
         .await;

@@ -1,6 +1,6 @@
 //! Probes and metrics: where they answer, and what they show.
 
-use crate::support::{Answer, Delivery, Engine, TestApp, TestDatabase, until, user, user_id};
+use crate::support::{Answer, Delivery, Engine, TestApp, TestDatabase, until_true, user, user_id};
 use diesel::connection::SimpleConnection as _;
 use serde_json::json;
 use std::collections::BTreeSet;
@@ -30,12 +30,8 @@ fn server_that_is_away() -> TestDatabase {
 
 async fn assert_not_ready(app: &TestApp) {
     assert_eq!(app.get("/healthz").await.status, 200);
-    let answers = [app.get("/readyz").await, app.send(&user(&user_id(1), 1_000)).await];
-    for answer in answers {
-        answer.assert_problem(503, "not_running");
-        let retry_after = answer.headers["retry-after"].to_str().unwrap();
-        assert!(retry_after.parse::<u32>().unwrap() > 0);
-    }
+    app.get("/readyz").await.assert_unavailable("not_running");
+    app.send(&user(&user_id(1), 1_000)).await.assert_unavailable("not_running");
 }
 
 both_engines! {
@@ -172,7 +168,6 @@ async fn a_service_whose_file_is_locked_becomes_ready_once_it_is_not() {
     let app = TestApp::builder(database).launch();
     assert_not_ready(&app).await;
     lock.batch_execute("COMMIT").unwrap();
-    let ready = async || (app.get("/readyz").await.status == 200).then_some(());
-    until("the service is ready", ready).await;
+    until_true("the service is ready", async || app.get("/readyz").await.status == 200).await;
     assert_eq!(app.send(&user(&user_id(1), 1_000)).await.outcome(), "applied");
 }

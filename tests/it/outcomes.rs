@@ -1,6 +1,6 @@
 //! How a delivery is answered: each outcome and its reason, also as recorded.
 
-use crate::support::{Answer, TestApp, deleted, message_id, user, user_id};
+use crate::support::{Answer, TestApp, deleted, message_id, user, user_id, user_with};
 use serde_json::{Value, json};
 
 fn recorded(app: &TestApp, message: &str) -> String {
@@ -28,15 +28,11 @@ fn foreign(instance: &str) -> Value {
 }
 
 fn signed_in(updated_at: i64, last_sign_in_at: Option<i64>) -> Value {
-    let mut event = user(&user_id(1), updated_at);
-    event["data"]["last_sign_in_at"] = json!(last_sign_in_at);
-    event
+    user_with(&user_id(1), updated_at, "last_sign_in_at", last_sign_in_at)
 }
 
 fn with_words(updated_at: i64, metadata: Value) -> Value {
-    let mut event = user(&user_id(1), updated_at);
-    event["data"]["public_metadata"] = metadata;
-    event
+    user_with(&user_id(1), updated_at, "public_metadata", metadata)
 }
 
 both_engines! {

@@ -1,7 +1,7 @@
 //! A payload becomes a profile: which address, name and status count, however loosely the
 //! provider writes them down.
 
-use crate::support::{TestApp, user, user_id};
+use crate::support::{TestApp, user, user_id, user_with};
 use serde_json::{Value, json};
 
 /// What becomes of a user whose `data` has these fields besides its id.
@@ -74,9 +74,7 @@ both_engines! {
         let app = TestApp::start(engine).await;
         let last = [253_402_200_000_000_i64, 253_402_300_799_999, 253_402_300_800_000];
         for (number, created_at) in last.into_iter().enumerate() {
-            let mut event = user(&user_id(number), 1_000);
-            event["data"]["created_at"] = created_at.into();
-            let answer = app.send(&event).await;
+            let answer = app.send(&user_with(&user_id(number), 1_000, "created_at", created_at)).await;
             if answer.outcome() == "applied" {
                 assert!(app.user(&user_id(number)).await["source_created_at"].is_string(), "{created_at}");
             } else {

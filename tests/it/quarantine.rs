@@ -1,7 +1,7 @@
 //! The quarantine: what cannot be understood is kept, applied by a later delivery or a replay,
 //! erased with its subject, and never pushed out.
 
-use crate::support::{Answer, Engine, TestApp, deleted, message_id, user, user_id};
+use crate::support::{Engine, TestApp, deleted, message_id, user, user_id};
 use serde_json::{Value, json};
 
 const CAP_BYTES: usize = 64 * 1024 * 1024;
@@ -13,6 +13,13 @@ fn malformed(id: &str) -> Value {
     event["data"]["private_metadata"] = json!({"card": "private-card"});
     event["data"]["unsafe_metadata"] = json!({"note": "unsafe-note"});
     event
+}
+
+/// A service that keeps one message, of user 1.
+async fn with_quarantined(engine: Engine) -> (TestApp, String) {
+    let (app, message) = (TestApp::start(engine).await, message_id());
+    app.send_as(&message, &malformed(&user_id(1))).await;
+    (app, message)
 }
 
 /// Makes the quarantine hold `bytes` more, by its own count.
@@ -29,12 +36,6 @@ fn fill(app: &TestApp, bytes: usize) {
 
 fn kept(app: &TestApp) -> usize {
     app.database.count("quarantine WHERE message_id <> 'msg_filler'")
-}
-
-fn assert_full(answer: &Answer) {
-    answer.assert_problem(503, "quarantine_full");
-    let retry_after = answer.headers["retry-after"].to_str().unwrap();
-    assert!(retry_after.parse::<u32>().unwrap() > 0);
 }
 
 both_engines! {
@@ -59,9 +60,7 @@ both_engines! {
     }
 
     async fn a_message_that_can_be_read_after_all_heals(engine) {
-        let app = TestApp::start(engine).await;
-        let message = message_id();
-        app.send_as(&message, &malformed(&user_id(1))).await;
+        let (app, message) = with_quarantined(engine).await;
         let healed = app.send_as(&message, &user(&user_id(1), 1_000)).await;
         assert_eq!((healed.status.as_u16(), healed.outcome()), (200, "applied"));
         assert_eq!((kept(&app), app.database.count("quarantine_subjects")), (0, 0));
@@ -95,9 +94,7 @@ both_engines! {
     }
 
     async fn an_erased_message_that_comes_again_is_tombstoned(engine) {
-        let app = TestApp::start(engine).await;
-        let message = message_id();
-        app.send_as(&message, &malformed(&user_id(1))).await;
+        let (app, message) = with_quarantined(engine).await;
         app.send(&deleted(&user_id(1))).await;
         assert_eq!(app.send_as(&message, &malformed(&user_id(1))).await.outcome(), "tombstoned");
         assert_eq!(kept(&app), 0);
@@ -109,7 +106,7 @@ both_engines! {
         let size = usize::try_from(app.metric("usersync_quarantine_bytes").await).unwrap();
         fill(&app, CAP_BYTES - 2 * size);
         assert_eq!(app.send(&malformed(&user_id(2))).await.outcome(), "quarantined");
-        assert_full(&app.send(&malformed(&user_id(3))).await);
+        app.send(&malformed(&user_id(3))).await.assert_unavailable("quarantine_full");
         assert_eq!((kept(&app), app.database.count("quarantine")), (2, 3));
         assert_eq!(app.send(&user(&user_id(4), 1_000)).await.outcome(), "applied");
     }
@@ -118,16 +115,14 @@ both_engines! {
         let app = TestApp::start(engine).await;
         fill(&app, CAP_BYTES);
         let message = message_id();
-        assert_full(&app.send_as(&message, &malformed(&user_id(1))).await);
+        app.send_as(&message, &malformed(&user_id(1))).await.assert_unavailable("quarantine_full");
         assert_eq!(app.database.count("webhook_events"), 0);
         app.database.execute("DELETE FROM quarantine WHERE message_id = 'msg_filler'");
         assert_eq!(app.send_as(&message, &malformed(&user_id(1))).await.outcome(), "quarantined");
     }
 
     async fn a_full_quarantine_keeps_a_message_that_it_has_when_it_comes_again(engine) {
-        let app = TestApp::start(engine).await;
-        let message = message_id();
-        app.send_as(&message, &malformed(&user_id(1))).await;
+        let (app, message) = with_quarantined(engine).await;
         fill(&app, CAP_BYTES);
         let again = app.send_as(&message, &malformed(&user_id(1))).await;
         assert!(again.status == 503 || again.status == 202, "{again:?}");

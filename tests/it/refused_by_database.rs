@@ -3,7 +3,7 @@
 
 use crate::support::{
     Answer, Engine, Program, TestApp, TestDatabase, configuration, deleted, message_id, user,
-    user_id,
+    user_id, user_with,
 };
 use serde_json::Value;
 use std::sync::Arc;
@@ -12,32 +12,9 @@ use usersync::store::Store;
 use usersync::telemetry::Metrics;
 
 fn poisoned(id: &str, updated_at: i64) -> Value {
-    let mut event = user(id, updated_at);
-    event["data"]["last_name"] = "poison".into();
-    event
+    user_with(id, updated_at, "last_name", "poison")
 }
 
-/// Makes the database refuse every user of the name `poison`.
-fn poison(database: &TestDatabase) {
-    database.execute(match database.engine {
-        Engine::Postgres => {
-            "ALTER TABLE users ADD CONSTRAINT antidote CHECK (last_name <> 'poison')"
-        }
-        Engine::Sqlite => {
-            "CREATE TRIGGER antidote BEFORE INSERT ON users WHEN NEW.last_name = 'poison' \
-             BEGIN SELECT RAISE(ABORT, 'refused'); END"
-        }
-    });
-}
-
-fn mend(database: &TestDatabase) {
-    database.execute(match database.engine {
-        Engine::Postgres => "ALTER TABLE users DROP CONSTRAINT antidote",
-        Engine::Sqlite => "DROP TRIGGER antidote",
-    });
-}
-
-/// Makes the database refuse every body that is to be kept.
 fn close_quarantine(database: &TestDatabase) {
     database.execute(match database.engine {
         Engine::Postgres => "ALTER TABLE quarantine ADD CONSTRAINT closed CHECK (size_bytes < 0)",
@@ -55,7 +32,7 @@ fn outcomes(answers: &[Answer]) -> Vec<&str> {
 /// A service that has one poisoned message in quarantine, of user 1.
 async fn with_poisoned(engine: Engine) -> (TestApp, String) {
     let app = TestApp::start(engine).await;
-    poison(&app.database);
+    app.database.refuse_users("last_name", "poison");
     let message = message_id();
     let answer = app.send_as(&message, &poisoned(&user_id(1), 1_000)).await;
     assert_eq!((answer.status.as_u16(), answer.outcome()), (202, "quarantined"));
@@ -85,7 +62,7 @@ async fn replay_once(database: &TestDatabase, message: &str) -> Result<&'static 
 both_engines! {
     async fn a_poisoned_event_that_cannot_even_be_kept_does_not_hold_up_the_others(engine) {
         let app = TestApp::start(engine).await;
-        poison(&app.database);
+        app.database.refuse_users("last_name", "poison");
         close_quarantine(&app.database);
         let malformed = serde_json::json!({"type": "user.updated", "data": {"id": 7}});
         let answers = app
@@ -105,7 +82,7 @@ both_engines! {
 
     async fn a_poisoned_delivery_is_quarantined_alone_and_its_batch_applied(engine) {
         let app = TestApp::start(engine).await;
-        poison(&app.database);
+        app.database.refuse_users("last_name", "poison");
         let ids: Vec<String> = (0..7).map(|number| format!("msg_{number}")).collect();
         let event = |number: usize| match number {
             3 => poisoned(&user_id(3), 1_000),
@@ -121,7 +98,7 @@ both_engines! {
 
     async fn a_good_snapshot_is_applied_where_a_poisoned_one_of_its_user_is_newer(engine) {
         let app = TestApp::start(engine).await;
-        poison(&app.database);
+        app.database.refuse_users("last_name", "poison");
         let batch = [("msg_1", user(&user_id(1), 1_000)), ("msg_2", poisoned(&user_id(1), 2_000))];
         assert_eq!(outcomes(&app.send_in_one_batch(&batch).await), ["applied", "quarantined"]);
         assert_eq!(app.user(&user_id(1)).await["last_name"], "Version1000");
@@ -131,7 +108,7 @@ both_engines! {
         let (app, message) = with_poisoned(engine).await;
         let event = poisoned(&user_id(1), 1_000);
         assert_eq!(app.send_as(&message, &event).await.outcome(), "quarantined");
-        mend(&app.database);
+        app.database.refuse_no_users();
         assert_eq!(app.send_as(&message, &event).await.outcome(), "applied");
         assert_healed(&app).await;
         assert_eq!(app.send_as(&message, &event).await.outcome(), "duplicate");
@@ -140,7 +117,7 @@ both_engines! {
     async fn a_poisoned_message_heals_by_a_replay(engine) {
         let (app, message) = with_poisoned(engine).await;
         assert_eq!(replay_once(&app.database, &message).await.unwrap(), "quarantined");
-        mend(&app.database);
+        app.database.refuse_no_users();
         assert_eq!(replay_once(&app.database, &message).await.unwrap(), "applied");
         assert_healed(&app).await;
         let again = replay_once(&app.database, &message).await;
@@ -150,7 +127,7 @@ both_engines! {
     async fn a_replay_does_not_undo_what_came_meanwhile(engine) {
         let (app, message) = with_poisoned(engine).await;
         app.send(&user(&user_id(1), 5_000)).await;
-        mend(&app.database);
+        app.database.refuse_no_users();
         assert_eq!(replay_once(&app.database, &message).await.unwrap(), "stale");
         assert_eq!(app.user(&user_id(1)).await["last_name"], "Version5000");
         assert_eq!(app.database.count("quarantine"), 0);
@@ -160,7 +137,7 @@ both_engines! {
         let (app, message) = with_poisoned(engine).await;
         app.send(&deleted(&user_id(1))).await;
         assert_eq!(app.database.count("quarantine"), 0);
-        mend(&app.database);
+        app.database.refuse_no_users();
         assert!(replay_once(&app.database, &message).await.is_err());
     }
 
@@ -173,7 +150,7 @@ both_engines! {
         assert!(!listed.stdout.contains("example.org"), "{listed:?}");
         let still = program.run(&["replay", &message]);
         assert_eq!(still.status, Some(1), "{still:?}");
-        mend(&app.database);
+        app.database.refuse_no_users();
         let healed = program.run(&["replay", &message]);
         assert_eq!((healed.status, healed.stdout.trim()), (Some(0), format!("{message}: applied").as_str()));
         assert_healed(&app).await;
@@ -183,7 +160,7 @@ both_engines! {
 
     async fn the_program_replays_everything_and_tells_machines_too(engine) {
         let (app, message) = with_poisoned(engine).await;
-        mend(&app.database);
+        app.database.refuse_no_users();
         let replayed = Program::on(&app.database).run(&["replay", "--all", "--json"]);
         assert_eq!(replayed.status, Some(0), "{replayed:?}");
         let line: Value = serde_json::from_str(&replayed.stdout).unwrap();

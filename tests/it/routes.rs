@@ -1,14 +1,9 @@
 //! Every response is a proper one: problems have their shape, requests their id, and unknown routes
 //! and methods their codes.
 
-use crate::support::{ADMIN_TOKEN, Answer, Delivery, TestApp, user, user_id};
+use crate::support::{Answer, Delivery, TestApp, user, user_id};
 use reqwest::Method;
 use std::collections::BTreeSet;
-
-async fn ask(app: &TestApp, method: Method, path: &str) -> Answer {
-    let request = app.http.request(method, format!("{}{path}", app.origin));
-    Answer::of(request.bearer_auth(ADMIN_TOKEN).send().await.unwrap()).await
-}
 
 async fn request_id_for(app: &TestApp, given: &str) -> String {
     let request = app.http.get(format!("{}/healthz", app.origin));
@@ -30,7 +25,7 @@ both_engines! {
         let app = TestApp::start(engine).await;
         for path in ["/webhooks/clerk", "/api/webhooks/clerk"] {
             for method in [Method::GET, Method::PUT, Method::DELETE, Method::PATCH] {
-                let answer = ask(&app, method.clone(), path).await;
+                let answer = app.ask(method.clone(), path, None).await;
                 assert_eq!((answer.status.as_u16(), answer.code()), (405, "method_not_allowed"), "{method} {path}");
             }
         }
@@ -38,7 +33,7 @@ both_engines! {
 
     async fn a_refused_method_is_answered_with_the_allowed_one(engine) {
         let app = TestApp::start(engine).await;
-        let answer = ask(&app, Method::GET, "/webhooks/clerk").await;
+        let answer = app.ask(Method::GET, "/webhooks/clerk", None).await;
         let allowed = answer.headers.get("allow").and_then(|value| value.to_str().ok());
         assert_eq!(allowed, Some("POST"));
     }
@@ -56,7 +51,7 @@ both_engines! {
             ("/readyz", "GET, HEAD"),
             ("/metrics", "GET, HEAD"),
         ] {
-            let answer = ask(&app, Method::DELETE, path).await;
+            let answer = app.ask(Method::DELETE, path, None).await;
             assert_eq!((answer.status.as_u16(), answer.code()), (405, "method_not_allowed"), "{path}");
             assert_eq!(answer.headers["allow"], allowed, "{path}");
         }
@@ -65,7 +60,7 @@ both_engines! {
     async fn what_is_not_there_is_a_404_problem(engine) {
         let app = TestApp::start(engine).await;
         for path in ["/", "/webhooks", "/webhooks/other", "/v1", "/v1/nothing", "/v1/users/a/b"] {
-            let answer = ask(&app, Method::GET, path).await;
+            let answer = app.ask(Method::GET, path, None).await;
             assert_eq!((answer.status.as_u16(), answer.code()), (404, "not_found"), "{path}");
         }
     }

@@ -2,7 +2,8 @@
 //! and a view that applications can rely on.
 
 use crate::support::{
-    Engine, TestApp, TestDatabase, USER_FIELDS, configuration, deleted, user, user_id,
+    Engine, PROFILE_COLUMNS, TestApp, TestDatabase, USER_FIELDS, configuration, deleted, user,
+    user_id, user_with,
 };
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
@@ -10,21 +11,6 @@ use usersync::store::Store;
 
 /// Of each table its columns, in order, each as `name kind` with `?` where it may be null.
 type Tables = BTreeMap<String, Vec<String>>;
-
-/// What is personal, or may quote it.
-const PERSONAL: [&str; 11] = [
-    "body",
-    "email",
-    "email_lower",
-    "first_name",
-    "image_url",
-    "last_name",
-    "name",
-    "phone",
-    "public_metadata",
-    "source_external_id",
-    "username",
-];
 
 fn path(file: &str) -> String {
     format!("{}/{file}", env!("CARGO_MANIFEST_DIR"))
@@ -37,29 +23,12 @@ fn migrated(engine: Engine) -> TestDatabase {
     database
 }
 
-/// The columns of a table or view, as the engine's own catalogue has them.
-fn columns(database: &TestDatabase, table: &str) -> Vec<String> {
-    let rows = database.query(&match database.engine {
-        Engine::Postgres => format!(
-            "SELECT column_name || ' ' || data_type || CASE is_nullable WHEN 'YES' THEN '?' ELSE '' END AS value \
-             FROM information_schema.columns \
-             WHERE table_schema = current_schema() AND table_name = '{table}' ORDER BY ordinal_position"
-        ),
-        Engine::Sqlite => format!(
-            "SELECT name || ' ' || type || CASE \"notnull\" WHEN 0 THEN '?' ELSE '' END AS value \
-             FROM pragma_table_info('{table}') ORDER BY cid"
-        ),
-    });
-    rows.into_iter().flatten().collect()
-}
-
 fn tables(database: &TestDatabase) -> Tables {
-    let names = database.tables().into_iter();
-    names.map(|name| (name.clone(), columns(database, &name))).collect()
-}
-
-fn names(columns: &[String]) -> Vec<&str> {
-    columns.iter().map(|column| column.split(' ').next().unwrap()).collect()
+    let columns = |table: &String| {
+        let columns = database.columns(table).into_iter();
+        columns.map(|(name, kind)| format!("{name} {kind}")).collect()
+    };
+    database.tables().iter().map(|table| (table.clone(), columns(table))).collect()
 }
 
 /// What `store/schema.rs` declares, with the types of the given engine.
@@ -131,8 +100,9 @@ both_engines! {
 
     async fn the_view_has_the_users_fields_in_their_order(engine) {
         let database = migrated(engine);
+        let names: Vec<String> = database.columns("users_live").into_iter().map(|(name, _)| name).collect();
         let expected: Vec<&str> = USER_FIELDS.into_iter().filter(|name| *name != "deleted_at").collect();
-        assert_eq!(names(&columns(&database, "users_live")), expected);
+        assert_eq!(names, expected);
     }
 
     async fn the_view_shows_live_users_as_the_api_does(engine) {
@@ -170,9 +140,7 @@ both_engines! {
 
     async fn the_view_has_no_time_where_the_event_has_none(engine) {
         let app = TestApp::start(engine).await;
-        let mut event = user("user_1", 1_000);
-        event["data"]["updated_at"] = serde_json::Value::Null;
-        app.send(&event).await;
+        app.send(&user_with("user_1", 1_000, "updated_at", serde_json::Value::Null)).await;
         let viewed = app.database.query("SELECT CAST(source_updated_at AS text) AS value FROM users_live");
         assert_eq!((viewed, &app.user("user_1").await["source_updated_at"]), (vec![None], &serde_json::Value::Null));
     }
@@ -209,13 +177,16 @@ async fn postgres_gathers_no_statistics_of_personal_columns() {
     let app = TestApp::start(Engine::Postgres).await;
     app.send(&user(&user_id(1), 1_000)).await;
     app.database.execute("ANALYZE users; ANALYZE quarantine");
-    let columns = PERSONAL.map(|name| format!("'{name}'")).join(", ");
-    let targets = app.database.query(&format!(
+    // What is personal, or may quote it.
+    let mut personal = [&PROFILE_COLUMNS[..], &["body", "public_metadata"]].concat();
+    personal.sort_unstable();
+    let columns = format!("'{}'", personal.join("', '"));
+    let targets = app.database.texts(&format!(
         "SELECT attname::text AS value FROM pg_attribute JOIN pg_class ON pg_class.oid = attrelid \
          WHERE relnamespace = to_regnamespace(current_schema()) AND relname IN ('users', 'quarantine') \
          AND attname IN ({columns}) AND attstattarget = 0 ORDER BY 1"
     ));
-    assert_eq!(targets, PERSONAL.map(|name| Some(name.to_owned())));
+    assert_eq!(targets, personal);
     let sampled = app
         .database
         .count(&format!("pg_stats WHERE schemaname = current_schema() AND attname IN ({columns})"));

@@ -1,7 +1,9 @@
 //! `GET /v1/users` and `GET /v1/users/{id}`: who may ask, what is found, and how pages follow
 //! each other.
 
-use crate::support::{ADMIN_TOKEN, Answer, READ_TOKEN, TestApp, deleted, user, user_id};
+use crate::support::{
+    ADMIN_TOKEN, Answer, Engine, READ_TOKEN, TestApp, deleted, user, user_id, user_with,
+};
 use serde_json::Value;
 
 const UNKNOWN_TOKEN: &str = "unknown-token-of-nobody-0123456789ab";
@@ -26,10 +28,12 @@ async fn assert_refused(app: &TestApp, query: &str, code: &str) {
     assert_eq!((answer.status.as_u16(), answer.code()), (400, code), "{query}");
 }
 
-async fn sign_up(app: &TestApp, count: usize) {
+async fn with_users(engine: Engine, count: usize) -> TestApp {
+    let app = TestApp::start(engine).await;
     for number in 0..count {
         assert_eq!(app.send(&user(&user_id(number), 1_000)).await.status, 200);
     }
+    app
 }
 
 async fn our_id(app: &TestApp, external_id: &str) -> String {
@@ -37,15 +41,12 @@ async fn our_id(app: &TestApp, external_id: &str) -> String {
 }
 
 fn with_metadata(number: usize, metadata: Value) -> Value {
-    let mut event = user(&user_id(number), 1_000);
-    event["data"]["public_metadata"] = metadata;
-    event
+    user_with(&user_id(number), 1_000, "public_metadata", metadata)
 }
 
 both_engines! {
     async fn only_a_known_token_opens_either_route(engine) {
-        let app = TestApp::start(engine).await;
-        sign_up(&app, 1).await;
+        let app = with_users(engine, 1).await;
         for path in ["/v1/users".to_owned(), format!("/v1/users/{}", user_id(0))] {
             let bare = app.get(&path).await;
             bare.assert_problem(401, "unauthorized");
@@ -84,8 +85,7 @@ both_engines! {
     }
 
     async fn our_id_is_looked_up_before_the_providers(engine) {
-        let app = TestApp::start(engine).await;
-        sign_up(&app, 1).await;
+        let app = with_users(engine, 1).await;
         let ours = our_id(&app, &user_id(0)).await;
         // A user of the provider whose id there reads like ours of another one.
         assert_eq!(app.send(&user(&ours, 1_000)).await.outcome(), "applied");
@@ -101,8 +101,7 @@ both_engines! {
     }
 
     async fn text_that_no_database_holds_finds_no_user(engine) {
-        let app = TestApp::start(engine).await;
-        sign_up(&app, 1).await;
+        let app = with_users(engine, 1).await;
         assert_eq!(app.get_as(READ_TOKEN, "/v1/users/a%00b").await.status, 404);
         for query in ["?role=a%00b", "?plan=a%00b", "?email=a%00b"] {
             let answer = list(&app, query).await;
@@ -111,8 +110,7 @@ both_engines! {
     }
 
     async fn pages_follow_each_other_in_the_order_of_ids(engine) {
-        let app = TestApp::start(engine).await;
-        sign_up(&app, 25).await;
+        let app = with_users(engine, 25).await;
         let (mut seen, mut sizes, mut query) = (Vec::new(), Vec::new(), "?limit=10".to_owned());
         loop {
             let page = list(&app, &query).await;
@@ -126,8 +124,7 @@ both_engines! {
     }
 
     async fn a_full_last_page_has_no_next_one(engine) {
-        let app = TestApp::start(engine).await;
-        sign_up(&app, 2).await;
+        let app = with_users(engine, 2).await;
         let page = list(&app, "?limit=2").await;
         assert_eq!((ids(&page, "id").len(), &page.body["next_cursor"]), (2, &Value::Null));
         assert!(list(&app, "?limit=1").await.body["next_cursor"].is_string());
@@ -154,13 +151,10 @@ both_engines! {
     }
 
     async fn filters_narrow_the_list_and_add_up(engine) {
-        let app = TestApp::start(engine).await;
-        sign_up(&app, 1).await;
+        let app = with_users(engine, 1).await;
         app.send(&with_metadata(1, serde_json::json!({"role": "admin"}))).await;
         app.send(&with_metadata(2, serde_json::json!({"role": "admin", "plan": "pro"}))).await;
-        let mut banned = user(&user_id(3), 1_000);
-        banned["data"]["banned"] = true.into();
-        app.send(&banned).await;
+        app.send(&user_with(&user_id(3), 1_000, "banned", true)).await;
         assert_eq!(found(&app, "?role=admin").await, [user_id(1), user_id(2)]);
         assert_eq!(found(&app, "?plan=pro").await, [user_id(2)]);
         assert_eq!(found(&app, "?role=admin&plan=free").await, [user_id(1)]);
@@ -170,8 +164,7 @@ both_engines! {
     }
 
     async fn an_address_is_found_however_it_is_capitalised(engine) {
-        let app = TestApp::start(engine).await;
-        sign_up(&app, 1).await;
+        let app = with_users(engine, 1).await;
         let mut event = user(&user_id(1), 1_000);
         event["data"]["email_addresses"][0]["email_address"] = "Grace.HOPPER@Example.org".into();
         app.send(&event).await;
@@ -182,8 +175,7 @@ both_engines! {
     }
 
     async fn deleted_users_are_listed_only_when_asked_for(engine) {
-        let app = TestApp::start(engine).await;
-        sign_up(&app, 2).await;
+        let app = with_users(engine, 2).await;
         app.send(&deleted(&user_id(0))).await;
         assert_eq!(found(&app, "").await, [user_id(1)]);
         assert_eq!(found(&app, "?status=deleted").await, [user_id(0)]);
@@ -197,8 +189,7 @@ both_engines! {
     }
 
     async fn ids_of_our_own_are_ordered_by_their_making(engine) {
-        let app = TestApp::start(engine).await;
-        sign_up(&app, 3).await;
+        let app = with_users(engine, 3).await;
         assert_eq!(found(&app, "").await, [user_id(0), user_id(1), user_id(2)]);
         let id: uuid::Uuid = our_id(&app, &user_id(0)).await.parse().unwrap();
         assert_eq!(id.get_version_num(), 7);

@@ -1,22 +1,17 @@
 //! No row is emptied while the key may be a wrong one, or the provider fails.
 
-use super::{known, recorded};
+use super::{known, recorded, with_known};
 use crate::support::{NO_WRITE_BACK, TestApp, TestEmulator, outcomes};
 use clerk_emulator::{INSTANCE, Outage};
 
-fn table(app: &TestApp) -> String {
-    let dump = app.database.dump();
-    dump.lines().filter(|line| line.starts_with("users:")).collect()
-}
-
 async fn held_back(app: &TestApp, ids: &[String], reason: &str) {
-    let before = table(app);
+    let before = app.database.dump_of(&["users: "]);
     let answer = app.resync(ids).await;
     assert_eq!(outcomes(&answer), vec!["held_back"; ids.len()]);
     for one in answer.body["data"].as_array().unwrap() {
         assert_eq!(one["reason"], reason);
     }
-    assert_eq!((table(app), app.emptied()), (before, 0));
+    assert_eq!((app.database.dump_of(&["users: "]), app.emptied()), (before, 0));
     assert_eq!((recorded(app, "held_back"), recorded(app, "emptied")), (ids.len(), 0));
 }
 
@@ -27,8 +22,7 @@ fn pinned(app: &TestApp) -> Vec<Option<String>> {
 both_engines! {
     async fn trap_36_a_provider_that_answers_404_to_everything_empties_no_row(engine) {
         for is_pinned in [false, true] {
-            let app = TestApp::builder(engine).manual_events().no_write_back().start().await;
-            let ids = known(&app, 4).await;
+            let (app, ids) = with_known(engine, 4).await;
             if is_pinned {
                 prove(&app).await;
             }
@@ -42,16 +36,14 @@ both_engines! {
     }
 
     async fn trap_36_empty_lists_empty_no_row(engine) {
-        let app = TestApp::builder(engine).manual_events().no_write_back().start().await;
-        let ids = known(&app, 4).await;
+        let (app, ids) = with_known(engine, 4).await;
         app.emulator.set_outage(Outage::EmptyLists);
         assert_eq!(outcomes(&app.resync(&ids).await), vec!["unchanged"; 4]);
         assert_eq!((app.emptied(), app.database.count("absences")), (0, 0));
     }
 
     async fn trap_36_a_key_that_is_refused_empties_no_row(engine) {
-        let app = TestApp::builder(engine).manual_events().no_write_back().start().await;
-        let ids = known(&app, 4).await;
+        let (app, ids) = with_known(engine, 4).await;
         app.lose(&ids[..1]);
         for outage in [Outage::Unauthorized, Outage::Unavailable] {
             app.emulator.set_outage(outage);
@@ -61,8 +53,7 @@ both_engines! {
     }
 
     async fn trap_24_a_key_of_another_instance_empties_no_row_and_pins_nothing(engine) {
-        let first = TestApp::builder(engine).manual_events().no_write_back().start().await;
-        let ids = known(&first, 4).await;
+        let (first, ids) = with_known(engine, 4).await;
         assert_eq!(pinned(&first), []);
         let second = moved(first, TestEmulator::of_instance("ins_other", 5)).await;
         held_back(&second, &ids, "wrong_instance").await;
@@ -70,8 +61,7 @@ both_engines! {
     }
 
     async fn trap_24_a_key_of_another_instance_than_the_pinned_one_empties_no_row(engine) {
-        let first = TestApp::builder(engine).manual_events().no_write_back().start().await;
-        let ids = known(&first, 4).await;
+        let (first, ids) = with_known(engine, 4).await;
         prove(&first).await;
         assert_eq!(pinned(&first), [Some(INSTANCE.to_owned())]);
         let second = moved(first, TestEmulator::of_instance("ins_other", 5)).await;
@@ -92,8 +82,7 @@ both_engines! {
     }
 
     async fn trap_24_a_wrong_key_writes_nothing_back_either(engine) {
-        let first = TestApp::builder(engine).manual_events().no_write_back().start().await;
-        let ids = known(&first, 2).await;
+        let (first, ids) = with_known(engine, 2).await;
         prove(&first).await;
         let emulator = TestEmulator::of_instance("ins_other", 5);
         let (database, _) = first.stop().await;
@@ -111,8 +100,7 @@ both_engines! {
 
     async fn the_only_live_user_is_never_emptied(engine) {
         for is_pinned in [false, true] {
-            let app = TestApp::builder(engine).manual_events().no_write_back().start().await;
-            let ids = known(&app, if is_pinned { 2 } else { 1 }).await;
+            let (app, ids) = with_known(engine, if is_pinned { 2 } else { 1 }).await;
             if is_pinned {
                 app.lose(&ids[1..]);
                 assert_eq!(app.resync_one(&ids[1]).await.0, "absent");

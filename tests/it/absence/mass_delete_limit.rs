@@ -1,7 +1,7 @@
 //! No more than a few rows are emptied a day, over all requests and replicas; and the log says so
 //! without personal data.
 
-use super::{SAMPLES, known_among_others, recorded};
+use super::{SAMPLES, known, recorded, with_known};
 use crate::support::{ADMIN_TOKEN, NO_WRITE_BACK, TestApp, TestDatabase, TestEmulator, outcomes};
 use clerk_emulator::Outage;
 use serde_json::json;
@@ -19,10 +19,19 @@ async fn acted_on(app: &TestApp, ids: &[String]) {
     assert_eq!(outcomes(&app.resync(ids).await), vec!["absent"; ids.len()]);
 }
 
+/// Stands in every name and address.
+const MARK: &str = "Personalword";
+
+fn sign_up(emulator: &TestEmulator, number: usize) -> String {
+    let user =
+        json!({"first_name": MARK, "email_address": [format!("{MARK}{number}@example.org")]});
+    emulator.create_user(user)["id"].as_str().unwrap().to_owned()
+}
+
 both_engines! {
     async fn ten_are_acted_on_and_of_eleven_not_one(engine) {
-        let app = TestApp::builder(engine).manual_events().no_write_back().start().await;
-        let ids = known_among_others(&app, ALWAYS + 4).await;
+        let (app, ids) = with_known(engine, ALWAYS + 4).await;
+        known(&app, SAMPLES).await;
         app.lose(&ids[..=ALWAYS]);
         held_back(&app, &ids[..=ALWAYS]).await;
         assert_eq!((app.emptied(), recorded(&app, "held_back")), (0, ALWAYS + 1));
@@ -34,23 +43,22 @@ both_engines! {
     }
 
     async fn a_day_is_counted_over_several_requests(engine) {
-        let app = TestApp::builder(engine).manual_events().no_write_back().start().await;
-        let ids = known_among_others(&app, 16).await;
+        let (app, ids) = with_known(engine, 16).await;
+        known(&app, SAMPLES).await;
         app.lose(&ids[..14]);
         acted_on(&app, &ids[..6]).await;
         held_back(&app, &ids[6..11]).await;
         acted_on(&app, &ids[6..10]).await;
         held_back(&app, &ids[10..11]).await;
         assert_eq!(app.emptied(), ALWAYS);
-        // A day and more later.
         app.database.execute("UPDATE absences SET found_at = '2020-01-01T00:00:00.000Z'");
         acted_on(&app, &ids[10..14]).await;
         assert_eq!(app.emptied(), 14);
     }
 
     async fn asking_for_an_absent_user_again_does_not_use_the_day_up(engine) {
-        let app = TestApp::builder(engine).manual_events().no_write_back().start().await;
-        let ids = known_among_others(&app, 12).await;
+        let (app, ids) = with_known(engine, 12).await;
+        known(&app, SAMPLES).await;
         app.lose(&ids[..ALWAYS]);
         for _ in 0..3 {
             acted_on(&app, &ids[..5]).await;
@@ -76,7 +84,8 @@ both_engines! {
     async fn requests_at_the_same_moment_on_two_replicas_do_not_exceed_it(engine) {
         let app = TestApp::builder(engine).manual_events().no_write_back().start().await;
         let other = app.replica(&[NO_WRITE_BACK]).await;
-        let ids = known_among_others(&app, 34).await;
+        let ids = known(&app, 34).await;
+        known(&app, SAMPLES).await;
         app.lose(&ids[..32]);
         let mut asked = JoinSet::new();
         for (place, group) in ids[..32].chunks(4).enumerate() {
@@ -89,18 +98,7 @@ both_engines! {
         assert_eq!((absent.count(), app.emptied()), (8, 8), "two of the groups fit into a day");
         assert_eq!((recorded(&app, "emptied"), recorded(&app, "held_back")), (8, 24));
     }
-}
 
-/// Stands in every name and address.
-const MARK: &str = "Personalword";
-
-fn sign_up(emulator: &TestEmulator, number: usize) -> String {
-    let user =
-        json!({"first_name": MARK, "email_address": [format!("{MARK}{number}@example.org")]});
-    emulator.create_user(user)["id"].as_str().unwrap().to_owned()
-}
-
-both_engines! {
     async fn users_held_back_are_logged_with_the_reason_and_without_personal_data(engine) {
         let (database, emulator) = (TestDatabase::new(engine), TestEmulator::start());
         let builder = TestApp::builder(&database).emulator(&emulator).no_write_back();

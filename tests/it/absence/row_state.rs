@@ -2,7 +2,9 @@
 
 use super::known;
 use crate::erasure::person;
-use crate::support::{SNAPSHOT_COLUMNS, TestApp, TestDatabase, configuration, deleted, until};
+use crate::support::{
+    ENTITLEMENT_COLUMNS, PROFILE_COLUMNS, TestApp, TestDatabase, configuration, deleted, until_true,
+};
 use reqwest::Method;
 use serde_json::{Value, json};
 use usersync::domain::{AbsenceBaseline, Timestamp};
@@ -67,7 +69,8 @@ both_engines! {
         assert!(everything(&app.database).contains(MARK));
         app.emulator.delete_user(&id);
         assert_eq!(app.resync_one(&id).await, ("absent".to_owned(), None));
-        for column in SNAPSHOT_COLUMNS.into_iter().chain(["locked_until"]) {
+        let others = ["source_created_at", "locked_until"];
+        for column in PROFILE_COLUMNS.into_iter().chain(ENTITLEMENT_COLUMNS).chain(others) {
             assert_eq!(app.column(&id, column), None, "{column}");
         }
         assert_eq!(app.column(&id, "deletion_kind").as_deref(), Some("absent"));
@@ -81,16 +84,12 @@ both_engines! {
         assert_eq!((&after["status"], after["deleted_at"].is_string()), (&json!("deleted"), true));
         assert_eq!(app.database.count("users_live"), 1);
         assert_eq!(app.database.count("absences WHERE state = 'emptied'"), 1);
-        until("no byte is left", async || {
-            (!everything(&app.database).contains(MARK)).then_some(())
-        })
-        .await;
+        until_true("no byte is left", async || !everything(&app.database).contains(MARK)).await;
     }
 
     async fn an_absent_user_does_not_come_in(engine) {
         let (app, id, _) = absent(engine).await;
-        let answer = app.me(&id).await;
-        answer.assert_problem(403, "user_unknown");
+        app.me(&id).await.assert_problem(403, "user_unknown");
     }
 
     async fn the_signed_deletion_finishes_what_the_absence_began(engine) {

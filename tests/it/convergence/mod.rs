@@ -1,12 +1,5 @@
 //! The final state is a function of the set of things seen: order, repetition, batches and
 //! replicas do not matter.
-//!
-//! * [`model`]: the row that a set must produce;
-//! * [`table`]: the rows there are;
-//! * [`every_order`]: all orders of a small set;
-//! * [`fetches`]: all orders of events, fetched snapshots, and absences;
-//! * [`pages`]: pages of jobs and of the watch among them, committed later than they were seen;
-//! * [`random_sets`]: random sets, split at random over moments and replicas.
 
 mod every_order;
 mod fetches;

@@ -30,7 +30,9 @@ pub fn row(external_id: &str, events: &[Value]) -> Value {
 
 /// (`updated_at`, projection, kind, `seen_at`, digest). The projection is 1, the kind 1 for an
 /// event and 2 for what was asked for; an absence has no digest.
-fn version(event: &Value) -> (i64, i16, i16, i64, [u8; 32]) {
+type ModelVersion = (i64, i16, i16, i64, [u8; 32]);
+
+fn version(event: &Value) -> ModelVersion {
     let updated_at = event["data"]["updated_at"].as_i64().unwrap_or(0);
     let seen_at = seen_at(event).unwrap_or(0);
     match event["type"].as_str() {
@@ -82,7 +84,6 @@ fn digest(data: &Value) -> [u8; 32] {
 
 fn snapshot(external_id: &str, event: &Value) -> Value {
     let data = &event["data"];
-    let (updated_at, projection, kind, seen_at_or_zero, digest) = version(event);
     let (email, verified) = email(data);
     let role = word(data, "role");
     let known = |role: &String| ["user", "admin"].contains(&role.as_str());
@@ -91,7 +92,7 @@ fn snapshot(external_id: &str, event: &Value) -> Value {
     let locked_until = locked_for
         .filter(|_| status(data) == "locked")
         .and_then(|seconds| Some(seen_at(event)? + seconds * 1000));
-    json!({
+    let mut row = json!({
         "source": "clerk",
         "external_id": external_id,
         "source_external_id": text(&data["external_id"]),
@@ -113,28 +114,20 @@ fn snapshot(external_id: &str, event: &Value) -> Value {
         "public_metadata": metadata(data),
         "status": status(data),
         "locked_until": locked_until.map(instant),
-        "version_updated_at": updated_at,
-        "version_projection": projection,
-        "version_kind": kind,
-        "version_seen_at": seen_at_or_zero,
-        "version_digest": hex(digest),
         "last_fetched_at": null,
         "last_sign_in_at": null,
         "source_created_at": data["created_at"].as_i64().map(instant),
         "deletion_kind": null,
-    })
+    });
+    set_version(&mut row, version(event));
+    row
 }
 
 /// Nothing but the pseudonym, the status, and the version of the absence.
 fn emptied(external_id: &str, absence: &Value) -> Value {
-    let (updated_at, projection, kind, seen_at, digest) = version(absence);
     let mut row = tombstone(external_id);
     row["deletion_kind"] = json!("absent");
-    row["version_updated_at"] = json!(updated_at);
-    row["version_projection"] = json!(projection);
-    row["version_kind"] = json!(kind);
-    row["version_seen_at"] = json!(seen_at);
-    row["version_digest"] = json!(hex(digest));
+    set_version(&mut row, version(absence));
     row
 }
 
@@ -149,12 +142,17 @@ fn tombstone(external_id: &str) -> Value {
     }
     row["status"] = json!("deleted");
     row["deletion_kind"] = json!("signed");
-    row["version_updated_at"] = json!(i64::MAX);
-    row["version_projection"] = json!(i16::MAX);
-    row["version_kind"] = json!(i16::MAX);
-    row["version_seen_at"] = json!(i64::MAX);
-    row["version_digest"] = json!("ff".repeat(32));
+    set_version(&mut row, (i64::MAX, i16::MAX, i16::MAX, i64::MAX, [0xff; 32]));
     row
+}
+
+fn set_version(row: &mut Value, version: ModelVersion) {
+    let (updated_at, projection, kind, seen_at, digest) = version;
+    row["version_updated_at"] = json!(updated_at);
+    row["version_projection"] = json!(projection);
+    row["version_kind"] = json!(kind);
+    row["version_seen_at"] = json!(seen_at);
+    row["version_digest"] = json!(hex(digest));
 }
 
 /// The address whose id is the primary one, else the first verified one.

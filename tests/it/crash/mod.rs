@@ -1,7 +1,4 @@
 //! Nothing acknowledged is lost, whatever dies: the service, the database, or neither.
-//!
-//! * [`plan`]: many events of few users in random order, and the rows that must result;
-//! * [`senders`]: many senders at once that repeat an event until it is acknowledged.
 
 mod plan;
 mod senders;
@@ -25,17 +22,15 @@ both_engines! {
         let database = TestDatabase::new(engine);
         let mut service = TestApp::builder(&database).start_process().await;
         let mut senders = Senders::start(SENDERS, &plan, &service.client.clone(), Tolerance::Connections);
-        let mut acknowledged = 0;
-        while senders.acknowledged().await {
-            acknowledged += 1;
+        for acknowledged in 1..=EVENTS {
+            assert!(senders.acknowledged().await, "{acknowledged}");
             if kills.contains(&acknowledged) {
                 service.kill();
                 service.start_again();
             }
         }
         let failed = senders.failed_attempts().await;
-        assert!(failed >= KILLS, "the kills interrupted nobody: {failed}");
-        assert_eq!(acknowledged, EVENTS);
+        assert!(failed >= KILLS, "the kills interrupted no sender: {failed}");
         plan.check(&database);
     }
 }
@@ -50,9 +45,8 @@ async fn no_acknowledged_event_is_lost_when_postgres_crashes_and_the_service_rec
     let service = TestApp::builder(&database).start_process().await;
     let mut senders = Senders::start(SENDERS, &plan, &service.client.clone(), Tolerance::Refusals);
     let mut modes = ["immediate", "fast"].into_iter().cycle();
-    let mut acknowledged = 0;
-    while senders.acknowledged().await {
-        acknowledged += 1;
+    for acknowledged in 1..=EVENTS {
+        assert!(senders.acknowledged().await, "{acknowledged}");
         if restarts.contains(&acknowledged) {
             let (cluster, mode) = (Arc::clone(&cluster), modes.next().unwrap());
             let restart = tokio::task::spawn_blocking(move || cluster.restart(mode));
@@ -60,8 +54,7 @@ async fn no_acknowledged_event_is_lost_when_postgres_crashes_and_the_service_rec
         }
     }
     let failed = senders.failed_attempts().await;
-    assert!(failed >= RESTARTS, "the crashes concerned nobody: {failed}");
-    assert_eq!(acknowledged, EVENTS);
+    assert!(failed >= RESTARTS, "the crashes concerned no sender: {failed}");
     plan.check(&database);
 }
 

@@ -56,16 +56,16 @@ impl Plan {
     /// was taken for malformed.
     pub fn check(&self, database: &TestDatabase) {
         assert_eq!(database.count("quarantine"), 0);
-        let recorded = database.query("SELECT message_id AS value FROM webhook_events");
-        let recorded: BTreeSet<String> = recorded.into_iter().flatten().collect();
+        let recorded = database.texts("SELECT message_id AS value FROM webhook_events");
+        let recorded = BTreeSet::from_iter(recorded);
         let sent = self.messages.iter().map(|message| &message.id);
         let lost: Vec<&String> = sent.filter(|id| !recorded.contains(*id)).collect();
         assert!(lost.is_empty(), "acknowledged and lost: {lost:?}");
         assert_eq!(recorded.len(), self.messages.len());
-        let rows = database.query(
+        let rows = database.texts(
             "SELECT external_id || ' ' || status || ' ' || COALESCE(last_name, '-') AS value FROM users",
         );
-        let rows: BTreeSet<String> = rows.into_iter().flatten().collect();
+        let rows = BTreeSet::from_iter(rows);
         let wrong: Vec<&String> = rows.symmetric_difference(&self.expected).collect();
         assert!(wrong.is_empty(), "found or missing: {wrong:#?}");
     }

@@ -16,7 +16,6 @@ const EVENT_WITHIN: Duration = Duration::from_secs(120);
 
 const BACKOFF: Duration = Duration::from_millis(20);
 
-/// Which failures of an attempt are tolerated.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub enum Tolerance {
     Nothing,
@@ -38,7 +37,6 @@ struct Work {
 }
 
 impl Senders {
-    /// Starts `count` senders that share the plan's messages.
     pub fn start(
         count: usize,
         plan: &Arc<Plan>,
@@ -64,7 +62,6 @@ impl Senders {
         self.acknowledged.recv().await.is_some()
     }
 
-    /// How many attempts failed; panics where a sender gave up.
     pub async fn failed_attempts(self) -> usize {
         self.tasks.join_all().await.into_iter().sum()
     }

@@ -1,7 +1,10 @@
 //! What is young, or was healed meanwhile, is not reported; and a search changes nothing.
 
-use super::{assert_found, assert_reported, change, drift, in_step, job, named, reported, sign_up};
-use crate::support::{ADMIN_TOKEN, Blocked, TestApp, TestEmulator, deleted, until};
+use super::{
+    assert_found, assert_reported, change, drift, held_search, in_step, in_step_behind_proxy, job,
+    named, reported, sign_up,
+};
+use crate::support::{ADMIN_TOKEN, Blocked, TestApp, TestEmulator, deleted};
 use serde_json::json;
 
 both_engines! {
@@ -29,22 +32,13 @@ both_engines! {
     }
 
     async fn a_difference_that_an_event_heals_during_the_search_is_none(engine) {
-        let (app, proxy) = TestApp::builder(engine).manual_events().no_write_back().start_behind_proxy().await;
-        let ids: Vec<String> = (0..4).map(|number| sign_up(&app, 60, named(number))).collect();
-        assert_eq!(job(&app, "backfill").await["state"], "succeeded");
+        let (app, proxy, ids) = in_step_behind_proxy(engine, 4).await;
         let new = [sign_up(&app, 5, named(8)), sign_up(&app, 5, named(9))];
         for id in &ids[..3] {
             change(&app, 5, id, "first_name", json!("Augusta"));
         }
         change(&app, 5, &ids[3], "public_metadata", json!({"dbId": "another"}));
-        proxy.block(Blocked::LaterPages);
-        let id = app.start_job(json!({"kind": "drift"})).await;
-        // The first page is compared, and what differs in it noted.
-        until("the page is compared", async || {
-            let job = app.job(&id).await;
-            (job["counters"]["seen"] == 6).then_some(())
-        })
-        .await;
+        let id = held_search(&app, &proxy, 6).await;
         for id in [&ids[0], &ids[1], &new[0]] {
             assert_eq!(app.send(&app.event_of(id)).await.outcome(), "applied");
         }
@@ -58,32 +52,14 @@ both_engines! {
     }
 
     async fn a_row_that_is_emptied_during_the_search_is_not_extra(engine) {
-        let (app, proxy) = TestApp::builder(engine).manual_events().no_write_back().start_behind_proxy().await;
-        let ids: Vec<String> = (0..4).map(|number| sign_up(&app, 60, named(number))).collect();
-        assert_eq!(job(&app, "backfill").await["state"], "succeeded");
+        let (app, proxy, ids) = in_step_behind_proxy(engine, 4).await;
         assert!(app.emulator.delete_user(&ids[0]) && app.emulator.delete_user(&ids[1]));
-        proxy.block(Blocked::LaterPages);
-        let id = app.start_job(json!({"kind": "drift"})).await;
-        until("the page is compared", async || {
-            let job = app.job(&id).await;
-            (job["counters"]["seen"] == 2).then_some(())
-        })
-        .await;
+        let id = held_search(&app, &proxy, 2).await;
         assert_eq!(app.send(&deleted(&ids[0])).await.outcome(), "applied");
         proxy.block(Blocked::Nothing);
         assert_reported(&app.ended_job(&id).await["drift"], &[("extra", &[&ids[1]])]);
     }
-}
 
-/// All that the database holds, but for what a job notes of itself.
-fn everything(app: &TestApp) -> Vec<String> {
-    let dump = app.database.dump();
-    let own =
-        |line: &&str| !["jobs:", "job_candidates:"].iter().any(|table| line.starts_with(table));
-    dump.lines().filter(own).map(str::to_owned).collect()
-}
-
-both_engines! {
     async fn a_search_leaves_table_outbox_pin_and_provider_as_they_are(engine) {
         let app = TestApp::builder(engine).manual_events().no_write_back().start().await;
         let ids: Vec<String> = (0..6).map(|number| sign_up(&app, 60, named(number))).collect();
@@ -96,15 +72,17 @@ both_engines! {
         change(&app, 5, &ids[2], "public_metadata", json!({"dbId": "another"}));
         assert_eq!(app.send(&deleted(&ids[3])).await.outcome(), "applied");
         app.set_override(&ids[4], json!({"role": "admin"})).await;
-        let before = (everything(&app), app.emulator.users());
+        // All but what a job notes of itself.
+        let everything = || (app.database.dump_but(&["jobs: ", "job_candidates: "]), app.emulator.users());
+        let before = everything();
         for _ in 0..2 {
             // Here write-back is switched on.
             let run = drift(&app, &[]).await;
             assert_eq!(run.status, Some(1), "{run:?}");
-            assert_eq!((everything(&app), app.emulator.users()), before);
+            assert_eq!(everything(), before);
         }
         assert_eq!(job(&app, "drift").await["state"], "succeeded");
-        assert_eq!((everything(&app), app.emulator.users()), before);
+        assert_eq!(everything(), before);
         assert_eq!(app.database.count("pinned_instances"), 0);
         assert_eq!(app.database.count("job_candidates"), 0);
         let counts = app.emulator.counts();

@@ -1,7 +1,7 @@
 //! Every kind of difference, and the ids of its users.
 
 use super::{assert_found, assert_reported, change, drift, in_step, named, reported, sign_up};
-use crate::support::{Engine, TestApp, deleted};
+use crate::support::{ENTITLEMENT_COLUMNS, Engine, PROFILE_COLUMNS, TestApp, deleted};
 use clerk_emulator::Outage;
 use serde_json::json;
 
@@ -127,11 +127,8 @@ both_engines! {
         delete(&app, &ids[0]).await;
         assert!(app.emulator.delete_user(&ids[1]));
         assert_eq!(app.resync_one(&ids[1]).await.0, "absent");
-        let text = [
-            "source_external_id", "email", "email_lower", "phone", "username", "first_name", "last_name", "name",
-            "image_url", "role", "source_role", "plan", "source_plan",
-        ];
-        let mut set_to: Vec<(&str, &str)> = text.iter().map(|column| (*column, "'x'")).collect();
+        let text = PROFILE_COLUMNS.into_iter().chain(ENTITLEMENT_COLUMNS);
+        let mut set_to: Vec<(&str, &str)> = text.map(|column| (column, "'x'")).collect();
         let yes = if engine == Engine::Sqlite { "1" } else { "true" };
         let time = "'2026-01-01T00:00:00.000Z'";
         set_to.extend([("email_verified", yes), ("public_metadata", "'{\"a\":1}'")]);

@@ -1,14 +1,12 @@
 //! Drift: differences between table and provider are reported, and left as they are.
-//!
-//! * [`kinds`]: every kind of difference;
-//! * [`grace`]: what is young, or was healed meanwhile, is not reported, and nothing is changed;
-//! * [`report`]: who may read the report, and what it holds.
 
 mod grace;
 mod kinds;
 mod report;
 
-use crate::support::{ADMIN_TOKEN, Engine, RunOutput, TestApp, now_seconds};
+use crate::support::{
+    ADMIN_TOKEN, Blocked, Engine, Proxy, RunOutput, TestApp, now_seconds, until_true,
+};
 use serde_json::{Value, json};
 
 /// Every kind: as a report names it, and as the program and the metrics do.
@@ -40,11 +38,26 @@ fn change(app: &TestApp, minutes_ago: i64, id: &str, field: &str, value: Value) 
 
 /// A service that knows all users of its provider, who have not changed for an hour; their ids.
 async fn in_step(engine: Engine, count: usize) -> (TestApp, Vec<String>) {
-    let app = TestApp::builder(engine).manual_events().no_write_back().start().await;
+    let (app, _, ids) = in_step_behind_proxy(engine, count).await;
+    (app, ids)
+}
+
+async fn in_step_behind_proxy(engine: Engine, count: usize) -> (TestApp, Proxy, Vec<String>) {
+    let builder = TestApp::builder(engine).manual_events().no_write_back();
+    let (app, proxy) = builder.start_behind_proxy().await;
     let ids = (0..count).map(|number| sign_up(&app, 60, named(number))).collect();
     assert_eq!(job(&app, "backfill").await["state"], "succeeded");
     assert_eq!(app.database.count("users_live"), count);
-    (app, ids)
+    (app, proxy, ids)
+}
+
+/// Starts a search that waits for the second page, once it has compared so many users.
+async fn held_search(app: &TestApp, proxy: &Proxy, seen: usize) -> String {
+    proxy.block(Blocked::LaterPages);
+    let id = app.start_job(json!({"kind": "drift"})).await;
+    until_true("the page is compared", async || app.job(&id).await["counters"]["seen"] == seen)
+        .await;
+    id
 }
 
 fn named(number: usize) -> Value {

@@ -12,8 +12,7 @@ const REPORTED_AT: &str = "usersync_drift_reported_timestamp_seconds";
 both_engines! {
     async fn before_the_first_search_there_is_no_report(engine) {
         let (app, _) = in_step(engine, 1).await;
-        let answer = app.get_as(ADMIN_TOKEN, "/v1/drift").await;
-        answer.assert_problem(404, "no_drift_report");
+        app.get_as(ADMIN_TOKEN, "/v1/drift").await.assert_problem(404, "no_drift_report");
         assert_eq!(app.metric(REPORTED_AT).await, 0);
         assert_found(&app, &[]).await;
         assert!(app.metric(REPORTED_AT).await > 1_700_000_000);

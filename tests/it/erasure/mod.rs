@@ -5,7 +5,8 @@
 pub mod person;
 
 use crate::support::{
-    AppProcess, Engine, READ_TOKEN, TestApp, TestDatabase, deleted, message_id, until,
+    AppProcess, Delivery, Engine, READ_TOKEN, TestApp, TestDatabase, deleted, message_id, until,
+    until_true,
 };
 use diesel::connection::SimpleConnection as _;
 use person::Person;
@@ -55,7 +56,7 @@ async fn a_reader_of_the_sqlite_file_keeps_deleted_bytes_only_while_it_reads() {
     let in_files = || person::files(&database).contains(person::MARK);
     assert!(in_files(), "the reader holds nothing back, so this proves nothing");
     reader.batch_execute("COMMIT").unwrap();
-    until("the bytes are gone", async || (!in_files()).then_some(())).await;
+    until_true("the bytes are gone", async || !in_files()).await;
 }
 
 /// A user is created, and deliveries that cannot be applied or are not genuine come too.
@@ -89,7 +90,7 @@ async fn forge(service: &AppProcess, person: &Person) {
     for (signed, sent, code) in
         [("{}", body.clone(), "bad_signature"), (body.as_str(), spaced, "body_reencoded")]
     {
-        let answer = person::send_forged(&sender, signed, sent).await;
+        let answer = Delivery::bytes(signed).with_body(sent).post(&sender).await;
         answer.assert_problem(400, code);
         assert!(!answer.body.to_string().contains(person::MARK));
     }

@@ -1,12 +1,9 @@
 //! Payloads with one mark in every personal field, and the places where it can be found.
 
-use crate::support::{
-    Answer, Engine, SECRET, TestClient, TestDatabase, message_id, now_seconds, user, user_id,
-};
+use crate::support::{Engine, TestDatabase, user, user_id};
 use serde_json::{Value, json};
 use std::path::PathBuf;
 use std::process::Command;
-use usersync::webhook::SigningSecret;
 
 /// In every personal field; in lower case, so that look-up columns hold it too.
 pub const MARK: &str = "mk7q2xv9zpersonal";
@@ -65,19 +62,6 @@ impl Person {
     }
 }
 
-pub async fn send_forged(sender: &TestClient, signed: &str, sent: String) -> Answer {
-    let (id, now) = (message_id(), now_seconds().to_string());
-    let secret = SigningSecret::parse(SECRET).unwrap();
-    let request = sender
-        .http
-        .post(&sender.url)
-        .header("svix-signature", secret.signature(&id, &now, signed.as_bytes()))
-        .header("svix-id", id)
-        .header("svix-timestamp", now)
-        .body(sent);
-    Answer::of(request.send().await.unwrap()).await
-}
-
 pub struct Trace {
     pub place: &'static str,
     content: String,
@@ -92,7 +76,6 @@ impl Trace {
     }
 }
 
-/// Every place that holds the person while it is live.
 pub fn everywhere(database: &TestDatabase) -> Vec<Trace> {
     let trace = |place, content| Trace { place, content };
     match database.engine {
@@ -122,7 +105,7 @@ pub fn statistics(database: &TestDatabase) -> String {
         "SELECT pg_stats::text AS value FROM pg_stats WHERE schemaname = '{}'",
         database.schema
     );
-    database.query(&sql).into_iter().flatten().collect()
+    database.texts(&sql).concat()
 }
 
 /// The bytes of the SQLite file, its log and its index of the log.

@@ -4,71 +4,6 @@ use super::{assert_without, import, import_by, import_plainly, migrated, pairs, 
 use crate::support::{Engine, Program, RunOutput, TestDatabase, user_id};
 use serde_json::json;
 
-both_engines! {
-    async fn bad_lines_are_named_by_number_and_the_good_ones_are_in(engine) {
-        let database = migrated(engine);
-        let good = |number: usize| json!({"id": user_id(number), "first_name": "Ada"}).to_string();
-        let long = json!({"id": user_id(9), "first_name": "x".repeat(1 << 20)}).to_string();
-        let lines: [&str; 9] = [
-            &good(1),
-            "{\"first_name\":\"Eve\"",
-            "",
-            "{\"first_name\":\"Eve\"}",
-            &json!({"id": user_id(2), "username": ["Eve"]}).to_string(),
-            &long,
-            "[\"Eve\"]",
-            "{\"id\":\"Eve\"}",
-            &good(3),
-        ];
-        let run = import(&database, lines.join("\n"), &[]);
-        assert_eq!((run.status, run.counts()), (Some(1), [8, 2, 0, 6]), "{run:?}");
-        let reasons: Vec<(u64, String)> = run.bad_lines();
-        let expected = [
-            (2, "it is no JSON object"),
-            (4, "the user has no id"),
-            (5, "username has a value of the wrong type"),
-            (6, "it is longer than 1 MiB"),
-            (7, "it is no JSON object"),
-            (8, "the user's id is not one of the provider's, `user_…`"),
-        ];
-        assert_eq!(reasons, expected.map(|(line, reason)| (line, reason.to_owned())));
-        assert_without("Eve", &database, &run);
-        assert_eq!(database.count("users"), 2);
-    }
-
-    async fn what_only_the_database_refuses_is_left_out_alone(engine) {
-        let database = migrated(engine);
-        let refusing = format!("user_{}", "x".repeat(20));
-        match engine {
-            Engine::Postgres => database.execute(&format!(
-                "ALTER TABLE users ADD CHECK (external_id <> '{refusing}')"
-            )),
-            Engine::Sqlite => database.execute(&format!(
-                "CREATE TRIGGER refuse BEFORE INSERT ON users WHEN NEW.external_id = '{refusing}' \
-                 BEGIN SELECT RAISE(ABORT, 'refused'); END"
-            )),
-        }
-        let file = pairs(&[("a", user_id(1)), ("b", refusing), ("c", user_id(3)), ("a", user_id(4))]);
-        let run = import(&database, file, &[]);
-        assert_eq!((run.status, run.counts()), (Some(1), [4, 2, 0, 2]), "{run:?}");
-        let expected = [
-            (3, "the database refused it".to_owned()),
-            (5, "the row a already belongs to another user".to_owned()),
-        ];
-        assert_eq!(run.bad_lines(), expected);
-        assert_eq!(rows(&database), [format!("a {}", user_id(1)), format!("c {}", user_id(3))]);
-    }
-
-    async fn tables_come_to_be_unless_that_is_for_an_operator(engine) {
-        let database = TestDatabase::new(engine);
-        let run = import(&database, pairs(&[("a", user_id(1))]), &["--migrate", "check"]);
-        assert!(run.status == Some(1) && run.stderr.contains("run `usersync migrate`"), "{run:?}");
-        assert_eq!(Program::on(&database).run(&["migrate", "--check"]).status, Some(1));
-        let run = import(&database, pairs(&[("a", user_id(1))]), &[]);
-        assert_eq!((run.status, rows(&database).len()), (Some(0), 1), "{run:?}");
-    }
-}
-
 #[test]
 fn a_cell_that_is_never_closed_is_reported_with_what_it_swallows() {
     let database = migrated(Engine::Sqlite);
@@ -105,6 +40,61 @@ fn a_file_that_cannot_be_read_is_named() {
 }
 
 both_engines! {
+    async fn bad_lines_are_named_by_number_and_the_good_ones_are_in(engine) {
+        let database = migrated(engine);
+        let good = |number: usize| json!({"id": user_id(number), "first_name": "Ada"}).to_string();
+        let long = json!({"id": user_id(9), "first_name": "x".repeat(1 << 20)}).to_string();
+        let lines: [&str; 9] = [
+            &good(1),
+            "{\"first_name\":\"Eve\"",
+            "",
+            "{\"first_name\":\"Eve\"}",
+            &json!({"id": user_id(2), "username": ["Eve"]}).to_string(),
+            &long,
+            "[\"Eve\"]",
+            "{\"id\":\"Eve\"}",
+            &good(3),
+        ];
+        let run = import(&database, lines.join("\n"), &[]);
+        assert_eq!((run.status, run.counts()), (Some(1), [8, 2, 0, 6]), "{run:?}");
+        let reasons: Vec<(u64, String)> = run.bad_lines();
+        let expected = [
+            (2, "it is no JSON object"),
+            (4, "the user has no id"),
+            (5, "username has a value of the wrong type"),
+            (6, "it is longer than 1 MiB"),
+            (7, "it is no JSON object"),
+            (8, "the user's id is not one of the provider's, `user_…`"),
+        ];
+        assert_eq!(reasons, expected.map(|(line, reason)| (line, reason.to_owned())));
+        assert_without("Eve", &database, &run);
+        assert_eq!(database.count("users"), 2);
+    }
+
+    async fn what_only_the_database_refuses_is_left_out_alone(engine) {
+        let database = migrated(engine);
+        let refusing = format!("user_{}", "x".repeat(20));
+        database.refuse_users("external_id", &refusing);
+        let file = pairs(&[("a", user_id(1)), ("b", refusing), ("c", user_id(3)), ("a", user_id(4))]);
+        let run = import(&database, file, &[]);
+        assert_eq!((run.status, run.counts()), (Some(1), [4, 2, 0, 2]), "{run:?}");
+        let expected = [
+            (3, "the database refused it".to_owned()),
+            (5, "the row a already belongs to another user".to_owned()),
+        ];
+        assert_eq!(run.bad_lines(), expected);
+        assert_eq!(rows(&database), [format!("a {}", user_id(1)), format!("c {}", user_id(3))]);
+    }
+
+    async fn tables_come_to_be_unless_that_is_for_an_operator(engine) {
+        let database = TestDatabase::new(engine);
+        let run = import(&database, pairs(&[("a", user_id(1))]), &["--migrate", "check"]);
+        assert!(run.status == Some(1) && run.stderr.contains("run `usersync migrate`"), "{run:?}");
+        assert_eq!(Program::on(&database).run(&["migrate", "--check"]).status, Some(1));
+        let run = import(&database, pairs(&[("a", user_id(1))]), &[]);
+        assert_eq!((run.status, rows(&database).len()), (Some(0), 1), "{run:?}");
+    }
+
     async fn pairs_that_contradict_each_other_or_the_table_are_left_out(engine) {
         let database = migrated(engine);
         let first = import(&database, pairs(&[("old", user_id(1))]), &[]);

@@ -28,7 +28,7 @@ fn fields(database: &TestDatabase) -> Vec<String> {
     let sql = "SELECT name || '|' || COALESCE(email, '-') || '|' || \
         CASE WHEN email_verified THEN 'verified' ELSE 'not' END || '|' || COALESCE(phone, '-') \
         || '|' || COALESCE(username, '-') AS value FROM users ORDER BY external_id";
-    database.query(sql).into_iter().flatten().collect()
+    database.texts(sql)
 }
 
 both_engines! {

@@ -1,8 +1,5 @@
 //! Import: rows keep the ids that the application's foreign keys hold, and rows that are there are not
 //! changed.
-//!
-//! * [`files`]: the formats; [`errors`]: what may be wrong with a file, and conflicts of ids;
-//! * [`races`]: the service writes the same users meanwhile.
 
 mod errors;
 mod files;
@@ -35,7 +32,6 @@ fn migrated(engine: Engine) -> TestDatabase {
     database
 }
 
-/// Imports a file of this content, with these arguments besides.
 fn import_plainly(program: &Program, content: impl AsRef<[u8]>, arguments: &[&str]) -> RunOutput {
     std::fs::write(program.directory().join("users"), content).unwrap();
     program.run(&[&["import", "users"], arguments].concat())
@@ -55,13 +51,11 @@ fn pairs(pairs: &[(&str, String)]) -> String {
     format!("id,external_id\n{}", lines.collect::<String>())
 }
 
-/// Our ids and the provider's, in the order of the provider's.
 fn rows(database: &TestDatabase) -> Vec<String> {
     let sql = "SELECT id || ' ' || external_id AS value FROM users ORDER BY external_id";
-    database.query(sql).into_iter().flatten().collect()
+    database.texts(sql)
 }
 
-/// What the database has written to disk, where that is SQLite.
 fn bytes_on_disk(database: &TestDatabase) -> String {
     let mut text = String::new();
     for ending in ["", "-wal", "-shm"] {
@@ -71,7 +65,6 @@ fn bytes_on_disk(database: &TestDatabase) -> String {
     text
 }
 
-/// Neither the output nor the database, tables and files, holds this.
 fn assert_without(mark: &str, database: &TestDatabase, run: &RunOutput) {
     let output = format!("{}{}", run.stdout, run.stderr);
     for (place, text) in

@@ -2,32 +2,24 @@
 
 use super::{import, migrated, pairs, rows};
 use crate::support::{
-    Engine, Program, RunOutput, TestApp, TestDatabase, WriterLock, until, user, user_id,
+    Engine, Program, RunOutput, TestApp, TestDatabase, WriterLock, until_true, user, user_id,
 };
-use diesel::connection::SimpleConnection as _;
-use diesel::{Connection as _, PgConnection};
+use diesel::connection::SimpleConnection;
 use serde_json::json;
 use std::collections::HashMap;
-use tokio::task::JoinHandle;
 
 const USERS: usize = 2_000;
 
 const SENDERS: usize = 4;
 
-fn importing(database: &TestDatabase, content: String) -> JoinHandle<RunOutput> {
-    let database = database.clone();
-    tokio::task::spawn_blocking(move || import(&database, content, &[]))
-}
-
-/// A session of PostgreSQL that has written a row and not committed it.
-struct Uncommitted(PgConnection);
+struct Uncommitted(Box<dyn SimpleConnection + Send>);
 
 impl Uncommitted {
     fn row(database: &TestDatabase, id: &str, external_id: &str) -> Self {
-        let mut connection = PgConnection::establish(&database.url()).unwrap();
-        let (schema, zero) = (&database.schema, "decode(repeat('00', 32), 'hex')");
+        let mut connection = database.connect();
+        let zero = "decode(repeat('00', 32), 'hex')";
         let sql = format!(
-            "SET search_path TO {schema}; BEGIN; INSERT INTO users (id, source, external_id, status, \
+            "BEGIN; INSERT INTO users (id, source, external_id, status, \
              name, version_updated_at, version_projection, version_kind, version_seen_at, \
              version_digest, created_at, updated_at, synced_at) VALUES ('{id}', 'clerk', \
              '{external_id}', 'active', 'Faster', 5, 1, 1, 5, {zero}, now(), now(), now())"
@@ -42,20 +34,28 @@ impl Uncommitted {
             "pg_stat_activity WHERE wait_event_type = 'Lock' AND pid IN (SELECT pid FROM pg_locks WHERE relation = '{}.users'::regclass)",
             database.schema
         );
-        let waits = async || (database.count(&sql) > 0).then_some(());
-        until("the import waits for the row", waits).await;
+        until_true("the import waits for the row", async || database.count(&sql) > 0).await;
         self.0.batch_execute("COMMIT").unwrap();
     }
 }
 
+/// Imports a file while another session writes the row `id` of this user, and commits it first.
+async fn import_meanwhile(
+    (id, external_id): (&str, String),
+    content: String,
+) -> (TestDatabase, RunOutput) {
+    let database = migrated(Engine::Postgres);
+    let faster = Uncommitted::row(&database, id, &external_id);
+    let importing = database.clone();
+    let run = tokio::task::spawn_blocking(move || import(&importing, content, &[]));
+    faster.commit_when_awaited(&database).await;
+    (database, run.await.unwrap())
+}
+
 #[tokio::test]
 async fn a_user_who_comes_between_look_and_insertion_keeps_the_row_of_the_event() {
-    let database = migrated(Engine::Postgres);
-    let faster = Uncommitted::row(&database, "theirs", &user_id(2));
     let file = pairs(&[("a", user_id(1)), ("b", user_id(2)), ("c", user_id(3))]);
-    let run = importing(&database, file);
-    faster.commit_when_awaited(&database).await;
-    let run = run.await.unwrap();
+    let (database, run) = import_meanwhile(("theirs", user_id(2)), file).await;
     assert_eq!((run.status, run.counts()), (Some(1), [3, 2, 0, 1]), "{run:?}");
     assert_eq!(run.bad_lines(), [(3, format!("{} already has the row theirs", user_id(2)))]);
     let all = [("a", 1), ("theirs", 2), ("c", 3)];
@@ -65,12 +65,8 @@ async fn a_user_who_comes_between_look_and_insertion_keeps_the_row_of_the_event(
 
 #[tokio::test]
 async fn nothing_is_raised_in_a_row_that_comes_between_look_and_insertion() {
-    let database = migrated(Engine::Postgres);
-    let faster = Uncommitted::row(&database, "theirs", &user_id(1));
     let file = json!({"id": user_id(1), "first_name": "Slower", "last_sign_in_at": 5_000});
-    let run = importing(&database, file.to_string());
-    faster.commit_when_awaited(&database).await;
-    let run = run.await.unwrap();
+    let (database, run) = import_meanwhile(("theirs", user_id(1)), file.to_string()).await;
     assert_eq!((run.status, run.counts()), (Some(0), [1, 0, 1, 0]), "{run:?}");
     assert_eq!(database.count("users WHERE name = 'Faster' AND last_sign_in_at IS NULL"), 1);
     assert_eq!(database.count("users"), 1);
@@ -78,12 +74,8 @@ async fn nothing_is_raised_in_a_row_that_comes_between_look_and_insertion() {
 
 #[tokio::test]
 async fn an_id_that_is_taken_between_look_and_insertion_keeps_one_line_out_not_its_batch() {
-    let database = migrated(Engine::Postgres);
-    let faster = Uncommitted::row(&database, "b", &user_id(9));
     let file = pairs(&[("a", user_id(1)), ("b", user_id(2)), ("c", user_id(3))]);
-    let run = importing(&database, file);
-    faster.commit_when_awaited(&database).await;
-    let run = run.await.unwrap();
+    let (database, run) = import_meanwhile(("b", user_id(9)), file).await;
     assert_eq!((run.status, run.counts()), (Some(1), [3, 2, 0, 1]), "{run:?}");
     let reason = "the row b already belongs to another user".to_owned();
     assert_eq!(run.bad_lines(), [(3, reason)]);

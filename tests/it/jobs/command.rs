@@ -1,7 +1,7 @@
 //! The command line: a job is asked for and done there, and what it came to is printed.
 
 use super::fixture::{JobFixture, all_new, counted};
-use crate::support::{RunOutput, TestApp, field_names};
+use crate::support::{JOB_FIELDS, RunOutput, TestApp, field_names};
 use clerk_emulator::Settings;
 use serde_json::{Value, json};
 
@@ -10,7 +10,6 @@ fn object(run: &RunOutput) -> Value {
     serde_json::from_str(&run.stdout).unwrap()
 }
 
-/// What a run printed, without how long it took.
 fn report(run: &RunOutput) -> String {
     let (first, counts) = run.stdout.split_once('\n').unwrap();
     let (title, _) = first.split_once(" compared").unwrap();
@@ -65,11 +64,7 @@ both_engines! {
         let job = object(&run);
         assert_eq!((run.status, &job["state"], &job["kind"]), (Some(0), &json!("succeeded"), &json!("backfill")));
         assert_eq!((counted(&job), &job["expected"]), (all_new(5), &json!(5)));
-        let fields = [
-            "id", "kind", "dry_run", "allow_mass_delete", "state", "counters", "write_back", "drift", "cursor",
-            "expected", "rate_per_second", "seconds_left", "started_at", "finished_at", "error",
-        ];
-        assert_eq!(field_names(&run.stdout), fields);
+        assert_eq!(field_names(&run.stdout), JOB_FIELDS);
         let app = fixture.replica(&[]).await;
         assert_eq!(app.job(job["id"].as_str().unwrap()).await, job);
     }
@@ -111,7 +106,6 @@ both_engines! {
         assert_eq!((held("dbId"), held("role")), (3, 3));
         let in_the_way = app.database.count("write_backs WHERE state LIKE 'conflict%'");
         assert_eq!(dry["write_back"]["conflicts"], in_the_way);
-        // Now only the conflicts are left.
         let dry = app.finish_job(json!({"kind": "backfill", "dry_run": true})).await;
         assert_eq!(dry["write_back"], json!({"users": 0, "id": 0, "role": 0, "plan": 0, "conflicts": 2}));
     }

@@ -3,7 +3,7 @@
 
 use super::fixture::{JobFixture, PAGE, all_new, counted};
 use super::page_gate::SPOILT;
-use crate::support::{Engine, TestApp, TestClient, deleted};
+use crate::support::{TestApp, TestClient, deleted};
 use serde_json::json;
 
 async fn delete(sender: &TestClient, id: &str) {
@@ -68,7 +68,6 @@ both_engines! {
         assert_eq!(backfill(&app, false).await, json!({"seen": 41, "unchanged": 40, "tombstoned": 1}));
     }
 
-    /// A row that was emptied as absent, whose user is there again.
     async fn a_user_who_was_absent_comes_back(engine) {
         let (fixture, app) = JobFixture::with_replica(engine, 3).await;
         backfill(&app, false).await;
@@ -94,20 +93,7 @@ both_engines! {
         assert_eq!(counted(&app.finish_job(reconcile).await), json!({"seen": 20, "unchanged": 20}));
         fixture.assert_complete();
     }
-}
 
-/// Makes the database refuse users of this first name.
-fn refuse(fixture: &JobFixture, name: &str) {
-    fixture.database.execute(&match fixture.database.engine {
-        Engine::Postgres => format!("ALTER TABLE users ADD CHECK (first_name <> '{name}')"),
-        Engine::Sqlite => format!(
-            "CREATE TRIGGER refuse BEFORE INSERT ON users WHEN NEW.first_name = '{name}' \
-             BEGIN SELECT RAISE(ABORT, '{name} is refused'); END"
-        ),
-    });
-}
-
-both_engines! {
     async fn an_unreadable_user_has_failed_and_hides_no_other(engine) {
         let fixture = JobFixture::of(engine, 9);
         let ids = fixture.ids();
@@ -153,7 +139,7 @@ both_engines! {
         let fixture = JobFixture::of(engine, PAGE + 20);
         let ids = fixture.ids();
         let app = fixture.replica(&[]).await;
-        refuse(&fixture, "Unbearable");
+        fixture.database.refuse_users("first_name", "Unbearable");
         for number in [0, 77, PAGE - 1, PAGE] {
             fixture.emulator.update_user(&ids[number], json!({"first_name": "Unbearable"}));
         }

@@ -3,7 +3,7 @@
 use super::page_gate::PageGate;
 use crate::support::{
     AppProcess, Engine, Program, RunOutput, Running, TestApp, TestAppBuilder, TestClient,
-    TestDatabase, TestEmulator, until,
+    TestDatabase, TestEmulator, until_true,
 };
 use clerk_emulator::Settings;
 use serde_json::{Value, json};
@@ -43,10 +43,25 @@ impl JobFixture {
         (fixture, app)
     }
 
-    /// Waits until the first page is committed and the second one waits at the gate.
     pub(super) async fn until_second_page(&self) {
         self.pages.until_asked(2).await;
         self.until_seen(PAGE).await;
+    }
+
+    /// A replica in a process of its own, at a job whose first page is committed; and the job's id.
+    pub(super) async fn service_at_second_page(&self) -> (AppProcess, String) {
+        self.pages.open(1);
+        let service = self.service().await;
+        let id = service.start_backfill().await;
+        self.until_second_page().await;
+        (service, id)
+    }
+
+    /// The job came to its end under this lease, and brought every user in.
+    pub(super) fn assert_done(&self, job: &Value, fence: &str) {
+        assert_eq!(counted(job), all_new(USERS), "{job}");
+        assert_eq!(self.job("fence").as_deref(), Some(fence));
+        self.assert_complete();
     }
 
     /// Starts services and commands that reach the provider through the gate.
@@ -102,7 +117,6 @@ impl JobFixture {
         job["cursor"].as_str().unwrap().strip_prefix("scan:").unwrap().to_owned()
     }
 
-    /// A column of every job, oldest first.
     pub(super) fn jobs(&self, column: &str) -> Vec<Option<String>> {
         let sql = format!("SELECT CAST({column} AS text) AS value FROM jobs ORDER BY id");
         self.database.query(&sql)
@@ -120,31 +134,22 @@ impl JobFixture {
     }
 
     pub(super) async fn until_seen(&self, count: usize) {
-        let enough = async || (self.seen() >= u64::try_from(count).unwrap()).then_some(());
-        until("the job comes so far", enough).await;
+        until_true("the job comes so far", async || self.seen() >= u64::try_from(count).unwrap())
+            .await;
     }
 
-    /// Every value of every user, as the table holds it.
     pub(super) fn rows(&self) -> Vec<String> {
-        self.values_of("users: ")
+        self.database.dump_of(&["users: "])
     }
 
     pub(super) fn standing(&self) -> Vec<String> {
-        [self.rows(), self.values_of("jobs: ")].concat()
-    }
-
-    fn values_of(&self, table: &str) -> Vec<String> {
-        let dump = self.database.dump();
-        let mut values: Vec<String> =
-            dump.lines().filter(|line| line.starts_with(table)).map(str::to_owned).collect();
-        values.sort_unstable();
-        values
+        self.database.dump_of(&["users: ", "jobs: "])
     }
 
     /// The table holds every user of the provider, live, and nobody else.
     pub(super) fn assert_complete(&self) {
         let live = "SELECT external_id AS value FROM users WHERE status = 'active' ORDER BY 1";
-        let mut rows: Vec<String> = self.database.query(live).into_iter().flatten().collect();
+        let mut rows = self.database.texts(live);
         let mut ids = self.ids();
         rows.sort_unstable();
         ids.sort_unstable();

@@ -19,10 +19,7 @@ async fn followed(
     fixture: &JobFixture,
     arguments: &[&str],
 ) -> (AppProcess, Program, Running, String) {
-    fixture.pages.open(1);
-    let replica = fixture.service().await;
-    let id = replica.start_backfill().await;
-    fixture.until_second_page().await;
+    let (replica, id) = fixture.service_at_second_page().await;
     let (program, running) = fixture.start(arguments);
     (replica, program, running, id)
 }
@@ -72,7 +69,7 @@ both_engines! {
         assert!(said.contains(&format!("stopped; job {id} continues")), "{said}");
         fixture.pages.open_all();
         let job = replica.job_in_state(&id, "succeeded").await;
-        assert_eq!((counted(&job), fixture.job("fence").as_deref()), (all_new(USERS), Some("1")));
+        fixture.assert_done(&job, "1");
     }
 
     async fn ctrl_c_cancels_the_job(engine) {
@@ -106,9 +103,8 @@ both_engines! {
         let replica = fixture.service().await;
         replica.logged("the job runs here").await;
         let job = replica.job_in_state(&id, "succeeded").await;
-        assert_eq!((counted(&job), fixture.job("fence").as_deref()), (all_new(USERS), Some("3")));
+        fixture.assert_done(&job, "3");
         assert_eq!((fixture.pages.asked()[asked].as_str(), fixture.pages.repeated()), (&*fixture.ids()[PAGE - 1], 1));
-        fixture.assert_complete();
     }
 
     async fn a_job_that_is_cancelled_elsewhere_ends_the_command(engine) {

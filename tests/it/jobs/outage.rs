@@ -1,7 +1,7 @@
 //! A job waits for a provider, or a database, that is away, and goes on when it is back.
 
 use super::fixture::{JobFixture, PAGE, USERS, all_new, counted};
-use crate::support::{Cluster, TestDatabase, TestEmulator, until};
+use crate::support::{Cluster, TestDatabase, TestEmulator, until_true};
 use clerk_emulator::{Faults, Outage};
 use serde_json::Value;
 
@@ -14,10 +14,7 @@ fn object(said: &str) -> Value {
 both_engines! {
     async fn an_api_that_is_away_is_waited_for(engine) {
         let fixture = JobFixture::of(engine, USERS);
-        fixture.pages.open(1);
-        let replica = fixture.service().await;
-        let id = replica.start_backfill().await;
-        fixture.until_second_page().await;
+        let (replica, id) = fixture.service_at_second_page().await;
         fixture.emulator.set_outage(Outage::Unavailable);
         fixture.pages.open_all();
         // The client's own patience comes first.
@@ -27,16 +24,15 @@ both_engines! {
         assert_eq!((&waiting["state"], counted(&waiting)), (&"running".into(), all_new(PAGE)));
         fixture.emulator.set_outage(Outage::None);
         let job = replica.job_in_state(&id, "succeeded").await;
-        assert_eq!((counted(&job), fixture.job("fence").as_deref()), (all_new(USERS), Some("1")));
-        fixture.assert_complete();
+        fixture.assert_done(&job, "1");
     }
 
     async fn an_api_that_is_away_from_the_start_is_waited_for(engine) {
         let fixture = JobFixture::of(engine, 5);
         fixture.emulator.set_outage(Outage::Unavailable);
         let (_program, running) = fixture.start(&["backfill", "--json"]);
-        until("it is tried again", async || {
-            (fixture.emulator.counts().all_requests() >= 3).then_some(())
+        until_true("it is tried again", async || {
+            fixture.emulator.counts().all_requests() >= 3
         })
         .await;
         fixture.emulator.set_outage(Outage::None);

@@ -1,7 +1,7 @@
 //! A proxy to the provider with which a test decides how many pages of the list come through, and
 //! sees which were asked for.
 
-use crate::support::{Server, TestEmulator, Upstream, until};
+use crate::support::{Server, TestEmulator, Upstream, until_true};
 use actix_web::web::{Bytes, Data, Query};
 use actix_web::{HttpRequest, HttpResponse};
 use serde_json::{Value, json};
@@ -39,7 +39,6 @@ impl PageGate {
         Self { url, state, _server: server }
     }
 
-    /// Lets so many pages through; requests for others wait.
     pub(super) fn open(&self, count: usize) {
         self.state.open.send_replace(count);
     }
@@ -63,10 +62,7 @@ impl PageGate {
     }
 
     pub(super) async fn until_asked(&self, count: usize) {
-        until("pages are asked for", async || {
-            (different(&self.asked()).len() >= count).then_some(())
-        })
-        .await;
+        until_true("pages are asked for", async || different(&self.asked()).len() >= count).await;
     }
 }
 

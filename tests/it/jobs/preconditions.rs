@@ -100,7 +100,6 @@ both_engines! {
         }
         assert_eq!(fixture.jobs("state"), [Some("queued".into()), Some("queued".into())]);
         assert_eq!((fixture.database.count("users"), fixture.emulator.counts().all_requests()), (0, 0));
-        // The same options are the same job.
         let run = fixture.run(&["backfill", "--dry-run", "--json"]).await;
         let job: Value = serde_json::from_str(&run.stdout).unwrap();
         assert_eq!((run.status, job["id"].as_str(), &counted(&job)["seen"]), (Some(0), Some(&*dry), &json!(3)));

@@ -1,27 +1,9 @@
 //! How jobs are shown: each as it stands, and all in a list.
 
 use super::fixture::{JobFixture, PAGE, USERS, counted};
-use crate::support::{ADMIN_TOKEN, JOB_COUNTERS, TestApp};
+use crate::support::{ADMIN_TOKEN, JOB_COUNTERS, JOB_FIELDS, TestApp};
 use reqwest::Method;
 use serde_json::{Value, json};
-
-const FIELDS: [&str; 15] = [
-    "id",
-    "kind",
-    "dry_run",
-    "allow_mass_delete",
-    "state",
-    "counters",
-    "write_back",
-    "drift",
-    "cursor",
-    "expected",
-    "rate_per_second",
-    "seconds_left",
-    "started_at",
-    "finished_at",
-    "error",
-];
 
 fn assert_named(object: &Value, names: &[&str]) {
     let mut names = names.to_vec();
@@ -32,7 +14,7 @@ fn assert_named(object: &Value, names: &[&str]) {
 }
 
 fn assert_shape(job: &Value) {
-    assert_named(job, &FIELDS);
+    assert_named(job, &JOB_FIELDS);
     assert_named(&job["counters"], &JOB_COUNTERS);
 }
 
@@ -40,7 +22,6 @@ fn instant(job: &Value, field: &str) -> jiff::Timestamp {
     job[field].as_str().unwrap().parse().unwrap()
 }
 
-/// The ids of a page of the list, and where the next one begins.
 async fn listed(app: &TestApp, query: &str) -> (Vec<String>, Option<String>) {
     let answer = app.get_as(ADMIN_TOKEN, &format!("/v1/jobs{query}")).await;
     assert_eq!(answer.status, 200, "{query}");
@@ -113,8 +94,7 @@ both_engines! {
             ("?cursor=!", "invalid_cursor"),
             ("?state=running", "unknown_parameter"),
         ] {
-            let answer = app.get_as(ADMIN_TOKEN, &format!("/v1/jobs{query}")).await;
-            answer.assert_problem(400, code);
+            app.get_as(ADMIN_TOKEN, &format!("/v1/jobs{query}")).await.assert_problem(400, code);
         }
     }
 

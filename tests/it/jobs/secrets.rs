@@ -36,8 +36,7 @@ fn crowd(engine: Engine) -> JobFixture {
 fn assert_silent(fixture: &JobFixture, output: &str) {
     let credentials = fixture.emulator.credentials();
     let secrets = [&*credentials.secret_key, &*credentials.webhook_secret, ADMIN_TOKEN];
-    let jobs: Vec<String> =
-        fixture.standing().into_iter().filter(|line| line.starts_with("jobs: ")).collect();
+    let jobs = fixture.database.dump_of(&["jobs: "]);
     for (place, text) in [("the output", output), ("the jobs", &jobs.join("\n"))] {
         for word in WORDS.into_iter().chain(secrets) {
             assert!(!text.contains(word), "{word} in {place}:\n{text}");
@@ -62,13 +61,7 @@ both_engines! {
         }
         assert!(output.contains("the job succeeded") && output.contains("a page is committed"), "{output}");
         fixture.database.execute("DELETE FROM users");
-        fixture.database.execute(match engine {
-            Engine::Postgres => "ALTER TABLE users ADD CHECK (last_name <> 'Lovelock1')",
-            Engine::Sqlite => {
-                "CREATE TRIGGER refuse BEFORE INSERT ON users WHEN NEW.last_name = 'Lovelock1' \
-                 BEGIN SELECT RAISE(ABORT, 'Lovelock1 is refused'); END"
-            }
-        });
+        fixture.database.refuse_users("last_name", "Lovelock1");
         output += &all(&fixture.run_with(&logged, &["backfill"]).await);
         assert!(output.contains("a user cannot be stored"), "{output}");
         assert!(fixture.rows().iter().any(|line| line.contains("Lovelock3")));

@@ -3,8 +3,8 @@
 
 use super::assert_turned_away;
 use crate::support::{
-    Answer, AppProcess, SlowClients, TestApp, TestDatabase, WriterLock, deleted, message_id, until,
-    user, user_id,
+    Answer, AppProcess, SlowClients, TestApp, TestDatabase, WriterLock, deleted, message_id,
+    until_true, user, user_id,
 };
 use std::time::{Duration, Instant};
 use tokio::task::JoinHandle;
@@ -18,6 +18,48 @@ const WAVE: usize = 33;
 
 /// Only ends a test that hangs.
 const HANGS_AFTER: Duration = Duration::from_secs(600);
+
+/// Sends more than the queue has room for, while the writer is held back; returns the
+/// answers to the last wave, of which those beyond the room come at once.
+async fn fill(service: &AppProcess) -> Vec<Answer> {
+    let plug = service.spawn(message_id(), user(&user_id(1), 1).to_string().into_bytes());
+    let mut waiting = vec![plug];
+    for wave in 1..=2 {
+        waiting.extend((0..WAVE).map(|_| service.spawn(message_id(), ignored())));
+        until_true("the wave waits, or was turned away", async || {
+            let depth = service.metric("usersync_queue_depth").await;
+            let arrived = depth >= i64::try_from(wave * WAVE - 1).unwrap();
+            let turned_away = waiting.iter().any(JoinHandle::is_finished);
+            arrived || turned_away
+        })
+        .await;
+    }
+    let beyond: Vec<_> = (0..ROOM / 4).map(|_| service.spawn(message_id(), ignored())).collect();
+    let mut answers = Vec::new();
+    for task in beyond {
+        answers.push(task.await.unwrap());
+    }
+    for task in waiting {
+        assert!([200, 503].contains(&task.await.unwrap().status.as_u16()));
+    }
+    answers
+}
+
+/// An event of a type that is none of ours: its bytes count all the same.
+fn ignored() -> Vec<u8> {
+    let filling = "x".repeat(BODY_BYTES);
+    format!(r#"{{"type":"email.created","data":"{filling}"}}"#).into_bytes()
+}
+
+const IDLE: usize = 1_000;
+const SLOW_HEADERS: usize = 100;
+const SLOW_BODIES: usize = 100;
+
+/// A delivery does not wait until a slow client is let go, which is after 10 s.
+const SERVED_WITHIN: Duration = Duration::from_secs(9);
+
+/// What a debug build may hold in memory then.
+const MOST_RESIDENT_KIB: usize = 128 * 1024;
 
 both_engines! {
     async fn a_full_queue_answers_503_with_retry_after_and_recovers(engine) {
@@ -36,70 +78,21 @@ both_engines! {
             assert!(started.elapsed() < HANGS_AFTER, "the queue never filled");
         };
         assert_turned_away(&refused, "queue_full");
-        until("deliveries are accepted again", async || {
+        until_true("deliveries are accepted again", async || {
             let answer = service.send(&user(&user_id(1), 1_000)).await;
-            (answer.status == 200).then_some(())
+            answer.status == 200
         })
         .await;
     }
-}
 
-/// Sends more than the queue has room for, while the writer is held back; returns the
-/// answers to the last wave, of which those beyond the room come at once.
-async fn fill(service: &AppProcess) -> Vec<Answer> {
-    let plug = post(service, user(&user_id(1), 1).to_string().into_bytes());
-    let mut waiting = vec![plug];
-    for wave in 1..=2 {
-        waiting.extend((0..WAVE).map(|_| post(service, ignored())));
-        until("the wave waits, or was turned away", async || {
-            let depth = service.metric("usersync_queue_depth").await;
-            let arrived = depth >= i64::try_from(wave * WAVE - 1).unwrap();
-            let turned_away = waiting.iter().any(JoinHandle::is_finished);
-            (arrived || turned_away).then_some(())
-        })
-        .await;
-    }
-    let beyond: Vec<_> = (0..ROOM / 4).map(|_| post(service, ignored())).collect();
-    let mut answers = Vec::new();
-    for task in beyond {
-        answers.push(task.await.unwrap());
-    }
-    for task in waiting {
-        assert!([200, 503].contains(&task.await.unwrap().status.as_u16()));
-    }
-    answers
-}
-
-/// An event of a type that is none of ours: its bytes count all the same.
-fn ignored() -> Vec<u8> {
-    let filling = "x".repeat(BODY_BYTES);
-    format!(r#"{{"type":"email.created","data":"{filling}"}}"#).into_bytes()
-}
-
-fn post(service: &AppProcess, body: Vec<u8>) -> JoinHandle<Answer> {
-    let sender = service.client.clone();
-    tokio::spawn(async move { sender.send_bytes(&message_id(), body).await })
-}
-
-const IDLE: usize = 1_000;
-const SLOW_HEADERS: usize = 100;
-const SLOW_BODIES: usize = 100;
-
-/// A delivery does not wait until a slow client is let go, which is after 10 s.
-const SERVED_WITHIN: Duration = Duration::from_secs(9);
-
-/// What a debug build may hold in memory then.
-const MOST_RESIDENT_KIB: usize = 128 * 1024;
-
-both_engines! {
     async fn slow_and_idle_clients_leave_others_served_and_are_let_go(engine) {
         let database = TestDatabase::new(engine);
         let service = TestApp::builder(&database).start_process().await;
         let files_before = service.open_files();
         let clients = SlowClients::connect(service.port, IDLE, SLOW_HEADERS, SLOW_BODIES);
-        until("all are connected", async || {
+        until_true("all are connected", async || {
             let connected = service.open_files() - files_before;
-            (connected >= IDLE + SLOW_HEADERS + SLOW_BODIES).then_some(())
+            connected >= IDLE + SLOW_HEADERS + SLOW_BODIES
         })
         .await;
         for number in 0..25 {
@@ -107,9 +100,9 @@ both_engines! {
         }
         let resident = service.resident_kib();
         assert!(resident < MOST_RESIDENT_KIB, "{resident} KiB");
-        until("the slow clients are let go", async || {
+        until_true("the slow clients are let go", async || {
             let connected = service.open_files().saturating_sub(files_before);
-            (connected < 50).then_some(())
+            connected < 50
         })
         .await;
         drop(clients);
@@ -117,7 +110,6 @@ both_engines! {
     }
 }
 
-/// An update and a deletion of one user, by a client that is as it should be.
 async fn serve_one(service: &AppProcess, number: usize) {
     let id = user_id(number);
     for event in [user(&id, 1_000), deleted(&id)] {

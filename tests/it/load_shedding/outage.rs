@@ -1,10 +1,11 @@
 //! PostgreSQL is away for a while: clients get 503 in time, and the service recovers by itself.
 
 use super::assert_turned_away;
-use crate::support::{Answer, Cluster, READ_TOKEN, TestApp, TestDatabase, until, user, user_id};
+use crate::support::{
+    Answer, Cluster, READ_TOKEN, TestApp, TestDatabase, until_true, user, user_id,
+};
 use std::time::{Duration, Instant};
 
-/// Every waiter is answered within this.
 const ANSWERED_WITHIN: Duration = Duration::from_secs(10);
 
 #[tokio::test]
@@ -26,9 +27,9 @@ async fn while_postgres_is_away_senders_and_readers_hear_it_and_afterwards_it_go
     assert_eq!(in_time(service.get("/healthz")).await.status, 200);
 
     cluster.start_again();
-    until("deliveries are accepted again", async || {
+    until_true("deliveries are accepted again", async || {
         let answer = sender.send(&user(&second, 1_000)).await;
-        (answer.status == 200).then_some(())
+        answer.status == 200
     })
     .await;
     let users = service.get_as(READ_TOKEN, "/v1/users").await;

@@ -1,15 +1,14 @@
 //! A stop finishes what waits; a client that goes away loses nothing.
 
 use crate::support::{
-    Answer, AppProcess, SECRET, TestApp, TestDatabase, WriterLock, message_id, now_seconds, until,
-    user, user_id,
+    Answer, AppProcess, Delivery, TestApp, TestDatabase, WriterLock, message_id, until_true, user,
+    user_id,
 };
 use std::io::Write as _;
 use std::net::TcpStream;
 use std::time::Duration;
 use tokio::task::JoinHandle;
 use tokio::time::timeout;
-use usersync::webhook::SigningSecret;
 
 const WAITING: usize = 40;
 
@@ -40,24 +39,23 @@ both_engines! {
         let service = TestApp::builder(&database).start_process().await;
         let (lock, first) = occupy_writer(&service, &database).await;
         for number in 0..WAITING {
-            let body = user(&user_id(number), 1_000).to_string();
+            let signed = Delivery::event(&user(&user_id(number), 1_000));
+            let head = signed.head(&[&format!("content-length: {}", signed.body.len())]);
             let mut connection = TcpStream::connect(("127.0.0.1", service.port)).unwrap();
-            connection.write_all(&signed(&body)).unwrap();
-            drop(connection);
+            connection.write_all(&[head, signed.body].concat()).unwrap();
         }
         until_all_wait(&service).await;
         lock.release();
         assert_eq!(first.await.unwrap().outcome(), "applied");
-        until("every event is committed", async || {
-            (database.count("users") == WAITING + 1).then_some(())
+        until_true("every event is committed", async || {
+            database.count("users") == WAITING + 1
         })
         .await;
     }
 }
 
 fn post(service: &AppProcess, number: usize) -> JoinHandle<Answer> {
-    let sender = service.client.clone();
-    tokio::spawn(async move { sender.send(&user(&user_id(number), 1_000)).await })
+    service.spawn(message_id(), user(&user_id(number), 1_000).to_string().into())
 }
 
 /// Holds the writer back, with one delivery in its hands; all others wait in the queue.
@@ -67,29 +65,17 @@ async fn occupy_writer(
 ) -> (WriterLock, JoinHandle<Answer>) {
     let lock = WriterLock::on(database);
     let first = post(service, WAITING);
-    until("the writer is at work", async || {
-        (service.metric("usersync_batch_size_count").await == 1).then_some(())
+    until_true("the writer is at work", async || {
+        service.metric("usersync_batch_size_count").await == 1
     })
     .await;
     (lock, first)
 }
 
 async fn until_all_wait(service: &AppProcess) {
-    until("the deliveries wait", async || {
+    until_true("the deliveries wait", async || {
         let depth = service.metric("usersync_queue_depth").await;
-        (usize::try_from(depth).unwrap() == WAITING).then_some(())
+        usize::try_from(depth).unwrap() == WAITING
     })
     .await;
-}
-
-fn signed(body: &str) -> Vec<u8> {
-    let (id, now) = (message_id(), now_seconds().to_string());
-    let secret = SigningSecret::parse(SECRET).unwrap();
-    let signature = secret.signature(&id, &now, body.as_bytes());
-    let head = format!(
-        "POST /webhooks/clerk HTTP/1.1\r\nhost: here\r\ncontent-length: {}\r\n\
-         svix-id: {id}\r\nsvix-timestamp: {now}\r\nsvix-signature: {signature}\r\n\r\n",
-        body.len()
-    );
-    [head.as_bytes(), body.as_bytes()].concat()
 }

@@ -1,6 +1,6 @@
 //! What the answer holds, and what it is made of: the row, and nothing of the token but the ids.
 
-use super::without_write_back;
+use super::{with_row, without_write_back};
 use crate::support::{SessionTokens, TestApp, now_seconds};
 use serde_json::{Value, json};
 
@@ -15,8 +15,7 @@ async fn text(app: &TestApp, token: &str) -> String {
 
 both_engines! {
     async fn the_answer_has_these_fields_in_this_order(engine) {
-        let app = without_write_back(engine).await;
-        let id = app.sign_up_and_settle("Ada").await;
+        let (app, id, _) = with_row(engine).await;
         let row = app.user(&id).await;
         let mut claims = SessionTokens::of(&app.emulator, &id).claims();
         claims["exp"] = 4_102_444_800_i64.into();
@@ -39,8 +38,7 @@ both_engines! {
     }
 
     async fn the_end_of_the_token_is_the_end_of_the_answer(engine) {
-        let app = without_write_back(engine).await;
-        let id = app.sign_up_and_settle("Ada").await;
+        let (app, id, _) = with_row(engine).await;
         let tokens = SessionTokens::of(&app.emulator, &id);
         for ahead in [30, 3600] {
             let end = now_seconds() + ahead;
@@ -67,8 +65,7 @@ both_engines! {
     }
 
     async fn trap_29_role_and_plan_are_the_rows_and_never_the_tokens(engine) {
-        let app = without_write_back(engine).await;
-        let id = app.sign_up_and_settle("Ada").await;
+        let (app, id, _) = with_row(engine).await;
         app.emulator.update_user(&id, json!({"unsafe_metadata": {"role": "admin", "plan": "pro"}}));
         app.emulator.wait_until_idle().await;
         let tokens = SessionTokens::of(&app.emulator, &id);
@@ -88,9 +85,7 @@ both_engines! {
     }
 
     async fn what_an_event_changed_the_next_request_sees_under_the_same_token(engine) {
-        let app = without_write_back(engine).await;
-        let id = app.sign_up_and_settle("Ada").await;
-        let token = app.emulator.session_token(&id);
+        let (app, id, token) = with_row(engine).await;
         assert_eq!(app.get_as(&token, "/v1/me").await.body["user"]["name"], "Ada");
         app.emulator.update_user(&id, json!({"last_name": "Lovelace"}));
         app.emulator.wait_until_idle().await;
@@ -98,8 +93,7 @@ both_engines! {
     }
 
     async fn head_says_who_may_come_in_without_a_word(engine) {
-        let app = without_write_back(engine).await;
-        let id = app.sign_up_and_settle("Ada").await;
+        let (app, id, _) = with_row(engine).await;
         let ask = async |token: String| {
             let request = app.http.head(format!("{}/v1/me", app.origin)).bearer_auth(token);
             let response = request.send().await.unwrap();

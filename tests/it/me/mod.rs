@@ -12,6 +12,22 @@ async fn without_write_back(engine: Engine) -> TestApp {
     TestApp::builder(engine).emulated().variables(&[("USERSYNC_WRITE_BACK", "off")]).start().await
 }
 
+/// Likewise, and a user whose row is there: the provider's id, and a session token.
+async fn with_row(engine: Engine) -> (TestApp, String, String) {
+    let app = without_write_back(engine).await;
+    let id = app.sign_up_and_settle("Ada").await;
+    let token = app.emulator.session_token(&id);
+    (app, id, token)
+}
+
+/// Likewise, and a user of whom no event came.
+async fn without_row(engine: Engine) -> (TestApp, String, String) {
+    let app = without_write_back(engine).await;
+    let id = app.sign_up_silently("Ada");
+    let token = app.emulator.session_token(&id);
+    (app, id, token)
+}
+
 impl TestApp {
     /// Signs up a user without an event; returns the provider's id.
     fn sign_up_silently(&self, name: &str) -> String {
@@ -46,8 +62,6 @@ fn assert_refused(answer: &Answer, code: &str) {
 }
 
 fn assert_not_synced(answer: &Answer) {
-    answer.assert_problem(503, "user_not_synced");
-    let seconds: u32 = answer.headers["retry-after"].to_str().unwrap().parse().unwrap();
-    assert!(seconds > 0);
+    answer.assert_unavailable("user_not_synced");
     assert_eq!(answer.headers["cache-control"], "no-store");
 }

@@ -1,6 +1,6 @@
 //! Valid sessions of users who are refused.
 
-use super::{assert_refused, without_write_back};
+use super::{assert_refused, with_row, without_row, without_write_back};
 use crate::support::{TestApp, until, user_id};
 use clerk_emulator::Outage;
 use futures_util::future::join_all;
@@ -16,9 +16,7 @@ async fn lock(app: &TestApp, id: &str) {
 
 both_engines! {
     async fn a_deleted_user_is_refused_without_a_call(engine) {
-        let app = without_write_back(engine).await;
-        let id = app.sign_up_and_settle("Ada").await;
-        let token = app.emulator.session_token(&id);
+        let (app, id, token) = with_row(engine).await;
         assert_eq!(app.get_as(&token, "/v1/me").await.status, 200);
         assert!(app.emulator.delete_user(&id));
         app.emulator.wait_until_idle().await;
@@ -31,9 +29,7 @@ both_engines! {
     }
 
     async fn a_deletion_that_came_before_any_row_is_refused_too(engine) {
-        let app = without_write_back(engine).await;
-        let id = app.sign_up_silently("Ada");
-        let token = app.emulator.session_token(&id);
+        let (app, id, token) = without_row(engine).await;
         assert!(app.emulator.delete_user(&id));
         app.emulator.wait_until_idle().await;
         assert_refused(&app.get_as(&token, "/v1/me").await, "user_deleted");
@@ -41,9 +37,7 @@ both_engines! {
     }
 
     async fn trap_19_a_ban_is_seen_by_the_next_request_under_a_known_token(engine) {
-        let app = without_write_back(engine).await;
-        let id = app.sign_up_and_settle("Ada").await;
-        let token = app.emulator.session_token(&id);
+        let (app, id, token) = with_row(engine).await;
         assert_eq!(app.get_as(&token, "/v1/me").await.status, 200);
         app.emulator.ban(&id, true);
         app.emulator.wait_until_idle().await;
@@ -55,9 +49,7 @@ both_engines! {
     }
 
     async fn trap_19_a_banned_user_whose_row_is_missing_gets_the_row_and_no_entrance(engine) {
-        let app = without_write_back(engine).await;
-        let id = app.sign_up_silently("Ada");
-        let token = app.emulator.session_token(&id);
+        let (app, id, token) = without_row(engine).await;
         app.emulator.deliver_to(None);
         app.emulator.ban(&id, true);
         assert_refused(&app.get_as(&token, "/v1/me").await, "user_banned");
@@ -67,18 +59,14 @@ both_engines! {
     }
 
     async fn trap_19_a_deprovisioned_user_is_refused_as_a_banned_one(engine) {
-        let app = without_write_back(engine).await;
-        let id = app.sign_up_and_settle("Ada").await;
-        let token = app.emulator.session_token(&id);
+        let (app, id, token) = with_row(engine).await;
         app.emulator.update_user(&id, json!({"deprovisioned": true}));
         app.emulator.wait_until_idle().await;
         assert_refused(&app.get_as(&token, "/v1/me").await, "user_banned");
     }
 
     async fn trap_19_a_locked_user_may_not_sign_in_but_is_in(engine) {
-        let app = without_write_back(engine).await;
-        let id = app.sign_up_and_settle("Ada").await;
-        let token = app.emulator.session_token(&id);
+        let (app, id, token) = with_row(engine).await;
         lock(&app, &id).await;
         app.emulator.wait_until_idle().await;
         assert_eq!(app.user(&id).await["status"], "locked");
@@ -110,9 +98,7 @@ both_engines! {
     }
 
     async fn who_was_unknown_is_asked_for_again_after_a_while(engine) {
-        let app = without_write_back(engine).await;
-        let id = app.sign_up_silently("Ada");
-        let token = app.emulator.session_token(&id);
+        let (app, _, token) = without_row(engine).await;
         app.emulator.set_outage(Outage::NotFound);
         assert_refused(&app.get_as(&token, "/v1/me").await, "user_unknown");
         app.emulator.set_outage(Outage::None);

@@ -1,6 +1,6 @@
 //! A row that is missing is made by the first request of its user, with one call.
 
-use super::{assert_refused, without_write_back};
+use super::{assert_refused, with_row, without_row, without_write_back};
 use crate::support::{Answer, Engine, NO_WRITE_BACK, TestApp, now_seconds};
 use futures_util::future::join_all;
 use serde_json::json;
@@ -40,16 +40,13 @@ both_engines! {
     }
 
     async fn a_row_that_an_event_made_was_made_by_no_request(engine) {
-        let app = without_write_back(engine).await;
-        let id = app.sign_up_and_settle("Ada").await;
+        let (app, id, _) = with_row(engine).await;
         assert_eq!(app.me(&id).await.body["created"], false);
         assert_eq!(app.looks(), 0);
     }
 
     async fn two_hundred_first_requests_at_once_make_one_row_with_one_call(engine) {
-        let app = without_write_back(engine).await;
-        let id = app.sign_up_silently("Ada");
-        let token = app.emulator.session_token(&id);
+        let (app, _, token) = without_row(engine).await;
         let answers = join_all((0..200).map(|_| app.get_as(&token, "/v1/me"))).await;
         for answer in &answers {
             assert_eq!(answer.status, 200, "{answer:?}");
@@ -83,8 +80,7 @@ both_engines! {
     }
 
     async fn a_row_that_only_seemed_absent_is_fetched_and_restored(engine) {
-        let app = without_write_back(engine).await;
-        let id = app.sign_up_and_settle("Ada").await;
+        let (app, id, _) = with_row(engine).await;
         let ours = app.user(&id).await["id"].clone();
         let seen = now_seconds() * 1000 - 1000;
         app.database.execute(&format!(

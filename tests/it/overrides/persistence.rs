@@ -1,13 +1,11 @@
 //! An override stands until the provider has acknowledged it: no snapshot undoes it.
 
 use super::words;
-use crate::support::{TestApp, user, user_id};
+use crate::support::{TestApp, user, user_id, user_with};
 use serde_json::{Value, json};
 
 fn with_metadata(updated_at: i64, metadata: Value) -> Value {
-    let mut event = user(&user_id(1), updated_at);
-    event["data"]["public_metadata"] = metadata;
-    event
+    user_with(&user_id(1), updated_at, "public_metadata", metadata)
 }
 
 both_engines! {

@@ -85,8 +85,7 @@ both_engines! {
     async fn a_large_body_is_not_read(engine) {
         let app = start(engine).await;
         let padded = |bytes: usize| format!("{}{}", json!({"role": "admin"}), " ".repeat(bytes));
-        let answer = app.choose(&user_id(1), padded(64 * 1024)).await;
-        answer.assert_problem(413, "body_too_large");
+        app.choose(&user_id(1), padded(64 * 1024)).await.assert_problem(413, "body_too_large");
         assert_eq!(app.words(&user_id(1)).await, words("user", "free"));
         assert_eq!(app.choose(&user_id(1), padded(60 * 1024)).await.status, 200);
     }
@@ -102,8 +101,7 @@ both_engines! {
         assert_eq!((answer.status.as_u16(), answer.code()), (409, "user_deleted"), "only absent");
         app.send(&deleted(&user_id(1))).await;
         for body in [json!({"role": "admin"}), json!({"plan": null})] {
-            let answer = app.choose(&user_id(1), body).await;
-            answer.assert_problem(409, "user_deleted");
+            app.choose(&user_id(1), body).await.assert_problem(409, "user_deleted");
         }
         assert_eq!(app.chosen(), [None, None]);
         assert_eq!(app.database.count("write_backs"), 0);
@@ -112,11 +110,9 @@ both_engines! {
     async fn only_an_admin_chooses(engine) {
         let app = start(engine).await;
         let body = || json!({"role": "admin"}).to_string();
-        let answer = app.patch(READ_TOKEN, &user_id(1), body()).await;
-        answer.assert_problem(403, "forbidden");
+        app.patch(READ_TOKEN, &user_id(1), body()).await.assert_problem(403, "forbidden");
         for token in ["", "wrong-token-of-nobody-0123456789abcdef", "a.b.c"] {
-            let answer = app.patch(token, &user_id(1), body()).await;
-            answer.assert_problem(401, "unauthorized");
+            app.patch(token, &user_id(1), body()).await.assert_problem(401, "unauthorized");
         }
         assert_eq!(app.words(&user_id(1)).await, words("user", "free"));
     }

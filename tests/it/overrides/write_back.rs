@@ -1,12 +1,13 @@
 //! An override is written back, and changes nothing else at the provider.
 
 use super::words;
-use crate::support::{Delivery, TestApp, now_seconds};
+use crate::support::{Delivery, Engine, TestApp, now_seconds};
 use clerk_emulator::Outage;
 use serde_json::{Value, json};
 
 /// A user with metadata of every kind, already written back.
-async fn sign_up(app: &TestApp) -> String {
+async fn with_user(engine: Engine) -> (TestApp, String) {
+    let app = TestApp::builder(engine).emulated().start().await;
     let user = app.emulator.create_user(json!({
         "first_name": "Ada", "email_address": ["ada@example.org"],
         "public_metadata": {"role": "user", "theme": "dark"},
@@ -14,7 +15,7 @@ async fn sign_up(app: &TestApp) -> String {
         "unsafe_metadata": {"role": "admin", "plan": "gold", "dbId": "y"},
     }));
     app.quiet().await;
-    user["id"].as_str().unwrap().to_owned()
+    (app, user["id"].as_str().unwrap().to_owned())
 }
 
 fn metadata(app: &TestApp, id: &str) -> [Value; 3] {
@@ -24,8 +25,7 @@ fn metadata(app: &TestApp, id: &str) -> [Value; 3] {
 
 both_engines! {
     async fn trap_28_a_choice_is_merged_into_what_is_there(engine) {
-        let app = TestApp::builder(engine).emulated().start().await;
-        let id = sign_up(&app).await;
+        let (app, id) = with_user(engine).await;
         let [mut public, private, unsafe_] = metadata(&app, &id);
         assert_eq!(app.choose(&id, json!({"role": "admin", "plan": "pro"})).await.status, 200);
         app.quiet().await;
@@ -38,8 +38,7 @@ both_engines! {
     }
 
     async fn trap_28_null_drops_a_choice_that_was_not_sent_and_no_key_of_the_provider(engine) {
-        let app = TestApp::builder(engine).emulated().start().await;
-        let id = sign_up(&app).await;
+        let (app, id) = with_user(engine).await;
         let (before, writes) = (metadata(&app, &id), app.emulator.metadata_writes(&id));
         app.emulator.set_outage(Outage::Unavailable);
         app.choose(&id, json!({"role": "admin", "plan": "pro"})).await;
@@ -55,8 +54,7 @@ both_engines! {
     }
 
     async fn trap_28_null_after_the_provider_took_it_over_changes_nothing(engine) {
-        let app = TestApp::builder(engine).emulated().start().await;
-        let id = sign_up(&app).await;
+        let (app, id) = with_user(engine).await;
         app.choose(&id, json!({"role": "admin", "plan": "pro"})).await;
         app.quiet().await;
         let (before, writes) = (metadata(&app, &id), app.emulator.metadata_writes(&id));
@@ -68,8 +66,7 @@ both_engines! {
     }
 
     async fn a_choice_survives_events_that_overtake_it_and_the_older_one_in_flight(engine) {
-        let app = TestApp::builder(engine).emulated().start().await;
-        let id = sign_up(&app).await;
+        let (app, id) = with_user(engine).await;
         let old = app.emulator.user(&id).unwrap();
         app.emulator.set_outage(Outage::Unavailable);
         app.choose(&id, json!({"role": "admin"})).await;
@@ -88,8 +85,7 @@ both_engines! {
     }
 
     async fn a_choice_of_the_word_that_is_there_costs_no_write(engine) {
-        let app = TestApp::builder(engine).emulated().start().await;
-        let id = sign_up(&app).await;
+        let (app, id) = with_user(engine).await;
         let writes = app.emulator.metadata_writes(&id);
         app.choose(&id, json!({"role": "user"})).await;
         app.quiet().await;
@@ -98,8 +94,7 @@ both_engines! {
     }
 
     async fn a_choice_is_in_the_next_session_token_and_in_the_answer_to_its_user(engine) {
-        let app = TestApp::builder(engine).emulated().start().await;
-        let id = sign_up(&app).await;
+        let (app, id) = with_user(engine).await;
         let token = app.emulator.session_token(&id);
         app.choose(&id, json!({"role": "admin"})).await;
         let answer = app.get_as(&token, "/v1/me").await;

@@ -103,7 +103,6 @@ both_engines! {
     }
 }
 
-/// Restores the user at the provider, changes it, and sends the event.
 async fn bring_back_by_event(app: &TestApp, user: &Value) {
     bring_back(app, std::slice::from_ref(user));
     let id = user["id"].as_str().unwrap();

@@ -2,9 +2,8 @@
 //! by its own limit.
 
 use super::fill;
-use crate::support::{Engine, TestApp, TestDatabase, TestEmulator, until};
-use diesel::connection::SimpleConnection as _;
-use diesel::{Connection as _, PgConnection};
+use crate::support::{Engine, TestApp, TestDatabase, TestEmulator, until_true};
+use diesel::connection::SimpleConnection;
 use serde_json::{Value, json};
 
 /// As many as may be emptied in a day, in more than one part.
@@ -13,15 +12,12 @@ const LIVE: usize = 100 * GONE;
 const OTHERS: usize = 5;
 
 /// On PostgreSQL a session that keeps the last row from being emptied, for as long as this lives.
-fn hold_last_row(database: &TestDatabase) -> Option<PgConnection> {
+fn hold_last_row(database: &TestDatabase) -> Option<Box<dyn SimpleConnection + Send>> {
     (database.engine == Engine::Postgres).then(|| {
-        let mut connection = PgConnection::establish(&database.url()).unwrap();
-        let schema = &database.schema;
-        let lock = format!(
-            "BEGIN; SELECT 1 FROM {schema}.users WHERE external_id = (SELECT max(external_id) \
-             FROM {schema}.users WHERE external_id LIKE 'user_gone_%') FOR UPDATE"
-        );
-        connection.batch_execute(&lock).unwrap();
+        let mut connection = database.connect();
+        let lock = "BEGIN; SELECT 1 FROM users WHERE external_id = (SELECT max(external_id) \
+                    FROM users WHERE external_id LIKE 'user_gone_%') FOR UPDATE";
+        connection.batch_execute(lock).unwrap();
         connection
     })
 }
@@ -43,7 +39,7 @@ async fn goes_on(engine: Engine) {
     let held = hold_last_row(&database);
     let id = service.start_job(json!({"kind": "reconcile"})).await;
     let emptied = || database.count("users WHERE deletion_kind = 'absent'");
-    until("some are emptied", async || (emptied() > 0).then_some(())).await;
+    until_true("some are emptied", async || emptied() > 0).await;
     service.kill();
     let done = emptied();
     assert!(done <= GONE && (engine == Engine::Sqlite || done < GONE), "{done}");

@@ -1,7 +1,7 @@
 //! Pages are written while replicas write the same users: no deadlock, and all end right.
 
 use super::{live, there};
-use crate::support::{Cluster, Rng, TestApp, TestDatabase, TestEmulator, event_of, until};
+use crate::support::{Cluster, Rng, TestApp, TestDatabase, TestEmulator, event_of, until_true};
 use serde_json::{Value, json};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -11,14 +11,12 @@ const USERS: usize = 400;
 const SENDERS: u64 = 8;
 const ROUNDS: usize = 4;
 
-/// A job from its start to its end, in whichever replica it runs.
 async fn run(replica: &TestApp, kind: &str) -> Value {
     let job = replica.finish_job(json!({ "kind": kind })).await;
     assert_eq!(job["counters"]["failed"], 0, "{job}");
     job
 }
 
-/// Changes users at the provider and sends the events to a replica, again and again.
 async fn tell(
     seed: u64,
     replicas: Arc<Vec<TestApp>>,
@@ -62,7 +60,7 @@ async fn jobs_and_the_webhooks_of_three_replicas_cause_no_deadlock_and_end_right
     enough.store(true, Ordering::Relaxed);
     let sent: usize = load.join_all().await.into_iter().sum();
     assert!(sent > ROUNDS * USERS / 10, "the webhooks were at it: {sent}");
-    until("all is written back", async || (database.count("write_backs") == 0).then_some(())).await;
+    until_true("all is written back", async || database.count("write_backs") == 0).await;
     run(&replicas[0], "reconcile").await;
     assert_eq!(live(&database), there(&emulator));
     let deadlocks = "SELECT sum(deadlocks)::text AS value FROM pg_stat_database";

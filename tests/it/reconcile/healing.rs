@@ -31,8 +31,10 @@ pub(super) async fn in_step(engine: Engine) -> (TestApp, Proxy) {
         .start()
         .await;
     let users = many();
-    let job = backfill(&app).await;
-    assert_counted(&job, &[("seen", users), ("created", users), ("missing", users)]);
+    assert_counted(
+        &backfill(&app).await,
+        &[("seen", users), ("created", users), ("missing", users)],
+    );
     assert_agreed(&app);
     (app, proxy)
 }
@@ -66,7 +68,6 @@ pub(super) fn plant(app: &TestApp) -> Planted {
     Planted { missing: dropped.len() + 7, stale: stale.len(), extra: gone.len() }
 }
 
-/// The counters of a job that finds these differences.
 pub(super) fn found(app: &TestApp, planted: &Planted) -> [(&'static str, usize); 7] {
     let (users, Planted { missing, stale, extra }) = (app.emulator.users().len(), *planted);
     [
@@ -100,8 +101,7 @@ both_engines! {
         let planted = plant(&app);
         let troubles = || ApiFault::ALL.into_iter().cycle().take(2 * ApiFault::ALL.len());
         proxy.inject(troubles());
-        let job = reconcile(&app).await;
-        assert_counted(&job, &found(&app, &planted));
+        assert_counted(&reconcile(&app).await, &found(&app, &planted));
         assert_eq!(proxy.faults_left(), 0, "every trouble was met");
         assert_eq!(app.emptied(), planted.extra);
         assert_agreed(&app);

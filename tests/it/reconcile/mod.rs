@@ -1,12 +1,4 @@
 //! Reconcile and backfill: all users of the provider, compared with all rows.
-//!
-//! * [`healing`]: differences are counted and healed whatever goes wrong, and once is enough;
-//! * [`dry_run`]: a dry run counts the same and changes nothing;
-//! * [`orphans`]: rows whose user is gone, or only seems so, and rows of an older release;
-//! * [`mass_delete_limit`]: no more of them than a few a day;
-//! * [`provider_outage`]: none while the provider fails;
-//! * [`concurrent_changes`]: users change while a page of them is under way;
-//! * [`crash`]: killed while it empties rows; [`deadlocks`]: none with webhooks.
 
 mod concurrent_changes;
 mod crash;
@@ -29,6 +21,13 @@ fn many() -> usize {
 fn crowded(engine: Engine, users: usize) -> TestAppBuilder {
     let emulator = TestEmulator::with_users(users);
     TestApp::builder(engine).emulator(&emulator).manual_events().no_write_back()
+}
+
+/// Likewise started, with a row of every user.
+async fn backfilled(engine: Engine, users: usize) -> TestApp {
+    let app = crowded(engine, users).start().await;
+    assert_eq!(backfill(&app).await["counters"]["created"], users);
+    app
 }
 
 /// Waits until what a job noted for its own use is dropped, which follows its end.
@@ -78,8 +77,8 @@ fn rows(database: &TestDatabase) -> Vec<Option<String>> {
     let row = match database.engine {
         Engine::Postgres => "users::text || ' ' || users.xmin::text".to_owned(),
         Engine::Sqlite => {
-            let columns = database.query("SELECT name AS value FROM pragma_table_info('users')");
-            let quoted = columns.into_iter().flatten().map(|name| format!("quote(\"{name}\")"));
+            let columns = database.columns("users").into_iter();
+            let quoted = columns.map(|(name, _)| format!("quote(\"{name}\")"));
             quoted.collect::<Vec<_>>().join(" || ',' || ")
         }
     };
@@ -96,7 +95,7 @@ fn assert_agreed(app: &TestApp) {
 fn live(database: &TestDatabase) -> Vec<String> {
     let sql = "SELECT external_id || ' ' || version_updated_at || ' ' || \
                COALESCE(first_name, '-') AS value FROM users WHERE status <> 'deleted'";
-    let mut rows: Vec<String> = database.query(sql).into_iter().flatten().collect();
+    let mut rows = database.texts(sql);
     rows.sort_unstable();
     rows
 }
@@ -111,7 +110,6 @@ fn there(emulator: &TestEmulator) -> Vec<String> {
     users
 }
 
-/// Restores users at the provider as they were, without an event.
 fn bring_back(app: &TestApp, users: &[Value]) {
     for user in users {
         assert!(app.emulator.put_user(user), "{user}");

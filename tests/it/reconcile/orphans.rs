@@ -1,14 +1,37 @@
 //! Rows whose user is gone, rows that only look so, and rows that an older release or another
 //! configuration made.
 
-use super::{assert_agreed, assert_counted, backfill, bring_back, crowded, reconcile, rows};
+use super::{
+    assert_agreed, assert_counted, backfill, backfilled, bring_back, crowded, reconcile, rows,
+};
 use crate::support::{
-    Blocked, NO_WRITE_BACK, Program, SNAPSHOT_COLUMNS, TestApp, configuration, deleted,
+    Blocked, ENTITLEMENT_COLUMNS, NO_WRITE_BACK, PROFILE_COLUMNS, Program, TestApp, configuration,
+    deleted,
 };
 use serde_json::{Value, json};
 use usersync::domain::{AbsenceBaseline, Timestamp};
 use usersync::store::Store;
 use usersync::store::absences::{Absence, AbsenceVerdict};
+
+async fn empty(app: &TestApp, ids: &[String]) {
+    let config = configuration(&app.database, &[]);
+    let now = jiff::Timestamp::now();
+    let absence = |id: &String| {
+        let updated_at_ms = app.column(id, "version_updated_at").unwrap().parse().unwrap();
+        let baseline = AbsenceBaseline { updated_at_ms, projection: 1 };
+        Absence { external_id: id.clone(), baseline, sent_at_ms: now.as_millisecond() }
+    };
+    let absences = ids.iter().map(absence).collect();
+    let store = Store::new(&config.database);
+    let verdict = store.empty_absent(config.row_defaults(), Timestamp::from(now), absences);
+    let AbsenceVerdict::Emptied(mut emptied) = verdict.await.unwrap() else {
+        panic!("held back");
+    };
+    let mut expected = ids.to_vec();
+    emptied.sort_unstable();
+    expected.sort_unstable();
+    assert_eq!(emptied, expected);
+}
 
 both_engines! {
     async fn a_row_whose_user_is_gone_is_emptied_as_an_absence_empties_it_and_comes_back(engine) {
@@ -22,9 +45,8 @@ both_engines! {
         let kept = || ["set_role", "set_plan", "last_sign_in_at"].map(|column| app.column(&id, column));
         let chosen = kept();
         let gone = app.lose(std::slice::from_ref(&id));
-        let job = reconcile(&app).await;
-        assert_counted(&job, &[("seen", 19), ("updated", 1), ("unchanged", 19), ("extra", 1)]);
-        for column in SNAPSHOT_COLUMNS {
+        assert_counted(&reconcile(&app).await, &[("seen", 19), ("updated", 1), ("unchanged", 19), ("extra", 1)]);
+        for column in PROFILE_COLUMNS.into_iter().chain(ENTITLEMENT_COLUMNS).chain(["source_created_at"]) {
             assert_eq!(app.column(&id, column), None, "{column}");
         }
         assert_eq!(app.column(&id, "public_metadata").as_deref(), Some("{}"));
@@ -40,8 +62,7 @@ both_engines! {
         assert_eq!(rows(&app.database), emptied_rows);
 
         bring_back(&app, &gone);
-        let job = reconcile(&app).await;
-        assert_counted(&job, &[("seen", 20), ("updated", 1), ("unchanged", 19), ("missing", 1)]);
+        assert_counted(&reconcile(&app).await, &[("seen", 20), ("updated", 1), ("unchanged", 19), ("missing", 1)]);
         assert_agreed(&app);
         let mut again = app.user(&id).await;
         for local in ["updated_at", "synced_at"] {
@@ -51,8 +72,7 @@ both_engines! {
     }
 
     async fn the_signed_deletion_finishes_what_the_job_began_and_a_job_finds_nothing_in_a_tombstone(engine) {
-        let app = crowded(engine, 12).start().await;
-        backfill(&app).await;
+        let app = backfilled(engine, 12).await;
         let ids = app.emulator.issued_ids();
         app.lose(&ids[..2]);
         assert_eq!(reconcile(&app).await["counters"]["extra"], 2);
@@ -60,8 +80,7 @@ both_engines! {
             assert_eq!(app.send(&deleted(id)).await.outcome(), "applied");
         }
         // The third is at the provider still, and stays deleted here.
-        let job = reconcile(&app).await;
-        assert_counted(&job, &[("seen", 10), ("unchanged", 9), ("tombstoned", 1)]);
+        assert_counted(&reconcile(&app).await, &[("seen", 10), ("unchanged", 9), ("tombstoned", 1)]);
         assert_eq!(app.database.count("users WHERE deletion_kind = 'signed'"), 3);
     }
 
@@ -86,8 +105,7 @@ both_engines! {
     }
 
     async fn an_imported_row_of_an_unknown_user_is_extra_and_one_of_a_known_user_is_not(engine) {
-        let app = crowded(engine, 12).start().await;
-        backfill(&app).await;
+        let app = backfilled(engine, 12).await;
         let known = app.sign_up("Known");
         let file = format!("id,external_id\nrow-1,{known}\nrow-2,user_invented\nrow-3,user_unknown\n");
         let program = Program::on(&app.database);
@@ -95,8 +113,7 @@ both_engines! {
         let run = program.run(&["import", "users"]);
         assert_eq!(run.status, Some(0), "{run:?}");
         assert_eq!(app.database.count("users_live WHERE source_created_at IS NULL"), 3);
-        let job = reconcile(&app).await;
-        assert_counted(&job, &[("seen", 13), ("updated", 3), ("unchanged", 12), ("stale", 1), ("extra", 2)]);
+        assert_counted(&reconcile(&app).await, &[("seen", 13), ("updated", 3), ("unchanged", 12), ("stale", 1), ("extra", 2)]);
         assert_agreed(&app);
         let row = app.user("row-1").await;
         assert_eq!((&row["external_id"], &row["first_name"]), (&json!(known), &json!("Known")));
@@ -104,37 +121,12 @@ both_engines! {
         assert_eq!(app.user("row-3").await["source_created_at"], Value::Null);
         // Where the job has to fetch it alone.
         app.database.execute("UPDATE users SET source_created_at = NULL, last_fetched_at = NULL WHERE id = 'row-1'");
-        let job = reconcile(&app).await;
-        assert_counted(&job, &[("seen", 13), ("unchanged", 13)]);
+        assert_counted(&reconcile(&app).await, &[("seen", 13), ("unchanged", 13)]);
         assert_agreed(&app);
     }
-}
 
-/// Records that users were looked up just now and not found.
-async fn empty(app: &TestApp, ids: &[String]) {
-    let config = configuration(&app.database, &[]);
-    let now = jiff::Timestamp::now();
-    let absence = |id: &String| {
-        let updated_at_ms = app.column(id, "version_updated_at").unwrap().parse().unwrap();
-        let baseline = AbsenceBaseline { updated_at_ms, projection: 1 };
-        Absence { external_id: id.clone(), baseline, sent_at_ms: now.as_millisecond() }
-    };
-    let absences = ids.iter().map(absence).collect();
-    let store = Store::new(&config.database);
-    let verdict = store.empty_absent(config.row_defaults(), Timestamp::from(now), absences);
-    let AbsenceVerdict::Emptied(mut emptied) = verdict.await.unwrap() else {
-        panic!("held back");
-    };
-    let mut expected = ids.to_vec();
-    emptied.sort_unstable();
-    expected.sort_unstable();
-    assert_eq!(emptied, expected);
-}
-
-both_engines! {
     async fn rows_of_an_older_projection_are_repaired_and_counted_as_stale(engine) {
-        let app = crowded(engine, 20).start().await;
-        backfill(&app).await;
+        let app = backfilled(engine, 20).await;
         let ids = app.emulator.issued_ids();
         // An older mapping made something else of the same payload.
         for id in &ids[..4] {
@@ -142,8 +134,7 @@ both_engines! {
                 "UPDATE users SET version_projection = 0, first_name = 'Mismapped' WHERE external_id = '{id}'"
             ));
         }
-        let job = reconcile(&app).await;
-        assert_counted(&job, &[("seen", 20), ("updated", 4), ("unchanged", 16), ("stale", 4)]);
+        assert_counted(&reconcile(&app).await, &[("seen", 20), ("updated", 4), ("unchanged", 16), ("stale", 4)]);
         assert_agreed(&app);
         assert_eq!(app.database.count("users WHERE version_projection = 1"), 20);
         let before = rows(&app.database);
@@ -167,7 +158,6 @@ both_engines! {
         let variables = [NO_WRITE_BACK, ("USERSYNC_ROLES", "user,wizard")];
         let app = TestApp::builder(database).emulator(&emulator).manual_events().variables(&variables).start().await;
         let job = reconcile(&app).await;
-        // An override is kept.
         assert_eq!(roles(&app), ["user", "user", "wizard", "wizard", "admin"]);
         assert_counted(&job, &[("seen", 5), ("updated", 3), ("unchanged", 2), ("stale", 3)]);
         let before = rows(&app.database);
@@ -176,14 +166,12 @@ both_engines! {
     }
 
     async fn users_who_are_back_after_an_absence_count_as_missing(engine) {
-        let app = crowded(engine, 20).start().await;
-        backfill(&app).await;
+        let app = backfilled(engine, 20).await;
         let ids = app.emulator.issued_ids();
         app.set_override(&ids[0], json!({"role": "admin", "plan": "pro"})).await;
         empty(&app, &ids[..3]).await;
         assert_eq!(app.database.count("users_live"), 17);
-        let job = reconcile(&app).await;
-        assert_counted(&job, &[("seen", 20), ("updated", 3), ("unchanged", 17), ("missing", 3)]);
+        assert_counted(&reconcile(&app).await, &[("seen", 20), ("updated", 3), ("unchanged", 17), ("missing", 3)]);
         assert_agreed(&app);
         let row = app.user(&ids[0]).await;
         assert_eq!((&row["role"], &row["plan"]), (&json!("admin"), &json!("pro")));

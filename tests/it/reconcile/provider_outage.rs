@@ -1,21 +1,15 @@
 //! No row is emptied while the provider fails, or is another one (traps 24 and 36).
 
 use super::{
-    assert_agreed, assert_blocked, assert_counted, assert_counters, backfill, crowded, many,
+    assert_agreed, assert_blocked, assert_counted, assert_counters, backfill, backfilled, many,
     reconcile, reconcile_at_any_price, rows,
 };
-use crate::support::{Engine, TestApp, TestEmulator};
+use crate::support::{TestApp, TestEmulator};
 use clerk_emulator::{Outage, Settings};
 use serde_json::Value;
 
 fn sizes() -> [usize; 3] {
     [5, 50, many()]
-}
-
-async fn in_step(engine: Engine, users: usize) -> TestApp {
-    let app = crowded(engine, users).start().await;
-    assert_eq!(backfill(&app).await["counters"]["created"], users);
-    app
 }
 
 async fn moved(app: TestApp, settings: Settings) -> TestApp {
@@ -41,7 +35,7 @@ fn assert_failed(job: &Value, words: &[&str]) {
 both_engines! {
     async fn trap_36_a_provider_without_users_empties_no_row_however_few_there_are(engine) {
         for users in sizes() {
-            let app = in_step(engine, users).await;
+            let app = backfilled(engine, users).await;
             let before = rows(&app.database);
             app.emulator.set_outage(Outage::NoUsers);
             let job = reconcile(&app).await;
@@ -58,7 +52,7 @@ both_engines! {
 
     async fn trap_36_empty_lists_empty_no_row(engine) {
         for users in sizes() {
-            let app = in_step(engine, users).await;
+            let app = backfilled(engine, users).await;
             app.emulator.set_outage(Outage::EmptyLists);
             // All are looked up one by one, and are there.
             assert_counted(&reconcile(&app).await, &[]);
@@ -70,16 +64,15 @@ both_engines! {
 
     async fn trap_36_404_to_every_question_about_a_user_empties_no_row(engine) {
         for users in sizes() {
-            let app = in_step(engine, users).await;
+            let app = backfilled(engine, users).await;
             app.emulator.set_outage(Outage::NotFound);
-            let job = reconcile(&app).await;
-            assert_counted(&job, &[("seen", users), ("unchanged", users)]);
+            assert_counted(&reconcile(&app).await, &[("seen", users), ("unchanged", users)]);
             assert_whole(&app, users);
         }
     }
 
     async fn trap_36_a_key_that_is_refused_empties_no_row_and_the_job_says_so(engine) {
-        let app = in_step(engine, 50).await;
+        let app = backfilled(engine, 50).await;
         app.emulator.set_outage(Outage::Unauthorized);
         for job in [reconcile(&app).await, reconcile_at_any_price(&app).await] {
             assert_failed(&job, &["refuses the API key (401)"]);
@@ -90,7 +83,7 @@ both_engines! {
 
     async fn trap_24_another_instance_empties_no_row_whatever_an_operator_allows(engine) {
         for users in [5, 50] {
-            let app = in_step(engine, users).await;
+            let app = backfilled(engine, users).await;
             let another = Settings { instance_id: "ins_other".into(), users: 5, ..Settings::default() };
             let app = moved(app, another).await;
             for is_pinned in [true, false] {
@@ -112,7 +105,7 @@ both_engines! {
     async fn trap_36_a_list_of_other_users_empties_no_row_however_few_there_are(engine) {
         for users in sizes() {
             // The keys are of our instance, and none of our users is there.
-            let app = moved(in_step(engine, users).await, Settings { users: 7, ..Settings::default() }).await;
+            let app = moved(backfilled(engine, users).await, Settings { users: 7, ..Settings::default() }).await;
             let job = reconcile(&app).await;
             let said = format!("{users} live rows have no user at the provider");
             assert_blocked(&job, &[&said, "CLERK_SECRET_KEY", "allow_mass_delete"]);
@@ -122,14 +115,12 @@ both_engines! {
     }
 
     async fn an_operator_may_have_every_row_emptied_by_the_right_instance(engine) {
-        let app = in_step(engine, 50).await;
+        let app = backfilled(engine, 50).await;
         app.emulator.set_outage(Outage::NoUsers);
-        let job = reconcile_at_any_price(&app).await;
-        assert_counted(&job, &[("updated", 50), ("extra", 50)]);
+        assert_counted(&reconcile_at_any_price(&app).await, &[("updated", 50), ("extra", 50)]);
         assert_eq!((app.emptied(), app.database.count("users_live")), (50, 0));
         app.emulator.set_outage(Outage::None);
-        let job = reconcile(&app).await;
-        assert_counted(&job, &[("seen", 50), ("updated", 50), ("missing", 50)]);
+        assert_counted(&reconcile(&app).await, &[("seen", 50), ("updated", 50), ("missing", 50)]);
         assert_agreed(&app);
     }
 }

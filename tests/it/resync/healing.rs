@@ -1,8 +1,23 @@
 //! Lost webhooks and conflicts heal, and what was fetched never undoes what is newer.
 
+use super::with_user;
 use crate::support::{ADMIN_TOKEN, TestApp, deleted, outcomes};
 use reqwest::Method;
 use serde_json::{Value, json};
+
+/// An event of the user as it is at the provider, so many milliseconds later, with another name.
+fn later(app: &TestApp, id: &str, milliseconds: i64, name: &str) -> Value {
+    let mut event = app.event_of(id);
+    let updated_at = event["data"]["updated_at"].as_i64().unwrap() + milliseconds;
+    event["data"]["updated_at"] = json!(updated_at);
+    event["data"]["first_name"] = json!(name);
+    event["timestamp"] = json!(updated_at);
+    event
+}
+
+fn stale() -> (String, Option<String>) {
+    ("stale".to_owned(), None)
+}
 
 both_engines! {
     async fn lost_events_of_every_kind_heal(engine) {
@@ -30,8 +45,7 @@ both_engines! {
     }
 
     async fn a_ban_that_was_lost_keeps_the_user_out_once_it_is_fetched(engine) {
-        let app = TestApp::builder(engine).manual_events().no_write_back().start().await;
-        let id = app.sign_up("Ada");
+        let (app, id) = with_user(engine).await;
         app.send(&app.event_of(&id)).await;
         app.emulator.ban(&id, true);
         assert_eq!(app.me(&id).await.status, 200);
@@ -63,26 +77,9 @@ both_engines! {
         assert_eq!(app.database.count("write_backs"), 0);
         assert_eq!(app.emulator.metadata_writes(id), 1);
     }
-}
 
-/// An event of the user as it is at the provider, so many milliseconds later, with another name.
-fn later(app: &TestApp, id: &str, milliseconds: i64, name: &str) -> Value {
-    let mut event = app.event_of(id);
-    let updated_at = event["data"]["updated_at"].as_i64().unwrap() + milliseconds;
-    event["data"]["updated_at"] = json!(updated_at);
-    event["data"]["first_name"] = json!(name);
-    event["timestamp"] = json!(updated_at);
-    event
-}
-
-fn stale() -> (String, Option<String>) {
-    ("stale".to_owned(), None)
-}
-
-both_engines! {
     async fn trap_35_an_older_page_never_overwrites_newer_webhook_data(engine) {
-        let app = TestApp::builder(engine).manual_events().no_write_back().start().await;
-        let id = app.sign_up("Ada");
+        let (app, id) = with_user(engine).await;
         // The event tells of a change that the API does not show yet.
         assert_eq!(app.send(&later(&app, &id, 1, "Newer")).await.outcome(), "applied");
         let before = app.user(&id).await;
@@ -94,8 +91,7 @@ both_engines! {
     }
 
     async fn trap_35_a_resync_brings_no_deleted_user_back(engine) {
-        let app = TestApp::builder(engine).manual_events().no_write_back().start().await;
-        let id = app.sign_up("Ada");
+        let (app, id) = with_user(engine).await;
         app.resync_one(&id).await;
         app.send(&deleted(&id)).await;
         app.emulator.update_user(&id, json!({"first_name": "Grace"}));
@@ -120,8 +116,7 @@ both_engines! {
     }
 
     async fn the_next_event_after_a_fetch_is_applied(engine) {
-        let app = TestApp::builder(engine).manual_events().no_write_back().start().await;
-        let id = app.sign_up("Ada");
+        let (app, id) = with_user(engine).await;
         app.resync_one(&id).await;
         let fetched_at = app.column(&id, "last_fetched_at");
         assert_eq!(app.send(&later(&app, &id, 1, "Newer")).await.outcome(), "applied");
@@ -130,8 +125,7 @@ both_engines! {
     }
 
     async fn the_last_sign_in_only_rises_whatever_the_order(engine) {
-        let app = TestApp::builder(engine).manual_events().no_write_back().start().await;
-        let id = app.sign_up("Ada");
+        let (app, id) = with_user(engine).await;
         let signed_in = 1_900_000_000_000_i64;
         app.send(&later(&app, &id, 5, "Newer")).await;
         app.emulator.update_user(&id, json!({"last_sign_in_at": signed_in}));

@@ -1,9 +1,14 @@
 //! Resync: an operator has users fetched again, and gets the outcome of each.
-//!
-//! * [`outcomes`]: every outcome there is, and the order of the response;
-//! * [`requests`]: who may ask, and for what;
-//! * [`healing`]: lost webhooks and conflicts, and versions.
 
 mod healing;
 mod outcomes;
 mod requests;
+
+use crate::support::{Engine, TestApp};
+
+/// A service without write-back, and a user of its provider of whom no event came.
+async fn with_user(engine: Engine) -> (TestApp, String) {
+    let app = TestApp::builder(engine).manual_events().no_write_back().start().await;
+    let id = app.sign_up("Ada");
+    (app, id)
+}

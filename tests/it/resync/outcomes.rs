@@ -1,5 +1,6 @@
 //! Every outcome there is, and the order of the answer.
 
+use super::with_user;
 use crate::support::{TestApp, deleted, outcomes, user_id};
 use clerk_emulator::Outage;
 use serde_json::{Value, json};
@@ -14,8 +15,7 @@ fn because(outcome: &str, reason: &str) -> (String, Option<String>) {
 
 both_engines! {
     async fn a_user_is_created_then_unchanged_then_updated(engine) {
-        let app = TestApp::builder(engine).manual_events().no_write_back().start().await;
-        let id = app.sign_up("Ada");
+        let (app, id) = with_user(engine).await;
         assert_eq!(app.resync_one(&id).await, plain("created"));
         assert_eq!(app.resync_one(&id).await, plain("unchanged"));
         app.emulator.update_user(&id, json!({"first_name": "Grace"}));
@@ -24,8 +24,7 @@ both_engines! {
     }
 
     async fn an_unchanged_user_keeps_its_local_times_and_is_fetched_later(engine) {
-        let app = TestApp::builder(engine).manual_events().no_write_back().start().await;
-        let id = app.sign_up("Ada");
+        let (app, id) = with_user(engine).await;
         // An event first: its row was never fetched, and one of the same content is unchanged.
         app.send(&app.event_of(&id)).await;
         let local = ["updated_at", "synced_at", "created_at", "id"];
@@ -41,8 +40,7 @@ both_engines! {
     }
 
     async fn a_deleted_user_is_tombstoned_whatever_the_provider_says(engine) {
-        let app = TestApp::builder(engine).manual_events().no_write_back().start().await;
-        let id = app.sign_up("Ada");
+        let (app, id) = with_user(engine).await;
         app.send(&deleted(&id)).await;
         let tombstone = app.user(&id).await;
         assert_eq!(app.resync_one(&id).await, plain("tombstoned"));
@@ -73,8 +71,7 @@ both_engines! {
     }
 
     async fn a_user_who_cannot_be_fetched_failed_and_stays_as_it_is(engine) {
-        let app = TestApp::builder(engine).manual_events().no_write_back().start().await;
-        let id = app.sign_up("Ada");
+        let (app, id) = with_user(engine).await;
         app.resync_one(&id).await;
         let before = app.user(&id).await;
         for (outage, reason) in

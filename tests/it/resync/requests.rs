@@ -1,15 +1,8 @@
 //! Who may ask for a resync, and for what.
 
-use crate::support::{ADMIN_TOKEN, Answer, READ_TOKEN, TestApp, outcomes, user_id};
+use crate::support::{ADMIN_TOKEN, READ_TOKEN, TestApp, outcomes, user_id};
+use reqwest::Method;
 use serde_json::{Value, json};
-
-async fn post(app: &TestApp, token: Option<&str>, body: String) -> Answer {
-    let mut request = app.http.post(format!("{}/v1/reconcile", app.origin)).body(body);
-    if let Some(token) = token {
-        request = request.bearer_auth(token);
-    }
-    Answer::of(request.send().await.unwrap()).await
-}
 
 fn ids(count: usize) -> Vec<String> {
     (0..count).map(user_id).collect()
@@ -27,7 +20,7 @@ both_engines! {
             (Some(session.as_str()), 401, "unauthorized"),
             (Some(READ_TOKEN), 403, "forbidden"),
         ] {
-            let answer = post(&app, token, body.clone()).await;
+            let answer = app.ask_as(token, Method::POST, "/v1/reconcile", Some(body.clone())).await;
             answer.assert_problem(status, code);
         }
         // Nor by a cookie: it changes something.
@@ -43,8 +36,7 @@ both_engines! {
         assert_eq!(outcomes(&answer), vec!["unknown"; 100]);
         let calls = app.emulator.counts().all_requests();
         for wrong in [ids(101), ids(0)] {
-            let answer = app.resync(&wrong).await;
-            answer.assert_problem(400, "invalid_body");
+            app.resync(&wrong).await.assert_problem(400, "invalid_body");
         }
         assert_eq!(app.emulator.counts().all_requests(), calls);
     }
@@ -65,7 +57,7 @@ both_engines! {
         ];
         let broken = [String::new(), "{\"user_ids\": [".to_owned(), "user_ids=1".to_owned()];
         for body in shapes.iter().map(Value::to_string).chain(broken) {
-            let answer = post(&app, Some(ADMIN_TOKEN), body.clone()).await;
+            let answer = app.ask_as(Some(ADMIN_TOKEN), Method::POST, "/v1/reconcile", Some(body.clone())).await;
             assert_eq!((answer.status.as_u16(), answer.code()), (400, "invalid_body"), "{body}");
             assert!(answer.body["detail"].as_str().unwrap().contains("user_ids"), "{body}");
         }
@@ -87,7 +79,7 @@ both_engines! {
 
     async fn without_an_api_key_the_answer_says_what_is_missing(engine) {
         let app = TestApp::start(engine).await;
-        let answer = post(&app, Some(ADMIN_TOKEN), json!({"user_ids": ids(1)}).to_string()).await;
+        let answer = app.ask_as(Some(ADMIN_TOKEN), Method::POST, "/v1/reconcile", Some(json!({"user_ids": ids(1)}).to_string())).await;
         answer.assert_problem(503, "api_not_configured");
         assert!(answer.body["detail"].as_str().unwrap().contains("CLERK_SECRET_KEY"));
     }

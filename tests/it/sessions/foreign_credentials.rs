@@ -1,7 +1,7 @@
 //! Keys of others, and credentials for something else.
 
 use super::{assert_refused, by_key_set, by_pem, me};
-use crate::support::{ADMIN_TOKEN, PARTY, READ_TOKEN, SessionTokens, Signer};
+use crate::support::{ADMIN_TOKEN, PARTY, READ_TOKEN, Signer};
 use serde_json::json;
 use std::io::ErrorKind;
 use std::net::{TcpListener, TcpStream};
@@ -9,8 +9,7 @@ use std::net::{TcpListener, TcpStream};
 both_engines! {
     async fn a_foreign_key_under_the_right_name_signs_nothing_here(engine) {
         let foreign = Signer::new();
-        let (app, id) = by_key_set(engine, PARTY).await;
-        let tokens = SessionTokens::of(&app.emulator, &id);
+        let (app, tokens) = by_key_set(engine, PARTY).await;
         let forged = foreign.sign(&tokens.header(), &tokens.claims());
         assert_refused(&app, vec![("forged", forged, "token_signature")], &tokens.good()).await;
         let (app, tokens) = by_pem(engine, PARTY).await;
@@ -23,8 +22,7 @@ both_engines! {
         attacker.set_nonblocking(true).unwrap();
         let address = attacker.local_addr().unwrap();
         let url = format!("http://{address}/.well-known/jwks.json");
-        let (foreign, (app, id)) = (Signer::new(), by_key_set(engine, PARTY).await);
-        let tokens = SessionTokens::of(&app.emulator, &id);
+        let (foreign, (app, tokens)) = (Signer::new(), by_key_set(engine, PARTY).await);
         let mut cases = Vec::new();
         for (kid, code) in [(tokens.header()["kid"].clone(), "token_signature"), (json!("ins_evil"), "token_key_unknown")] {
             for (name, value) in [
@@ -58,10 +56,8 @@ both_engines! {
         let (app, tokens) = by_pem(engine, PARTY).await;
         let session = tokens.good();
         for token in [ADMIN_TOKEN, READ_TOKEN] {
-            let answer = me(&app, token).await;
-            answer.assert_problem(401, "token_malformed");
-            let answer = app.get_as(token, "/api/clerk/syncUsers").await;
-            answer.assert_problem(401, "token_malformed");
+            me(&app, token).await.assert_problem(401, "token_malformed");
+            app.get_as(token, "/api/clerk/syncUsers").await.assert_problem(401, "token_malformed");
         }
         for path in ["/v1/users", "/v1/write-backs", "/v1/users/user_1", "/v1/nothing"] {
             let answer = app.get_as(&session, path).await;

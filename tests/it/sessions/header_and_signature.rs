@@ -117,14 +117,14 @@ both_engines! {
     }
 
     async fn trap_39_a_token_that_the_provider_makes_of_a_template_is_no_session(engine) {
-        let (app, id) = by_key_set(engine, "").await;
+        let (app, user) = by_key_set(engine, "").await;
         let credentials = app.emulator.credentials();
         let ask = async |path: &str, body: Value| {
             let request = app.http.post(format!("{}/v1{path}", credentials.api_url));
             let request = request.bearer_auth(&credentials.secret_key).body(body.to_string());
             Answer::of(request.send().await.unwrap()).await.body
         };
-        let session = ask("/sessions", json!({"user_id": id})).await;
+        let session = ask("/sessions", json!({"user_id": user.subject})).await;
         let tokens = format!("/sessions/{}/tokens", session["id"].as_str().unwrap());
         let of_template = ask(&format!("{tokens}/supabase"), json!({})).await;
         let of_session = ask(&tokens, json!({})).await;

@@ -32,17 +32,15 @@ both_engines! {
         ];
         let app = TestApp::builder(engine).variables(&variables).start().await;
         // The session is valid, but there is no row, and no key to fetch it with.
-        let answer = me(&app, &emulator.session_token("user_1")).await;
-        answer.assert_problem(503, "user_not_synced");
+        me(&app, &emulator.session_token("user_1")).await.assert_problem(503, "user_not_synced");
         let foreign = SessionTokens::own(&Signer::new(), &credentials.issuer, "user_1").good();
         assert_eq!(me(&app, &foreign).await.code(), "token_signature");
         assert_eq!(emulator.counts().all_requests(), 0);
     }
 
     async fn a_key_set_is_fetched_once_and_only_when_a_token_comes(engine) {
-        let (app, id) = by_key_set(engine, PARTY).await;
+        let (app, tokens) = by_key_set(engine, PARTY).await;
         assert_eq!(fetches(&app), 0);
-        let tokens = SessionTokens::of(&app.emulator, &id);
         let tokens: Vec<String> = (0..20).map(|number| tokens.with("jti", number)).collect();
         let answers = join_all(tokens.iter().map(|token| me(&app, token))).await;
         assert!(answers.iter().all(|answer| answer.status == 200), "{answers:?}");
@@ -50,8 +48,7 @@ both_engines! {
     }
 
     async fn trap_41_made_up_names_of_keys_cost_the_provider_one_request(engine) {
-        let (app, id) = by_key_set(engine, PARTY).await;
-        let tokens = SessionTokens::of(&app.emulator, &id);
+        let (app, tokens) = by_key_set(engine, PARTY).await;
         assert_eq!(me(&app, &tokens.good()).await.status, 200);
         assert_eq!(fetches(&app), 1);
         let forged: Vec<String> =
@@ -66,8 +63,7 @@ both_engines! {
     }
 
     async fn a_token_that_names_no_key_asks_for_none(engine) {
-        let (app, id) = by_key_set(engine, PARTY).await;
-        let tokens = SessionTokens::of(&app.emulator, &id);
+        let (app, tokens) = by_key_set(engine, PARTY).await;
         let mut header = tokens.header();
         header.as_object_mut().unwrap().remove("kid");
         let answer = me(&app, &tokens.sign(&header, &tokens.claims())).await;
@@ -77,8 +73,7 @@ both_engines! {
     }
 
     async fn where_no_keys_can_be_had_no_client_is_refused_for_good(engine) {
-        let (app, id) = by_key_set(engine, PARTY).await;
-        let tokens = SessionTokens::of(&app.emulator, &id);
+        let (app, tokens) = by_key_set(engine, PARTY).await;
         app.emulator.set_outage(Outage::Unavailable);
         let answer = me(&app, &tokens.good()).await;
         answer.assert_problem(503, "keys_unavailable");
@@ -95,8 +90,7 @@ both_engines! {
     }
 
     async fn known_keys_stay_in_use_while_the_provider_is_away(engine) {
-        let (app, id) = by_key_set(engine, PARTY).await;
-        let tokens = SessionTokens::of(&app.emulator, &id);
+        let (app, tokens) = by_key_set(engine, PARTY).await;
         assert_eq!(me(&app, &tokens.good()).await.status, 200);
         app.emulator.set_outage(Outage::Unavailable);
         assert_eq!(me(&app, &tokens.headed("kid", "ins_other")).await.code(), "token_key_unknown");

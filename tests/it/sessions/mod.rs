@@ -37,13 +37,13 @@ fn own(signer: &Signer) -> SessionTokens {
     SessionTokens::own(signer, ISSUER, &user_id(1))
 }
 
-/// A service that checks by the emulator's key set, and the id of a user whom it knows.
-async fn by_key_set(engine: Engine, parties: &str) -> (TestApp, String) {
+/// A service that checks by the emulator's key set, and tokens of a user whom it knows.
+async fn by_key_set(engine: Engine, parties: &str) -> (TestApp, SessionTokens) {
     let variables = [("CLERK_AUTHORIZED_PARTIES", parties), ("USERSYNC_WRITE_BACK", "off")];
     let app = TestApp::builder(engine).emulated().variables(&variables).start().await;
-    let id = app.sign_up("Ada");
+    let tokens = SessionTokens::of(&app.emulator, &app.sign_up("Ada"));
     app.emulator.wait_until_idle().await;
-    (app, id)
+    (app, tokens)
 }
 
 async fn me(app: &TestApp, token: &str) -> Answer {
@@ -74,7 +74,6 @@ async fn assert_refused_both_ways(
 ) {
     let (app, tokens) = by_pem(engine, PARTY).await;
     assert_refused(&app, cases(&tokens), &tokens.good()).await;
-    let (app, id) = by_key_set(engine, PARTY).await;
-    let tokens = SessionTokens::of(&app.emulator, &id);
+    let (app, tokens) = by_key_set(engine, PARTY).await;
     assert_refused(&app, cases(&tokens), &tokens.good()).await;
 }

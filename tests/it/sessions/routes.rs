@@ -2,7 +2,7 @@
 
 use super::by_key_set;
 use crate::support::{
-    ADMIN_TOKEN, Answer, READ_TOKEN, SessionTokens, TestApp, TestDatabase, TestEmulator, user_id,
+    ADMIN_TOKEN, READ_TOKEN, SessionTokens, TestApp, TestDatabase, TestEmulator, user_id,
 };
 use clerk_emulator::Outage;
 use reqwest::Method;
@@ -17,26 +17,18 @@ const ADMIN_ROUTES: [(Method, &str); 3] = [
 const SESSION_ROUTES: [(Method, &str); 2] =
     [(Method::GET, "/v1/me"), (Method::GET, "/api/clerk/syncUsers")];
 
-async fn ask(app: &TestApp, method: &Method, path: &str, token: Option<&str>) -> Answer {
-    let mut request = app.http.request(method.clone(), format!("{}{path}", app.origin));
-    if let Some(token) = token {
-        request = request.bearer_auth(token);
-    }
-    Answer::of(request.send().await.unwrap()).await
-}
-
 both_engines! {
     async fn without_credentials_every_route_is_closed(engine) {
         let (app, _) = by_key_set(engine, "").await;
         for (method, path) in ADMIN_ROUTES {
             for token in [None, Some(""), Some("wrong-token-of-nobody-0123456789abcdef")] {
-                let answer = ask(&app, &method, path, token).await;
+                let answer = app.ask_as(token, method.clone(), path, None).await;
                 assert_eq!((answer.status.as_u16(), answer.code()), (401, "unauthorized"), "{method} {path}");
                 assert_eq!(answer.headers["www-authenticate"], "Bearer");
             }
         }
         for (method, path) in SESSION_ROUTES {
-            let answer = ask(&app, &method, path, None).await;
+            let answer = app.ask_as(None, method.clone(), path, None).await;
             assert_eq!((answer.status.as_u16(), answer.code()), (401, "session_missing"), "{method} {path}");
             assert_eq!(answer.headers["www-authenticate"], "Bearer");
         }
@@ -46,33 +38,27 @@ both_engines! {
     async fn a_read_token_is_forbidden_what_operators_do(engine) {
         let (app, _) = by_key_set(engine, "").await;
         for (method, path) in ADMIN_ROUTES {
-            let answer = ask(&app, &method, path, Some(READ_TOKEN)).await;
+            let answer = app.ask_as(Some(READ_TOKEN), method.clone(), path, None).await;
             assert_eq!((answer.status.as_u16(), answer.code()), (403, "forbidden"), "{method} {path}");
-            let answer = ask(&app, &method, path, Some(ADMIN_TOKEN)).await;
+            let answer = app.ask_as(Some(ADMIN_TOKEN), method.clone(), path, None).await;
             assert!(![401, 403].contains(&answer.status.as_u16()), "{method} {path}: {answer:?}");
         }
         assert_eq!(app.emulator.counts().all_requests(), 0);
     }
 
     async fn a_client_without_a_token_learns_of_no_user(engine) {
-        let (app, id) = by_key_set(engine, "").await;
+        let (app, tokens) = by_key_set(engine, "").await;
         for token in [None, Some("wrong-token-of-nobody-0123456789abcdef")] {
             for (method, body) in [(Method::GET, ""), (Method::PATCH, "not json")] {
-                for user in [id.as_str(), &user_id(9)] {
-                    let url = format!("{}/v1/users/{user}", app.origin);
-                    let mut request = app.http.request(method.clone(), url).body(body);
-                    if let Some(token) = token {
-                        request = request.bearer_auth(token);
-                    }
-                    let answer = Answer::of(request.send().await.unwrap()).await;
+                for user in [&tokens.subject, &user_id(9)] {
+                    let path = format!("/v1/users/{user}");
+                    let answer = app.ask_as(token, method.clone(), &path, Some(body.to_owned())).await;
                     answer.assert_problem(401, "unauthorized");
                 }
             }
         }
     }
-}
 
-both_engines! {
     async fn no_token_cookie_or_key_is_logged_whatever_rust_log_says(engine) {
         let (database, emulator) = (TestDatabase::new(engine), TestEmulator::start());
         let builder = TestApp::builder(&database).emulator(&emulator);

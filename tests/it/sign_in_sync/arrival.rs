@@ -1,7 +1,7 @@
 //! What stands when the browser goes on, and what it costs.
 
 use super::{JSON, PATH, Visitor, proven, signed_in};
-use crate::support::{TestApp, until};
+use crate::support::{TestApp, until_true};
 use reqwest::Method;
 use serde_json::json;
 
@@ -10,9 +10,7 @@ const NO_WORKERS: (&str, &str) = ("USERSYNC_WORKERS", "off");
 
 both_engines! {
     async fn a_browser_goes_on_once_its_row_is_there_and_the_provider_knows_id_and_role(engine) {
-        let (app, calls) = proven(engine, &[NO_WORKERS]).await;
-        let id = app.sign_up("Ada");
-        let token = app.emulator.session_token(&id);
+        let (app, calls, id, token) = proven(engine, &[NO_WORKERS]).await;
         let page = Visitor::browser(&app, &token).asks_for("/dashboard?tab=1").await;
         assert_eq!(page.location(), "/dashboard?tab=1&usersync=1");
         let row = app.user(&id).await;
@@ -35,11 +33,9 @@ both_engines! {
     }
 
     async fn a_row_that_an_event_made_is_brought_in_step_too(engine) {
-        let app = TestApp::builder(engine).manual_events().variables(&[NO_WORKERS]).start().await;
-        let id = app.sign_up("Ada");
+        let (app, id, token) = signed_in(engine, &[NO_WORKERS]).await;
         app.send(&app.event_of(&id)).await;
         app.emulator.update_user(&id, json!({"first_name": "Grace"}));
-        let token = app.emulator.session_token(&id);
         Visitor::browser(&app, &token).visits(PATH).await.location();
         let row = app.user(&id).await;
         assert_eq!(row["first_name"], "Grace");
@@ -47,9 +43,7 @@ both_engines! {
     }
 
     async fn a_program_learns_once_that_it_made_the_row(engine) {
-        let (app, calls) = proven(engine, &[NO_WORKERS]).await;
-        let id = app.sign_up("Ada");
-        let token = app.emulator.session_token(&id);
+        let (app, calls, id, token) = proven(engine, &[NO_WORKERS]).await;
         let program = Visitor::browser(&app, &token).accepting(Some(JSON));
         for created in [true, false, false] {
             let page = program.visits(PATH).await;
@@ -62,9 +56,7 @@ both_engines! {
     }
 
     async fn a_user_fetched_within_a_minute_costs_no_call_and_an_older_one_does(engine) {
-        let (app, calls) = proven(engine, &[NO_WORKERS]).await;
-        let id = app.sign_up("Ada");
-        let token = app.emulator.session_token(&id);
+        let (app, calls, id, token) = proven(engine, &[NO_WORKERS]).await;
         let browser = Visitor::browser(&app, &token);
         browser.visits(PATH).await.location();
         assert_eq!(calls.made(&app), (1, 1));
@@ -73,18 +65,16 @@ both_engines! {
         assert_eq!(calls.made(&app), (1, 1));
         assert_eq!(app.user(&id).await["first_name"], "Ada");
         app.database.execute("UPDATE users SET last_fetched_at = '2020-01-01T00:00:00.000Z'");
-        until("the user is fetched again", async || {
+        until_true("the user is fetched again", async || {
             browser.visits(PATH).await.location();
-            (app.user(&id).await["first_name"] == "Grace").then_some(())
+            app.user(&id).await["first_name"] == "Grace"
         })
         .await;
         assert_eq!(calls.made(&app), (2, 1));
     }
 
     async fn many_tabs_at_once_make_one_row_by_one_call(engine) {
-        let (app, calls) = proven(engine, &[NO_WORKERS]).await;
-        let id = app.sign_up("Ada");
-        let token = app.emulator.session_token(&id);
+        let (app, calls, _, token) = proven(engine, &[NO_WORKERS]).await;
         let tab = Visitor::browser(&app, &token).accepting(Some(JSON));
         let (one, two, three, four) =
             tokio::join!(tab.visits(PATH), tab.visits(PATH), tab.visits(PATH), tab.visits(PATH));

@@ -34,9 +34,7 @@ fn back(page: &str) -> String {
 
 both_engines! {
     async fn an_application_that_always_sends_back_here_ends_in_a_page_that_waits(engine) {
-        let (app, calls) = proven(engine, &[]).await;
-        let id = app.sign_up("Ada");
-        let token = app.emulator.session_token(&id);
+        let (app, calls, _, token) = proven(engine, &[]).await;
         for first in ["/", "/dashboard", "/a?b=c&usersync=0", "/a#usersync=1"] {
             let (page, asked) = follow(Visitor::browser(&app, &token), first).await;
             assert!(asked <= 2, "{asked} requests for {first}");

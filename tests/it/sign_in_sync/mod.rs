@@ -1,9 +1,4 @@
 //! The sign-in sync: a browser whose token lacks our id is brought in step and redirected.
-//!
-//! * [`arrival`]: what is there when the browser is redirected, and what it costs;
-//! * [`targets`]: where a browser may be sent, and where never;
-//! * [`loops`]: a browser that follows every redirect comes to an end;
-//! * [`refusals`]: who is not redirected, and how each kind of client is answered.
 
 mod arrival;
 mod loops;
@@ -22,14 +17,16 @@ const HTML: &str = "text/html,application/xhtml+xml,application/xml;q=0.9,*/*;q=
 const JSON: &str = "application/json";
 
 /// A service that has verified its key already, by another user's session: from here on each call
-/// is caused by the visitor. `calls` begins at zero.
-async fn proven(engine: Engine, variables: &[(&str, &str)]) -> (TestApp, Calls) {
+/// is caused by the visitor, a user whom it does not know yet. `calls` begins at zero.
+async fn proven(engine: Engine, variables: &[(&str, &str)]) -> (TestApp, Calls, String, String) {
     let app = TestApp::builder(engine).manual_events().variables(variables).start().await;
     let token = app.emulator.session_token(&app.sign_up("Somebody"));
     Visitor::browser(&app, &token).visits(PATH).await.location();
     app.quiet().await;
     let before = Calls::default().made(&app);
-    (app, Calls { before })
+    let id = app.sign_up("Ada");
+    let token = app.emulator.session_token(&id);
+    (app, Calls { before }, id, token)
 }
 
 /// A service, a user whom it does not know yet, and that user's session token.
@@ -40,7 +37,6 @@ async fn signed_in(engine: Engine, variables: &[(&str, &str)]) -> (TestApp, Stri
     (app, id, token)
 }
 
-/// Fetches of a user and writes of metadata.
 #[derive(Default)]
 struct Calls {
     before: (u64, u64),
@@ -130,7 +126,6 @@ impl<'a> Visitor<'a> {
         Self { cookie, ..self }
     }
 
-    /// Goes to the route, asking to be sent on to `redirect_url`.
     async fn asks_for(self, redirect_url: &str) -> Page {
         let mut query = url::form_urlencoded::Serializer::new(String::from("?"));
         query.append_pair("redirect_url", redirect_url);

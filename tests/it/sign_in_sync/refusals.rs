@@ -1,7 +1,7 @@
 //! Who is not redirected, and how each kind of client is answered.
 
 use super::{HTML, JSON, PATH, Visitor, signed_in};
-use crate::support::{AnswerDropper, TestApp, TestEmulator, deleted, until};
+use crate::support::{Blocked, NO_WRITE_BACK, TestApp, TestEmulator, deleted, until_true};
 use clerk_emulator::{ISSUER, Outage};
 use serde_json::json;
 use std::time::{Duration, Instant};
@@ -62,8 +62,8 @@ both_engines! {
         assert_eq!((app.user(&known).await, app.database.count("users")), (before, 1));
         app.emulator.set_outage(Outage::None);
         let token = app.emulator.session_token(&new);
-        until("the provider is asked again", async || {
-            (Visitor::browser(&app, &token).visits(PATH).await.status == 303).then_some(())
+        until_true("the provider is asked again", async || {
+            Visitor::browser(&app, &token).visits(PATH).await.status == 303
         })
         .await;
     }
@@ -93,22 +93,18 @@ both_engines! {
     }
 
     async fn a_banned_user_is_refused_as_soon_as_the_provider_says_so(engine) {
-        let app = TestApp::builder(engine).manual_events().no_write_back().start().await;
-        let id = app.sign_up("Ada");
+        let (app, id, token) = signed_in(engine, &[NO_WRITE_BACK]).await;
         app.send(&app.event_of(&id)).await;
         app.emulator.ban(&id, true);
-        let token = app.emulator.session_token(&id);
         refused(&app, &token, "user_banned").await;
         assert_eq!(app.user(&id).await["status"], "banned");
     }
 
     async fn a_ban_whose_end_was_not_delivered_is_over_at_the_next_sign_in(engine) {
-        let app = TestApp::builder(engine).manual_events().no_write_back().start().await;
-        let id = app.sign_up("Ada");
+        let (app, id, token) = signed_in(engine, &[NO_WRITE_BACK]).await;
         app.emulator.ban(&id, true);
         app.send(&app.event_of(&id)).await;
         app.emulator.ban(&id, false);
-        let token = app.emulator.session_token(&id);
         let browser = Visitor::browser(&app, &token);
         // Until the provider can be asked, the row counts.
         app.emulator.set_outage(Outage::Unauthorized);
@@ -128,11 +124,10 @@ both_engines! {
     }
 
     async fn a_provider_that_leaves_a_write_unanswered_holds_the_browser_for_two_seconds(engine) {
-        let emulator = TestEmulator::start();
-        let dropper = AnswerDropper::to(&emulator.credentials().api_url);
         // No worker takes the write-back out of the request's hands.
-        let variables = [("CLERK_API_URL", dropper.url.as_str()), ("USERSYNC_WORKERS", "off")];
-        let app = TestApp::builder(engine).emulator(&emulator).manual_events().variables(&variables).start().await;
+        let builder = TestApp::builder(engine).manual_events().variables(&[("USERSYNC_WORKERS", "off")]);
+        let (app, proxy) = builder.start_behind_proxy().await;
+        proxy.block(Blocked::Writes);
         let id = app.sign_up("Ada");
         let token = app.emulator.session_token(&id);
         let started = Instant::now();

@@ -7,7 +7,6 @@ use url::Url;
 const PUBLIC: &str = "https://app.example.com";
 const ALLOWED: &str = "https://admin.example.com";
 
-/// What attackers try in order to have a victim sent elsewhere.
 const TRICKS: [&str; 44] = [
     "//evil.example",
     "///evil.example",

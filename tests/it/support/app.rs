@@ -1,6 +1,6 @@
 //! The real service, in this process, on a random port.
 
-use super::{Engine, TestAppBuilder, TestClient, TestDatabase, TestEmulator, until};
+use super::{Engine, TestAppBuilder, TestClient, TestDatabase, TestEmulator, until_true};
 use std::cell::RefCell;
 use std::ops::Deref;
 use tokio::sync::oneshot;
@@ -59,9 +59,9 @@ impl TestApp {
     }
 
     pub async fn until_ready(&self) {
-        until("the service is ready", async || {
+        until_true("the service is ready", async || {
             assert!(!self.has_ended(), "the service ended before it was ready");
-            (self.get("/readyz").await.status == 200).then_some(())
+            self.get("/readyz").await.status == 200
         })
         .await;
     }

@@ -1,8 +1,7 @@
 //! Deliveries that are committed together, in a known order.
 
-use super::{Answer, TestApp, WriterLock, message_id, until};
+use super::{Answer, TestApp, WriterLock, message_id, until_true};
 use serde_json::Value;
-use tokio::task::JoinHandle;
 
 /// Occupies the writer; changes no user.
 const PLUG: &str = r#"{"type":"plug"}"#;
@@ -31,22 +30,18 @@ impl TestApp {
         answers
     }
 
-    pub fn spawn(&self, id: String, body: Vec<u8>) -> JoinHandle<Answer> {
-        let client = self.client.clone();
-        tokio::spawn(async move { client.send_bytes(&id, body).await })
-    }
-
     pub async fn batches(&self) -> i64 {
         self.metric("usersync_batch_size_count").await
     }
 
     pub async fn until_batches(&self, count: i64) {
-        let look = async || (self.batches().await >= count).then_some(());
-        until("the writer takes a batch", look).await;
+        until_true("the writer takes a batch", async || self.batches().await >= count).await;
     }
 
     async fn until_queued(&self, bytes: i64) {
-        let look = async || (self.metric("usersync_queue_bytes").await == bytes).then_some(());
-        until("the delivery waits in the queue", look).await;
+        until_true("the delivery waits in the queue", async || {
+            self.metric("usersync_queue_bytes").await == bytes
+        })
+        .await;
     }
 }

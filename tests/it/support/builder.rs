@@ -50,7 +50,6 @@ impl TestAppBuilder {
         this.variables(&[("CLERK_JWT_KEY", &key)])
     }
 
-    /// Nothing is written back: the provider stays as a test left it.
     pub fn no_write_back(self) -> Self {
         self.variables(&[NO_WRITE_BACK])
     }
@@ -104,7 +103,6 @@ impl TestAppBuilder {
         process
     }
 
-    /// The command line, with the variables of this service.
     pub fn program(&self) -> Program {
         let program = Program::on(&self.database).with("USERSYNC_ADMIN_TOKEN", ADMIN_TOKEN);
         self.variables.iter().fold(program, |program, (name, value)| program.with(name, value))
@@ -115,7 +113,6 @@ impl TestAppBuilder {
     }
 }
 
-/// Nothing is written back: the provider stays as a test left it.
 pub const NO_WRITE_BACK: (&str, &str) = ("USERSYNC_WRITE_BACK", "off");
 
 pub fn configuration(database: &TestDatabase, variables: &[(&str, &str)]) -> Config {

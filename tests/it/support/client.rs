@@ -5,6 +5,7 @@ use super::{ADMIN_TOKEN, READ_TOKEN, until};
 use reqwest::{Method, StatusCode};
 use serde_json::{Value, json};
 use std::time::{SystemTime, UNIX_EPOCH};
+use tokio::task::JoinHandle;
 use uuid::Uuid;
 
 pub const SECRET: &str = "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw";
@@ -48,6 +49,15 @@ impl Answer {
         assert_eq!((self.status.as_u16(), self.code()), (status, code), "{self:?}");
     }
 
+    /// The client is asked to come again; returns after how many seconds.
+    #[track_caller]
+    pub fn assert_unavailable(&self, code: &str) -> u64 {
+        self.assert_problem(503, code);
+        let seconds = self.headers["retry-after"].to_str().unwrap().parse().unwrap();
+        assert!(seconds > 0);
+        seconds
+    }
+
     pub async fn of(response: reqwest::Response) -> Self {
         Self::try_of(response).await.unwrap()
     }
@@ -83,6 +93,12 @@ impl TestClient {
 
     pub async fn send_bytes(&self, id: &str, body: Vec<u8>) -> Answer {
         self.try_send(id, body).await.expect("the service answers")
+    }
+
+    /// Posts bytes as the given message, and does not wait for the answer.
+    pub fn spawn(&self, id: String, body: Vec<u8>) -> JoinHandle<Answer> {
+        let client = self.clone();
+        tokio::spawn(async move { client.send_bytes(&id, body).await })
     }
 
     /// Posts bytes as the given message; fails where the service does not answer.

@@ -1,7 +1,7 @@
 //! A test's own database: a schema of the PostgreSQL that `scripts/test` started, or a SQLite
 //! file. Removed when its last handle is dropped.
 
-use diesel::connection::SimpleConnection as _;
+use diesel::connection::SimpleConnection;
 use diesel::sql_types::{Nullable, Text};
 use diesel::{Connection as _, PgConnection, QueryableByName, RunQueryDsl as _, SqliteConnection};
 use std::fmt::Write as _;
@@ -69,9 +69,14 @@ impl TestDatabase {
     }
 
     pub fn execute(&self, sql: &str) {
+        self.connect().batch_execute(sql).unwrap();
+    }
+
+    /// A session of its own.
+    pub fn connect(&self) -> Box<dyn SimpleConnection + Send> {
         match &self.postgres {
-            Some(schema) => schema.connect().batch_execute(sql).unwrap(),
-            None => self.connect_sqlite().batch_execute(sql).unwrap(),
+            Some(schema) => Box::new(schema.connect()),
+            None => Box::new(self.connect_sqlite()),
         }
     }
 
@@ -130,7 +135,7 @@ impl Drop for Schema {
 
 impl TestDatabase {
     pub fn tables(&self) -> Vec<String> {
-        let names = self.query(match self.engine {
+        self.texts(match self.engine {
             Engine::Postgres => {
                 "SELECT table_name::text AS value FROM information_schema.tables \
                  WHERE table_schema = current_schema() AND table_type = 'BASE TABLE' \
@@ -140,8 +145,7 @@ impl TestDatabase {
                 "SELECT name AS value FROM sqlite_schema WHERE type = 'table' \
                  AND name NOT LIKE '\\_\\_%' ESCAPE '\\' AND name NOT LIKE 'sqlite%' ORDER BY 1"
             }
-        });
-        names.into_iter().flatten().collect()
+        })
     }
 
     /// Every value of every row of every table; bytes are shown as the text that they spell.
@@ -149,8 +153,7 @@ impl TestDatabase {
         let mut text = String::new();
         for table in self.tables() {
             for column in self.text_columns(&table) {
-                let values = self.query(&format!("SELECT {column} AS value FROM {table}"));
-                for value in values.into_iter().flatten() {
+                for value in self.texts(&format!("SELECT {column} AS value FROM {table}")) {
                     writeln!(text, "{table}: {value}").unwrap();
                 }
             }
@@ -160,18 +163,66 @@ impl TestDatabase {
 
     /// The columns of a table, each as an expression of type text.
     fn text_columns(&self, table: &str) -> Vec<String> {
-        let columns = self.query(&match self.engine {
+        let text = |(name, kind): (String, String)| match kind.trim_end_matches('?') {
+            "bytea" => format!("encode({name}, 'escape')"),
+            "BLOB" if name.ends_with("digest") => format!("hex({name})"),
+            _ => format!("CAST(\"{name}\" AS text)"),
+        };
+        self.columns(table).into_iter().map(text).collect()
+    }
+
+    /// The columns of a table or view in their order: name, and type with `?` where it may be null.
+    pub fn columns(&self, table: &str) -> Vec<(String, String)> {
+        let columns = self.texts(&match self.engine {
             Engine::Postgres => format!(
-                "SELECT CASE data_type WHEN 'bytea' THEN 'encode(' || column_name || ', ''escape'')' \
-                 ELSE 'CAST(' || quote_ident(column_name) || ' AS text)' END AS value \
+                "SELECT column_name || ' ' || data_type || CASE is_nullable WHEN 'YES' THEN '?' ELSE '' END AS value \
                  FROM information_schema.columns \
-                 WHERE table_schema = current_schema() AND table_name = '{table}'"
+                 WHERE table_schema = current_schema() AND table_name = '{table}' ORDER BY ordinal_position"
             ),
             Engine::Sqlite => format!(
-                "SELECT CASE WHEN name LIKE '%digest' THEN 'hex(' || name || ')' \
-                 ELSE 'CAST(\"' || name || '\" AS TEXT)' END AS value FROM pragma_table_info('{table}')"
+                "SELECT name || ' ' || type || CASE \"notnull\" WHEN 0 THEN '?' ELSE '' END AS value \
+                 FROM pragma_table_info('{table}') ORDER BY cid"
             ),
         });
-        columns.into_iter().flatten().collect()
+        let parts = columns.iter().map(|column| column.split_once(' ').unwrap());
+        parts.map(|(name, kind)| (name.to_owned(), kind.to_owned())).collect()
+    }
+
+    /// The lines of a dump that begin with one of these words, sorted.
+    pub fn dump_of(&self, tables: &[&str]) -> Vec<String> {
+        self.sorted_dump(|line| tables.iter().any(|table| line.starts_with(table)))
+    }
+
+    /// All other lines.
+    pub fn dump_but(&self, tables: &[&str]) -> Vec<String> {
+        self.sorted_dump(|line| !tables.iter().any(|table| line.starts_with(table)))
+    }
+
+    fn sorted_dump(&self, is_meant: impl Fn(&str) -> bool) -> Vec<String> {
+        let dump = self.dump();
+        let mut lines: Vec<String> =
+            dump.lines().filter(|line| is_meant(line)).map(str::to_owned).collect();
+        lines.sort_unstable();
+        lines
+    }
+
+    /// Makes the database refuse new users with this value in a column.
+    pub fn refuse_users(&self, column: &str, value: &str) {
+        self.execute(&match self.engine {
+            Engine::Postgres => {
+                format!("ALTER TABLE users ADD CONSTRAINT refused CHECK ({column} <> '{value}')")
+            }
+            Engine::Sqlite => format!(
+                "CREATE TRIGGER refused BEFORE INSERT ON users WHEN NEW.{column} = '{value}' \
+                 BEGIN SELECT RAISE(ABORT, '{value} is refused'); END"
+            ),
+        });
+    }
+
+    pub fn refuse_no_users(&self) {
+        self.execute(match self.engine {
+            Engine::Postgres => "ALTER TABLE users DROP CONSTRAINT refused",
+            Engine::Sqlite => "DROP TRIGGER refused",
+        });
     }
 }

@@ -1,6 +1,6 @@
 //! The provider of a test: the emulator, and what a service that has one can be asked about it.
 
-use super::{SECRET, TestApp, TestDatabase, until};
+use super::{SECRET, TestApp, TestDatabase, until_true};
 use clerk_emulator::{Emulator, Retries, Settings};
 use reqwest::Method;
 use serde_json::{Value, json};
@@ -25,7 +25,6 @@ impl TestEmulator {
         Self::with(Settings { retries: Retries::short(), ..Settings::default() })
     }
 
-    /// With so many users, whose events are never delivered.
     pub fn with_users(users: usize) -> Self {
         Self::with(Settings { users, ..Settings::default() })
     }
@@ -86,12 +85,10 @@ impl TestApp {
         users
     }
 
-    /// How many rows are emptied because their user is absent.
     pub fn emptied(&self) -> usize {
         self.database.count("users WHERE deletion_kind = 'absent'")
     }
 
-    /// Waits until every event is delivered and nothing is due to be written back.
     pub async fn quiet(&self) {
         self.emulator.wait_until_idle().await;
         self.database.until_none("write_backs WHERE state = 'due'").await;
@@ -148,7 +145,7 @@ impl TestDatabase {
     /// Waits until so many rows are there: `from` is a table, with a condition or without.
     pub async fn until_count(&self, from: &str, count: usize) {
         let what = format!("there are {count} {from}");
-        until(&what, async || (self.count(from) == count).then_some(())).await;
+        until_true(&what, async || self.count(from) == count).await;
     }
 
     pub async fn until_none(&self, from: &str) {

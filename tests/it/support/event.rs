@@ -32,6 +32,13 @@ pub fn user(id: &str, updated_at: i64) -> Value {
     })
 }
 
+/// Likewise, with another value of a field of the user.
+pub fn user_with(id: &str, updated_at: i64, field: &str, value: impl Into<Value>) -> Value {
+    let mut event = user(id, updated_at);
+    event["data"][field] = value.into();
+    event
+}
+
 /// A `user.updated` event of a user object of the emulator, as of the moment when it was so.
 pub fn event_of(user: &Value) -> Value {
     json!({

@@ -37,8 +37,8 @@ pub fn field_names(json: &str) -> Vec<String> {
     fields.into_iter().map(|(name, _)| name).collect()
 }
 
-/// What a snapshot brings, besides status and metadata.
-pub const SNAPSHOT_COLUMNS: [&str; 14] = [
+/// What is personal of a snapshot, besides its metadata.
+pub const PROFILE_COLUMNS: [&str; 9] = [
     "source_external_id",
     "email",
     "email_lower",
@@ -48,12 +48,9 @@ pub const SNAPSHOT_COLUMNS: [&str; 14] = [
     "last_name",
     "name",
     "image_url",
-    "role",
-    "source_role",
-    "plan",
-    "source_plan",
-    "source_created_at",
 ];
+
+pub const ENTITLEMENT_COLUMNS: [&str; 4] = ["role", "source_role", "plan", "source_plan"];
 
 pub const JOB_COUNTERS: [&str; 9] = [
     "seen",
@@ -65,4 +62,22 @@ pub const JOB_COUNTERS: [&str; 9] = [
     "stale",
     "extra",
     "failed",
+];
+
+pub const JOB_FIELDS: [&str; 15] = [
+    "id",
+    "kind",
+    "dry_run",
+    "allow_mass_delete",
+    "state",
+    "counters",
+    "write_back",
+    "drift",
+    "cursor",
+    "expected",
+    "rate_per_second",
+    "seconds_left",
+    "started_at",
+    "finished_at",
+    "error",
 ];

@@ -1,6 +1,5 @@
 //! What every test needs: a service, a database of its own, a client, and a provider.
 
-mod answer_dropper;
 mod api_fault;
 mod app;
 mod batching;
@@ -22,7 +21,6 @@ mod slow_clients;
 mod until;
 mod writer_lock;
 
-pub use answer_dropper::AnswerDropper;
 pub use api_fault::ApiFault;
 pub use app::{ADMIN_TOKEN, READ_TOKEN, TestApp, all_stopped};
 pub use builder::{NO_WRITE_BACK, TestAppBuilder, configuration};
@@ -31,8 +29,10 @@ pub use cluster::Cluster;
 pub use database::{Engine, TestDatabase};
 pub use delivery::Delivery;
 pub use emulator::TestEmulator;
-pub use event::{deleted, event_of, user, user_id};
-pub use fields::{JOB_COUNTERS, SNAPSHOT_COLUMNS, USER_FIELDS, field_names};
+pub use event::{deleted, event_of, user, user_id, user_with};
+pub use fields::{
+    ENTITLEMENT_COLUMNS, JOB_COUNTERS, JOB_FIELDS, PROFILE_COLUMNS, USER_FIELDS, field_names,
+};
 pub use process::AppProcess;
 pub use program::{Program, RunOutput, Running, shell};
 pub use proxy::{Blocked, Proxy, Server, Upstream};
@@ -40,7 +40,7 @@ pub use raw_http::exchange;
 pub use rng::Rng;
 pub use session_tokens::{PARTY, SessionTokens, Signer};
 pub use slow_clients::SlowClients;
-pub use until::{until, until_within};
+pub use until::{until, until_true, until_within};
 pub use writer_lock::WriterLock;
 
 /// Writes a test once and runs it on both engines:

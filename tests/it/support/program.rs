@@ -130,7 +130,6 @@ impl Running {
         }
     }
 
-    /// Takes the next line; returns whether there is one.
     fn take_line(&mut self) -> bool {
         let Ok((is_stdout, line)) = self.lines.recv_timeout(HANGS_AFTER) else {
             return false;
@@ -150,7 +149,6 @@ impl Running {
         commands.map(str::to_owned).collect()
     }
 
-    /// Asks the process to stop, and returns its exit status and everything that it said.
     pub fn terminate(self) -> (Option<i32>, String) {
         self.signal(Signal::TERM);
         self.ended()
@@ -166,13 +164,11 @@ impl Running {
         kill_process(Pid::from_child(&self.child), signal).unwrap();
     }
 
-    /// Waits for the end, and returns the exit status and everything that was said.
     pub fn ended(mut self) -> (Option<i32>, String) {
         while self.take_line() {}
         (self.child.wait().unwrap().code(), std::mem::take(&mut self.said))
     }
 
-    /// Waits for the end, and returns the exit status and what was printed to standard output.
     pub fn printed(mut self) -> (Option<i32>, String) {
         while self.take_line() {}
         (self.child.wait().unwrap().code(), std::mem::take(&mut self.stdout))

@@ -1,6 +1,6 @@
 //! A proxy between a service and the provider's API, which a test can watch and block.
 
-use super::{ApiFault, TestEmulator, until};
+use super::{ApiFault, TestEmulator, until_true};
 use actix_web::http::StatusCode;
 use actix_web::web::{self, Bytes, Data};
 use actix_web::{
@@ -57,12 +57,17 @@ impl Proxy {
         Self { url, state, _server: server }
     }
 
+    pub fn blocking(emulator: &TestEmulator, blocked: Blocked) -> Self {
+        let proxy = Self::to(emulator);
+        proxy.block(blocked);
+        proxy
+    }
+
     /// Changes what does not get through; what was held goes on.
     pub fn block(&self, blocked: Blocked) {
         self.state.blocked.send_modify(|now| now.0 = blocked);
     }
 
-    /// Releases the requests that are held now; later ones are held still.
     pub fn release_once(&self) {
         self.state.blocked.send_modify(|now| now.1 += 1);
     }
@@ -79,11 +84,11 @@ impl Proxy {
 
     pub async fn until_held(&self, count: usize) {
         let held = self.state.held.subscribe();
-        until("calls are held", async || (*held.borrow() >= count).then_some(())).await;
+        until_true("calls are held", async || *held.borrow() >= count).await;
     }
 
     pub async fn until_arrived(&self, count: usize) {
-        until("calls arrive", async || (self.arrivals().len() >= count).then_some(())).await;
+        until_true("calls arrive", async || self.arrivals().len() >= count).await;
     }
 
     /// When each request arrived that the budget counts.

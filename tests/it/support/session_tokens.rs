@@ -68,7 +68,6 @@ impl SessionTokens {
         self.sign(&self.header(), &claims)
     }
 
-    /// A token with a field of its header changed or added.
     pub fn headed(&self, name: &str, value: impl Into<Value>) -> String {
         let mut header = self.header();
         header[name] = value.into();
@@ -80,7 +79,6 @@ impl SessionTokens {
     }
 }
 
-/// A key pair that signs tokens by any algorithm.
 #[derive(Clone)]
 pub struct Signer {
     pair: Arc<KeyPair>,
@@ -116,7 +114,6 @@ impl Signer {
         self.sign_by(Algorithm::RS256, header, claims)
     }
 
-    /// A token, signed by this algorithm whatever its header says.
     pub fn sign_by(&self, algorithm: Algorithm, header: &Value, claims: &Value) -> String {
         sign(algorithm, &self.encoding, header, claims)
     }

@@ -1,10 +1,11 @@
 //! How far is read, and what that costs.
 
 use super::{
-    asked_for, change, cost_so_far, reconciles, table, turns_later, until_live, watching, watermark,
+    asked_for, change, cost_so_far, reconciles, settled, table, turns_later, until_live, watching,
+    watermark,
 };
 use crate::support::{
-    Blocked, Engine, Program, Proxy, TestApp, TestDatabase, TestEmulator, now_seconds, until,
+    Blocked, Engine, Program, Proxy, TestApp, TestDatabase, TestEmulator, now_seconds, until_true,
     user_id,
 };
 use serde_json::json;
@@ -38,10 +39,7 @@ async fn assert_idle(app: &TestApp) {
 
 both_engines! {
     async fn an_idle_watch_costs_one_page_and_one_count_and_writes_no_row(engine) {
-        let app = watching(engine, &TestEmulator::start(), &[]).start().await;
-        app.emulator.sign_up_many(5);
-        until_live(&app.database, 5).await;
-        turns_later(&app.database, 1).await;
+        let (app, _) = settled(engine, 5).await;
         assert_idle(&app).await;
     }
 
@@ -55,7 +53,7 @@ both_engines! {
         let ids = app.emulator.issued_ids();
         change(&app.emulator, &ids, -1);
         let newest = app.emulator.user(&ids[1_199]).unwrap()["updated_at"].as_i64();
-        until("all are read", async || (watermark(&app.database) == newest).then_some(())).await;
+        until_true("all are read", async || watermark(&app.database) == newest).await;
         let newest = newest.unwrap() - 1_199;
         assert_eq!(app.database.count(&format!("users WHERE version_updated_at >= {newest}")), 1_200);
         assert_eq!(asked_for(&app.database), 0);
@@ -70,7 +68,6 @@ both_engines! {
         let app = watching(engine, &emulator, &[]).start().await;
         until_live(&app.database, 600).await;
         turns_later(&app.database, 1).await;
-        // More than a page, without events.
         let before = now_seconds() * 1_000 - 1;
         change(&app.emulator, &ids[1..], 0);
         let changed = format!("users WHERE version_updated_at > {before}");
@@ -79,8 +76,7 @@ both_engines! {
 
     async fn a_descent_that_failed_is_made_again(engine) {
         let emulator = TestEmulator::with_users(600);
-        let proxy = Proxy::to(&emulator);
-        proxy.block(Blocked::LaterPagesRefused);
+        let proxy = Proxy::blocking(&emulator, Blocked::LaterPagesRefused);
         let app = watching(engine, &emulator, &[]).behind(&proxy).start().await;
         turns_later(&app.database, 4).await;
         assert_eq!((app.database.count("users"), watermark(&app.database)), (500, None));
@@ -104,8 +100,7 @@ both_engines! {
     async fn where_too_much_changed_one_reconcile_is_started_and_then_the_watch_is_quiet(engine) {
         let emulator = TestEmulator::with_users(TOO_MANY);
         let app = watching(engine, &emulator, &[]).start().await;
-        let done = async || (reconciles(&app.database, "'succeeded'") > 0).then_some(());
-        until("a reconcile is done", done).await;
+        until_true("a reconcile is done", async || reconciles(&app.database, "'succeeded'") > 0).await;
         assert_eq!(app.database.count("users_live"), TOO_MANY);
         turns_later(&app.database, 1).await;
         assert_idle(&app).await;
@@ -114,15 +109,13 @@ both_engines! {
 
     async fn where_that_reconcile_is_blocked_it_is_not_started_again_and_again(engine) {
         let emulator = TestEmulator::with_users(TOO_MANY);
-        let proxy = Proxy::to(&emulator);
-        proxy.block(Blocked::LaterPages);
+        let proxy = Proxy::blocking(&emulator, Blocked::LaterPages);
         let app = watching(engine, &emulator, &[]).behind(&proxy).start().await;
         until_live(&app.database, 500).await;
         // More than the mass-delete limit allows.
         import_strangers(&app.database, 120);
         proxy.block(Blocked::Nothing);
-        let done = async || (reconciles(&app.database, "'blocked'") > 0).then_some(());
-        until("a reconcile is blocked", done).await;
+        until_true("a reconcile is blocked", async || reconciles(&app.database, "'blocked'") > 0).await;
         turns_later(&app.database, 2).await;
         let before = cost_so_far(&app.database, &app.emulator).await;
         turns_later(&app.database, 5).await;
@@ -135,7 +128,6 @@ both_engines! {
     }
 }
 
-/// Imports rows of users whom the provider does not know.
 fn import_strangers(database: &TestDatabase, count: usize) {
     let program = Program::on(database);
     let mut pairs = "id,external_id\n".to_owned();

@@ -1,14 +1,13 @@
 //! Faults of the provider harm nothing, and are logged.
 
 use super::{
-    listed_and_counted, reconciles, service, table, turns, turns_later, until_live, until_logged,
-    watching, watermark,
+    listed_and_counted, reconciles, service, settled, table, turns, turns_later, until_live,
+    until_logged, watching, watermark,
 };
-use crate::support::{Engine, TestDatabase, TestEmulator, until};
+use crate::support::{TestDatabase, TestEmulator, until, until_true};
 use clerk_emulator::Outage;
 use serde_json::json;
 
-/// How a line of the log begins about a watch that failed.
 const FAILED: &str = "the watch could not look at the provider";
 
 both_engines! {
@@ -37,10 +36,7 @@ both_engines! {
     }
 
     async fn trap_24_a_key_of_another_instance_is_logged_once_a_turn_and_changes_nothing(engine) {
-        let right = watching(engine, &TestEmulator::start(), &[]).start().await;
-        right.emulator.sign_up_many(3);
-        until_live(&right.database, 3).await;
-        turns_later(&right.database, 1).await;
+        let (right, _) = settled(engine, 3).await;
         assert_eq!(right.database.count("pinned_instances"), 1);
         let (database, _right) = right.stop().await;
         let before = table(&database);
@@ -56,12 +52,9 @@ both_engines! {
     }
 
     async fn trap_36_an_empty_list_empties_no_row(engine) {
-        let app = watching(engine, &TestEmulator::start(), &[]).start().await;
-        app.emulator.sign_up_many(4);
-        until_live(&app.database, 4).await;
+        let (app, _) = settled(engine, 4).await;
         app.emulator.set_outage(Outage::EmptyLists);
-        let ended = async || (reconciles(&app.database, "'succeeded', 'failed', 'blocked'") == 1).then_some(());
-        until("the counts are noticed", ended).await;
+        until_true("the counts are noticed", async || reconciles(&app.database, "'succeeded', 'failed', 'blocked'") == 1).await;
         turns_later(&app.database, 2).await;
         assert_eq!((app.database.count("users_live"), app.database.count("absences")), (4, 0));
         app.emulator.set_outage(Outage::None);
@@ -72,22 +65,13 @@ both_engines! {
     async fn a_user_whom_the_database_refuses_hides_no_other(engine) {
         let app = watching(engine, &TestEmulator::start(), &[]).start().await;
         turns_later(&app.database, 1).await;
-        app.database.execute(match engine {
-            Engine::Postgres => "ALTER TABLE users ADD CONSTRAINT antidote CHECK (last_name <> 'poison')",
-            Engine::Sqlite => {
-                "CREATE TRIGGER antidote BEFORE INSERT ON users WHEN NEW.last_name = 'poison' \
-                 BEGIN SELECT RAISE(ABORT, 'refused'); END"
-            }
-        });
+        app.database.refuse_users("last_name", "poison");
         app.emulator.sign_up_many(3);
         app.emulator.create_user(json!({"first_name": "Ada", "last_name": "poison"}));
         app.emulator.sign_up_many(3);
         until_live(&app.database, 6).await;
         until("the descent is over", async || watermark(&app.database)).await;
-        app.database.execute(match engine {
-            Engine::Postgres => "ALTER TABLE users DROP CONSTRAINT antidote",
-            Engine::Sqlite => "DROP TRIGGER antidote",
-        });
+        app.database.refuse_no_users();
         until_live(&app.database, 7).await;
     }
 }

@@ -1,12 +1,14 @@
 //! Lost creates and updates heal by the watch, lost deletes by a reconcile.
 
-use super::{EVERY_SECOND, asked_for, reconciles, turns, turns_later, until_live, watching};
+use super::{
+    EVERY_SECOND, asked_for, reconciles, settled, turns, turns_later, until_live, watching,
+};
 use crate::support::{
     Blocked, Engine, Proxy, TestApp, TestDatabase, TestEmulator, deleted, event_of, until,
+    until_true,
 };
 use serde_json::json;
 
-/// Makes the database record during which turn each row of a user is written.
 fn record_turns(database: &TestDatabase) {
     let insert = "INSERT INTO healed (turn) SELECT fence FROM leases WHERE name = 'watch'";
     database.execute(&match database.engine {
@@ -60,9 +62,7 @@ both_engines! {
     }
 
     async fn a_lost_delete_is_noticed_by_the_counts_and_healed_by_one_reconcile(engine) {
-        let app = watching(engine, &TestEmulator::start(), &[]).start().await;
-        let ids = app.emulator.sign_up_many(5);
-        until_live(&app.database, 5).await;
+        let (app, ids) = settled(engine, 5).await;
         turns_later(&app.database, 2).await;
         let turn = turns(&app.database);
         assert!(app.emulator.delete_user(&ids[0]));
@@ -74,26 +74,21 @@ both_engines! {
     }
 
     async fn a_difference_that_a_reconcile_leaves_starts_no_other_one_until_it_changes(engine) {
-        let app = watching(engine, &TestEmulator::start(), &[]).start().await;
-        let ids = app.emulator.sign_up_many(3);
-        until_live(&app.database, 3).await;
+        let (app, ids) = settled(engine, 3).await;
         // Deleted here, and still at the provider.
         assert_eq!(app.send(&deleted(&ids[0])).await.outcome(), "applied");
-        let one_done = async || (reconciles(&app.database, "'succeeded'") == 1).then_some(());
-        until("the counts are noticed", one_done).await;
+        until_true("the counts are noticed", async || reconciles(&app.database, "'succeeded'") == 1).await;
         // After ten intervals it might ask again, were it the first time.
         turns_later(&app.database, 14).await;
         assert_eq!(asked_for(&app.database), 1);
         assert_eq!(app.send(&deleted(&ids[1])).await.outcome(), "applied");
-        let another_done = async || (reconciles(&app.database, "'succeeded'") == 2).then_some(());
-        until("another difference is noticed", another_done).await;
+        until_true("another difference is noticed", async || reconciles(&app.database, "'succeeded'") == 2).await;
         assert_eq!(app.database.count("users_live"), 1);
     }
 
     async fn a_page_never_overwrites_a_newer_event_nor_revives_a_deleted_user(engine) {
         let (database, emulator) = (TestDatabase::new(engine), TestEmulator::start());
-        let proxy = Proxy::to(&emulator);
-        proxy.block(Blocked::Pages);
+        let proxy = Proxy::blocking(&emulator, Blocked::Pages);
         let sign_up = |name| emulator.create_user(json!({"first_name": name}));
         let [changed, gone, same] = ["Ada", "Grace", "Barbara"].map(sign_up);
         let app = watching(database, &emulator, &[]).behind(&proxy).start().await;
@@ -119,8 +114,7 @@ both_engines! {
 
     async fn who_changes_during_a_descent_is_met_by_the_next(engine) {
         let (database, emulator) = (TestDatabase::new(engine), TestEmulator::with_users(600));
-        let proxy = Proxy::to(&emulator);
-        proxy.block(Blocked::LaterPages);
+        let proxy = Proxy::blocking(&emulator, Blocked::LaterPages);
         let app = watching(database, &emulator, &[]).behind(&proxy).start().await;
         proxy.until_held(1).await;
         let ids = app.emulator.issued_ids();

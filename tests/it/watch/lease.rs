@@ -5,7 +5,7 @@ use super::{
     watching,
 };
 use crate::support::{
-    Blocked, Engine, NO_WRITE_BACK, Proxy, TestApp, TestDatabase, TestEmulator, until,
+    Blocked, Engine, NO_WRITE_BACK, Proxy, TestApp, TestDatabase, TestEmulator, until, until_true,
 };
 use serde_json::json;
 use std::time::Instant;
@@ -31,8 +31,7 @@ both_engines! {
 
     async fn a_turn_that_takes_long_is_not_taken_over(engine) {
         let (database, emulator) = (TestDatabase::new(engine), TestEmulator::start());
-        let proxy = Proxy::to(&emulator);
-        proxy.block(Blocked::Pages);
+        let proxy = Proxy::blocking(&emulator, Blocked::Pages);
         let app = watching(database, &emulator, &[]).behind(&proxy).start().await;
         proxy.until_held(1).await;
         let until_when = leased_until(&app.database);
@@ -49,8 +48,7 @@ both_engines! {
 
     async fn after_a_kill_another_one_goes_on_once_the_lease_has_ended(engine) {
         let (database, emulator) = (TestDatabase::new(engine), TestEmulator::start());
-        let proxy = Proxy::to(&emulator);
-        proxy.block(Blocked::Pages);
+        let proxy = Proxy::blocking(&emulator, Blocked::Pages);
         emulator.create_user(json!({"first_name": "Ada"}));
         let variables = [("CLERK_API_URL", proxy.url.as_str())];
         let mut first = service(&database, &emulator, &variables).await;
@@ -66,7 +64,7 @@ both_engines! {
         first.kill();
         proxy.block(Blocked::Nothing);
         let until_when = leased_until(&database).unwrap();
-        until("another one goes on", async || (turns(&database) > 1).then_some(())).await;
+        until_true("another one goes on", async || turns(&database) > 1).await;
         let now = match engine {
             Engine::Postgres => "SELECT CAST(clock_timestamp() AS text) AS value",
             Engine::Sqlite => "SELECT strftime('%Y-%m-%dT%H:%M:%fZ', 'now') AS value",
@@ -86,7 +84,6 @@ both_engines! {
         assert_eq!(app.resync(&missing).await.status, 200);
         let listed = listed_and_counted(&app.emulator);
         app.run_job(json!({"kind": "drift"})).await;
-        // Two pages of the search, of which the second is empty.
         let after = listed_and_counted(&app.emulator);
         assert_eq!((after.0 - listed.0, after.1 - listed.1), (2, 1));
         assert_eq!((app.database.count("leases"), asked_for(&app.database)), (0, 0));
@@ -108,11 +105,10 @@ both_engines! {
         let app = TestApp::builder(database).emulator(&emulator).manual_events().variables(&often).start().await;
         until_live(&app.database, 1).await;
         turns_later(&app.database, 3).await;
-        until("a reconcile was due", async || (turns_of(&app.database, "reconcile") >= 1).then_some(())).await;
+        until_true("a reconcile was due", async || turns_of(&app.database, "reconcile") >= 1).await;
     }
 }
 
-/// A replica without workers leaves the watch to others.
 #[tokio::test]
 async fn a_replica_without_workers_watches_nothing() {
     let variables = [NO_WRITE_BACK, EVERY_SECOND, ("USERSYNC_WORKERS", "off")];

@@ -1,10 +1,4 @@
 //! The watch and the schedule: what no event brought heals by itself.
-//!
-//! * [`healing`]: lost creates and updates by the watch, lost deletes by a reconcile;
-//! * [`depth`]: how far is read, and what that costs;
-//! * [`lease`]: one replica at a time, and how often;
-//! * [`faults`]: what goes wrong harms nothing, and is logged;
-//! * [`schedule`]: a reconcile when one is due.
 
 mod depth;
 mod faults;
@@ -13,13 +7,13 @@ mod lease;
 mod schedule;
 
 use crate::support::{
-    AppProcess, TestApp, TestAppBuilder, TestDatabase, TestEmulator, now_seconds, until,
+    AppProcess, Engine, TestApp, TestAppBuilder, TestDatabase, TestEmulator, now_seconds, until,
+    until_true,
 };
 use serde_json::{Value, json};
 
 const EVERY_SECOND: (&str, &str) = ("USERSYNC_WATCH_INTERVAL", "1s");
 
-/// A service that watches this provider every second, and writes nothing back.
 fn watching(
     database: impl Into<TestDatabase>,
     emulator: &TestEmulator,
@@ -27,6 +21,15 @@ fn watching(
 ) -> TestAppBuilder {
     let builder = TestApp::builder(database).emulator(emulator).manual_events().no_write_back();
     builder.variables(&[EVERY_SECOND]).variables(variables)
+}
+
+/// Likewise started, with a row of each of so many new users; their ids.
+async fn settled(engine: Engine, count: usize) -> (TestApp, Vec<String>) {
+    let app = watching(engine, &TestEmulator::start(), &[]).start().await;
+    let ids = app.emulator.sign_up_many(count);
+    until_live(&app.database, count).await;
+    turns_later(&app.database, 1).await;
+    (app, ids)
 }
 
 fn turns_of(database: &TestDatabase, name: &str) -> usize {
@@ -42,7 +45,7 @@ fn turns(database: &TestDatabase) -> usize {
 /// Waits until so many more turns were begun: all but the last are over, then.
 async fn turns_later(database: &TestDatabase, count: usize) {
     let goal = turns(database) + count;
-    until("the watch goes on", async || (turns(database) >= goal).then_some(())).await;
+    until_true("the watch goes on", async || turns(database) >= goal).await;
 }
 
 /// How many turns were begun, lists read and counts asked for, at a moment between two turns.
@@ -82,8 +85,7 @@ fn listed_and_counted(emulator: &TestEmulator) -> (u64, u64) {
 }
 
 fn table(database: &TestDatabase) -> Vec<String> {
-    let dump = database.dump();
-    dump.lines().filter(|line| line.starts_with("users:")).map(str::to_owned).collect()
+    database.dump_of(&["users: "])
 }
 
 async fn service(
@@ -95,7 +97,7 @@ async fn service(
 }
 
 async fn until_logged(service: &AppProcess, text: &str, times: usize) {
-    until(text, async || (service.log().matches(text).count() >= times).then_some(())).await;
+    until_true(text, async || service.log().matches(text).count() >= times).await;
 }
 
 /// Changes users at the provider as of so many seconds ago; no event tells.

@@ -3,20 +3,19 @@
 use super::{asked_for, reconciles, turns_of, until_live};
 use crate::support::{
     Blocked, Proxy, TestApp, TestAppBuilder, TestDatabase, TestEmulator, now_seconds, until,
+    until_true,
 };
 use serde_json::json;
 use std::time::Instant;
 
 const EVERY_TWO_SECONDS: (&str, &str) = ("USERSYNC_RECONCILE_SCHEDULE", "2s");
 
-/// When jobs were asked for, in milliseconds, as their ids tell.
 fn asked_at(database: &TestDatabase) -> Vec<i64> {
     let ids = database.query("SELECT id AS value FROM jobs ORDER BY id");
     let at = |id: String| i64::from_str_radix(id.replace('-', "").get(..12).unwrap(), 16).unwrap();
     ids.into_iter().flatten().map(at).collect()
 }
 
-/// At which second of the day the next reconcile is due.
 fn due_at(database: &TestDatabase) -> Option<i64> {
     let sql = "SELECT CAST(due_at AS text) AS value FROM leases WHERE name = 'reconcile'";
     let text = database.query(sql).pop()??;
@@ -24,7 +23,6 @@ fn due_at(database: &TestDatabase) -> Option<i64> {
     Some((time[0] * 60 + time[1]) * 60 + time[2])
 }
 
-/// A service that reconciles on a schedule and does not watch.
 fn scheduled(
     database: impl Into<TestDatabase>,
     emulator: &TestEmulator,
@@ -51,8 +49,7 @@ both_engines! {
         let (database, emulator) = (TestDatabase::new(engine), TestEmulator::start());
         let began = now_seconds() * 1_000;
         let _replicas = scheduled(&database, &emulator, EVERY_TWO_SECONDS).start_many(2).await;
-        let enough = async || (reconciles(&database, "'succeeded'") >= 4).then_some(());
-        until("four were due", enough).await;
+        until_true("four were due", async || reconciles(&database, "'succeeded'") >= 4).await;
         let asked = asked_at(&database);
         assert!(asked[0] - began >= 2_000, "the first one is not due at once");
         for two in asked.windows(2) {
@@ -62,12 +59,10 @@ both_engines! {
 
     async fn a_reconcile_that_is_active_already_is_no_error(engine) {
         let (database, emulator) = (TestDatabase::new(engine), TestEmulator::start());
-        let proxy = Proxy::to(&emulator);
-        proxy.block(Blocked::Everything);
+        let proxy = Proxy::blocking(&emulator, Blocked::Everything);
         let schedule = ("USERSYNC_RECONCILE_SCHEDULE", "1s");
         let service = scheduled(&database, &emulator, schedule).behind(&proxy).start_process().await;
-        let due_often = async || (turns_of(&database, "reconcile") >= 4).then_some(());
-        until("one is due again and again", due_often).await;
+        until_true("one is due again and again", async || turns_of(&database, "reconcile") >= 4).await;
         assert_eq!((asked_for(&database), reconciles(&database, "'running'")), (1, 1));
         emulator.create_user(json!({"first_name": "Ada"}));
         proxy.block(Blocked::Nothing);
@@ -76,7 +71,6 @@ both_engines! {
     }
 
     async fn a_time_of_the_day_comes_once_a_day(engine) {
-        // Not within this test.
         let hour = (now_seconds() / 3_600 + 12) % 24;
         let schedule = format!("{hour:02}:30");
         let app = scheduled(engine, &TestEmulator::start(), ("USERSYNC_RECONCILE_SCHEDULE", &schedule)).start().await;

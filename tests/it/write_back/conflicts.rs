@@ -4,7 +4,6 @@ use crate::support::{ADMIN_TOKEN, TestApp, TestDatabase, event_of};
 use serde_json::{Value, json};
 
 impl TestApp {
-    /// The ids that `GET /v1/write-backs` lists as being in this state.
     async fn listed(&self, state: &str) -> Vec<Value> {
         let answer = self.get_as(ADMIN_TOKEN, &format!("/v1/write-backs?state={state}")).await;
         let rows = answer.body["data"].as_array().unwrap_or_else(|| panic!("{answer:?}"));

@@ -1,11 +1,4 @@
 //! Write-back: our id and role are written to the provider, once, whatever goes wrong meanwhile.
-//!
-//! * [`no_op`]: users that agree, or are deleted meanwhile, and services that write nothing back;
-//! * [`overrides`]: an override survives older events, and the latest one wins;
-//! * [`conflicts`]: values that are not ours are left alone;
-//! * [`outages`]: the API is away, or refuses the key;
-//! * [`prefetch`]: users who are due after a backfill are fetched together, within the budget;
-//! * [`replicas`]: replicas together, and killed.
 
 mod conflicts;
 mod no_op;
@@ -14,8 +7,16 @@ mod overrides;
 mod prefetch;
 mod replicas;
 
-use crate::support::TestApp;
+use crate::support::{Engine, TestApp};
 use serde_json::json;
+
+/// A service, and a user to whom all is written back.
+async fn with_settled_user(engine: Engine, name: &str) -> (TestApp, String) {
+    let app = TestApp::builder(engine).emulated().start().await;
+    let id = app.sign_up(name);
+    app.quiet().await;
+    (app, id)
+}
 
 both_engines! {
     async fn trap_26_n_new_users_cost_n_calls_and_their_echoes_none(engine) {

@@ -1,10 +1,16 @@
 //! Users that agree cost no call, some services write nothing back, and users who are deleted
 //! meanwhile are dropped.
 
-use crate::support::{Blocked, TestApp, configuration, event_of, until, user};
+use super::with_settled_user;
+use crate::support::{Blocked, TestApp, configuration, event_of, until_true, user};
 use serde_json::json;
 use usersync::domain::Timestamp;
 use usersync::store::Store;
+
+async fn id_when_there(app: &TestApp, id: &str) -> String {
+    app.emulator.wait_until_idle().await;
+    app.user(id).await["id"].as_str().unwrap().to_owned()
+}
 
 both_engines! {
     async fn trap_26_a_second_pass_over_settled_users_costs_no_call(engine) {
@@ -21,9 +27,7 @@ both_engines! {
     }
 
     async fn what_changes_beside_our_values_costs_no_call(engine) {
-        let app = TestApp::builder(engine).emulated().start().await;
-        let id = app.sign_up("Ada");
-        app.quiet().await;
+        let (app, id) = with_settled_user(engine, "Ada").await;
         app.emulator.merge_public_metadata(&id, json!({"theme": "dark"})).unwrap();
         app.emulator.update_user(&id, json!({"last_name": "Lovelace"})).unwrap();
         app.emulator.wait_until_idle().await;
@@ -63,14 +67,7 @@ both_engines! {
         assert_eq!(app.metadata(&id)["role"], "admin");
         assert_eq!(app.calls(), (1, 1));
     }
-}
 
-async fn id_when_there(app: &TestApp, id: &str) -> String {
-    app.emulator.wait_until_idle().await;
-    app.user(id).await["id"].as_str().unwrap().to_owned()
-}
-
-both_engines! {
     async fn trap_31_a_user_deleted_meanwhile_is_dropped_with_the_deletion(engine) {
         let (app, proxy) = TestApp::builder(engine).emulated().start_behind_proxy().await;
         proxy.block(Blocked::Writes);
@@ -80,15 +77,12 @@ both_engines! {
         app.emulator.wait_until_idle().await;
         assert_eq!((app.outbox(), app.user(&id).await["status"].clone()), (vec![], json!("deleted")));
         proxy.block(Blocked::Nothing);
-        let lost = async || (app.metric("usersync_write_backs_total{outcome=\"lost\"}").await == 1).then_some(());
-        until("the lease ends", lost).await;
+        until_true("the lease ends", async || app.metric("usersync_write_backs_total{outcome=\"lost\"}").await == 1).await;
         assert_eq!(app.calls(), (1, 0), "nobody is looked for whose deletion is known");
     }
 
     async fn trap_31_a_user_whose_deletion_was_lost_is_judged_as_an_absence(engine) {
-        let app = TestApp::builder(engine).emulated().start().await;
-        let known = app.sign_up("Grace");
-        app.quiet().await;
+        let (app, known) = with_settled_user(engine, "Grace").await;
         app.emulator.deliver_to(None);
         let id = app.sign_up("Ada");
         let event = event_of(&app.emulator.user(&id).unwrap());
@@ -103,9 +97,7 @@ both_engines! {
     }
 
     async fn trap_31_a_user_whose_absence_is_unverified_is_held_back_and_not_asked_for_again(engine) {
-        let app = TestApp::builder(engine).emulated().start().await;
-        app.sign_up("Grace");
-        app.quiet().await;
+        let (app, _) = with_settled_user(engine, "Grace").await;
         app.emulator.set_outage(clerk_emulator::Outage::NotFound);
         let id = app.sign_up("Ada");
         app.quiet().await;

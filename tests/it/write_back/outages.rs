@@ -1,5 +1,6 @@
 //! The provider's API is away, refuses the key, or belongs to another instance.
 
+use super::with_settled_user;
 use crate::support::{
     AppProcess, Blocked, Engine, TestApp, TestDatabase, TestEmulator, event_of, until, user,
 };
@@ -41,9 +42,7 @@ both_engines! {
     }
 
     async fn an_outage_stops_no_client_and_everything_is_written_back_once_afterwards(engine) {
-        let app = TestApp::builder(engine).emulated().start().await;
-        let known = app.sign_up("Grace");
-        app.quiet().await;
+        let (app, known) = with_settled_user(engine, "Grace").await;
         assert_eq!(app.me(&known).await.status, 200);
         app.emulator.set_outage(Outage::Unavailable);
         let ids = app.emulator.sign_up_many(30);
@@ -80,9 +79,7 @@ both_engines! {
     }
 
     async fn a_key_of_another_instance_writes_nothing_back_and_is_said_to_be_wrong(engine) {
-        let right = TestApp::builder(engine).emulated().start().await;
-        let id = right.sign_up("Ada");
-        right.quiet().await;
+        let (right, id) = with_settled_user(engine, "Ada").await;
         let (database, right) = right.stop().await;
         let wrong = TestEmulator::of_instance("ins_another", 0);
         let service = service(&database, &wrong).await;
@@ -114,7 +111,6 @@ both_engines! {
     }
 }
 
-/// Stopping does not wait until the key is verified.
 #[tokio::test]
 async fn a_service_stops_while_the_key_cannot_be_proven() {
     let (app, proxy) = TestApp::builder(Engine::Sqlite).emulated().start_behind_proxy().await;

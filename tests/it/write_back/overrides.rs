@@ -1,6 +1,6 @@
 //! An override survives older events, and the latest one wins.
 
-use crate::support::{Blocked, Engine, Proxy, TestApp, event_of, until};
+use crate::support::{Blocked, Engine, Proxy, TestApp, event_of, until_true};
 use serde_json::{Value, json};
 
 const ROLES: [(&str, &str); 1] = [("USERSYNC_ROLES", "user,editor,admin")];
@@ -20,8 +20,7 @@ async fn settled(engine: Engine) -> (TestApp, Proxy, String, Value) {
 impl TestApp {
     async fn until_limited(&self) {
         let sample = "usersync_write_backs_total{outcome=\"rate_limited\"}";
-        let limited = async || (self.metric(sample).await > 0).then_some(());
-        until("one user's limit is met", limited).await;
+        until_true("one user's limit is met", async || self.metric(sample).await > 0).await;
     }
 }
 
@@ -127,15 +126,13 @@ both_engines! {
         let (app, _relay, id, _) = settled(engine).await;
         for number in 0..8 {
             app.set_override(&id, json!({"plan": format!("plan{number}")})).await;
-            let acknowledged = async || (app.override_and_source(&id).split(' ').nth(2) == Some("-") || number > 3).then_some(());
-            until("an override is acknowledged", acknowledged).await;
+            until_true("an override is acknowledged", async || app.override_and_source(&id).split(' ').nth(2) == Some("-") || number > 3).await;
         }
         app.emulator.deliver_to(Some(app.client.url.clone()));
         app.until_limited().await;
         let other = app.sign_up("Grace");
         app.emulator.wait_until_idle().await;
-        let others_written = async || (app.outbox() == [format!("{id} due")]).then_some(());
-        until("another user is written to", others_written).await;
+        until_true("another user is written to", async || app.outbox() == [format!("{id} due")]).await;
         assert_eq!(app.metadata(&other)["role"], "user");
     }
 

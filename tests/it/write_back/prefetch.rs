@@ -6,7 +6,6 @@ use serde_json::json;
 use std::time::{Duration, Instant};
 use usersync::store::Store;
 
-/// More than are looked at in one call.
 const USERS: usize = 120;
 
 /// A table filled without write-back, whose snapshots are an hour old by now; then a reconcile,
@@ -28,6 +27,9 @@ async fn backfilled(engine: Engine) -> (TestDatabase, TestEmulator, Vec<String>)
     assert_eq!(database.count("write_backs WHERE state = 'due'"), USERS);
     (database, emulator, ids)
 }
+
+const BUDGET: usize = 20;
+const WINDOW: Duration = Duration::from_secs(10);
 
 both_engines! {
     async fn users_of_a_backfill_are_fetched_together_and_written_back_one_by_one(engine) {
@@ -73,12 +75,7 @@ both_engines! {
         assert_eq!(app.outbox(), [""; 0]);
         assert_eq!(app.emulator.counts().requests_of("metadata_patch"), writes);
     }
-}
 
-const BUDGET: usize = 20;
-const WINDOW: Duration = Duration::from_secs(10);
-
-both_engines! {
     async fn what_is_given_out_is_the_budget_and_no_more(engine) {
         let database = TestDatabase::new(engine);
         let store = Store::new(&configuration(&database, &[]).database);

@@ -15,8 +15,7 @@ fn sign_up(emulator: &TestEmulator, number: usize) -> Value {
 
 /// Checks that every user holds the id of its row, and a role; returns how many calls it took.
 fn assert_written_back(emulator: &TestEmulator, database: &TestDatabase) -> usize {
-    let rows = database.query("SELECT external_id || ' ' || id AS value FROM users ORDER BY 1");
-    let rows: Vec<String> = rows.into_iter().flatten().collect();
+    let rows = database.texts("SELECT external_id || ' ' || id AS value FROM users ORDER BY 1");
     let mut held: Vec<String> = Vec::new();
     for user in emulator.users() {
         let metadata = &user["public_metadata"];
