@@ -129,8 +129,8 @@ impl WebhookReceiver {
         self.report_second_instance(&event);
 
         let event_id = delivery.message_id().to_owned();
-        let patience = ANSWER_WITHIN.saturating_sub(started.elapsed());
-        let reply = tokio::time::timeout(patience, self.ingest.submit(delivery, event)).await;
+        let time_left = ANSWER_WITHIN.saturating_sub(started.elapsed());
+        let reply = tokio::time::timeout(time_left, self.ingest.submit(delivery, event)).await;
         let DeliveryOutcome { outcome, user_id } = reply.unwrap_or(Err(Unavailable::Slow))?;
         Ok(DeliveryAnswer {
             outcome: outcome.as_str(),

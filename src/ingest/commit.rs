@@ -50,7 +50,7 @@ enum Attempt {
 }
 
 struct BatchResult {
-    /// One per delivery of the group, in its order.
+    /// One per delivery of the batch, in its order.
     outcomes: Vec<DeliveryOutcome>,
     /// Message ids of which a quarantined body is kept.
     retried: Vec<String>,
@@ -70,12 +70,12 @@ impl Committer {
         Self { writer, defaults, wake, metrics, away }
     }
 
-    /// Replies to every delivery of the batch. Returns whether the database was there.
+    /// Replies to every delivery of the batch. Returns whether the database was reachable.
     pub(super) fn commit_batch(&mut self, batch: Vec<Submission>) -> bool {
         self.metrics.observe_batch_size(batch.len());
         let malformed = |one: &Submission| matches!(one.event.effect, EventEffect::Malformed(..));
         let (malformed, regular): (Vec<_>, Vec<_>) = batch.into_iter().partition(malformed);
-        let mut there = regular.is_empty() || self.commit_group(regular);
+        let mut database_up = regular.is_empty() || self.commit_or_halve(regular);
         let mut kept = HashSet::new();
         for submission in malformed {
             if !kept.insert(submission.delivery.message_id().to_owned()) {
@@ -83,81 +83,82 @@ impl Committer {
                     submission,
                     DeliveryOutcome { outcome: Outcome::Duplicate, user_id: None },
                 );
-            } else if !there {
+            } else if !database_up {
                 self.reject_all(vec![submission], SAME_OUTAGE);
             } else if let EventEffect::Malformed(reason, path) = &submission.event.effect {
                 let (reason, path) = (*reason, path.clone());
-                there = self.quarantine(submission, reason, path.as_deref());
+                database_up = self.quarantine(submission, reason, path.as_deref());
             }
         }
-        there
+        database_up
     }
 
-    /// Returns whether the database was there.
-    fn commit_group(&mut self, mut group: Vec<Submission>) -> bool {
-        let most_refused = if group.len() == 1 { TRIES_ALONE } else { TRIES_TOGETHER };
+    /// Likewise, for deliveries that were parsed; halves what the database refuses.
+    fn commit_or_halve(&mut self, mut submissions: Vec<Submission>) -> bool {
+        let most_refused = if submissions.len() == 1 { TRIES_ALONE } else { TRIES_TOGETHER };
         let (mut refused, mut away) = (0, 0);
         while refused < most_refused {
-            match self.attempt(&group) {
+            match self.attempt(&submissions) {
                 Attempt::Committed(result) => {
-                    self.reply_all(group, result);
+                    self.reply_all(submissions, result);
                     return true;
                 }
                 Attempt::Refused(why) => {
                     refused += 1;
                     tracing::debug!(
-                        deliveries = group.len(),
+                        deliveries = submissions.len(),
                         "the database refused a batch: {why}"
                     );
                 }
                 Attempt::Away(why) => {
                     away += 1;
                     if away == TRIES_AWAY {
-                        self.reject_all(group, &why);
+                        self.reject_all(submissions, &why);
                         return false;
                     }
                 }
             }
             std::thread::sleep(Duration::from_millis(fastrand::u64(JITTER_MS)));
         }
-        let second_half = group.split_off(group.len().div_ceil(2));
+        let second_half = submissions.split_off(submissions.len().div_ceil(2));
         if second_half.is_empty() {
-            return group
+            return submissions
                 .into_iter()
                 .all(|alone| self.quarantine(alone, QuarantineReason::Refused, None));
         }
-        if self.commit_group(group) {
-            return self.commit_group(second_half);
+        if self.commit_or_halve(submissions) {
+            return self.commit_or_halve(second_half);
         }
         // The other half would wait for the same connection once more.
         self.reject_all(second_half, SAME_OUTAGE);
         false
     }
 
-    fn attempt(&mut self, group: &[Submission]) -> Attempt {
+    fn attempt(&mut self, submissions: &[Submission]) -> Attempt {
         let started = Instant::now();
-        let batch = self.merge(group);
+        let batch = self.merge(submissions);
         match self.writer.commit(&batch) {
-            Ok(results) => Attempt::Committed(BatchResult::new(group, &batch, &results)),
+            Ok(results) => Attempt::Committed(BatchResult::new(submissions, &batch, &results)),
             Err(StoreError::Refused(why)) => {
                 // The shorter of the two time limits (lock, statement) ran out: the database is
                 // busy.
-                let blameless = started.elapsed() >= LOCK_TIMEOUT || !self.writer.is_alive();
-                if blameless { Attempt::Away(why) } else { Attempt::Refused(why) }
+                let database_to_blame =
+                    started.elapsed() >= LOCK_TIMEOUT || !self.writer.is_alive();
+                if database_to_blame { Attempt::Away(why) } else { Attempt::Refused(why) }
             }
             Err(StoreError::Away(why) | StoreError::Unusable(why)) => Attempt::Away(why),
         }
     }
 
-    fn merge<'a>(&self, group: &'a [Submission]) -> Batch<'a> {
-        let items: Vec<BatchItem<'a>> = group
+    fn merge<'a>(&self, submissions: &'a [Submission]) -> Batch<'a> {
+        let items: Vec<BatchItem<'a>> = submissions
             .iter()
             .map(|submission| (submission.delivery.message_id(), &submission.event))
             .collect();
         merge_batch(&items, self.defaults, now(), |external_id| self.defaults.new_id(external_id))
     }
 
-    fn reply_all(&mut self, group: Vec<Submission>, result: BatchResult) {
+    fn reply_all(&mut self, submissions: Vec<Submission>, result: BatchResult) {
         if result.deletes {
             self.writer.mark_wal_dirty();
         }
@@ -167,7 +168,7 @@ impl Committer {
         if !result.retried.is_empty() {
             self.release(&result.retried);
         }
-        for (submission, outcome) in group.into_iter().zip(result.outcomes) {
+        for (submission, outcome) in submissions.into_iter().zip(result.outcomes) {
             self.reply(submission, outcome);
         }
     }
@@ -191,18 +192,18 @@ impl Committer {
         reply.send(Ok(delivered)).ok();
     }
 
-    pub(super) fn reject_all(&self, group: Vec<Submission>, why: &str) {
+    pub(super) fn reject_all(&self, submissions: Vec<Submission>, why: &str) {
         if let Some(suppressed) = self.away.pass(Instant::now()) {
             tracing::error!(suppressed, "deliveries are answered 503, the database is away: {why}");
         }
-        for submission in group {
+        for submission in submissions {
             submission.reject(Unavailable::DatabaseAway);
         }
     }
 }
 
 impl BatchResult {
-    fn new(group: &[Submission], batch: &Batch<'_>, results: &[DeliveryResult]) -> Self {
+    fn new(submissions: &[Submission], batch: &Batch<'_>, results: &[DeliveryResult]) -> Self {
         let mut replied = HashSet::new();
         let outcome = |submission: &Submission| {
             let message_id = submission.delivery.message_id();
@@ -215,7 +216,7 @@ impl BatchResult {
         };
         let retried = batch.deliveries.iter().zip(results);
         Self {
-            outcomes: group.iter().filter_map(outcome).collect(),
+            outcomes: submissions.iter().filter_map(outcome).collect(),
             retried: retried
                 .filter(|(_, result)| result.retried)
                 .map(|(delivery, _)| delivery.message_id.to_owned())

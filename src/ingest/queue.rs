@@ -73,12 +73,12 @@ impl Queue {
         (state.waiting.len(), state.bytes)
     }
 
-    /// Takes up to `most` deliveries; waits `patience` for the first one.
-    pub(super) fn take(&self, most: usize, patience: Duration) -> NextBatch {
+    /// Takes up to `most` deliveries; waits `timeout` for the first one.
+    pub(super) fn take(&self, most: usize, timeout: Duration) -> NextBatch {
         let idle = |state: &mut State| state.waiting.is_empty() && !state.closed;
         let (mut state, _) = self
             .arrival
-            .wait_timeout_while(self.lock(), patience, idle)
+            .wait_timeout_while(self.lock(), timeout, idle)
             .unwrap_or_else(PoisonError::into_inner);
         let count = state.waiting.len().min(most);
         if count == 0 {
