@@ -1,4 +1,5 @@
-//! The binary: parses the command line and runs the subcommand.
+//! The binary: parses the command line and runs the subcommand. Everything else is in `cli` and the
+//! library.
 
 mod cli;
 

@@ -1,5 +1,5 @@
 //! `usersync import`: creates rows from a file of users, with the ids that the application already
-//! uses.
+//! uses. Reads flags and prints outcomes; the import itself is [`usersync::sync::import`].
 
 use super::{Failure, block_on, configuration, configured_by, output, prepared};
 use clap::{Arg, ArgAction, ArgMatches, Command};

@@ -1,4 +1,5 @@
-//! Output of a subcommand on standard output and standard error. Logs do not come here.
+//! Prints a subcommand's results on standard output and its messages on standard error. Called by
+//! every subcommand; logs do not come here.
 
 use std::io::Write as _;
 

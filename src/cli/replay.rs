@@ -1,4 +1,5 @@
-//! `usersync replay`: lists quarantined deliveries, and tries to apply them again.
+//! `usersync replay`: lists quarantined deliveries, and tries to apply them again through a queue
+//! of its own. For operators, after an upgrade or a repair.
 
 use super::{Failure, block_on, configuration, configured_by, output};
 use clap::{Arg, ArgAction, ArgGroup, ArgMatches, Command};

@@ -1,4 +1,5 @@
-//! `usersync send`: signs an event and posts it, as the provider would.
+//! `usersync send`: signs an event and posts it to a service, as the provider would. For tests of a
+//! deployment, and to delete a user whom the provider does not know.
 
 use super::{Failure, block_on, env_file, now, output, source};
 use clap::{Arg, ArgAction, ArgMatches, Command};

@@ -1,4 +1,5 @@
-//! `usersync serve`: the service. Also run by `dev`, with other variables.
+//! `usersync serve`: runs the service until it is stopped. Also called by `dev`, with other
+//! variables.
 
 use super::{Failure, configuration, configured, shutdown};
 use clap::{ArgMatches, Command};

@@ -1,4 +1,5 @@
-//! Signals: the first one stops the service in order, the second one at once.
+//! Waits for SIGINT or SIGTERM. Called by every subcommand that serves; a second signal ends the
+//! process at once.
 
 use tokio::signal::unix::{SignalKind, signal};
 

@@ -1,4 +1,5 @@
-//! A wrong value of any variable gets one message that says what to do.
+//! Tests of the configuration: every wrong value gives one message that says what to do, and no
+//! message shows a secret.
 
 use super::{Config, ConfigError, ConfigSource, Requirement, VARIABLES, VariableInput};
 

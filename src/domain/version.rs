@@ -1,8 +1,9 @@
 //! The total order of snapshots: which of two is the row.
 //!
 //! A row is a function of the *set* of snapshots seen, never of their order, because the greatest
-//! version wins: in [`super::merge`] within a batch, in the upsert's own `WHERE` between batches
-//! and replicas.
+//! version wins: in [`super::merge`] within a batch, in the upsert's own `WHERE`
+//! (`store::batch::sql::rank`) between batches and replicas. No version covers the end of a lock:
+//! of equal versions both places let the longer lock win.
 
 /// Raised whenever the mapping from payload to columns changes, so that a row of an older mapping
 /// loses to the same snapshot mapped anew.

@@ -1,4 +1,5 @@
-//! `GET /v1/me`: the row of the signed-in user, for an application's backend or browser.
+//! `GET /v1/me`: the row of the signed-in user, for an application's backend or browser. A session
+//! token is required; [`super::session`] checks it.
 
 use super::session::{session, user_of};
 use super::{AppState, Problem, json_no_store};

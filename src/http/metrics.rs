@@ -1,4 +1,5 @@
-//! `/metrics`: `OpenMetrics` text for Prometheus, on the main listener or one of its own.
+//! `/metrics`: `OpenMetrics` text for Prometheus, on the main listener or one of its own. Reads
+//! from the database what no process counts.
 
 use super::{AppState, Problem, fallback};
 use crate::domain::Timestamp;

@@ -1,8 +1,8 @@
-//! Commits batches of deliveries, and finds out who is to blame where that fails.
+//! Commits batches of deliveries, and finds the delivery for which a commit fails.
 //!
 //! Owned by the writer thread. A batch that the database refuses is tried once more, then halved
 //! until one delivery is alone; only after three refusals alone, on a connection that is alive, is
-//! it quarantined. While the database is away no delivery is to blame, and every sender is asked to
+//! it quarantined. While the database is away no delivery is at fault, and every sender is asked to
 //! retry.
 
 use super::merge::{BatchItem, merge_batch};
@@ -52,7 +52,7 @@ enum Attempt {
 struct BatchResult {
     /// One per delivery of the batch, in its order.
     outcomes: Vec<DeliveryOutcome>,
-    /// Message ids of which a quarantined body is kept.
+    /// Message ids whose earlier outcome was quarantined or ignored: a quarantined body is deleted.
     retried: Vec<String>,
     deletes: bool,
 }

@@ -1,8 +1,7 @@
-//! JSON of a provider, read without the leniency of derived readers.
+//! Reads a provider's JSON into structs and integers.
 //!
-//! Called by the provider's folder for payloads, tokens and key sets. Pure. A derived reader would
-//! also take an array as the fields of a struct in their order, and no integer that an encoder wrote
-//! as `7.0`.
+//! Called by the provider's folder for payloads, tokens and key sets. Pure. Serde's derive also
+//! accepts an array for a struct, and refuses `7.0` for an integer; both are wrong here.
 
 use serde::de::value::MapAccessDeserializer;
 use serde::de::{DeserializeOwned, MapAccess, Visitor};

@@ -1,7 +1,7 @@
-//! The schema: embedded migrations for both engines, and whether they are applied.
+//! Embedded migrations of both engines: applies them, or checks that they are applied.
 //!
-//! Migrations only expand, and applied ones are never edited; `tests/it/schema.rs` compares what
-//! both engines end up with.
+//! Called at start and by `usersync migrate`. Migrations only expand, and applied ones are never
+//! edited; `tests/it/schema.rs` compares what both engines end up with.
 
 use super::connection::{AnyConnection, both};
 use super::database::{Database, Purpose};

@@ -1,8 +1,8 @@
-//! The only module that knows diesel and SQL: PostgreSQL and SQLite behind one face.
+//! The only module that knows diesel and SQL. Each function works on PostgreSQL and on SQLite.
 //!
-//! [`Store`] is asked from everywhere, and works off the async threads; a [`Writer`] belongs to
-//! `ingest`, which commits batches through it. Policies are decided in `domain`; what is decided
-//! here is the order of snapshots, by the guard of the upsert.
+//! [`Store`] is called by `sync`, `http` and `cli`, and works off the async threads; a [`Writer`]
+//! belongs to `ingest`, which commits batches through it. Policies are decided in `domain`; decided
+//! here are the order of snapshots, by the guard of the upsert, and each delivery's outcome.
 //!
 //! * [`batch`]: one transaction for many deliveries;
 //! * [`changes`]: fetched snapshots and overrides, beside the writer; [`imports`]: rows of a file;
@@ -11,8 +11,8 @@
 //! * [`jobs`]: jobs and their progress; [`leases`]: recurring work;
 //! * [`quarantine`], [`users`], [`stored_user`], [`retention`]: rows that are read and deleted;
 //! * [`migrations`], [`schema`], [`types`]: the tables;
-//! * [`database`], [`connection`], [`postgres`], [`sqlite`]: connections; [`error`]: what follows
-//!   from failure.
+//! * [`database`], [`connection`], [`postgres`], [`sqlite`]: connections; [`error`]: errors by what a
+//!   caller can do.
 
 pub mod absences;
 pub mod batch;

@@ -1,4 +1,4 @@
-//! Column types that both engines write in their own idiom.
+//! Column types that each engine stores in its own way.
 //!
 //! [`Timestamp`] is a timestamptz on PostgreSQL and RFC 3339 UTC text with milliseconds on SQLite;
 //! [`Json`] is jsonb and text. Both compare in the database as they do here.

@@ -1,4 +1,4 @@
-//! Reads users for the HTTP API and the command line.
+//! Reads users for `/v1/users`, sessions and resyncs. Writes nothing.
 
 use super::connection::{AnyConnection, both};
 use super::error::StoreError;

@@ -1,8 +1,8 @@
 //! Finds the items for which the database refuses a batch.
 //!
-//! Used by the watch, the scan of jobs and the import: a refused part is halved until the item to
-//! blame is alone, so that one user who cannot be stored keeps no other out. Pure; parts come in
-//! the order of their items.
+//! Used by the watch, the scan of jobs and the import: a refused part is halved until a refused
+//! item is alone, so that one user who cannot be stored keeps no other out. Pure; parts come in the
+//! order of their items.
 
 pub(super) struct Bisection<T> {
     parts: Vec<Vec<T>>,

@@ -1,9 +1,8 @@
-//! `usersync dev`: a service to try things on, with nothing to set up.
+//! `usersync dev`: a service to try things on, on loopback, with an embedded database and secrets
+//! of its own in its data directory.
 //!
-//! Loopback only, an embedded database, and secrets of its own that are kept in its data
-//! directory. Its provider is the emulator ([`with_emulator`]), and what the environment says of
-//! a real provider or database is not looked at; or, on request, a real development instance
-//! ([`with_clerk`]), and then the database alone is its own.
+//! Its provider is the emulator ([`with_emulator`]), and then no provider or database of the
+//! environment is used; or, with `--clerk`, a development instance of Clerk ([`with_clerk`]).
 
 mod with_clerk;
 mod with_emulator;

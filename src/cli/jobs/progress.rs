@@ -1,4 +1,5 @@
-//! A progress bar of a running job, on a terminal. Elsewhere the log shows progress.
+//! The progress bar of a running job, drawn on a terminal only; elsewhere the log shows progress.
+//! Called by the commands of jobs.
 
 use super::view;
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};

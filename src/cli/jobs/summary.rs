@@ -1,4 +1,4 @@
-//! The summary of a finished job, as text for the operator.
+//! The summary of a finished job, as text for the operator. Called by the commands of jobs; pure.
 
 use super::progress::format_duration;
 use std::time::Duration;

@@ -1,7 +1,7 @@
-//! What marks the keys of the emulator, so that none of them is ever used for a real instance.
+//! Recognises the emulator's keys, which are public, so that they are refused for a real instance.
 //!
-//! Read by configuration and by the publishable key. The emulator's crate has constants of the same
-//! value, which the test compares: the service does not depend on that crate.
+//! Called by configuration and by the publishable key. The emulator's crate has constants of the
+//! same value, which a test compares: the service does not depend on that crate.
 
 /// Part of the emulator's API keys and of the bytes of its webhook secret.
 pub const MARK: &str = "usersync_emulator";

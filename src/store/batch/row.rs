@@ -1,5 +1,5 @@
-//! A merged change as the columns of a row, and users and deliveries as arrays: what the statements
-//! of both engines bind.
+//! The columns of a merged change, and arrays of users and deliveries. Bound by the statements of
+//! both engines.
 
 use super::{Batch, DeliveryResult, Disposition, UserWrite};
 use crate::domain::{Change, IgnoreReason, Timestamp, Version};

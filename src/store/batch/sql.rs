@@ -1,5 +1,6 @@
-//! SQL that both engines share: the columns of an upsert and its guard; and the parts of
-//! PostgreSQL's statements.
+//! SQL text that the statements of this folder share: for both engines the columns of an upsert and
+//! its guard (`rank` is the order of [`crate::domain::Version`]), for PostgreSQL also the common
+//! parts of its statements.
 
 /// The columns of a change, in the order of [`super::row::Row`]'s fields.
 macro_rules! row_columns {

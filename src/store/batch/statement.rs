@@ -1,9 +1,10 @@
-//! The one statement that a batch is on PostgreSQL.
+//! The SQL statement by which PostgreSQL commits a batch, and the shorter one of fetched snapshots.
 //!
-//! Arrays carry the rows, so the text never changes and diesel keeps the prepared statement (the
-//! types have a static `QueryId`; without it every batch would be planned anew). Parts of one
-//! statement all see the state before it: `written` is what the guarded upsert changed, `known` the
-//! row where it changed nothing. A user in neither was committed by another replica in between.
+//! Built and run by [`super::postgres`]. Arrays carry the rows, so the text never changes and
+//! diesel keeps the prepared statement (the types have a static `QueryId`; without it every batch
+//! would be planned anew). Parts of one statement all see the state before it: `written` is what
+//! the guarded upsert changed, `known` the row where it changed nothing. A user in neither was
+//! committed by another replica in between.
 
 use super::Batch;
 use super::row::{Deliveries, Rows};
@@ -89,9 +90,10 @@ const AFTER_ENQUEUED: &str = " CROSS JOIN (SELECT count(*) FROM enqueued) AS enq
     CROSS JOIN (SELECT count(*) FROM woken) AS waking";
 const AFTER_CANCELLED: &str = " CROSS JOIN (SELECT count(*) FROM cancelled) AS cancelling";
 
-/// Decides each delivery's outcome, as an index into `postgres::OUTCOMES`. A disposition of 0 or 1
-/// is an ignored delivery's, 2 the winner's, 3 that of a superseded one, 4 that of one whose user
-/// is deleted in the batch.
+/// Decides each delivery's outcome, as an index into `postgres::OUTCOMES`: 1 applied, 2 superseded,
+/// 3 absent, 4 tombstoned, 5 ignored for its type, 6 ignored as another instance's. A disposition
+/// of 0 or 1 is an ignored delivery's, 2 the winner's, 3 that of a superseded one, 4 that of one
+/// whose user is deleted in the batch.
 const DECIDED: &str = ", decided AS (SELECT delivered.place, delivered.message_id, delivered.kind, \
     incoming.external_id, COALESCE(written.id, known.id) AS user_id, \
     COALESCE(delivered.disposition = 2 AND known.newer_sign_in, false) AS newer_sign_in, \
@@ -127,8 +129,8 @@ const FACTS: &str = concat!(
 const VISIBLE: &str = " WHERE delivered.disposition < 2 OR written.id IS NOT NULL OR known.not_older \
     ORDER BY delivered.message_id)";
 
-/// Records each delivery under its message id, unless it has an outcome: then it is a duplicate,
-/// and no row is returned for it. `xmax` is zero for a new row only.
+/// Records each delivery under its message id. Where the id has an outcome other than quarantined
+/// or ignored it is a duplicate, and no row is returned for it. `xmax` is zero for a new row only.
 const RECORDED: &str = ", recorded AS (INSERT INTO webhook_events \
     (source, message_id, type, external_id, outcome, reason, received_at) \
     SELECT $1, message_id, kind, external_id, \
@@ -189,7 +191,8 @@ impl<const ENQUEUES: bool> Query for SnapshotStatement<'_, ENQUEUES> {
 impl<const ENQUEUES: bool> RunQueryDsl<PgConnection> for SnapshotStatement<'_, ENQUEUES> {}
 
 /// One row a user: its place from one, its id, and its outcome as an index into
-/// `postgres::UPSERT_OUTCOMES`. Leaves out a user that another replica committed meanwhile: this
+/// `postgres::UPSERT_OUTCOMES`: 0 created, 1 updated, 2 unchanged, 3 superseded, 4 absent, 5
+/// tombstoned. Leaves out a user that another replica committed meanwhile: this
 /// statement does not see such a row.
 const USER_RESULTS: &str = concat!(
     " SELECT incoming.place, COALESCE(written.id, known.id), \

@@ -1,8 +1,8 @@
-//! Users that a job checks again when all pages are read.
+//! Users that a job checks again after all pages are read.
 //!
-//! Live rows that a page should have had are looked up again; what a search for drift found is
-//! compared once more before it is reported. Stored in the database, so that a job's memory does
-//! not depend on their number.
+//! Called by the jobs of `sync`: live rows that no page had are looked up again, and differences
+//! that drift found are compared once more. Stored in the database, so that a job's memory does not
+//! depend on their number.
 
 use super::{JobLease, JobProgress, renew, save};
 use crate::domain::{DriftKind, Timestamp};

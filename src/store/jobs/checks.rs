@@ -1,5 +1,5 @@
-//! Rows that a job checks without a page at hand: live ones that no page had, and deleted ones of
-//! which personal data is left.
+//! Reads rows that a job checks apart from any page: live ones that no page had, and deleted ones
+//! of which personal data is left. Called by the jobs of `sync`; writes nothing.
 
 use crate::domain::Timestamp;
 use crate::store::connection::both;

@@ -1,5 +1,5 @@
-//! Orphans: candidates that a second look-up did not find either. A job empties their rows, within
-//! the mass-delete limit.
+//! Empties the rows of orphans: candidates that a second look-up did not find either. Called by the
+//! jobs of `sync`; within the mass-delete limit, unless an operator lifts it.
 
 use super::candidates::of;
 use super::{JobLease, JobProgress, renew, save};

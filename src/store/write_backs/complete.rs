@@ -1,5 +1,6 @@
 //! Completes a write-back: applies the provider's answer, ends overrides that it acknowledges, and
-//! deletes the row of the outbox where nothing is left to send.
+//! deletes the row of the outbox where nothing is left to send. Called by `sync` under a lease, in
+//! one transaction.
 
 use super::WriteBackPolicy;
 use super::lease::WriteBackLease;

@@ -1,4 +1,5 @@
-//! Claims write-backs, and reschedules those whose call came to nothing.
+//! Claims write-backs, and reschedules those whose call failed. Called by `sync`; a claim that was
+//! lost changes nothing.
 
 use crate::domain::Timestamp;
 use crate::store::connection::{AnyConnection, both};

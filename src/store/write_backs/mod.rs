@@ -1,6 +1,6 @@
 //! The outbox of write-backs: one row a user, and a lease on each.
 //!
-//! Rows are enqueued in the transaction of the change that calls for them (`batch::sql::enqueued`,
+//! A row is enqueued in the transaction of the change that calls for it (`batch::sql::enqueued`,
 //! [`enqueue`]). A worker of `sync` claims some ([`lease`]), calls the provider and completes them
 //! ([`complete`]); operators list them. What is sent is decided when it is sent. Times are the
 //! database's clock; each claim raises the row's fence, and a worker with an older fence changes

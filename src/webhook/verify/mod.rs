@@ -1,7 +1,7 @@
-//! Decides whether a delivery comes from the provider.
+//! Verifies the signature of a delivery.
 //!
-//! Called by the webhook handler. Pure. Nothing behind this file accepts an unverified delivery:
-//! only this file can make a [`Verified`].
+//! Called by the webhook handler, after the headers are checked. Pure. Everything that processes a
+//! delivery takes a [`Verified`], which only this file can make.
 
 use super::diagnosis;
 use super::headers::SignedHeaders;

@@ -1,4 +1,4 @@
-//! The published vectors of Standard Webhooks and Svix, and the negative ones.
+//! Tests of verification: the published vectors of Standard Webhooks and Svix, and altered ones.
 
 use super::{Verified, verify};
 use crate::webhook::headers::SignedHeaders;

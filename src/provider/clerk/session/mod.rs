@@ -1,4 +1,4 @@
-//! Session tokens: who is behind a request, by the provider's signature.
+//! Session tokens: verifies which user a request comes from, by the provider's signature.
 //!
 //! Called by the handlers that check a session, once a request, and by configuration, which builds
 //! the settings. It may not touch the database: a valid session says nothing about the user's row.

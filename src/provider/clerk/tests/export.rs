@@ -1,4 +1,4 @@
-//! Clerk's files, record by record.
+//! Tests of reading exported users: CSV rows and JSON objects become snapshots or errors.
 
 use super::clerk;
 use crate::domain::{AbsenceBaseline, Snapshot, Status, Timestamp, Version};

@@ -1,4 +1,4 @@
-//! Parsing alone; the fixtures test what follows from it end to end.
+//! Tests of parsing events. What a delivery changes is tested end to end, with the fixtures.
 
 mod export;
 pub(super) mod stub;

@@ -1,5 +1,5 @@
-//! An HTTP server for the tests of the clients: it answers by a script, records the requests and can
-//! hold answers back.
+//! An HTTP server for tests of the API client and the key set: it answers by a script, records the
+//! requests and can delay answers.
 
 use actix_web::http::StatusCode;
 use actix_web::http::header::HeaderMap;

@@ -1,4 +1,5 @@
-//! Counts what a page would change, and finds what differs, without writing rows.
+//! Counts what a page would change, and finds what differs, without writing rows. Called by
+//! [`super`] for dry runs and drift.
 
 use super::row::Row;
 use crate::domain::{

@@ -1,5 +1,5 @@
-//! Rows as far as a page is compared with them; read with the page, or prefetched while the page
-//! before is written.
+//! Reads the columns of rows that a page is compared with. Called by [`super`] for a page, or by
+//! the scan of `sync` while the page before is written.
 
 use crate::domain::{RowState, RowView, Snapshot, Timestamp, Version};
 use crate::store::connection::{AnyConnection, both};

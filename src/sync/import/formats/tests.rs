@@ -1,4 +1,4 @@
-//! How a file begins, and what its records say.
+//! Tests of finding a file's format, and of reading its records.
 
 use super::{BadLine, FileLayout, ImportError, ImportFormat};
 use crate::config::{Config, ConfigSource, Requirement};

@@ -1,4 +1,5 @@
-//! Whatever happens between two pages, no user is skipped, and every absent one is found.
+//! Tests of paging while users are created and deleted between pages: no user is skipped, and every
+//! absent one is found.
 
 use super::{NextPage, PAGE_USERS, ScanPosition};
 use crate::domain::{

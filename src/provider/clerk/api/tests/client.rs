@@ -1,4 +1,5 @@
-//! A client of the stub, with times so short that tests need not wait, and a budget that counts.
+//! A client for the tests of this folder: its pauses last milliseconds, and its budget counts the
+//! requests and can refuse them.
 
 use crate::domain::Backoff;
 use crate::provider::clerk::api::limits::Limits;

@@ -1,4 +1,4 @@
-//! The client against a stub of the API. What is pure is tested beside its code.
+//! Tests of the API client against an HTTP stub: retries, limits, errors, and what is sent.
 
 mod client;
 mod paging;

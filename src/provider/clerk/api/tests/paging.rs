@@ -1,4 +1,4 @@
-//! Paging against the emulator, which answers as the real API does.
+//! Tests of listing all users against the emulator, which pages as Clerk's API does.
 
 use super::client::{CountingBudget, settings};
 use crate::provider::Priority::Background;

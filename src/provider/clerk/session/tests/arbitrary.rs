@@ -1,4 +1,4 @@
-//! Anything at all as a token, and anything at all that was properly signed.
+//! Property tests: no text, and no JSON that is properly signed, makes verification panic.
 
 use super::signer::{Signer, claims};
 use super::{by_own_key, now};

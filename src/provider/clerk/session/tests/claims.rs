@@ -1,4 +1,5 @@
-//! Claims signed by the test key: which are refused, with which code, and which are accepted.
+//! Tests of claims that are signed by the test key: which are accepted, and which refused with
+//! which code.
 
 use super::signer::{Signer, claims};
 use super::{

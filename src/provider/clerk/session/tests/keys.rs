@@ -1,4 +1,5 @@
-//! Keys from settings and from sets: which are used, and the errors of the others.
+//! Tests of keys from settings and from key sets: which are used, and with which error the others
+//! are refused.
 
 use super::{PUBLISHED_JWK, PUBLISHED_PEM, PUBLISHED_TOKEN, by_pem, now};
 use crate::provider::clerk::session::PublicKey;

@@ -1,4 +1,4 @@
-//! Texts that are no token, and headers: which are refused, and with which code.
+//! Tests of malformed tokens and unsuitable headers: each is refused with its code.
 
 use super::signer::{Signer, claims, part};
 use super::{SessionError, by_own_key, fault, now};

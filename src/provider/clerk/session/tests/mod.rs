@@ -1,5 +1,5 @@
-//! The provider's published token with both sources of keys, and with any part of it changed; tokens
-//! of a test key for everything that is refused; the key set over HTTP.
+//! Tests of session-token verification: Clerk's published example token, forged and expired ones,
+//! and fetching keys over HTTP.
 
 mod arbitrary;
 mod claims;

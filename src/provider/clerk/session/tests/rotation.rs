@@ -1,5 +1,5 @@
-//! The key set over HTTP: when it is fetched, and which keys are in use while it cannot be. Time
-//! passes as an argument only.
+//! Tests of the key set over HTTP: when it is fetched, and which keys are used while it cannot be.
+//! The time is an argument.
 
 use super::signer::{Signer, claims};
 use super::{

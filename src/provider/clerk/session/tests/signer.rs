@@ -1,4 +1,4 @@
-//! RSA keys made for the tests, and tokens signed with them.
+//! RSA keys and tokens that the tests of sessions sign with them.
 
 use aws_lc_rs::encoding::{AsDer as _, Pkcs8V1Der, PublicKeyX509Der};
 use aws_lc_rs::rsa::{KeyPair, KeySize};

@@ -1,4 +1,5 @@
-//! When a token is valid, to the millisecond, also one that is cached.
+//! Tests of a token's times, to the millisecond: before, while and after it is valid, also when it
+//! is cached.
 
 use super::signer::{Signer, claims};
 use super::{NOW_SECONDS, SessionError, Sessions, by_own_key, fault_at};
