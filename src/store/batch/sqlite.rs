@@ -13,7 +13,7 @@ use crate::domain::{Outcome, StaleReason, Timestamp};
 use crate::store::error::StoreError;
 use crate::store::schema::{quarantine, quarantine_subjects, users, webhook_events, write_backs};
 use crate::store::types::UtcColumn;
-use crate::store::write_backs::earlier;
+use crate::store::write_backs::{earlier, enqueue};
 use diesel::prelude::*;
 use diesel::query_builder::{AstPass, Query, QueryFragment, QueryId};
 use diesel::sql_types::{Bool, Nullable, Text};
@@ -100,32 +100,14 @@ fn write_user(
         }
         let needs_write_back = has_override || user.acknowledged_id() != Some(&id);
         if batch.write_back && deletion_kind.is_none() && needs_write_back {
-            enqueue(connection, batch, external_id)?;
+            // The batch's own time: this engine has one clock.
+            enqueue!(connection, batch.source, external_id, batch.now, batch.now)?;
         } else if batch.write_back {
             wake(connection, batch, external_id)?;
         }
     }
     let touched = written.is_some_and(|(updated_at, _)| updated_at == batch.now);
     Ok(RowChange { id, created, changed: written.is_some(), touched, deletion_kind_before })
-}
-
-/// Enqueues a write-back; see `sql::enqueued`.
-fn enqueue(
-    connection: &mut SqliteConnection,
-    batch: &Batch<'_>,
-    external_id: &str,
-) -> QueryResult<usize> {
-    diesel::insert_into(write_backs::table)
-        .values((
-            write_backs::source.eq(batch.source),
-            write_backs::external_id.eq(external_id),
-            write_backs::next_try_at.eq(batch.now),
-            write_backs::created_at.eq(batch.now),
-        ))
-        .on_conflict((write_backs::external_id, write_backs::source))
-        .do_update()
-        .set((write_backs::state.eq("due"), write_backs::next_try_at.eq(earlier(batch.now))))
-        .execute(connection)
 }
 
 /// Makes a parked write-back due; see `sql::woken`.

@@ -1,7 +1,7 @@
 //! The outbox of write-backs: one row a user, and a lease on each.
 //!
-//! A row is enqueued in the transaction of the change that calls for it (`batch::sql::enqueued`,
-//! [`enqueue`]). A worker of `sync` claims some ([`lease`]), calls the provider and completes them
+//! Rows are enqueued in the transaction of the change that calls for them (`batch::sql::enqueued`,
+//! `enqueue!`). A worker of `sync` claims some ([`lease`]), calls the provider and completes them
 //! ([`complete`]); operators list them. What is sent is decided when it is sent. Times are the
 //! database's clock; each claim raises the row's fence, and a worker with an older fence changes
 //! nothing. Lock order: users, then this table.
@@ -121,7 +121,8 @@ impl Store {
         now: Timestamp,
     ) -> Result<(), StoreError> {
         self.write(move |connection| {
-            enqueue(connection, source, &external_id, now)?;
+            let due_at = connection.now()?;
+            both!(connection, |inner| enqueue!(inner, source, &external_id, due_at, now))?;
             both!(connection, |inner| diesel::update(
                 write_backs::table.find((&external_id, source))
             )
@@ -133,28 +134,27 @@ impl Store {
     }
 }
 
-/// Enqueues a write-back. Never postpones one that is due earlier, else a user who changes often
-/// would never be served.
-fn enqueue(
-    connection: &mut AnyConnection,
-    source: &str,
-    external_id: &str,
-    created_at: Timestamp,
-) -> Result<(), StoreError> {
-    let now = connection.now()?;
-    both!(connection, |inner| diesel::insert_into(write_backs::table)
-        .values((
-            write_backs::source.eq(source),
-            write_backs::external_id.eq(external_id),
-            write_backs::next_try_at.eq(now),
-            write_backs::created_at.eq(created_at),
-        ))
-        .on_conflict((write_backs::external_id, write_backs::source))
-        .do_update()
-        .set((write_backs::state.eq("due"), write_backs::next_try_at.eq(earlier(now))))
-        .execute(inner))?;
-    Ok(())
+/// Enqueues a write-back that is due at `$now`, on either engine. Never postpones one that is due
+/// earlier, else a user who changes often would never be served.
+macro_rules! enqueue {
+    ($connection:expr, $source:expr, $external_id:expr, $now:expr, $created_at:expr) => {
+        diesel::insert_into(write_backs::table)
+            .values((
+                write_backs::source.eq($source),
+                write_backs::external_id.eq($external_id),
+                write_backs::next_try_at.eq($now),
+                write_backs::created_at.eq($created_at),
+            ))
+            .on_conflict((write_backs::external_id, write_backs::source))
+            .do_update()
+            .set((
+                write_backs::state.eq("due"),
+                write_backs::next_try_at.eq($crate::store::write_backs::earlier($now)),
+            ))
+            .execute($connection)
+    };
 }
+pub(in crate::store) use enqueue;
 
 /// The next attempt, or `at` where that is earlier.
 #[diesel::dsl::auto_type(no_type_alias)]
@@ -163,15 +163,15 @@ pub(in crate::store) fn earlier(at: Timestamp) -> _ {
     case_when(write_backs::next_try_at.gt(at), at).otherwise(write_backs::next_try_at)
 }
 
-/// Likewise, for an override. Its time is the database's: it tells one override from the next.
+/// Enqueues a write-back for an override. Its time is the database's: it tells one override from the next.
 pub(in crate::store) fn enqueue_override(
     connection: &mut AnyConnection,
     source: &str,
     external_id: &str,
     created_at: Timestamp,
 ) -> Result<(), StoreError> {
-    enqueue(connection, source, external_id, created_at)?;
     let now = connection.now()?;
+    both!(connection, |inner| enqueue!(inner, source, external_id, now, created_at))?;
     both!(connection, |inner| diesel::update(write_backs::table.find((external_id, source)))
         .set(write_backs::override_at.eq(now))
         .execute(inner))?;
