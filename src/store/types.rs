@@ -11,6 +11,8 @@ use diesel::query_builder::QueryId;
 use diesel::serialize::{self, IsNull, Output, ToSql};
 use diesel::sql_types::{BigInt, SqlType, Text};
 use diesel::sqlite::Sqlite;
+use serde::ser::Error as _;
+use serde_json::value::RawValue;
 use std::io::Write as _;
 
 /// SQL type of a [`Timestamp`].
@@ -68,6 +70,13 @@ impl FromSql<UtcColumn, Sqlite> for Timestamp {
 #[derive(Debug, Clone, PartialEq, Eq, AsExpression, FromSqlRow)]
 #[diesel(sql_type = JsonColumn)]
 pub struct Json(pub String);
+
+impl serde::Serialize for Json {
+    fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        let json: &RawValue = serde_json::from_str(&self.0).map_err(S::Error::custom)?;
+        json.serialize(serializer)
+    }
+}
 
 /// A borrowed [`Json`], for writing.
 #[derive(Debug, Clone, Copy, AsExpression)]

@@ -5,11 +5,12 @@ use super::error::StoreError;
 use super::schema::users;
 use super::types::Json;
 use crate::domain::{Timestamp, Version};
+use diesel::dsl::case_when;
 use diesel::prelude::*;
-use serde::ser::{Serialize, SerializeStruct as _, Serializer};
+use serde::{Serialize, Serializer};
 
 /// A user as `GET /v1/users` shows it.
-#[derive(Debug, Clone, Queryable, Selectable)]
+#[derive(Debug, Clone, Queryable, Selectable, Serialize)]
 #[diesel(table_name = users)]
 pub struct UserRecord {
     id: String,
@@ -30,13 +31,29 @@ pub struct UserRecord {
     status: String,
     last_sign_in_at: Option<Timestamp>,
     source_created_at: Option<Timestamp>,
-    version_updated_at: i64,
-    version_kind: i16,
+    #[diesel(select_expression = source_updated_at())]
+    #[serde(serialize_with = "instant")]
+    source_updated_at: Option<i64>,
     created_at: Timestamp,
     updated_at: Timestamp,
     synced_at: Timestamp,
     deleted_at: Option<Timestamp>,
+    #[serde(skip)]
     deletion_kind: Option<String>,
+    #[serde(skip)]
+    version_kind: i16,
+}
+
+/// The provider's `updated_at` in milliseconds; a deletion has none, and 0 is unknown.
+#[diesel::dsl::auto_type]
+fn source_updated_at() -> _ {
+    let is_known = users::version_updated_at.ne(0_i64).and(users::deletion_kind.is_null());
+    case_when(is_known, users::version_updated_at)
+}
+
+#[expect(clippy::ref_option, reason = "serde's signature")]
+fn instant<S: Serializer>(millis: &Option<i64>, serializer: S) -> Result<S::Ok, S::Error> {
+    millis.and_then(Timestamp::from_millis).serialize(serializer)
 }
 
 impl UserRecord {
@@ -67,12 +84,6 @@ impl UserRecord {
     pub fn is_imported(&self) -> bool {
         self.version_kind == Version::IMPORTED.kind
     }
-
-    /// The provider's `updated_at`; a deletion has none, and 0 is unknown.
-    fn source_updated_at(&self) -> Option<Timestamp> {
-        let known = self.version_updated_at != 0 && self.deletion_kind.is_none();
-        known.then(|| Timestamp::from_millis(self.version_updated_at)).flatten()
-    }
 }
 
 /// In the order in which they are shown.
@@ -101,40 +112,6 @@ pub const USER_FIELDS: [&str; 23] = [
     "synced_at",
     "deleted_at",
 ];
-
-impl Serialize for UserRecord {
-    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        use serde::ser::Error as _;
-        let metadata: Box<serde_json::value::RawValue> =
-            serde_json::value::RawValue::from_string(self.public_metadata.0.clone())
-                .map_err(S::Error::custom)?;
-        let mut user = serializer.serialize_struct("user", 23)?;
-        user.serialize_field("id", &self.id)?;
-        user.serialize_field("source", &self.source)?;
-        user.serialize_field("external_id", &self.external_id)?;
-        user.serialize_field("source_external_id", &self.source_external_id)?;
-        user.serialize_field("email", &self.email)?;
-        user.serialize_field("email_verified", &self.email_verified)?;
-        user.serialize_field("phone", &self.phone)?;
-        user.serialize_field("username", &self.username)?;
-        user.serialize_field("first_name", &self.first_name)?;
-        user.serialize_field("last_name", &self.last_name)?;
-        user.serialize_field("name", &self.name)?;
-        user.serialize_field("image_url", &self.image_url)?;
-        user.serialize_field("role", &self.role)?;
-        user.serialize_field("plan", &self.plan)?;
-        user.serialize_field("public_metadata", &metadata)?;
-        user.serialize_field("status", &self.status)?;
-        user.serialize_field("last_sign_in_at", &self.last_sign_in_at)?;
-        user.serialize_field("source_created_at", &self.source_created_at)?;
-        user.serialize_field("source_updated_at", &self.source_updated_at())?;
-        user.serialize_field("created_at", &self.created_at)?;
-        user.serialize_field("updated_at", &self.updated_at)?;
-        user.serialize_field("synced_at", &self.synced_at)?;
-        user.serialize_field("deleted_at", &self.deleted_at)?;
-        user.end()
-    }
-}
 
 /// Which users a list shows. Every filter that is set must match.
 #[derive(Debug, Clone, Default)]
