@@ -55,7 +55,7 @@ both_engines! {
     async fn trap_24_a_key_of_another_instance_empties_no_row_and_pins_nothing(engine) {
         let (first, ids) = with_known(engine, 4).await;
         assert_eq!(pinned(&first), []);
-        let second = moved(first, TestEmulator::of_instance("ins_other", 5)).await;
+        let second = first.moved_to(&TestEmulator::of_instance("ins_other", 5)).await;
         held_back(&second, &ids, "wrong_instance").await;
         assert_eq!(pinned(&second), []);
     }
@@ -64,7 +64,7 @@ both_engines! {
         let (first, ids) = with_known(engine, 4).await;
         prove(&first).await;
         assert_eq!(pinned(&first), [Some(INSTANCE.to_owned())]);
-        let second = moved(first, TestEmulator::of_instance("ins_other", 5)).await;
+        let second = first.moved_to(&TestEmulator::of_instance("ins_other", 5)).await;
         // Even where it knows a user of the table: one that was fetched with it.
         let foreign = second.emulator.issued_ids();
         assert_eq!(second.resync_one(&foreign[0]).await.0, "created");
@@ -129,11 +129,6 @@ async fn prove(app: &TestApp) {
     assert_eq!(app.resync_one(&extra[0]).await.0, "absent");
     app.database.execute("DELETE FROM users WHERE deletion_kind = 'absent'");
     app.database.execute("DELETE FROM absences");
-}
-
-async fn moved(app: TestApp, emulator: TestEmulator) -> TestApp {
-    let (database, _) = app.stop().await;
-    TestApp::builder(database).emulator(&emulator).manual_events().no_write_back().start().await
 }
 
 /// Asking again does not help: the same absences are recorded once.

@@ -3,13 +3,10 @@
 use super::known;
 use crate::erasure::person;
 use crate::support::{
-    ENTITLEMENT_COLUMNS, PROFILE_COLUMNS, TestApp, TestDatabase, configuration, deleted, until_true,
+    ENTITLEMENT_COLUMNS, PROFILE_COLUMNS, TestApp, TestDatabase, deleted, until_true,
 };
 use reqwest::Method;
 use serde_json::{Value, json};
-use usersync::domain::{AbsenceBaseline, Timestamp};
-use usersync::store::Store;
-use usersync::store::absences::{Absence, AbsenceVerdict};
 
 const MARK: &str = "Personalword";
 
@@ -128,7 +125,7 @@ both_engines! {
         let id = user_and_another(&app).await;
         let before = app.user(&id).await;
         for (sent_in, outcome) in [(60_000, "stale"), (-1, "updated")] {
-            empty(&app, &id, sent_in).await;
+            app.empty_absent(std::slice::from_ref(&id), sent_in).await;
             assert_eq!(app.user(&id).await["status"], "deleted");
             let (actual, reason) = app.resync_one(&id).await;
             let expected = (outcome == "stale").then_some("absent");
@@ -146,22 +143,9 @@ both_engines! {
     async fn a_session_of_a_user_who_only_seemed_absent_brings_it_back(engine) {
         let app = TestApp::builder(engine).manual_events().no_write_back().start().await;
         let id = user_and_another(&app).await;
-        empty(&app, &id, -1).await;
+        app.empty_absent(std::slice::from_ref(&id), -1).await;
         let answer = app.me(&id).await;
         assert_eq!((answer.status.as_u16(), &answer.body["created"]), (200, &json!(false)), "{answer:?}");
         assert_eq!((&answer.body["user"]["role"], app.column(&id, "deletion_kind")), (&json!("admin"), None));
     }
-}
-
-/// Records an absence whose second look-up is so many milliseconds from now.
-async fn empty(app: &TestApp, id: &str, sent_in: i64) {
-    let config = configuration(&app.database, &[]);
-    let store = Store::new(&config.database);
-    let updated_at_ms = app.column(id, "version_updated_at").unwrap().parse().unwrap();
-    let baseline = AbsenceBaseline { updated_at_ms, projection: 1 };
-    let now = jiff::Timestamp::now();
-    let sent_at_ms = now.as_millisecond() + sent_in;
-    let absence = Absence { external_id: id.to_owned(), baseline, sent_at_ms };
-    let verdict = store.empty_absent(config.row_defaults(), Timestamp::from(now), vec![absence]);
-    assert!(matches!(verdict.await.unwrap(), AbsenceVerdict::Emptied(_)));
 }

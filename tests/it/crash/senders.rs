@@ -99,17 +99,12 @@ impl Work {
     async fn attempt(&self, message: &Message) -> bool {
         let post = self.sender.try_send(&message.id, message.body.clone());
         let answer = timeout(ATTEMPT_WITHIN, post).await.expect("an answer in time");
-        match answer {
-            Ok(answer) if answer.status == 200 => true,
-            Ok(answer) => {
-                let tolerated = answer.status == 503 && self.tolerance != Tolerance::Nothing;
-                assert!(tolerated, "{answer:?}");
-                false
-            }
-            Err(error) => {
-                assert!(self.tolerance == Tolerance::Connections, "{error:?}");
-                false
-            }
-        }
+        let tolerated = match &answer {
+            Ok(answer) if answer.status == 200 => return true,
+            Ok(answer) => answer.status == 503 && self.tolerance != Tolerance::Nothing,
+            Err(_) => self.tolerance == Tolerance::Connections,
+        };
+        assert!(tolerated, "{answer:?}");
+        false
     }
 }

@@ -92,8 +92,7 @@ both_engines! {
     async fn trap_24_a_key_of_another_instance_finds_no_drift(engine) {
         let (first, _) = in_step(engine, 3).await;
         let other = TestEmulator::of_instance("ins_other", 5);
-        let (database, _) = first.stop().await;
-        let second = TestApp::builder(database).emulator(&other).manual_events().no_write_back().start().await;
+        let second = first.moved_to(&other).await;
         let run = drift(&second, &[]).await;
         assert_eq!(run.status, Some(1), "{run:?}");
         assert!(run.stderr.contains("wrong_instance"), "{run:?}");

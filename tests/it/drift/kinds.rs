@@ -80,8 +80,7 @@ both_engines! {
         for (id, metadata) in ids.iter().zip(theirs) {
             change(&app, 5, id, "public_metadata", metadata);
         }
-        let answer = app.resync(&ids).await;
-        assert_eq!(answer.status, 200);
+        assert_eq!(app.resync(&ids).await.status, 200);
         assert_found(&app, &[("conflicts", &[&ids[1], &ids[2], &ids[3]])]).await;
     }
 

@@ -7,7 +7,8 @@ use serde_json::Value;
 
 /// A job of two committed pages, whose replica died while it waited for the third; and the
 /// cursor of that.
-async fn left_behind(fixture: &JobFixture) -> (String, String) {
+async fn left_behind(engine: Engine) -> (JobFixture, String, String) {
+    let fixture = JobFixture::of(engine, USERS);
     fixture.pages.open(2);
     let mut dying = fixture.service().await;
     let id = dying.start_backfill().await;
@@ -17,7 +18,7 @@ async fn left_behind(fixture: &JobFixture) -> (String, String) {
     assert_eq!(place, fixture.ids()[2 * PAGE - 1]);
     dying.kill();
     assert_eq!(fixture.job("state").as_deref(), Some("running"));
-    (id, place)
+    (fixture, id, place)
 }
 
 async fn ended(fixture: &JobFixture, heir: &AppProcess, id: &str) {
@@ -28,9 +29,10 @@ const LOST: &str = "its lease was lost";
 
 /// A job of one committed page whose replica is suspended while it writes the second one.
 /// All pages are open to others.
-async fn paused_while_writing(fixture: &JobFixture) -> (AppProcess, String) {
+async fn paused_while_writing(engine: Engine) -> (JobFixture, AppProcess, String) {
+    let fixture = JobFixture::of(engine, USERS);
     let (replica, id) = fixture.service_at_second_page().await;
-    note_steps(fixture);
+    note_steps(&fixture);
     let lock = WriterLock::on(&fixture.database);
     fixture.pages.open(2);
     fixture.pages.until_asked(3).await;
@@ -39,7 +41,7 @@ async fn paused_while_writing(fixture: &JobFixture) -> (AppProcess, String) {
     lock.release();
     fixture.pages.open_all();
     assert_eq!(fixture.seen(), u64::try_from(PAGE).unwrap());
-    (replica, id)
+    (fixture, replica, id)
 }
 
 fn note_steps(fixture: &JobFixture) {
@@ -76,8 +78,7 @@ fn assert_nothing_under_the_old_lease(fixture: &JobFixture) {
 
 both_engines! {
     async fn another_replica_goes_on_where_a_killed_one_stood(engine) {
-        let fixture = JobFixture::of(engine, USERS);
-        let (id, place) = left_behind(&fixture).await;
+        let (fixture, id, place) = left_behind(engine).await;
         let asked = fixture.pages.asked().len();
         fixture.pages.open_all();
         let heir = fixture.service().await;
@@ -110,8 +111,7 @@ both_engines! {
     }
 
     async fn the_command_line_takes_up_what_a_replica_left_behind(engine) {
-        let fixture = JobFixture::of(engine, USERS);
-        let (id, place) = left_behind(&fixture).await;
+        let (fixture, id, place) = left_behind(engine).await;
         let asked = fixture.pages.asked().len();
         fixture.pages.open_all();
         let run = fixture.run(&["backfill", "--json"]).await;
@@ -123,8 +123,7 @@ both_engines! {
     }
 
     async fn a_job_killed_twice_still_counts_every_user_once(engine) {
-        let fixture = JobFixture::of(engine, USERS);
-        left_behind(&fixture).await;
+        let (fixture, ..) = left_behind(engine).await;
         let mut second = fixture.service().await;
         fixture.pages.open(3);
         fixture.until_seen(3 * PAGE).await;
@@ -139,11 +138,9 @@ both_engines! {
     }
 
     async fn a_replica_that_wakes_after_another_took_over_changes_nothing(engine) {
-        let fixture = JobFixture::of(engine, USERS);
-        let (sleeper, id) = paused_while_writing(&fixture).await;
+        let (fixture, sleeper, id) = paused_while_writing(engine).await;
         let heir = fixture.service().await;
-        let job = heir.job_in_state(&id, "succeeded").await;
-        fixture.assert_done(&job, "2");
+        fixture.assert_done(&heir.job_in_state(&id, "succeeded").await, "2");
         let standing = fixture.standing();
         sleeper.resume();
         sleeper.logged(LOST).await;
@@ -154,26 +151,22 @@ both_engines! {
     }
 
     async fn a_replica_that_wakes_late_commits_nothing_under_its_expired_lease(engine) {
-        let fixture = JobFixture::of(engine, USERS);
-        let (sleeper, id) = paused_while_writing(&fixture).await;
+        let (fixture, sleeper, id) = paused_while_writing(engine).await;
         let over = match engine {
             Engine::Postgres => "jobs WHERE leased_until < clock_timestamp()",
             Engine::Sqlite => "jobs WHERE leased_until < strftime('%Y-%m-%dT%H:%M:%fZ', 'now')",
         };
         until_true("the lease is over", async || fixture.database.count(over) == 1).await;
         sleeper.resume();
-        let job = sleeper.job_in_state(&id, "succeeded").await;
-        fixture.assert_done(&job, "2");
+        fixture.assert_done(&sleeper.job_in_state(&id, "succeeded").await, "2");
         assert!(sleeper.log().contains(LOST));
         assert_nothing_under_the_old_lease(&fixture);
     }
 
     async fn a_replica_paused_for_less_than_its_lease_goes_on_as_if_nothing_had_happened(engine) {
-        let fixture = JobFixture::of(engine, USERS);
-        let (sleeper, id) = paused_while_writing(&fixture).await;
+        let (fixture, sleeper, id) = paused_while_writing(engine).await;
         sleeper.resume();
-        let job = sleeper.job_in_state(&id, "succeeded").await;
-        fixture.assert_done(&job, "1");
+        fixture.assert_done(&sleeper.job_in_state(&id, "succeeded").await, "1");
         assert_eq!(fixture.pages.repeated(), 0);
     }
 }

@@ -2,7 +2,7 @@
 //! it with or without the job.
 
 use super::fixture::{JobFixture, PAGE, USERS, all_new, counted};
-use crate::support::{AppProcess, Program, Running};
+use crate::support::{AppProcess, Engine, Program, Running};
 use serde_json::Value;
 
 /// The command, at a job of which one page is committed, and the job's id.
@@ -16,18 +16,18 @@ async fn under_way(fixture: &JobFixture) -> (Program, Running, String) {
 
 /// A replica likewise, and the command that follows it.
 async fn followed(
-    fixture: &JobFixture,
+    engine: Engine,
     arguments: &[&str],
-) -> (AppProcess, Program, Running, String) {
+) -> (JobFixture, AppProcess, Program, Running, String) {
+    let fixture = JobFixture::of(engine, USERS);
     let (replica, id) = fixture.service_at_second_page().await;
     let (program, running) = fixture.start(arguments);
-    (replica, program, running, id)
+    (fixture, replica, program, running, id)
 }
 
 both_engines! {
     async fn a_job_that_a_replica_is_at_is_followed_to_its_end(engine) {
-        let fixture = JobFixture::of(engine, USERS);
-        let (_replica, _program, mut running, id) = followed(&fixture, &["backfill"]).await;
+        let (fixture, _replica, _program, mut running, id) = followed(engine, &["backfill"]).await;
         running.line_with(&format!("job {id} is run by another process; following it"));
         fixture.pages.open_all();
         let (status, said) = running.ended();
@@ -38,8 +38,7 @@ both_engines! {
     }
 
     async fn for_machines_a_followed_job_is_one_object_too(engine) {
-        let fixture = JobFixture::of(engine, USERS);
-        let (_replica, _program, mut running, id) = followed(&fixture, &["backfill", "--json"]).await;
+        let (fixture, _replica, _program, mut running, id) = followed(engine, &["backfill", "--json"]).await;
         running.line_with("following it");
         fixture.pages.open_all();
         let (status, printed) = running.printed();
@@ -48,8 +47,7 @@ both_engines! {
     }
 
     async fn a_command_that_follows_a_job_takes_it_up_when_its_replica_dies(engine) {
-        let fixture = JobFixture::of(engine, USERS);
-        let (mut replica, _program, mut running, id) = followed(&fixture, &["backfill"]).await;
+        let (fixture, mut replica, _program, mut running, id) = followed(engine, &["backfill"]).await;
         running.line_with("following it");
         replica.kill();
         fixture.pages.open_all();
@@ -61,15 +59,13 @@ both_engines! {
     }
 
     async fn an_interrupted_command_leaves_the_followed_job_to_its_replica(engine) {
-        let fixture = JobFixture::of(engine, USERS);
-        let (replica, _program, mut running, id) = followed(&fixture, &["backfill"]).await;
+        let (fixture, replica, _program, mut running, id) = followed(engine, &["backfill"]).await;
         running.line_with("following it");
         let (status, said) = running.interrupt();
         assert_eq!(status, Some(1), "{said}");
         assert!(said.contains(&format!("stopped; job {id} continues")), "{said}");
         fixture.pages.open_all();
-        let job = replica.job_in_state(&id, "succeeded").await;
-        fixture.assert_done(&job, "1");
+        fixture.assert_done(&replica.job_in_state(&id, "succeeded").await, "1");
     }
 
     async fn ctrl_c_cancels_the_job(engine) {
@@ -102,8 +98,7 @@ both_engines! {
         fixture.pages.open_all();
         let replica = fixture.service().await;
         replica.logged("the job runs here").await;
-        let job = replica.job_in_state(&id, "succeeded").await;
-        fixture.assert_done(&job, "3");
+        fixture.assert_done(&replica.job_in_state(&id, "succeeded").await, "3");
         assert_eq!((fixture.pages.asked()[asked].as_str(), fixture.pages.repeated()), (&*fixture.ids()[PAGE - 1], 1));
     }
 

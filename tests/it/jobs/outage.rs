@@ -23,8 +23,7 @@ both_engines! {
         let waiting = replica.job(&id).await;
         assert_eq!((&waiting["state"], counted(&waiting)), (&"running".into(), all_new(PAGE)));
         fixture.emulator.set_outage(Outage::None);
-        let job = replica.job_in_state(&id, "succeeded").await;
-        fixture.assert_done(&job, "1");
+        fixture.assert_done(&replica.job_in_state(&id, "succeeded").await, "1");
     }
 
     async fn an_api_that_is_away_from_the_start_is_waited_for(engine) {

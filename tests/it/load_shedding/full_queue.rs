@@ -78,11 +78,7 @@ both_engines! {
             assert!(started.elapsed() < HANGS_AFTER, "the queue never filled");
         };
         assert_turned_away(&refused, "queue_full");
-        until_true("deliveries are accepted again", async || {
-            let answer = service.send(&user(&user_id(1), 1_000)).await;
-            answer.status == 200
-        })
-        .await;
+        until_true("deliveries are accepted again", async || service.send(&user(&user_id(1), 1_000)).await.status == 200).await;
     }
 
     async fn slow_and_idle_clients_leave_others_served_and_are_let_go(engine) {
@@ -91,8 +87,7 @@ both_engines! {
         let files_before = service.open_files();
         let clients = SlowClients::connect(service.port, IDLE, SLOW_HEADERS, SLOW_BODIES);
         until_true("all are connected", async || {
-            let connected = service.open_files() - files_before;
-            connected >= IDLE + SLOW_HEADERS + SLOW_BODIES
+            service.open_files() - files_before >= IDLE + SLOW_HEADERS + SLOW_BODIES
         })
         .await;
         for number in 0..25 {
@@ -101,8 +96,7 @@ both_engines! {
         let resident = service.resident_kib();
         assert!(resident < MOST_RESIDENT_KIB, "{resident} KiB");
         until_true("the slow clients are let go", async || {
-            let connected = service.open_files().saturating_sub(files_before);
-            connected < 50
+            service.open_files().saturating_sub(files_before) < 50
         })
         .await;
         drop(clients);

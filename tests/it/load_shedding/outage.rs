@@ -28,8 +28,7 @@ async fn while_postgres_is_away_senders_and_readers_hear_it_and_afterwards_it_go
 
     cluster.start_again();
     until_true("deliveries are accepted again", async || {
-        let answer = sender.send(&user(&second, 1_000)).await;
-        answer.status == 200
+        sender.send(&user(&second, 1_000)).await.status == 200
     })
     .await;
     let users = service.get_as(READ_TOKEN, "/v1/users").await;

@@ -1,7 +1,7 @@
 //! The mass-delete limit: no more rows are emptied than a few a day, unless an operator allows it.
 
 use super::{
-    assert_agreed, assert_blocked, assert_counted, assert_counters, backfilled, bring_back, fill,
+    assert_agreed, assert_counted, assert_counters, assert_stopped, backfilled, bring_back, fill,
     forgotten, reconcile, reconcile_at_any_price,
 };
 use crate::support::outcomes;
@@ -16,7 +16,7 @@ both_engines! {
         app.lose(&app.emulator.issued_ids()[20..31]);
         for _ in 0..2 {
             let job = reconcile(&app).await;
-            assert_blocked(&job, &["11 of 50 live rows", "allow_mass_delete", "dashboard"]);
+            assert_stopped(&job, "blocked", &["11 of 50 live rows", "allow_mass_delete", "dashboard"]);
             assert_counters(&job, &[("seen", 39), ("unchanged", 39), ("extra", 11)]);
             assert_eq!((app.emptied(), app.database.count("users_live")), (0, 50));
         }
@@ -33,7 +33,7 @@ both_engines! {
         assert_eq!(outcomes(&app.resync(&ids[..6]).await), ["absent"; 6]);
         let gone = app.lose(&ids[6..11]);
         let job = reconcile(&app).await;
-        assert_blocked(&job, &["5 of 44 live rows"]);
+        assert_stopped(&job, "blocked", &["5 of 44 live rows"]);
         assert_counters(&job, &[("seen", 39), ("unchanged", 39), ("extra", 5)]);
         assert_eq!(app.emptied(), 6);
         bring_back(&app, &gone[..1]);
@@ -62,7 +62,7 @@ both_engines! {
         let app = backfilled(engine, 10).await;
         fill(&app.database, "known", 1_177, ASKED_FOR);
         fill(&app.database, "gone", 13, NEVER_ASKED_FOR);
-        assert_blocked(&reconcile(&app).await, &["13 of 1200 live rows"]);
+        assert_stopped(&reconcile(&app).await, "blocked", &["13 of 1200 live rows"]);
         assert_eq!(app.emptied(), 0);
         app.database.execute("UPDATE users SET last_fetched_at = '2099-01-01T00:00:00.000Z' WHERE external_id = 'user_gone_1'");
         assert_counted(&reconcile(&app).await, &[("seen", 10), ("updated", 12), ("unchanged", 10), ("extra", 12)]);

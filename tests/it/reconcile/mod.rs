@@ -62,10 +62,10 @@ fn assert_counters(job: &Value, counted: &[(&str, usize)]) {
     }
 }
 
-/// The job waits for an operator's decision, and says so in these words.
+/// The job failed, or waits for an operator's decision, and says so in these words.
 #[track_caller]
-fn assert_blocked(job: &Value, words: &[&str]) {
-    assert_eq!(job["state"], "blocked", "{job}");
+fn assert_stopped(job: &Value, state: &str, words: &[&str]) {
+    assert_eq!(job["state"], state, "{job}");
     let error = job["error"].as_str().unwrap_or_default();
     for word in words {
         assert!(error.contains(word), "{word:?} in {error:?}");

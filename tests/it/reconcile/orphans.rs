@@ -5,33 +5,9 @@ use super::{
     assert_agreed, assert_counted, backfill, backfilled, bring_back, crowded, reconcile, rows,
 };
 use crate::support::{
-    Blocked, ENTITLEMENT_COLUMNS, NO_WRITE_BACK, PROFILE_COLUMNS, Program, TestApp, configuration,
-    deleted,
+    Blocked, ENTITLEMENT_COLUMNS, NO_WRITE_BACK, PROFILE_COLUMNS, Program, TestApp, deleted,
 };
 use serde_json::{Value, json};
-use usersync::domain::{AbsenceBaseline, Timestamp};
-use usersync::store::Store;
-use usersync::store::absences::{Absence, AbsenceVerdict};
-
-async fn empty(app: &TestApp, ids: &[String]) {
-    let config = configuration(&app.database, &[]);
-    let now = jiff::Timestamp::now();
-    let absence = |id: &String| {
-        let updated_at_ms = app.column(id, "version_updated_at").unwrap().parse().unwrap();
-        let baseline = AbsenceBaseline { updated_at_ms, projection: 1 };
-        Absence { external_id: id.clone(), baseline, sent_at_ms: now.as_millisecond() }
-    };
-    let absences = ids.iter().map(absence).collect();
-    let store = Store::new(&config.database);
-    let verdict = store.empty_absent(config.row_defaults(), Timestamp::from(now), absences);
-    let AbsenceVerdict::Emptied(mut emptied) = verdict.await.unwrap() else {
-        panic!("held back");
-    };
-    let mut expected = ids.to_vec();
-    emptied.sort_unstable();
-    expected.sort_unstable();
-    assert_eq!(emptied, expected);
-}
 
 both_engines! {
     async fn a_row_whose_user_is_gone_is_emptied_as_an_absence_empties_it_and_comes_back(engine) {
@@ -169,7 +145,7 @@ both_engines! {
         let app = backfilled(engine, 20).await;
         let ids = app.emulator.issued_ids();
         app.set_override(&ids[0], json!({"role": "admin", "plan": "pro"})).await;
-        empty(&app, &ids[..3]).await;
+        app.empty_absent(&ids[..3], 0).await;
         assert_eq!(app.database.count("users_live"), 17);
         assert_counted(&reconcile(&app).await, &[("seen", 20), ("updated", 3), ("unchanged", 17), ("missing", 3)]);
         assert_agreed(&app);

@@ -1,35 +1,19 @@
 //! No row is emptied while the provider fails, or is another one (traps 24 and 36).
 
 use super::{
-    assert_agreed, assert_blocked, assert_counted, assert_counters, backfill, backfilled, many,
+    assert_agreed, assert_counted, assert_counters, assert_stopped, backfill, backfilled, many,
     reconcile, reconcile_at_any_price, rows,
 };
 use crate::support::{TestApp, TestEmulator};
-use clerk_emulator::{Outage, Settings};
-use serde_json::Value;
+use clerk_emulator::Outage;
 
 fn sizes() -> [usize; 3] {
     [5, 50, many()]
 }
 
-async fn moved(app: TestApp, settings: Settings) -> TestApp {
-    let (database, _) = app.stop().await;
-    let emulator = TestEmulator::with(settings);
-    TestApp::builder(database).emulator(&emulator).manual_events().no_write_back().start().await
-}
-
 fn assert_whole(app: &TestApp, users: usize) {
     assert_eq!((app.emptied(), app.database.count("absences")), (0, 0));
     assert_eq!(app.database.count("users_live"), users);
-}
-
-#[track_caller]
-fn assert_failed(job: &Value, words: &[&str]) {
-    assert_eq!(job["state"], "failed", "{job}");
-    let error = job["error"].as_str().unwrap_or_default();
-    for word in words {
-        assert!(error.contains(word), "{word:?} in {error:?}");
-    }
 }
 
 both_engines! {
@@ -40,7 +24,7 @@ both_engines! {
             app.emulator.set_outage(Outage::NoUsers);
             let job = reconcile(&app).await;
             let said = format!("{users} live rows have no user at the provider");
-            assert_blocked(&job, &[&said, "CLERK_SECRET_KEY", "allow_mass_delete"]);
+            assert_stopped(&job, "blocked", &[&said, "CLERK_SECRET_KEY", "allow_mass_delete"]);
             assert_counters(&job, &[("extra", users)]);
             assert_whole(&app, users);
             assert!(rows(&app.database) == before);
@@ -75,7 +59,7 @@ both_engines! {
         let app = backfilled(engine, 50).await;
         app.emulator.set_outage(Outage::Unauthorized);
         for job in [reconcile(&app).await, reconcile_at_any_price(&app).await] {
-            assert_failed(&job, &["refuses the API key (401)"]);
+            assert_stopped(&job, "failed", &["refuses the API key (401)"]);
             assert_counters(&job, &[]);
         }
         assert_whole(&app, 50);
@@ -84,15 +68,14 @@ both_engines! {
     async fn trap_24_another_instance_empties_no_row_whatever_an_operator_allows(engine) {
         for users in [5, 50] {
             let app = backfilled(engine, users).await;
-            let another = Settings { instance_id: "ins_other".into(), users: 5, ..Settings::default() };
-            let app = moved(app, another).await;
+            let app = app.moved_to(&TestEmulator::of_instance("ins_other", 5)).await;
             for is_pinned in [true, false] {
                 if !is_pinned {
                     app.database.execute("DELETE FROM pinned_instances");
                 }
                 let before = rows(&app.database);
                 for job in [reconcile(&app).await, reconcile_at_any_price(&app).await, backfill(&app).await] {
-                    assert_failed(&job, &["wrong_instance", "ins_other", "CLERK_SECRET_KEY"]);
+                    assert_stopped(&job, "failed", &["wrong_instance", "ins_other", "CLERK_SECRET_KEY"]);
                     assert_counters(&job, &[]);
                 }
                 assert_eq!(rows(&app.database), before);
@@ -105,10 +88,10 @@ both_engines! {
     async fn trap_36_a_list_of_other_users_empties_no_row_however_few_there_are(engine) {
         for users in sizes() {
             // The keys are of our instance, and none of our users is there.
-            let app = moved(backfilled(engine, users).await, Settings { users: 7, ..Settings::default() }).await;
+            let app = backfilled(engine, users).await.moved_to(&TestEmulator::with_users(7)).await;
             let job = reconcile(&app).await;
             let said = format!("{users} live rows have no user at the provider");
-            assert_blocked(&job, &[&said, "CLERK_SECRET_KEY", "allow_mass_delete"]);
+            assert_stopped(&job, "blocked", &[&said, "CLERK_SECRET_KEY", "allow_mass_delete"]);
             assert_counters(&job, &[("seen", 7), ("created", 7), ("missing", 7), ("extra", users)]);
             assert_whole(&app, users + 7);
         }

@@ -32,8 +32,7 @@ both_engines! {
 
     async fn a_hundred_users_may_be_named_and_not_one_more_or_none(engine) {
         let app = TestApp::builder(engine).manual_events().start().await;
-        let answer = app.resync(&ids(100)).await;
-        assert_eq!(outcomes(&answer), vec!["unknown"; 100]);
+        assert_eq!(outcomes(&app.resync(&ids(100)).await), vec!["unknown"; 100]);
         let calls = app.emulator.counts().all_requests();
         for wrong in [ids(101), ids(0)] {
             app.resync(&wrong).await.assert_problem(400, "invalid_body");

@@ -1,11 +1,14 @@
 //! The provider of a test: the emulator, and what a service that has one can be asked about it.
 
-use super::{SECRET, TestApp, TestDatabase, until_true};
+use super::{SECRET, TestApp, TestDatabase, configuration, until_true};
 use clerk_emulator::{Emulator, Retries, Settings};
 use reqwest::Method;
 use serde_json::{Value, json};
 use std::ops::Deref;
 use std::sync::Arc;
+use usersync::domain::{AbsenceBaseline, Timestamp};
+use usersync::store::Store;
+use usersync::store::absences::{Absence, AbsenceVerdict};
 
 /// An emulator shared by a test and its services, or none.
 #[derive(Clone, Default)]
@@ -130,6 +133,35 @@ impl TestApp {
         let counts = self.emulator.counts();
         let proofs = u64::try_from(self.database.count("pinned_instances")).unwrap();
         (counts.requests_of("metadata_patch"), counts.requests_of("get") - proofs)
+    }
+
+    /// Records absences of users whose second look-up is so many milliseconds from now.
+    pub async fn empty_absent(&self, ids: &[String], sent_in: i64) {
+        let config = configuration(&self.database, &[]);
+        let now = jiff::Timestamp::now();
+        let absence = |id: &String| {
+            let updated_at_ms = self.column(id, "version_updated_at").unwrap().parse().unwrap();
+            let baseline = AbsenceBaseline { updated_at_ms, projection: 1 };
+            let sent_at_ms = now.as_millisecond() + sent_in;
+            Absence { external_id: id.clone(), baseline, sent_at_ms }
+        };
+        let (store, absences) = (Store::new(&config.database), ids.iter().map(absence).collect());
+        let now = Timestamp::from(now);
+        let verdict = store.empty_absent(config.row_defaults(), now, absences).await.unwrap();
+        let AbsenceVerdict::Emptied(mut emptied) = verdict else {
+            panic!("held back");
+        };
+        let mut expected = ids.to_vec();
+        emptied.sort_unstable();
+        expected.sort_unstable();
+        assert_eq!(emptied, expected);
+    }
+
+    /// The same database in a service with another provider, and nothing written back.
+    pub async fn moved_to(self, emulator: &TestEmulator) -> Self {
+        let (database, _) = self.stop().await;
+        let builder = Self::builder(database).emulator(emulator);
+        builder.manual_events().no_write_back().start().await
     }
 
     pub async fn me(&self, user_id: &str) -> super::Answer {

@@ -1,19 +1,13 @@
 //! The provider's API is away, refuses the key, or belongs to another instance.
 
 use super::with_settled_user;
-use crate::support::{
-    AppProcess, Blocked, Engine, TestApp, TestDatabase, TestEmulator, event_of, until, user,
-};
+use crate::support::{Blocked, Engine, TestApp, TestDatabase, TestEmulator, event_of, until, user};
 use clerk_emulator::{Faults, Outage};
 use serde_json::json;
 use std::time::{Duration, Instant};
 
 /// Shorter than the ten seconds after which a call that is stuck is given up.
 const WITHOUT_WAITING: Duration = Duration::from_secs(9);
-
-async fn service(database: &TestDatabase, emulator: &TestEmulator) -> AppProcess {
-    TestApp::builder(database).emulator(emulator).start_process().await
-}
 
 both_engines! {
     async fn trap_27_a_stuck_api_slows_no_webhook_down(engine) {
@@ -62,7 +56,7 @@ both_engines! {
 
     async fn a_refused_key_empties_no_row_and_work_goes_on_once_it_is_taken_again(engine) {
         let (database, emulator) = (TestDatabase::new(engine), TestEmulator::start());
-        let service = service(&database, &emulator).await;
+        let service = TestApp::builder(&database).emulator(&emulator).start_process().await;
         emulator.deliver_to(Some(service.url.clone()));
         emulator.sign_up_many(3);
         emulator.wait_until_idle().await;
@@ -82,7 +76,7 @@ both_engines! {
         let (right, id) = with_settled_user(engine, "Ada").await;
         let (database, right) = right.stop().await;
         let wrong = TestEmulator::of_instance("ins_another", 0);
-        let service = service(&database, &wrong).await;
+        let service = TestApp::builder(&database).emulator(&wrong).start_process().await;
         right.update_user(&id, json!({"last_name": "Byron"})).unwrap();
         service.send(&user("user_new", 1_700_000_000_000)).await;
         service.logged("write-backs wait: wrong_instance").await;
