@@ -3,8 +3,9 @@
 //! Up to eight messages are in flight at once. A message that a fault reorders waits for so many
 //! later ones, or half a second; one that failed is delayed and posted again.
 
-use super::attempt::{self, AttemptResult};
 use super::{Endpoint, Message, Retries};
+use crate::now;
+use reqwest::header::{CONTENT_TYPE, RETRY_AFTER, USER_AGENT};
 use std::collections::{BTreeMap, VecDeque};
 use std::sync::Arc;
 use std::time::Duration;
@@ -16,6 +17,18 @@ const MOST_IN_FLIGHT: usize = 8;
 
 /// How long a message is held back if too few later ones come.
 const LONGEST_HOLD: Duration = Duration::from_millis(500);
+
+/// How long a receiver may take to answer, as at Svix.
+const TIMEOUT: Duration = Duration::from_secs(15);
+
+enum AttemptResult {
+    /// A 2xx.
+    Acknowledged,
+    /// Anything else, with the receiver's `Retry-After`.
+    Failed(Option<Duration>),
+    /// The endpoint was removed.
+    NoAddress,
+}
 
 pub(super) struct Dispatcher {
     endpoint: Arc<Endpoint>,
@@ -39,7 +52,7 @@ impl Dispatcher {
     pub(super) fn new(endpoint: Arc<Endpoint>, retries: Retries) -> Result<Self, reqwest::Error> {
         Ok(Self {
             endpoint,
-            client: attempt::client()?,
+            client: client()?,
             retries,
             ready: VecDeque::new(),
             held_back: Vec::new(),
@@ -106,7 +119,7 @@ impl Dispatcher {
             };
             let (client, endpoint) = (self.client.clone(), Arc::clone(&self.endpoint));
             self.in_flight.spawn(async move {
-                let outcome = attempt::attempt(&client, &endpoint, &message).await;
+                let outcome = attempt(&client, &endpoint, &message).await;
                 (message, outcome)
             });
         }
@@ -139,5 +152,42 @@ impl Dispatcher {
     fn delay(&mut self, message: Message, delay: Duration) {
         self.delay_count += 1;
         self.delayed.insert((Instant::now() + delay, self.delay_count), message);
+    }
+}
+
+/// A client that follows no redirects and ignores proxies of the environment.
+fn client() -> Result<reqwest::Client, reqwest::Error> {
+    let client = reqwest::Client::builder().timeout(TIMEOUT).no_proxy();
+    client.redirect(reqwest::redirect::Policy::none()).build()
+}
+
+/// Posts a message. Each attempt has the same id and a signature of its own time.
+async fn attempt(
+    client: &reqwest::Client,
+    endpoint: &Endpoint,
+    message: &Message,
+) -> AttemptResult {
+    let Some(address) = endpoint.address() else {
+        return AttemptResult::NoAddress;
+    };
+    let timestamp = (now() / 1_000).to_string();
+    let signature = endpoint.secret.signature(&message.id, &timestamp, &message.body);
+    let request = client
+        .post(address)
+        .header(CONTENT_TYPE, "application/json")
+        .header(USER_AGENT, "Svix-Webhooks/1.0 (usersync-emulator)")
+        .header("svix-id", &message.id)
+        .header("svix-timestamp", timestamp)
+        .header("svix-signature", signature)
+        .body(message.body.clone());
+    endpoint.count(|counts| counts.sent += 1);
+    match request.send().await {
+        Err(_) => AttemptResult::Failed(None),
+        Ok(response) if response.status().is_success() => AttemptResult::Acknowledged,
+        Ok(response) => {
+            let header = response.headers().get(RETRY_AFTER).and_then(|value| value.to_str().ok());
+            let seconds = header.and_then(|text| text.trim().parse().ok());
+            AttemptResult::Failed(seconds.map(Duration::from_secs))
+        }
     }
 }

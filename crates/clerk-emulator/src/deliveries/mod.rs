@@ -3,7 +3,6 @@
 //! `instance` calls [`Outbox::post`] while it holds its lock, so that the order of events is the
 //! order of changes; one [`dispatcher`] task posts them. Knows nothing of users.
 
-mod attempt;
 mod dispatcher;
 mod retries;
 
@@ -31,7 +30,6 @@ pub(crate) struct Message {
     /// So many later messages are posted first.
     pub behind: Option<u64>,
     pub delay: Option<Duration>,
-    /// How many attempts failed.
     pub failures: usize,
 }
 
