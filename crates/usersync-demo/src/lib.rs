@@ -19,7 +19,7 @@ pub use report::Report;
 
 use clerk_emulator::Emulator;
 use comparison::{ComparisonResult, Sides};
-use progress::Progress;
+use progress::Phase;
 use run::{Run, RunSummary};
 use std::time::Instant;
 
@@ -54,11 +54,10 @@ pub async fn run(
 ) -> Result<(Environment, Report), DemoError> {
     let began = Instant::now();
     let Options { users, seed, quiet } = options;
-    let progress = Progress { quiet };
     let steps = scenario::scenario(users, seed);
     let emulator = environment::start_emulator(seed)?;
 
-    let phase = progress.phase("users sign up and change", steps.len());
+    let phase = Phase::begin(quiet, "users sign up and change", steps.len());
     let mut run = Run::new(steps);
     run.begin(&emulator, &phase).await?;
     let service = start_service(&emulator).await?;
@@ -66,15 +65,15 @@ pub async fn run(
     let summary = run.finish(&environment, &phase).await?;
     phase.over("users signed up, changed and were deleted, some before the service started");
 
-    let phase = progress.phase("events and write-backs", 0);
+    let phase = Phase::begin(quiet, "events and write-backs", 0);
     environment.wait_until_idle(&phase).await?;
     phase.over("all events that were not dropped are delivered and written back");
 
-    let phase = progress.phase("reconcile", environment.emulator.users().len());
+    let phase = Phase::begin(quiet, "reconcile", environment.emulator.users().len());
     let reconciled = reconcile::reconcile(&environment, &phase).await?;
     phase.over("a reconcile compared every user and repaired what was lost");
 
-    let phase = progress.phase("write-backs after the reconcile", 0);
+    let phase = Phase::begin(quiet, "write-backs after the reconcile", 0);
     environment.wait_until_idle(&phase).await?;
     phase.over("all repairs are written back");
 

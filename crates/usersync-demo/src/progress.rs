@@ -9,30 +9,23 @@ use std::time::{Duration, Instant};
 /// How often the spinner is redrawn.
 const TICK: Duration = Duration::from_millis(100);
 
-#[derive(Clone, Copy)]
-pub(crate) struct Progress {
-    /// With `--json`.
-    pub(crate) quiet: bool,
-}
-
 pub(crate) struct Phase {
     bar: ProgressBar,
     began: Instant,
     quiet: bool,
 }
 
-impl Progress {
-    pub(crate) fn phase(self, name: &'static str, steps: usize) -> Phase {
-        let bar = if self.quiet { ProgressBar::hidden() } else { ProgressBar::new(count(steps)) };
+impl Phase {
+    /// Draws and prints nothing if `quiet`.
+    pub(crate) fn begin(quiet: bool, name: &'static str, steps: usize) -> Self {
+        let bar = if quiet { ProgressBar::hidden() } else { ProgressBar::new(count(steps)) };
         let style = ProgressStyle::with_template("{spinner} {msg:34} {wide_bar} {pos}/{len}");
         bar.set_style(style.unwrap_or_else(|_| ProgressStyle::default_bar()));
         bar.set_message(name);
         bar.enable_steady_tick(TICK);
-        Phase { bar, began: Instant::now(), quiet: self.quiet }
+        Self { bar, began: Instant::now(), quiet }
     }
-}
 
-impl Phase {
     pub(crate) fn step(&self) {
         self.bar.inc(1);
     }
