@@ -43,15 +43,11 @@ impl Plan {
     /// The user number and the change of the event at `index`.
     pub(crate) fn event(&self, index: u64) -> (u64, Change) {
         match self.mix {
-            Mix::Created => self.created(index),
+            Mix::Created => (self.first + index, Change::Created),
             Mix::Updated => self.updated(index),
-            Mix::Mixed if index.is_multiple_of(2) => self.created(index / 2),
+            Mix::Mixed if index.is_multiple_of(2) => (self.first + index / 2, Change::Created),
             Mix::Mixed => self.updated(index / 2),
         }
-    }
-
-    fn created(&self, index: u64) -> (u64, Change) {
-        (self.first + index, Change::Created)
     }
 
     fn updated(&self, index: u64) -> (u64, Change) {

@@ -50,12 +50,13 @@ impl Report {
 
     pub(crate) fn text(&self, options: &Options) -> String {
         let tally = &self.measured.tally;
+        let [p50, p90, p99, p999, max] = [0.5, 0.9, 0.99, 0.999, 1.0].map(|at| self.percentile(at));
         let statuses: Vec<String> =
             tally.statuses.iter().map(|(status, count)| format!("{status}: {count}")).collect();
         format!(
             "{} events of {} bytes ({}) over {} connections in {:.2} s\n\
              rate      {:.0} events/s\n\
-             latency   p50 {:.3}  p90 {:.3}  p99 {:.3}  p99.9 {:.3}  max {:.3} ms\n\
+             latency   p50 {p50:.3}  p90 {p90:.3}  p99 {p99:.3}  p99.9 {p999:.3}  max {max:.3} ms\n\
              answers   {}; not applied: {}; unanswered: {}; broken connections: {}\n",
             self.events(),
             self.mean_body_bytes,
@@ -63,11 +64,6 @@ impl Report {
             options.connections,
             self.seconds(),
             self.rate(),
-            self.percentile(0.5),
-            self.percentile(0.9),
-            self.percentile(0.99),
-            self.percentile(0.999),
-            self.percentile(1.0),
             statuses.join(", "),
             tally.not_applied,
             tally.unanswered,
