@@ -22,7 +22,6 @@ impl Connection {
         Self { authority, stream: None, buffer: Vec::with_capacity(BUFFER_BYTES) }
     }
 
-    /// Opens the connection if it is not open.
     pub(crate) async fn open(&mut self) -> io::Result<()> {
         if self.stream.is_none() {
             let stream = TcpStream::connect(&self.authority).await?;

@@ -7,7 +7,6 @@ use strum::{EnumString, VariantNames};
 /// Signatures are valid for 300 s: long enough to prepare, warm up for so long and run for so long.
 const LONGEST_RUN_SECONDS: f64 = 120.0;
 
-/// Which events are sent.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, strum::Display, EnumString, VariantNames)]
 #[strum(serialize_all = "snake_case")]
 pub(crate) enum Mix {

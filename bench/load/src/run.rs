@@ -32,7 +32,6 @@ pub(crate) struct Tally {
     pub(crate) unanswered: u64,
 }
 
-/// The result of a run.
 pub(crate) struct Measured {
     pub(crate) tally: Tally,
     pub(crate) elapsed: Duration,

@@ -25,7 +25,6 @@ pub struct Counts {
 pub struct DeliveryCounts {
     /// Changes of users while there was an address to deliver to.
     pub events: u64,
-    /// Attempts.
     pub sent: u64,
     /// Attempts that were answered with a 2xx.
     pub acknowledged: u64,

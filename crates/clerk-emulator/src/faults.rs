@@ -57,7 +57,6 @@ impl Faults {
     }
 }
 
-/// The faults of one event.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(crate) struct EventFaults {
     pub dropped: bool,
@@ -115,7 +114,6 @@ pub(crate) enum RequestFault {
     Slow(Duration),
 }
 
-/// A 5xx.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct ServerFault {
     pub status: u16,

@@ -121,7 +121,6 @@ impl GeneratedUsers {
         self.first_created_at + i64::try_from(number).unwrap_or(0) * MS_BETWEEN_USERS
     }
 
-    /// Appends the user object.
     pub fn write_json(&self, number: u64, out: &mut Vec<u8>) {
         let Some(template) = self.templates.get(kind(number)) else {
             return;
@@ -133,7 +132,6 @@ impl GeneratedUsers {
         out.extend_from_slice(template.rest.as_bytes());
     }
 
-    /// The user object.
     pub fn to_value(&self, number: u64) -> Value {
         serde_json::from_slice(&self.json(number)).unwrap_or_default()
     }

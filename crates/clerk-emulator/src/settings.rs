@@ -99,7 +99,6 @@ pub enum Outage {
     NoUsers,
 }
 
-/// What a client of the emulator needs.
 #[derive(Clone, Default)]
 pub struct Credentials {
     /// The Backend API, without `/v1`.
@@ -112,7 +111,6 @@ pub struct Credentials {
     /// Deliveries are signed with it.
     pub webhook_secret: String,
     pub instance_id: String,
-    /// The issuer of session tokens.
     pub issuer: String,
 }
 

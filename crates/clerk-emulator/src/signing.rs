@@ -6,7 +6,6 @@ use aws_lc_rs::hmac::{self, HMAC_SHA256};
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 
-/// A key that webhooks are signed with.
 #[derive(Clone)]
 pub struct SigningSecret(Vec<u8>);
 

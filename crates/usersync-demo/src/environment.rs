@@ -53,7 +53,6 @@ impl Environment {
         Ok(Self { emulator, client })
     }
 
-    /// The address of the service.
     pub fn origin(&self) -> &str {
         self.client.origin()
     }

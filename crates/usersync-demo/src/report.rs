@@ -92,7 +92,6 @@ impl Report {
     }
 }
 
-/// A discrepancy in one line.
 fn describe(discrepancy: &Discrepancy) -> String {
     let Discrepancy { external_id, field, provider, table } = discrepancy;
     format!("{external_id}: {field} is {provider} at the provider and {table} in the table")

@@ -115,7 +115,6 @@ impl Run {
         self.ids.get(&user).cloned().unwrap_or_default()
     }
 
-    /// Performs an action at the emulator.
     fn perform(&mut self, step: Step, emulator: &Emulator) -> Result<(), DemoError> {
         let id = self.id_of(step.user);
         let done = match step.action {

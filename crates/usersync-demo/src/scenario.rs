@@ -61,7 +61,6 @@ pub(crate) fn scenario(users: usize, seed: u64) -> Vec<Step> {
     timed.into_iter().map(|(_, step)| step).collect()
 }
 
-/// The actions of one user.
 fn actions_of(user: usize, rng: &mut Rng) -> Vec<Action> {
     let lifecycle = match rng.u64(..100) {
         0..18 => Lifecycle::Deleted,

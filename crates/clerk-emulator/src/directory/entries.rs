@@ -24,7 +24,6 @@ impl Entry {
         }
     }
 
-    /// Appends the user object.
     pub(crate) fn write_json(&self, generated: &GeneratedUsers, out: &mut Vec<u8>) {
         match self {
             Self::Generated(number) => generated.write_json(*number, out),

@@ -144,7 +144,6 @@ impl State {
         Self { directory, ..Self::default() }
     }
 
-    /// The state that an earlier run saved.
     pub(crate) fn restored(saved: SavedState) -> Self {
         let directory = Directory::restored(saved.users, saved.issued);
         Self { ids: saved.ids, events: saved.events, ..Self::new(directory) }

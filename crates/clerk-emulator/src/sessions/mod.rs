@@ -44,7 +44,6 @@ pub(crate) struct Sessions {
 }
 
 impl Instance {
-    /// Signs a user in.
     pub(crate) fn new_session(&self, user_id: &str) -> Session {
         let mut state = self.lock();
         let mut ids = Ids { rng: &self.rng, next: &mut state.ids };

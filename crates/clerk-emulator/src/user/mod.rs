@@ -97,7 +97,6 @@ impl User {
         serde_json::to_value(self).unwrap_or_default()
     }
 
-    /// Locks or unlocks the user.
     pub(crate) fn lock(&mut self, locked: bool) {
         self.locked = locked;
         self.lockout_expires_in_seconds = locked.then_some(LOCKOUT_SECONDS);
