@@ -319,8 +319,7 @@ async fn prepare(state: Data<AppState>, mode: MigrationMode) -> Result<(), Store
     Ok(())
 }
 
-/// Checks the server, and migrates the schema or checks it; returns the number of migrations that
-/// ran. Blocks.
+/// Checks the server, and migrates or checks the schema. Returns how many migrations ran. Blocks.
 pub fn prepare_once(store: &Store, migrate: MigrationMode) -> Result<usize, StoreError> {
     store.check_server()?;
     let migrated = match migrate {

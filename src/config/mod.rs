@@ -26,7 +26,6 @@ use loader::Loader;
 use std::net::SocketAddr;
 use std::time::Duration;
 
-/// All settings, checked.
 #[derive(Debug)]
 pub struct Config {
     pub database: Database,

@@ -36,8 +36,7 @@ impl ProviderApi {
     }
 }
 
-/// Half of the provider's limit for a production instance in 10 s; the other half is the
-/// application's (trap 37).
+/// Half of the provider's limit in 10 s for production; the application has the other (trap 37).
 const LIVE_BUDGET: u32 = 500;
 
 /// The same for a development instance.
@@ -161,7 +160,7 @@ impl Loader<'_> {
         parsed
     }
 
-    /// Three different names.
+    /// The names must differ from each other.
     pub(super) fn metadata_names(&mut self) -> MetadataNames {
         let default = MetadataNames::default();
         let names = MetadataNames {

@@ -72,8 +72,7 @@ impl Loader<'_> {
         }
     }
 
-    /// A PEM takes precedence over an address, and a configured address over that of the
-    /// publishable key.
+    /// In order of precedence: a PEM, a configured address, the publishable key's address.
     fn key_source(&mut self, publishable: Option<&PublishableKey>) -> Option<KeySource> {
         if let Some(pem) = self.text("CLERK_JWT_KEY") {
             if self.jwks_address().is_some() {

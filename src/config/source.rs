@@ -73,8 +73,7 @@ impl ConfigSource {
         self.values.retain(|name, _| !prefixes.iter().any(|prefix| name.starts_with(prefix)));
     }
 
-    /// The trimmed value; blank counts as unset. `NAME_FILE` may name a file that contains a
-    /// secret.
+    /// The trimmed value; blank counts as unset. For a secret, `NAME_FILE` may name its file.
     pub(super) fn get(&self, name: &str) -> Result<Option<String>, String> {
         let direct = self.trimmed(name);
         let path = is_secret(name).then(|| self.trimmed(&format!("{name}_FILE"))).flatten();

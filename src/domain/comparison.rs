@@ -67,8 +67,7 @@ pub fn compare(row: Option<&RowView<'_>>, snapshot: &Snapshot) -> Comparison {
     }
 }
 
-/// The digest covers all that is mapped, but not the effective role and plan, which configuration
-/// may have changed.
+/// The digest does not cover the effective role and plan, which configuration may have changed.
 fn has_same_content(row: &RowView<'_>, snapshot: &Snapshot) -> bool {
     row.version.updated_at_ms == snapshot.version.updated_at_ms
         && row.version.projection == snapshot.version.projection

@@ -9,7 +9,7 @@
 pub struct EntitlementName(String);
 
 impl EntitlementName {
-    /// Accepts `[A-Za-z0-9._-]{1,64}`.
+    /// Accepts only what matches `[A-Za-z0-9._-]{1,64}`.
     pub fn parse(word: &str) -> Option<Self> {
         let known = |byte: u8| byte.is_ascii_alphanumeric() || b"._-".contains(&byte);
         let fits = (1..=64).contains(&word.len()) && word.bytes().all(known);

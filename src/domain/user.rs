@@ -34,7 +34,7 @@ pub struct Profile {
     pub email: Option<String>,
     /// Whether this address was verified.
     pub email_verified: bool,
-    /// E.164.
+    /// As the provider writes it, in E.164.
     pub phone: Option<String>,
     pub username: Option<String>,
     pub first_name: Option<String>,

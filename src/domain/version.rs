@@ -9,8 +9,7 @@
 /// loses to the same snapshot mapped anew.
 pub const PROJECTION: i16 = 1;
 
-/// SHA-256 over every mapped column; breaks ties within one millisecond the same way on every
-/// replica.
+/// SHA-256 over every mapped column; breaks ties of one millisecond alike on every replica.
 pub type Digest = [u8; 32];
 
 /// Field order is the order of comparison.
@@ -20,10 +19,9 @@ pub struct Version {
     pub updated_at_ms: i64,
     /// [`PROJECTION`] of the mapping.
     pub projection: i16,
-    /// [`Version::KIND_EVENT`] or [`Version::KIND_FETCHED`].
+    /// Either [`Version::KIND_EVENT`] or [`Version::KIND_FETCHED`].
     pub kind: i16,
-    /// When the provider sent an event (0: unknown), or the service sent a fetch; milliseconds
-    /// since 1970.
+    /// When the provider sent an event (0: unknown), or we sent a fetch; ms since 1970.
     pub seen_at_ms: i64,
     pub digest: Digest,
 }
@@ -41,8 +39,7 @@ impl Version {
     /// Later than any event of one `updated_at`: the provider's database answered, not its queue.
     pub const KIND_FETCHED: i16 = 2;
 
-    /// Greater than that of any snapshot, so that the guard which orders snapshots also makes a
-    /// deletion terminal.
+    /// Greater than any snapshot's, so that the guard also makes a deletion terminal.
     pub const DELETION: Self = Self {
         updated_at_ms: i64::MAX,
         projection: i16::MAX,

@@ -24,8 +24,7 @@ impl Default for MetadataNames {
     }
 }
 
-/// What to send. `None` is not mentioned, because the provider takes `null` as a deletion of the
-/// key (trap 28).
+/// What to send. `None` is left out: for the provider `null` deletes the key (trap 28).
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct MetadataPatch {
     pub id: Option<String>,

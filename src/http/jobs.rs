@@ -71,7 +71,7 @@ pub(super) async fn show(
     Ok(json_no_store(view(&job)))
 }
 
-/// Newest first.
+/// Lists jobs, the newest first.
 pub(super) async fn list(
     state: Data<AppState>,
     request: HttpRequest,

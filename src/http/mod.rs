@@ -45,7 +45,6 @@ use std::sync::atomic::{AtomicBool, Ordering};
 /// `Retry-After` of a 503: the provider's own second attempt comes after five seconds.
 pub(super) const RETRY_AFTER_SECONDS: u32 = 5;
 
-/// What handlers share.
 pub struct AppState {
     pub webhooks: WebhookReceiver,
     pub ingest: Ingest,

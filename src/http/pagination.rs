@@ -41,8 +41,7 @@ impl PageRequest {
     }
 }
 
-/// Handlers read `limit` + 1 items. Removes the one too many and returns the cursor of the next
-/// page.
+/// Handlers read `limit` + 1 items. Removes the one too many; returns the next page's cursor.
 pub(super) fn next_cursor<T>(
     data: &mut Vec<T>,
     limit: i64,

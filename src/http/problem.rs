@@ -70,12 +70,10 @@ impl Problem {
         Self { cause: Some(cause.into()), ..self }
     }
 
-    /// Adds a `Location`.
     pub(super) fn at(self, location: String) -> Self {
         Self { location: Some(location), ..self }
     }
 
-    /// Adds `Allow`.
     pub(super) fn allowing(self, methods: &'static str) -> Self {
         Self { allow: Some(methods), ..self }
     }

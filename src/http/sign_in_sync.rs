@@ -29,8 +29,7 @@ const COOKIE: &str = "usersync";
 const SENT_ON: &str = "on";
 const SENT_TO_SIGN_IN: &str = "sign-in";
 
-/// A browser that returns without a session within this time is in a redirect loop: no user signs
-/// in that fast.
+/// A browser that returns without a session this fast is in a redirect loop.
 const SIGN_IN_SECONDS: i64 = 5;
 
 /// What the client can do with the answer.
@@ -38,9 +37,9 @@ const SIGN_IN_SECONDS: i64 = 5;
 enum ClientKind {
     /// Shows pages and follows redirects.
     Browser,
-    /// Reads JSON.
+    /// A client that accepts JSON.
     Program,
-    /// Follows redirects only.
+    /// Any other client, which only follows redirects.
     Other,
 }
 

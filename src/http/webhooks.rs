@@ -18,8 +18,7 @@ use serde::Serialize;
 use std::sync::{Arc, OnceLock};
 use std::time::{Duration, Instant};
 
-/// How long a request waits for its commit before it is answered 503. The provider gives up after
-/// 15 s.
+/// How long a request waits for its commit before it is answered 503; the provider waits 15 s.
 const ANSWER_WITHIN: Duration = Duration::from_secs(10);
 
 pub(super) async fn receive(

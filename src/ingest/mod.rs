@@ -69,8 +69,7 @@ pub struct Ingest {
 pub struct WriterThread(JoinHandle<()>);
 
 impl Ingest {
-    /// Starts the writer thread, which notifies `wake` after each commit that may have enqueued
-    /// write-backs.
+    /// Starts the writer thread, which notifies `wake` after commits that may enqueue write-backs.
     pub fn start(
         store: &Store,
         defaults: RowDefaults,

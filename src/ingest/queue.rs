@@ -13,7 +13,7 @@ use tokio::sync::oneshot;
 
 const MOST_DELIVERIES: usize = 8_192;
 
-/// Bytes of bodies.
+/// Bytes of the bodies that wait.
 const MOST_BYTES: usize = 64 * 1024 * 1024;
 
 pub(super) struct Submission {

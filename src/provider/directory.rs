@@ -44,8 +44,7 @@ pub trait Directory: Send + Sync {
 
     fn count(&self, priority: Priority) -> ApiFuture<'_, u64>;
 
-    /// Writes values into a user's public metadata, leaving others as they are, and returns the user
-    /// after that.
+    /// Merges values into a user's public metadata, and returns the user as of then.
     fn fill<'a>(
         &'a self,
         external_id: &'a str,
@@ -61,7 +60,7 @@ pub trait Directory: Send + Sync {
 pub struct ListQuery {
     pub order: ListOrder,
     pub position: Position,
-    /// 1 to 500.
+    /// Users a page, 1 to 500.
     pub limit: u16,
     /// Inclusive.
     pub created_from: Option<Timestamp>,

@@ -130,8 +130,7 @@ pub(super) fn exceeds_limit(
     Ok(emptied.exceed_limit(live).then_some(live))
 }
 
-/// Times are the database's, by which the limit counts. An emptied row stays recorded as long as it
-/// counts.
+/// Times are the database's, by which the limit counts. A row stays recorded while it counts.
 fn record(
     connection: &mut AnyConnection,
     source: &str,

@@ -34,8 +34,7 @@ pub struct BudgetSlice {
 }
 
 impl Store {
-    /// Leases up to `wanted` requests, so that all replicas together have no more than `most` in
-    /// any ten seconds.
+    /// Leases up to `wanted` requests; all replicas have `most` at most in any ten seconds.
     pub async fn lease_budget(
         &self,
         source: &'static str,

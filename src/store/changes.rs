@@ -14,8 +14,7 @@ use crate::domain::{Change, Entitlements, MergedChange, Override, Timestamp};
 use crate::store::row_defaults::RowDefaults;
 use std::time::{Duration, Instant};
 
-/// Attempts to truncate the WAL at once, and the pause between them: readers of this process last
-/// milliseconds.
+/// Attempts to truncate the WAL, and the pause between: readers here last milliseconds.
 const WAL_TRUNCATE_ATTEMPTS: u32 = 5;
 const WAL_TRUNCATE_PAUSE: Duration = Duration::from_millis(20);
 
@@ -99,8 +98,7 @@ impl Store {
         self.run_blocking(move |connection| connection.transaction(work)).await
     }
 
-    /// Likewise, without waiting for PostgreSQL's flush: a crash of the server may undo it, as a
-    /// whole.
+    /// Likewise, without waiting for PostgreSQL's flush: a crash of the server may undo it.
     pub(super) async fn write_async_commit<T: Send + 'static>(
         &self,
         work: impl FnOnce(&mut AnyConnection) -> Result<T, StoreError> + Send + 'static,

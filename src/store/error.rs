@@ -8,8 +8,7 @@ use diesel::result::{DatabaseErrorKind, Error};
 
 #[derive(Clone, Debug, thiserror::Error)]
 pub enum StoreError {
-    /// The database cannot be reached, is shutting down, locked or read-only: the same call may be
-    /// repeated.
+    /// The database is unreachable, shutting down, locked or read-only: the caller may retry.
     #[error("the database is away: {0}")]
     Away(String),
     /// The database is alive and refused the statement.

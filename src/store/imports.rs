@@ -17,8 +17,7 @@ use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
 
 impl Store {
-    /// Inserts the missing rows, all or none, and returns one outcome a row of the file. Enqueues
-    /// no write-backs.
+    /// Inserts the missing rows, all or none, without write-backs. Returns one outcome a row.
     pub async fn import(
         &self,
         defaults: RowDefaults,

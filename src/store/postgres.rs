@@ -13,7 +13,7 @@ const STATEMENT_TIMEOUT: Duration = Duration::from_secs(5);
 
 pub const LOCK_TIMEOUT: Duration = Duration::from_secs(2);
 
-/// PostgreSQL 13.
+/// PostgreSQL 13, as `server_version_num` writes it.
 const OLDEST_SERVER: i32 = 130_000;
 
 pub(super) fn open(target: &PostgresTarget, purpose: Purpose) -> Result<PgConnection, StoreError> {

@@ -11,8 +11,7 @@ use diesel::dsl::sql;
 use diesel::prelude::*;
 use diesel::sql_types::BigInt;
 
-/// The most bytes of bodies that are kept. Beyond, the sender is answered 503: nothing is deleted
-/// to make room.
+/// The most bytes of bodies kept. Beyond, senders get 503: nothing is deleted to make room.
 pub const CAP_BYTES: i64 = 64 * 1024 * 1024;
 
 #[derive(Debug)]
@@ -25,7 +24,7 @@ pub struct QuarantineEntry<'a> {
     pub reason: &'static str,
     /// The path of the field at fault.
     pub path: Option<&'a str>,
-    /// Redacted.
+    /// Without private and unsafe metadata.
     pub body: Vec<u8>,
     /// External ids of the users that the body concerns.
     pub subjects: Vec<String>,
@@ -40,7 +39,7 @@ pub enum Admission {
     Duplicate(Option<String>),
     /// A user that it concerns is deleted: the event is recorded without its body.
     Tombstoned(String),
-    /// Nothing is recorded.
+    /// The cap is reached; nothing is recorded.
     Full,
 }
 
@@ -169,8 +168,7 @@ fn record(
     Ok(())
 }
 
-/// Deletes quarantined messages, one statement each: rows are locked one at a time, so that two
-/// writers cannot deadlock.
+/// Deletes quarantined messages one by one, so that two writers cannot deadlock.
 pub(super) fn drop_messages(
     connection: &mut AnyConnection,
     source: &str,
@@ -190,7 +188,7 @@ pub(super) fn stored_bytes(connection: &mut AnyConnection) -> Result<i64, StoreE
     Ok(both!(connection, |inner| quarantine::table.select(sql::<BigInt>(sum)).first(inner))?)
 }
 
-/// Oldest first.
+/// Lists quarantined deliveries, the oldest first.
 pub(super) fn list(
     connection: &mut AnyConnection,
     limit: i64,

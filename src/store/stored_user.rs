@@ -23,7 +23,7 @@ pub struct StoredUser {
     pub set_role: Option<String>,
     pub source_plan: Option<String>,
     pub set_plan: Option<String>,
-    /// An object.
+    /// Always a JSON object.
     pub public_metadata: Json,
     /// In milliseconds.
     pub version_updated_at: i64,

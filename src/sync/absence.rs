@@ -27,7 +27,7 @@ pub(super) enum AbsenceOutcome {
 /// What the second look-up does with a user whom it finds.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum IfFound {
-    /// Write the snapshot.
+    /// The user exists: write the snapshot.
     Apply,
     Leave,
 }

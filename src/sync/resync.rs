@@ -49,8 +49,7 @@ pub enum ResyncOutcome {
 type FetchResult = Result<Snapshot, ApiError>;
 
 impl SyncService {
-    /// `ids` are ours or the provider's. With `take_over`, our values replace those in a
-    /// conflicting user's metadata.
+    /// `ids` are ours or the provider's. With `take_over`, our values replace conflicting ones.
     pub async fn resync(
         self: &Arc<Self>,
         ids: Vec<String>,

@@ -19,7 +19,7 @@ pub struct SignedHeaders {
     pub id: String,
     /// Seconds since 1970, as written: the text itself is signed.
     pub timestamp: String,
-    /// Space-separated `version,base64` entries.
+    /// Entries `version,base64`, separated by spaces.
     pub signatures: String,
 }
 

@@ -52,7 +52,7 @@ impl SigningSecret {
         Ok(Self { key: key.into_boxed_slice().into(), keyed })
     }
 
-    /// HMAC-SHA256 over `{id}.{timestamp}.{body}`.
+    /// The HMAC-SHA256 over `{id}.{timestamp}.{body}`.
     pub fn code(&self, id: &str, timestamp: &str, body: &[u8]) -> [u8; 32] {
         let mut mac = self.keyed.clone();
         for part in [id.as_bytes(), b".", timestamp.as_bytes(), b".", body] {

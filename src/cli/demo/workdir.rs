@@ -10,7 +10,7 @@ use uuid::Uuid;
 
 pub(super) struct Workdir {
     pub(super) data: DataDir,
-    /// Removed on drop.
+    /// Removed with all its files on drop.
     temporary: Option<PathBuf>,
 }
 

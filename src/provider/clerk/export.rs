@@ -53,8 +53,7 @@ impl Clerk {
     /// The columns that tell the table from others that have ids.
     pub const REQUIRED_COLUMNS: [&str; 2] = ["id", "primary_email_address"];
 
-    /// Reads a row: its cells in the order of [`Self::EXPORT_COLUMNS`], `None` for a column that the
-    /// table lacks.
+    /// Reads a row: its cells as in [`Self::EXPORT_COLUMNS`], `None` for a missing column.
     pub fn of_row(&self, cells: Vec<Option<String>>) -> Result<Snapshot, ExportError> {
         let mut cells = cells.into_iter().map(clean);
         let mut cell = || cells.next().flatten();
@@ -100,8 +99,7 @@ impl Clerk {
     }
 }
 
-/// An id as Clerk makes them. A wrong column, or the application's own id, would make a row that no
-/// snapshot ever matches.
+/// An id as Clerk makes them: any other, from a wrong column, would match no snapshot ever.
 fn identifier(id: Option<&str>) -> Result<String, ExportError> {
     let id = id.map(str::trim).filter(|id| !id.is_empty()).ok_or(ExportError::NoId)?;
     let blank = |character: char| character.is_control() || character.is_whitespace();

@@ -38,8 +38,8 @@ impl Clerk {
     /// The name under which rows of this provider are stored.
     pub const SOURCE: &str = "clerk";
 
-    /// Reads a verified delivery. What cannot be understood is [`EventEffect::Malformed`], what is not
-    /// about users [`EventEffect::Ignored`].
+    /// Reads a verified delivery: [`EventEffect::Malformed`] where that is impossible,
+    /// [`EventEffect::Ignored`] where it is not about users.
     pub fn parse(&self, delivery: &Verified) -> Event {
         let mut event =
             Event { event_type: String::new(), sent_at: None, instance: None, effect: NOT_OURS };

@@ -14,7 +14,7 @@ use serde_json::value::RawValue;
 #[derive(Debug, PartialEq, Eq)]
 pub(super) struct PayloadError {
     pub(super) reason: QuarantineReason,
-    /// Such as `data.email_addresses[1].email_address`.
+    /// A JSON path such as `data.email_addresses[1].email_address`.
     pub(super) path: Option<String>,
 }
 

@@ -77,8 +77,7 @@ pub struct DeliveryWrite<'a> {
     pub disposition: Disposition,
 }
 
-/// What decides a delivery's outcome, apart from what the database holds. The numbers are indices
-/// into `users`.
+/// What decides a delivery's outcome besides the database. Numbers are indices into `users`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Disposition {
     Ignored(IgnoreReason),

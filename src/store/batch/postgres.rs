@@ -115,7 +115,7 @@ const UPSERT_OUTCOMES: [UpsertOutcome; 6] = [
 
 #[derive(diesel::Queryable)]
 struct DeliveryRow {
-    /// Index into `batch.deliveries`.
+    /// An index into `batch.deliveries`, from zero.
     place: i64,
     user_id: Option<String>,
     /// Index into [`OUTCOMES`], from one; 0 for a duplicate.
@@ -125,8 +125,7 @@ struct DeliveryRow {
     newer_sign_in: bool,
 }
 
-/// The outcomes whose numbers [`DeliveryStatement`] computes and whose words it stores, in its
-/// order.
+/// The outcomes in the order of the numbers that [`DeliveryStatement`] computes.
 const OUTCOMES: [Outcome; 6] = [
     Outcome::Applied,
     Outcome::Stale(StaleReason::Superseded),

@@ -133,9 +133,8 @@ macro_rules! written {
 }
 
 /// Enqueues write-backs on PostgreSQL: for users whose snapshot lacks our id or a known role, and
-/// for those with an override. One too many costs a look-up, one too few would be lost. It is due
-/// by the database's clock, as all leases are. After the users, in their order: all writers lock
-/// alike.
+/// for those with an override. One too many costs a look-up, one too few is lost. It is due by the
+/// database's clock, as all leases are. After the users and in their order: all writers lock alike.
 macro_rules! enqueued {
     () => {
         ", enqueued AS (INSERT INTO write_backs (source, external_id, next_try_at, created_at) \

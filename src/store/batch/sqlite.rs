@@ -35,8 +35,7 @@ pub(in crate::store) fn write(
     Ok(BatchReport { results, newer_sign_ins })
 }
 
-/// Writes a batch without deliveries in the open transaction, and returns one result a user, in
-/// their order.
+/// Writes a batch without deliveries in the open transaction. Returns one result a user.
 pub(in crate::store) fn apply(
     connection: &mut SqliteConnection,
     batch: &Batch<'_>,

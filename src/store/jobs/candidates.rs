@@ -170,9 +170,8 @@ pub(super) fn add(
 }
 
 impl Store {
-    /// Those of up to `limit` candidates after the user `after` that still differ: their rows were
-    /// not written since, or are still missing. Also the last candidate read, unless these were
-    /// all.
+    /// Those of up to `limit` candidates after the user `after` whose rows were not written since,
+    /// or are still missing. Also the last candidate read, unless these were all.
     pub async fn recheck_candidates(
         &self,
         source: &'static str,

@@ -27,8 +27,7 @@ pub enum CreationRange {
 pub type CreationCursor = (Option<Timestamp>, String);
 
 impl Store {
-    /// Live rows of a range that were not fetched since `asked_before`, after the row `after`, in
-    /// its order.
+    /// Live rows of a range, after the row `after`, that were not fetched since `asked_before`.
     pub async fn rows_not_fetched_since(
         &self,
         source: &'static str,

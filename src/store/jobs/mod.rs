@@ -51,7 +51,7 @@ pub struct JobRecord {
     pub error: Option<String>,
     fence: i64,
     pub created_at: Timestamp,
-    /// The first claim.
+    /// When a process first claimed it.
     pub started_at: Option<Timestamp>,
     pub finished_at: Option<Timestamp>,
 }

@@ -17,8 +17,7 @@ pub struct JobRequest {
 }
 
 impl Store {
-    /// Creates a job, unless one of its kind is active. Returns the active one, and whether it is
-    /// new.
+    /// Creates a job unless one of its kind is active. Returns the active one, and if it is new.
     pub async fn enqueue_job(
         &self,
         source: &'static str,
@@ -45,8 +44,7 @@ impl Store {
         self.read(move |connection| find(connection, &id)).await
     }
 
-    /// The last job of this kind that succeeded and was no dry run; a search for drift always is
-    /// one.
+    /// The last job of this kind that succeeded and was no dry run, which drift always is.
     pub async fn last_success(
         &self,
         source: &'static str,

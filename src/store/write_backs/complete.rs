@@ -85,8 +85,7 @@ fn apply_answer(
     Ok(WriteBackStatus::Conflict(conflict))
 }
 
-/// Locks the write-back where the lease is still held. After the user: all writers lock in that
-/// order.
+/// Locks the write-back if the lease is still held; after the user, as all writers do.
 fn lock(
     connection: &mut AnyConnection,
     source: &str,

@@ -19,7 +19,7 @@ const RETRY_AFTER_CHANGE: Duration = Duration::from_secs(1);
 pub struct WriteBackLease {
     pub external_id: String,
     pub(super) fence: i64,
-    /// Attempts that failed.
+    /// How many attempts failed so far.
     pub attempts: i32,
     /// A call may have been sent whose answer was lost.
     pub outcome_unknown: bool,
@@ -33,12 +33,11 @@ pub struct WriteBackLease {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Reschedule {
     pub after: Duration,
-    /// A closed word.
+    /// A word of a closed set, shown to operators.
     pub why: &'static str,
     /// Whether a call may have had its effect.
     pub outcome_unknown: bool,
-    /// Whether it is parked until the user changes, which includes changes during the lease; else
-    /// it stays due.
+    /// Whether it is parked until the user changes, also during the lease; else it stays due.
     pub parks: bool,
     /// Whether it counts as a failed attempt, after which the delay grows.
     pub counts: bool,
@@ -97,8 +96,7 @@ impl Store {
         .await
     }
 
-    /// Claims up to `most` due write-backs for `duration`; or that of the user `only`, whenever it is
-    /// due.
+    /// Claims up to `most` due write-backs for `duration`; or that of `only`, before its time too.
     pub async fn claim_write_backs(
         &self,
         source: &'static str,
@@ -121,8 +119,7 @@ impl Store {
     }
 }
 
-/// Due and not leased. The state is a literal, because PostgreSQL considers the index of due rows
-/// only for it.
+/// Due and not leased. The state is a literal, so that PostgreSQL uses the index of due rows.
 #[diesel::dsl::auto_type(no_type_alias)]
 fn claimable<'a>(source: &'a str, now: Timestamp) -> _ {
     let is_due: diesel::expression::SqlLiteral<Bool> = sql::<Bool>("state = 'due'");

@@ -96,7 +96,7 @@ impl Store {
         .await
     }
 
-    /// Counts by state.
+    /// Counts write-backs by their state.
     pub async fn count_write_backs(
         &self,
         source: &'static str,

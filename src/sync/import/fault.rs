@@ -28,11 +28,7 @@ pub enum BadLine {
     UnusableRowId,
     /// By the table, or an earlier line.
     #[error("{external_id} already has the row {row_id}")]
-    OtherId {
-        /// Of the user.
-        external_id: String,
-        row_id: String,
-    },
+    OtherId { external_id: String, row_id: String },
     /// By the table, or an earlier line.
     #[error("the row {0} already belongs to another user")]
     TakenId(String),

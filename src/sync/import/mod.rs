@@ -39,7 +39,7 @@ pub struct Import<'a> {
 /// Counts of lines, as far as the import came.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
 pub struct ImportCounts {
-    /// Without the header.
+    /// Lines of the file without its header.
     pub lines: u64,
     pub imported: u64,
     /// Users who had a row already.

@@ -19,13 +19,13 @@ use std::collections::HashSet;
 use std::sync::Arc;
 use tokio::task::{JoinError, JoinSet};
 
-/// Candidates a listing.
+/// Candidates that one call lists by their ids.
 const LOOK_UP_AT_ONCE: i64 = 100;
 
 /// Concurrent look-ups of single users.
 const AT_ONCE: usize = 8;
 
-/// Rows a transaction.
+/// Rows that one transaction empties.
 const EMPTY_AT_ONCE: i64 = 500;
 
 type UserRecheck = (String, Result<Result<Absence, AbsenceOutcome>, SyncError>);

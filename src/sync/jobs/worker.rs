@@ -88,7 +88,7 @@ impl SyncService {
         self.finish(&lease, kind, result).await;
     }
 
-    /// Never returns.
+    /// Logs the progress until it is dropped.
     async fn log_progress(&self, lease: &JobLease) {
         loop {
             tokio::time::sleep(PROGRESS_LOG_INTERVAL).await;

@@ -248,8 +248,7 @@ impl PushOutcome {
     }
 }
 
-/// The row is of this minute, and no operator overrode a value since that the provider may show
-/// already.
+/// The row is of this minute, and there is no override that the provider may show already.
 fn is_fresh(stored: &StoredUser, lease: &WriteBackLease) -> bool {
     lease.override_at.is_none() && is_recent(stored.version_seen_at)
 }

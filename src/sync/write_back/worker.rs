@@ -73,8 +73,7 @@ impl WorkerPace {
         AT_ONCE - self.fewer
     }
 
-    /// Pushes that are too slow wait for each other, as where the budget is small: so fewer run at
-    /// once.
+    /// If pushes are too slow, as with a small budget, fewer run at once.
     fn record(&mut self, outcome: Option<&PushOutcome>) {
         match outcome {
             Some(PushOutcome::NotNow(error)) => self.lengthen(error),

@@ -66,8 +66,7 @@ impl Limits {
         }
     }
 
-    /// Whether a call that was sent `attempts` times, and is due again `elapsed` after it began, has
-    /// another attempt.
+    /// Whether a call sent `attempts` times may be sent again `elapsed` after it began.
     pub(super) fn has_attempt(&self, priority: Priority, attempts: u32, elapsed: Duration) -> bool {
         match priority {
             Priority::Interactive => {

@@ -27,8 +27,7 @@ const LARGEST_SET_BYTES: usize = 256 * 1024;
 
 const FRESH_FOR: Duration = Duration::from_secs(5 * 60);
 
-/// Time between two fetches that a known set did not satisfy: for a key that it lacks, or after a
-/// refresh that failed.
+/// Time between two fetches for a key that the set lacks, or after a refresh that failed.
 const BETWEEN_MISSES: Duration = Duration::from_secs(30);
 
 /// Time between two fetches while no set was ever loaded.

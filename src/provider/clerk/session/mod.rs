@@ -113,8 +113,8 @@ impl Sessions {
     }
 
     /// The token of a request: from `Authorization: Bearer`, else from this instance's cookie, else
-    /// from the plain one. Cookies are allowed on `GET` and `HEAD` only: a link on another page must
-    /// not change anything.
+    /// from the plain one. Cookies count on `GET` and `HEAD` only: a link elsewhere must not change
+    /// anything.
     pub fn token_of<'a>(
         &self,
         authorization: Option<&'a [u8]>,

@@ -47,8 +47,7 @@ impl PublishableKey {
         format!("https://{}/.well-known/jwks.json", self.host)
     }
 
-    /// The end of the names of the instance's cookies. The provider chose SHA-1; no secret depends on
-    /// it.
+    /// The end of the names of the instance's cookies: SHA-1, by the provider's choice.
     pub fn cookie_suffix(&self) -> String {
         let digest = digest(&SHA1_FOR_LEGACY_USE_ONLY, self.text.as_bytes());
         URL_SAFE_NO_PAD.encode(digest).chars().take(SUFFIX_CHARACTERS).collect()
@@ -60,7 +59,7 @@ impl PublishableKey {
     }
 }
 
-/// `<host>$` in base64.
+/// Decodes `<host>$` from base64.
 fn host(encoded: &str) -> Option<String> {
     let decoded = STANDARD_NO_PAD.decode(encoded.trim_end_matches('=')).ok()?;
     let text = String::from_utf8(decoded).ok()?;

@@ -34,7 +34,7 @@ impl Answer {
         Self { delay, ..self }
     }
 
-    /// Without a length.
+    /// Sends no `Content-Length`.
     pub(crate) fn in_chunks(self) -> Self {
         Self { in_chunks: true, ..self }
     }

@@ -92,7 +92,7 @@ impl Store {
     }
 }
 
-/// By external id.
+/// Loads the rows of some users, by external id.
 pub(super) fn load_rows<'a>(
     connection: &mut AnyConnection,
     source: &str,

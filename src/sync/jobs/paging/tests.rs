@@ -155,9 +155,8 @@ fn apply_change(
 proptest! {
     #![proptest_config(ProptestConfig::with_cases(600))]
 
-    /// Deletions between pages hide no user who exists all the time; no user is seen twice; and a
-    /// row is an orphan whenever its user is absent all the time, never while the user exists all
-    /// the time.
+    /// Deletions between pages hide no user who exists all the time; no user is seen twice; a row
+    /// is an orphan if its user is absent all the time, and never if the user exists all the time.
     #[test]
     fn users_deleted_between_two_pages_hide_nobody(
         ages in prop::collection::vec(0_i64..60, 0..80),

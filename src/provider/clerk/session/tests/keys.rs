@@ -56,8 +56,7 @@ fn what_is_no_public_rsa_key_is_refused_with_what_to_do() {
     }
 }
 
-/// Whether a set of the published key with some members replaced has a key; `null` takes a
-/// member away.
+/// Whether a set of the published key has a key with members replaced, or `null`: removed.
 fn usable(replaced: &Value) -> bool {
     let mut entry: Value = serde_json::from_str(PUBLISHED_JWK).unwrap();
     for (name, value) in replaced.as_object().unwrap() {
