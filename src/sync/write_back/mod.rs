@@ -35,8 +35,8 @@ pub const WRITE_BACK_OUTCOMES: [&str; 12] = [
 ];
 
 impl SyncService {
-    /// Tries the write-back of one user, for `patience` at most; it goes on in the background.
-    pub(super) async fn push_with_timeout(self: &Arc<Self>, external_id: &str, patience: Duration) {
+    /// Tries the write-back of one user, for `timeout` at most; it goes on in the background.
+    pub(super) async fn push_with_timeout(self: &Arc<Self>, external_id: &str, timeout: Duration) {
         let sync = Arc::clone(self);
         let external_id = external_id.to_owned();
         let try_it = tokio::spawn(async move {
@@ -44,15 +44,15 @@ impl SyncService {
                 return;
             }
             let proof = sync.instance.verify(Priority::Interactive);
-            if matches!(tokio::time::timeout(patience, proof).await, Ok(Ok(()))) {
-                sync.push_now(external_id, patience).await;
+            if matches!(tokio::time::timeout(timeout, proof).await, Ok(Ok(()))) {
+                sync.push_now(external_id, timeout).await;
             }
         });
-        tokio::time::timeout(patience, try_it).await.ok();
+        tokio::time::timeout(timeout, try_it).await.ok();
     }
 
     /// Pushes one user, or waits while a worker does.
-    async fn push_now(&self, external_id: String, patience: Duration) {
+    async fn push_now(&self, external_id: String, timeout: Duration) {
         let started = Instant::now();
         let (source, only) = (self.source(), Some(external_id.clone()));
         let leases = self.store.claim_write_backs(source, only, 1, LEASE).await;
@@ -61,7 +61,7 @@ impl SyncService {
             self.push(lease, Priority::Interactive).await;
             return;
         }
-        while started.elapsed() < patience && self.is_due(&external_id).await {
+        while started.elapsed() < timeout && self.is_due(&external_id).await {
             tokio::time::sleep(WORKER_POLL_INTERVAL).await;
         }
     }
