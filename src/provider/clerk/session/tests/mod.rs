@@ -63,11 +63,7 @@ fn by_own_key() -> Sessions {
 }
 
 async fn fault(sessions: &Sessions, token: &str) -> Option<SessionError> {
-    fault_at(sessions, token, now()).await
-}
-
-async fn fault_at(sessions: &Sessions, token: &str, now: Timestamp) -> Option<SessionError> {
-    sessions.verify(token, now).await.err()
+    sessions.verify(token, now()).await.err()
 }
 
 fn published_session() -> Session {

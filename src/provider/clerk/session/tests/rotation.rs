@@ -36,17 +36,9 @@ impl Verifier {
     }
 }
 
-fn own() -> String {
-    Signer::own().jwk().to_string()
-}
-
-fn next() -> String {
-    Signer::next().jwk().to_string()
-}
-
 /// A server of the own key, and sessions with its keys.
 fn server_and_verifier() -> (Stub, Verifier) {
-    let server = Stub::new([key_set(&[&own()])]);
+    let server = Stub::new([key_set(&[&Signer::own().jwk()])]);
     let verifier = Verifier::at(address(&server));
     (server, verifier)
 }
@@ -85,7 +77,7 @@ async fn trap_41_unknown_keys_cause_one_fetch_in_thirty_seconds() {
 async fn trap_41_requests_with_a_new_key_wait_for_the_one_fetch() {
     let (server, verifier) = server_and_verifier();
     assert_eq!(verifier.after(0, Signer::own()).await, Ok(()));
-    server.set(key_set(&[&own(), &next()]));
+    server.set(key_set(&[&Signer::own().jwk(), &Signer::next().jwk()]));
     server.hold();
     let crowd = join_all((0..50).map(|_| verifier.after(10, Signer::next())));
     let (verdicts, ()) = tokio::join!(crowd, async { server.release() });
@@ -97,7 +89,7 @@ async fn trap_41_requests_with_a_new_key_wait_for_the_one_fetch() {
 async fn trap_41_a_rotation_is_picked_up() {
     let (server, verifier) = server_and_verifier();
     assert_eq!(verifier.after(0, Signer::own()).await, Ok(()));
-    server.set(key_set(&[&next()]));
+    server.set(key_set(&[&Signer::next().jwk()]));
     assert_eq!(verifier.after(10, Signer::own()).await, Ok(()), "the kept set");
     assert_eq!(verifier.after(11, Signer::next()).await, Ok(()), "the new one");
     assert_eq!(verifier.after(12, Signer::own()).await, UNKNOWN, "the old key is gone");
@@ -111,7 +103,7 @@ async fn a_set_is_kept_for_five_minutes() {
         assert_eq!(verifier.after(seconds, Signer::own()).await, Ok(()));
         assert_eq!(server.count(), requests, "after {seconds} s");
     }
-    server.set(key_set(&[&next()]));
+    server.set(key_set(&[&Signer::next().jwk()]));
     assert_eq!(verifier.after(920, Signer::own()).await, UNKNOWN, "withdrawn");
 }
 
@@ -123,8 +115,8 @@ async fn a_refresh_that_fails_keeps_the_old_keys() {
         (500, String::new()),
         (200, "<html>".to_owned()),
         (200, r#"{"keys":[]}"#.to_owned()),
-        (200, " ".repeat(256 * 1024) + &format!("{{\"keys\":[{}]}}", next())),
-        (302, format!("{{\"keys\":[{}]}}", next())),
+        (200, " ".repeat(256 * 1024) + &format!("{{\"keys\":[{}]}}", Signer::next().jwk())),
+        (302, format!("{{\"keys\":[{}]}}", Signer::next().jwk())),
     ];
     let mut seconds = 400;
     for (requests, (status, body)) in (2..).zip(failures) {
@@ -135,7 +127,7 @@ async fn a_refresh_that_fails_keeps_the_old_keys() {
         assert_eq!(server.count(), requests, "{status}: one attempt in thirty seconds");
         seconds += 40;
     }
-    server.set(key_set(&[&next()]));
+    server.set(key_set(&[&Signer::next().jwk()]));
     assert_eq!(verifier.after(seconds, Signer::next()).await, Ok(()), "picked up afterwards");
 }
 
@@ -149,7 +141,7 @@ async fn while_no_keys_were_ever_loaded_nothing_is_decided_and_attempts_are_spac
     assert_eq!(server.count(), 1);
     assert_eq!(verifier.after(5, Signer::own()).await, Err(SessionError::KeysUnavailable));
     assert_eq!(server.count(), 2);
-    server.set(key_set(&[&own()]));
+    server.set(key_set(&[&Signer::own().jwk()]));
     assert_eq!(verifier.after(10, Signer::own()).await, Ok(()));
 }
 
@@ -175,7 +167,7 @@ async fn a_client_that_disconnects_does_not_cancel_the_fetch() {
 
 #[tokio::test]
 async fn tokens_without_a_usable_key_id_cause_no_fetch() {
-    let server = Stub::new([key_set(&[&own(), PUBLISHED_JWK])]);
+    let server = Stub::new([key_set(&[&Signer::own().jwk(), PUBLISHED_JWK])]);
     let verifier = Verifier::at(address(&server));
     let good = claims(&[]).to_string();
     let nameless = Signer::own().sign(r#"{"alg":"RS256"}"#, &good);
@@ -193,7 +185,7 @@ async fn tokens_without_a_usable_key_id_cause_no_fetch() {
 
 #[tokio::test]
 async fn the_secret_key_is_sent_only_where_there_is_one() {
-    let server = Stub::new([key_set(&[&own()])]);
+    let server = Stub::new([key_set(&[&Signer::own().jwk()])]);
     let public = Verifier::at(address(&server));
     assert_eq!(public.after(0, Signer::own()).await, Ok(()));
     let private =

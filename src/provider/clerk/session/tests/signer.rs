@@ -41,7 +41,7 @@ impl Signer {
         armoured("PUBLIC KEY", der.as_ref())
     }
 
-    pub(super) fn jwk(&self) -> Value {
+    pub(super) fn jwk(&self) -> String {
         let key = self.pair.public_key();
         let number = |bytes: &[u8]| URL_SAFE_NO_PAD.encode(bytes);
         json!({
@@ -49,6 +49,7 @@ impl Signer {
             "n": number(key.modulus().big_endian_without_leading_zero()),
             "e": number(key.exponent().big_endian_without_leading_zero()),
         })
+        .to_string()
     }
 
     pub(super) fn token(&self, claims: &Value) -> String {

@@ -2,14 +2,14 @@
 //! is cached.
 
 use super::signer::{Signer, claims};
-use super::{NOW_SECONDS, SessionError, Sessions, by_own_key, fault_at};
+use super::{NOW_SECONDS, SessionError, Sessions, by_own_key};
 use crate::domain::Timestamp;
 use serde_json::{Value, json};
 
 /// The error of a token so many milliseconds after the usual instant.
 async fn after(sessions: &Sessions, token: &str, milliseconds: i64) -> Option<SessionError> {
     let now = Timestamp::from_millis(NOW_SECONDS * 1000 + milliseconds).unwrap();
-    fault_at(sessions, token, now).await
+    sessions.verify(token, now).await.err()
 }
 
 fn token(replaced: &[(&str, Value)]) -> String {
