@@ -107,7 +107,7 @@ impl JwksClient {
         let (body, end) = read_body(&mut answer, LARGEST_SET_BYTES).await;
         end.map_err(|error| error.to_string())?;
         let missing = "the answer is no key set with an RSA key for RS256 in it";
-        KeySet::read(&body).ok_or_else(|| missing.to_owned())
+        read_keys(&body).ok_or_else(|| missing.to_owned())
     }
 
     fn cache(&self) -> MutexGuard<'_, JwksCache> {
@@ -145,14 +145,14 @@ impl JwksCache {
         if !within(self.loaded_at, FRESH_FOR) && !within(self.failed_at, BETWEEN_MISSES) {
             return Some(FetchReason::Age);
         }
-        let is_unknown = set.find(key_id).is_none();
+        let is_unknown = !set.contains_key(key_id);
         (is_unknown && !within(self.missed_at, BETWEEN_MISSES)).then_some(FetchReason::UnknownKey)
     }
 
     /// The key, however old the set is.
     fn key(&self, key_id: &str) -> Result<PublicKey, SessionError> {
         let set = self.set.as_ref().ok_or(SessionError::KeysUnavailable)?;
-        Ok(set.find(key_id).ok_or(SessionError::TokenKeyUnknown)?.clone())
+        Ok(set.get(key_id).ok_or(SessionError::TokenKeyUnknown)?.clone())
     }
 
     /// Takes the result of a fetch; one that failed leaves the old set in use.
@@ -169,27 +169,21 @@ impl JwksCache {
     }
 }
 
-#[derive(Clone, Debug)]
-pub(super) struct KeySet(HashMap<String, PublicKey>);
+/// The keys of an instance by their ids.
+type KeySet = HashMap<String, PublicKey>;
 
-impl KeySet {
-    /// Reads a key set; `None` where it holds no key that can be used. Keys of other kinds and
-    /// broken entries are skipped; of two keys with one id the first counts.
-    pub(super) fn read(document: &[u8]) -> Option<Self> {
-        let document: JwksDocument<'_> = object(document)?;
-        let mut keys = HashMap::new();
-        for raw in document.keys {
-            let jwk: Option<Jwk> = object(raw.get().as_bytes());
-            if let Some((id, key)) = jwk.and_then(Jwk::key) {
-                keys.entry(id).or_insert(key);
-            }
+/// Reads a key set; `None` where it holds no key that can be used. Keys of other kinds and broken
+/// entries are skipped; of two keys with one id the first counts.
+pub(super) fn read_keys(document: &[u8]) -> Option<KeySet> {
+    let document: JwksDocument<'_> = object(document)?;
+    let mut keys = KeySet::new();
+    for raw in document.keys {
+        let jwk: Option<Jwk> = object(raw.get().as_bytes());
+        if let Some((id, key)) = jwk.and_then(Jwk::key) {
+            keys.entry(id).or_insert(key);
         }
-        (!keys.is_empty()).then_some(Self(keys))
     }
-
-    pub(super) fn find(&self, key_id: &str) -> Option<&PublicKey> {
-        self.0.get(key_id)
-    }
+    (!keys.is_empty()).then_some(keys)
 }
 
 #[derive(Deserialize)]

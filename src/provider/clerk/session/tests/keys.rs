@@ -3,7 +3,7 @@
 
 use super::{PUBLISHED_JWK, PUBLISHED_PEM, PUBLISHED_TOKEN, by_pem, now};
 use crate::provider::clerk::session::PublicKey;
-use crate::provider::clerk::session::jwks::KeySet;
+use crate::provider::clerk::session::jwks::read_keys;
 use serde_json::{Value, json};
 
 const SMALL_PEM: &str = "-----BEGIN PUBLIC KEY-----
@@ -63,7 +63,7 @@ fn usable(replaced: &Value) -> bool {
         entry.as_object_mut().unwrap().insert(name.clone(), value.clone());
     }
     entry.as_object_mut().unwrap().retain(|_, value| !value.is_null());
-    KeySet::read(json!({"keys": [entry]}).to_string().as_bytes()).is_some()
+    read_keys(json!({"keys": [entry]}).to_string().as_bytes()).is_some()
 }
 
 #[test]
@@ -106,20 +106,20 @@ fn only_strong_rsa_keys_for_signatures_are_used() {
 fn entries_that_cannot_be_used_do_not_fail_a_set() {
     let elliptic = r#"{"kty":"EC","kid":"e","crv":"P-256","x":"AA","y":"AA"}"#;
     let set = format!(r#"{{"keys":[null,1,"x",[],{{}},{elliptic},{PUBLISHED_JWK}],"more":1}}"#);
-    let set = KeySet::read(set.as_bytes()).unwrap();
-    assert!(set.find("ins_2GIoQhbUpy0hX7B2cVkuTMinXoD").is_some());
-    assert!(set.find("e").is_none());
+    let set = read_keys(set.as_bytes()).unwrap();
+    assert!(set.contains_key("ins_2GIoQhbUpy0hX7B2cVkuTMinXoD"));
+    assert!(!set.contains_key("e"));
     for none in ["", "null", "[]", "{}", r#"{"keys":{}}"#, r#"{"keys":[]}"#, "<html>"] {
-        assert!(KeySet::read(none.as_bytes()).is_none(), "{none}");
+        assert!(read_keys(none.as_bytes()).is_none(), "{none}");
     }
-    assert!(KeySet::read(format!(r#"{{"keys":[{elliptic}]}}"#).as_bytes()).is_none());
+    assert!(read_keys(format!(r#"{{"keys":[{elliptic}]}}"#).as_bytes()).is_none());
 }
 
 proptest::proptest! {
     #[test]
     fn no_text_makes_it_panic(text in ".*", bytes: Vec<u8>, n in "[A-Za-z0-9_-]*", e in "[A-Za-z0-9_-]*") {
         let _ = PublicKey::parse(&text);
-        let _ = KeySet::read(&bytes);
+        let _ = read_keys(&bytes);
         let _ = usable(&json!({"n": n, "e": e}));
     }
 }
