@@ -8,7 +8,7 @@ use std::future::Future;
 use std::pin::Pin;
 use std::time::Duration;
 
-pub type ApiFuture<'a, T> = Pin<Box<dyn Future<Output = Result<T, ApiError>> + Send + 'a>>;
+pub type ApiFuture<'a, T, E = ApiError> = Pin<Box<dyn Future<Output = Result<T, E>> + Send + 'a>>;
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Priority {
@@ -151,10 +151,7 @@ impl ApiError {
 /// How many calls may be made: the provider's limit is one for all replicas, and for the
 /// application's own calls too (trap 37).
 pub trait Budget: Send + Sync {
-    fn take(
-        &self,
-        priority: Priority,
-    ) -> Pin<Box<dyn Future<Output = Result<(), BudgetError>> + Send + '_>>;
+    fn take(&self, priority: Priority) -> ApiFuture<'_, (), BudgetError>;
 }
 
 /// The budget is used up, or its database is away.

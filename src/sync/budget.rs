@@ -4,10 +4,8 @@
 //! application's own calls included (trap 37). A replica leases slices from the database and spends
 //! each within half a second. The last fifth of the budget is for interactive calls.
 
-use crate::provider::{Budget, BudgetError, Priority};
+use crate::provider::{ApiFuture, Budget, BudgetError, Priority};
 use crate::store::Store;
-use std::future::Future;
-use std::pin::Pin;
 use std::time::{Duration, Instant};
 use tokio::sync::Mutex;
 
@@ -80,10 +78,7 @@ impl SharedBudget {
 }
 
 impl Budget for SharedBudget {
-    fn take(
-        &self,
-        priority: Priority,
-    ) -> Pin<Box<dyn Future<Output = Result<(), BudgetError>> + Send + '_>> {
+    fn take(&self, priority: Priority) -> ApiFuture<'_, (), BudgetError> {
         Box::pin(self.take_one(priority))
     }
 }
@@ -92,10 +87,7 @@ impl Budget for SharedBudget {
 pub struct Unbounded;
 
 impl Budget for Unbounded {
-    fn take(
-        &self,
-        _urgency: Priority,
-    ) -> Pin<Box<dyn Future<Output = Result<(), BudgetError>> + Send + '_>> {
+    fn take(&self, _urgency: Priority) -> ApiFuture<'_, (), BudgetError> {
         Box::pin(async { Ok(()) })
     }
 }

@@ -5,11 +5,9 @@ use crate::domain::Backoff;
 use crate::provider::clerk::api::limits::Limits;
 use crate::provider::clerk::api::{ApiSettings, ClerkApi};
 use crate::provider::clerk::tests::clerk;
-use crate::provider::{API_OK, Budget, BudgetError, Call, Priority};
+use crate::provider::{API_OK, ApiFuture, Budget, BudgetError, Call, Priority};
 use crate::telemetry::{LabelWords, Metrics};
 use std::collections::VecDeque;
-use std::future::Future;
-use std::pin::Pin;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
@@ -27,10 +25,7 @@ impl CountingBudget {
 }
 
 impl Budget for CountingBudget {
-    fn take(
-        &self,
-        _: Priority,
-    ) -> Pin<Box<dyn Future<Output = Result<(), BudgetError>> + Send + '_>> {
+    fn take(&self, _: Priority) -> ApiFuture<'_, (), BudgetError> {
         Box::pin(async {
             if let Some(retry_after) = self.refusals.lock().unwrap().pop_front() {
                 return Err(BudgetError { retry_after });
