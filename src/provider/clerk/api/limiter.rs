@@ -5,8 +5,7 @@
 //! from the budget, which all replicas share (trap 37). It sends nothing.
 
 use super::breaker::{Breaker, Transition};
-use super::limits::{DEFAULT_RETRY_AFTER, Limits};
-use super::rate_limits::{ProviderPause, UserCallWindow};
+use super::limits::{DEFAULT_RETRY_AFTER, Limits, ProviderPause, UserCallWindow};
 use super::request::Request;
 use super::response::{CallError, Retry};
 use crate::provider::{ApiError, Budget, Priority};

@@ -8,7 +8,6 @@ mod client;
 mod limiter;
 mod limits;
 mod page;
-mod rate_limits;
 mod request;
 mod response;
 
