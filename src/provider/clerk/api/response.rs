@@ -128,15 +128,14 @@ fn refusal(
 /// `None` for what cannot be read or is in the past.
 fn retry_after(headers: &HeaderMap, now: Timestamp) -> Option<Duration> {
     let text = headers.get(RETRY_AFTER)?.to_str().ok()?.trim();
-    let seconds = text.parse().ok().map(Duration::from_secs);
-    let pause = seconds.or_else(|| until_date(text, now))?;
+    let pause = if let Ok(seconds) = text.parse() {
+        Duration::from_secs(seconds)
+    } else {
+        let date = jiff::fmt::rfc2822::DateTimeParser::new().parse_timestamp(text).ok()?;
+        let left_ms = date.as_millisecond().checked_sub(now.as_millis())?;
+        Duration::from_millis(u64::try_from(left_ms).ok()?)
+    };
     (!pause.is_zero()).then_some(pause)
-}
-
-fn until_date(text: &str, now: Timestamp) -> Option<Duration> {
-    let date = jiff::fmt::rfc2822::DateTimeParser::new().parse_timestamp(text).ok()?;
-    let left_ms = date.as_millisecond().checked_sub(now.as_millis())?;
-    u64::try_from(left_ms).ok().map(Duration::from_millis)
 }
 
 #[derive(Debug, Default)]
