@@ -71,9 +71,6 @@ pub(super) async fn read_body(
 /// The system's or TLS's own words. The outer errors show the address, whose path names the user
 /// and whose query may hold a secret.
 pub(super) fn innermost_cause(error: &reqwest::Error) -> String {
-    let mut cause = error.source();
-    while let Some(inner) = cause.and_then(Error::source) {
-        cause = Some(inner);
-    }
-    cause.map_or_else(|| "unknown".to_owned(), ToString::to_string)
+    let causes = std::iter::successors(error.source(), |cause| (*cause).source());
+    causes.last().map_or_else(|| "unknown".to_owned(), ToString::to_string)
 }
