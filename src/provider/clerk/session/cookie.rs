@@ -5,33 +5,25 @@
 /// The cookie of applications with one instance.
 const PLAIN: &str = "__session";
 
-#[derive(Clone, Debug)]
-pub(super) struct CookieNames {
-    suffixed: Option<String>,
+pub(super) fn own_name(suffix: &str) -> String {
+    format!("{PLAIN}_{suffix}")
 }
 
-impl CookieNames {
-    pub(super) fn new(suffix: Option<&str>) -> Self {
-        Self { suffixed: suffix.map(|suffix| format!("{PLAIN}_{suffix}")) }
-    }
-
-    /// This instance's own cookie if there is one, since the plain name is shared by all instances
-    /// that a browser knows on a domain.
-    pub(super) fn find<'a>(&self, headers: impl Iterator<Item = &'a [u8]>) -> Option<String> {
-        let mut plain = None;
-        for pair in headers.flat_map(|header| header.split(|byte| *byte == b';')) {
-            let Some((name, token)) = cookie(pair) else {
-                continue;
-            };
-            if self.suffixed.as_deref() == Some(name) {
-                return Some(token.to_owned());
-            }
-            if name == PLAIN && plain.is_none() {
-                plain = Some(token.to_owned());
-            }
+/// The token in this instance's own cookie if there is one, since the plain name is shared by all
+/// instances that a browser knows on a domain.
+pub(super) fn find<'a>(
+    own_name: Option<&str>,
+    headers: impl Iterator<Item = &'a [u8]>,
+) -> Option<String> {
+    let mut plain = None;
+    for pair in headers.flat_map(|header| header.split(|byte| *byte == b';')) {
+        match cookie(pair) {
+            Some((name, token)) if own_name == Some(name) => return Some(token.to_owned()),
+            Some((PLAIN, token)) if plain.is_none() => plain = Some(token.to_owned()),
+            _ => {}
         }
-        plain
     }
+    plain
 }
 
 /// Name and value of a cookie that is not empty.
@@ -52,10 +44,11 @@ pub(super) fn bearer(authorization: &[u8]) -> Option<String> {
 
 #[cfg(test)]
 mod tests {
-    use super::{CookieNames, bearer};
+    use super::{bearer, own_name};
 
     fn find(suffix: Option<&str>, headers: &[&str]) -> Option<String> {
-        CookieNames::new(suffix).find(headers.iter().map(|header| header.as_bytes()))
+        let own_name = suffix.map(own_name);
+        super::find(own_name.as_deref(), headers.iter().map(|header| header.as_bytes()))
     }
 
     #[test]
@@ -86,7 +79,7 @@ mod tests {
     proptest::proptest! {
         #[test]
         fn no_header_makes_it_panic(header: Vec<u8>) {
-            let _ = CookieNames::new(Some("x")).find([&header[..]].into_iter());
+            let _ = super::find(Some("__session_x"), [&header[..]].into_iter());
             let _ = bearer(&header);
         }
     }

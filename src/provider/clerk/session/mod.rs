@@ -2,14 +2,8 @@
 //!
 //! Called by the handlers that check a session, once a request, and by configuration, which builds
 //! the settings. It may not touch the database: a valid session says nothing about the user's row.
-//! A token passes through these files in order:
-//!
-//! 1. [`cookie`]: where a request carries it;
-//! 2. [`token`]: its parts, its header and its signature; the only file that makes signed claims;
-//! 3. [`claims`]: whether they are of an active session of this instance, now.
-//!
-//! The key comes from a setting ([`public_key`]) or from the provider ([`jwks`]).
-//! [`publishable_key`] names the instance, [`error`] holds the reasons to refuse.
+//! A token passes [`cookie`], [`token`] (the only file that makes signed claims) and [`claims`] in
+//! this order; its key comes from a setting ([`public_key`]) or from the provider ([`jwks`]).
 
 mod claims;
 mod cookie;
@@ -25,7 +19,6 @@ pub use publishable_key::PublishableKey;
 
 use crate::domain::Timestamp;
 use claims::{ClaimPolicy, VerifiedSession};
-use cookie::CookieNames;
 use jwks::JwksClient;
 use moka::future::Cache;
 use secrecy::SecretString;
@@ -82,7 +75,7 @@ pub struct Session {
 pub struct Sessions {
     keys: Keys,
     policy: ClaimPolicy,
-    cookies: CookieNames,
+    own_cookie: Option<String>,
     /// Sessions of tokens that were verified lately, by the SHA-256 of the token, so that a page with
     /// twenty requests costs one signature. Their times are checked again.
     cache: Cache<[u8; 32], Arc<VerifiedSession>>,
@@ -104,7 +97,7 @@ impl Sessions {
         Self {
             keys,
             policy: ClaimPolicy { issuer: settings.issuer, parties: settings.authorized_parties },
-            cookies: CookieNames::new(settings.cookie_suffix.as_deref()),
+            own_cookie: settings.cookie_suffix.as_deref().map(cookie::own_name),
             cache: Cache::builder()
                 .max_capacity(MOST_CACHED_TOKENS)
                 .time_to_live(CACHED_FOR)
@@ -121,9 +114,8 @@ impl Sessions {
         cookie_headers: impl Iterator<Item = &'a [u8]>,
         cookies_allowed: bool,
     ) -> Option<String> {
-        let from_cookies =
-            || if cookies_allowed { self.cookies.find(cookie_headers) } else { None };
-        authorization.and_then(cookie::bearer).or_else(from_cookies)
+        let find = || cookie::find(self.own_cookie.as_deref(), cookie_headers);
+        authorization.and_then(cookie::bearer).or_else(|| cookies_allowed.then(find).flatten())
     }
 
     pub async fn verify(&self, token: &str, now: Timestamp) -> Result<Session, SessionError> {
@@ -144,24 +136,17 @@ impl Sessions {
             return Ok(verified.session.clone());
         }
         let token = UnverifiedToken::read(text)?;
-        let key = self.key(token.key_id.as_deref(), requested_at).await?;
+        let key = match &self.keys {
+            Keys::Fixed(key) => key.clone(),
+            Keys::Jwks(jwks) => {
+                // No set has a key for a token without a key id.
+                let key_id = token.key_id.as_deref().ok_or(SessionError::TokenKeyUnknown)?;
+                jwks.key(key_id, requested_at).await?
+            }
+        };
         let verified = Arc::new(self.policy.check(&token.signed_by(&key)?, now)?);
         self.cache.insert(digest, Arc::clone(&verified)).await;
         Ok(verified.session.clone())
-    }
-
-    async fn key(
-        &self,
-        key_id: Option<&str>,
-        requested_at: Instant,
-    ) -> Result<PublicKey, SessionError> {
-        let jwks = match &self.keys {
-            Keys::Fixed(key) => return Ok(key.clone()),
-            Keys::Jwks(jwks) => jwks,
-        };
-        // No set has a key for a token without a key id.
-        let key_id = key_id.ok_or(SessionError::TokenKeyUnknown)?;
-        jwks.key(key_id, requested_at).await
     }
 }
 
