@@ -22,8 +22,7 @@ fn chunked(body: &[u8]) -> Vec<u8> {
 }
 
 both_engines! {
-    async fn a_body_that_announces_too_much_is_refused_before_it_is_sent(engine) {
-        let app = TestApp::start(engine).await;
+    async fn a_body_that_announces_too_much_is_refused_before_it_is_sent(app = TestApp::start) {
         let length = format!("content-length: {}", MIB + 1);
         let signed = Delivery::bytes("{}");
         let bare = Delivery { headers: Vec::new(), body: Vec::new() };
@@ -34,8 +33,7 @@ both_engines! {
         assert_eq!(app.database.count("webhook_events"), 0);
     }
 
-    async fn a_chunked_body_is_refused_once_it_is_too_large(engine) {
-        let app = TestApp::start(engine).await;
+    async fn a_chunked_body_is_refused_once_it_is_too_large(app = TestApp::start) {
         let signed = Delivery::bytes(padded(MIB + 1));
         let mut request = signed.head(&["transfer-encoding: chunked"]);
         request.extend(chunked(&signed.body));
@@ -44,8 +42,7 @@ both_engines! {
         assert_eq!(app.database.count("webhook_events"), 0);
     }
 
-    async fn a_body_of_exactly_one_mebibyte_is_taken(engine) {
-        let app = TestApp::start(engine).await;
+    async fn a_body_of_exactly_one_mebibyte_is_taken(app = TestApp::start) {
         let announced = app.send_bytes(&message_id(), padded(MIB)).await;
         assert_eq!((announced.status.as_u16(), announced.outcome()), (200, "ignored"));
         let garbage = app.send_bytes(&message_id(), vec![b'a'; MIB]).await;
@@ -58,8 +55,7 @@ both_engines! {
         assert_eq!((status, &answer["outcome"]), (200, &"ignored".into()));
     }
 
-    async fn cheap_checks_come_before_the_body_is_read(engine) {
-        let app = TestApp::start(engine).await;
+    async fn cheap_checks_come_before_the_body_is_read(app = TestApp::start) {
         let signed = Delivery::event(&user(&user_id(1), 1_000));
         let unsigned = signed.clone().without("svix-signature");
         let stale = signed.with("svix-timestamp", "1600000000");
@@ -69,14 +65,12 @@ both_engines! {
         }
     }
 
-    async fn an_empty_body_is_genuine_but_no_event(engine) {
-        let app = TestApp::start(engine).await;
+    async fn an_empty_body_is_genuine_but_no_event(app = TestApp::start) {
         let answer = app.send_bytes(&message_id(), Vec::new()).await;
         assert_eq!((answer.status.as_u16(), answer.reason()), (202, Some("invalid_json")));
     }
 
-    async fn trap_9_the_bytes_count_and_not_what_headers_say_of_them(engine) {
-        let app = TestApp::start(engine).await;
+    async fn trap_9_the_bytes_count_and_not_what_headers_say_of_them(app = TestApp::start) {
         let types = ["text/plain; charset=latin1", "application/x-www-form-urlencoded"];
         for (number, content_type) in types.into_iter().enumerate() {
             let signed = Delivery::event(&user(&user_id(number), 1_000));

@@ -3,8 +3,7 @@
 use crate::support::{TestApp, deleted, message_id, user, user_id};
 
 both_engines! {
-    async fn trap_20_an_update_that_comes_before_its_creation_is_applied(engine) {
-        let app = TestApp::start(engine).await;
+    async fn trap_20_an_update_that_comes_before_its_creation_is_applied(app = TestApp::start) {
         let id = user_id(1);
         let mut created = user(&id, 1_000);
         created["type"] = "user.created".into();
@@ -16,8 +15,7 @@ both_engines! {
         assert_eq!(app.user(&id).await["last_name"], "Version2000");
     }
 
-    async fn delete_before_create_leaves_a_tombstone(engine) {
-        let app = TestApp::start(engine).await;
+    async fn delete_before_create_leaves_a_tombstone(app = TestApp::start) {
         let id = user_id(1);
         assert_eq!(app.send(&deleted(&id)).await.outcome(), "applied");
         assert_eq!(app.send(&user(&id, 9_000)).await.outcome(), "tombstoned");
@@ -26,8 +24,7 @@ both_engines! {
         assert_eq!((&user["status"], &user["name"]), (&"deleted".into(), &serde_json::Value::Null));
     }
 
-    async fn trap_8_a_repeated_message_is_a_duplicate_and_does_no_harm(engine) {
-        let app = TestApp::start(engine).await;
+    async fn trap_8_a_repeated_message_is_a_duplicate_and_does_no_harm(app = TestApp::start) {
         let id = user_id(1);
         let message = message_id();
         assert_eq!(app.send_as(&message, &user(&id, 1_000)).await.outcome(), "applied");
@@ -38,8 +35,7 @@ both_engines! {
         assert_eq!(app.database.count("webhook_events"), 2);
     }
 
-    async fn of_two_snapshots_that_differ_in_their_lock_only_the_longer_lock_stays(engine) {
-        let app = TestApp::start(engine).await;
+    async fn of_two_snapshots_that_differ_in_their_lock_only_the_longer_lock_stays(app = TestApp::start) {
         for (number, order) in [[60, 1800], [1800, 60]].into_iter().enumerate() {
             let id = user_id(number);
             for seconds in order {

@@ -271,8 +271,7 @@ async fn dev_keeps_its_secrets_and_users_from_one_start_to_the_next() {
 }
 
 both_engines! {
-    async fn send_with_a_wrong_secret_fails_and_says_so(engine) {
-        let app = TestApp::start(engine).await;
+    async fn send_with_a_wrong_secret_fails_and_says_so(app = TestApp::start) {
         let other = "whsec_C2FVsBQIhrscChlQIMV+b5sSYspob7oD";
         let program = Program::new().with("CLERK_WEBHOOK_SIGNING_SECRET", other);
         let sent = program.run(&["send", "user.created", "--url", &app.url]);
@@ -281,8 +280,7 @@ both_engines! {
         assert!(!sent.stderr.contains(other), "{sent:?}");
     }
 
-    async fn send_posts_the_bytes_of_a_file_as_they_are(engine) {
-        let app = TestApp::start(engine).await;
+    async fn send_posts_the_bytes_of_a_file_as_they_are(app = TestApp::start) {
         let program = Program::new().with("CLERK_WEBHOOK_SIGNING_SECRET", SECRET);
         let event = serde_json::to_string_pretty(&user(&user_id(7), 1_000)).unwrap();
         fs::write(program.directory().join("event.json"), event).unwrap();
@@ -293,8 +291,7 @@ both_engines! {
         assert_eq!(app.user(&user_id(7)).await["first_name"], "Ada");
     }
 
-    async fn send_names_another_user_on_request(engine) {
-        let app = TestApp::start(engine).await;
+    async fn send_names_another_user_on_request(app = TestApp::start) {
         let program = Program::new().with("CLERK_WEBHOOK_SIGNING_SECRET", SECRET);
         let sent = program.run(&["send", "user.created", "--url", &app.url, "--user", "user_other"]);
         assert_eq!(sent.status, Some(0), "{sent:?}");

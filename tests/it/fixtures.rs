@@ -118,15 +118,13 @@ fn every_fixture_has_its_expected_file() {
 }
 
 both_engines! {
-    async fn every_fixture_becomes_what_its_expected_file_says(engine) {
-        let mut walk = Walk::start(engine).await;
+    async fn every_fixture_becomes_what_its_expected_file_says(mut walk = Walk::start) {
         for fixture in fixtures() {
             walk.compare(&fixture).await;
         }
     }
 
-    async fn private_and_unsafe_metadata_are_nowhere(engine) {
-        let app = TestApp::start(engine).await;
+    async fn private_and_unsafe_metadata_are_nowhere(app = TestApp::start) {
         let mut secrets = BTreeSet::new();
         for fixture in fixtures() {
             app.send_bytes(&message_id(), fixture.body.clone()).await;
@@ -142,8 +140,7 @@ both_engines! {
         }
     }
 
-    async fn trap_10_nothing_is_kept_of_events_that_are_not_ours(engine) {
-        let app = TestApp::start(engine).await;
+    async fn trap_10_nothing_is_kept_of_events_that_are_not_ours(app = TestApp::start) {
         let mut texts = BTreeSet::new();
         for fixture in fixtures().iter().filter(|one| one.expected["outcome"] == "ignored") {
             app.send_bytes(&message_id(), fixture.body.clone()).await;

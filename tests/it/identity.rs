@@ -10,8 +10,7 @@ fn with_email(number: usize, updated_at: i64, address: &str) -> Value {
 }
 
 both_engines! {
-    async fn trap_8_an_old_message_does_no_harm_once_its_id_is_forgotten(engine) {
-        let app = TestApp::start(engine).await;
+    async fn trap_8_an_old_message_does_no_harm_once_its_id_is_forgotten(app = TestApp::start) {
         let (message, old) = (message_id(), user(&user_id(1), 1_000));
         app.send_as(&message, &old).await;
         app.send(&user(&user_id(1), 2_000)).await;
@@ -22,8 +21,7 @@ both_engines! {
         assert_eq!(app.send_as(&message, &old).await.outcome(), "tombstoned");
     }
 
-    async fn trap_13_two_users_may_have_one_address_and_swap_them_in_any_order(engine) {
-        let app = TestApp::start(engine).await;
+    async fn trap_13_two_users_may_have_one_address_and_swap_them_in_any_order(app = TestApp::start) {
         app.send(&with_email(1, 1_000, "a@example.org")).await;
         app.send(&with_email(2, 1_000, "b@example.org")).await;
         for event in [with_email(1, 2_000, "b@example.org"), with_email(2, 2_000, "a@example.org")] {
@@ -33,8 +31,7 @@ both_engines! {
         assert_eq!(app.user(&user_id(2)).await["email"], "a@example.org");
     }
 
-    async fn trap_13_a_user_who_signs_up_again_is_another_one(engine) {
-        let app = TestApp::start(engine).await;
+    async fn trap_13_a_user_who_signs_up_again_is_another_one(app = TestApp::start) {
         app.send(&with_email(1, 1_000, "a@example.org")).await;
         assert_eq!(app.send(&with_email(2, 2_000, "a@example.org")).await.outcome(), "applied");
         assert_eq!(app.send(&deleted(&user_id(1))).await.outcome(), "applied");
@@ -43,8 +40,7 @@ both_engines! {
         assert_eq!((&old["email"], &new["email"]), (&Value::Null, &"a@example.org".into()));
     }
 
-    async fn trap_21_nothing_that_comes_late_brings_a_deleted_user_back(engine) {
-        let app = TestApp::start(engine).await;
+    async fn trap_21_nothing_that_comes_late_brings_a_deleted_user_back(app = TestApp::start) {
         let created = app.send(&user(&user_id(1), 1_000)).await;
         app.send(&deleted(&user_id(1))).await;
         let before = app.user(&user_id(1)).await;
@@ -58,8 +54,7 @@ both_engines! {
         assert_eq!((&before["id"], &before["last_sign_in_at"]), (&created.body["user_id"], &Value::Null));
     }
 
-    async fn trap_22_the_deletion_of_an_unknown_user_succeeds_and_is_remembered(engine) {
-        let app = TestApp::start(engine).await;
+    async fn trap_22_the_deletion_of_an_unknown_user_succeeds_and_is_remembered(app = TestApp::start) {
         let answer = app.send(&deleted(&user_id(1))).await;
         assert_eq!((answer.status.as_u16(), answer.outcome()), (200, "applied"));
         let tombstone = app.user(&user_id(1)).await;
@@ -67,8 +62,7 @@ both_engines! {
         assert_eq!(app.send(&user(&user_id(1), 1_000)).await.outcome(), "tombstoned");
     }
 
-    async fn trap_22_a_deletion_keeps_the_row_and_its_id(engine) {
-        let app = TestApp::start(engine).await;
+    async fn trap_22_a_deletion_keeps_the_row_and_its_id(app = TestApp::start) {
         app.send(&user(&user_id(1), 1_000)).await;
         let before = app.user(&user_id(1)).await;
         app.send(&deleted(&user_id(1))).await;
@@ -79,8 +73,7 @@ both_engines! {
         assert!(after["deleted_at"].is_string());
     }
 
-    async fn trap_23_a_snapshot_leaves_alone_what_it_does_not_carry(engine) {
-        let app = TestApp::start(engine).await;
+    async fn trap_23_a_snapshot_leaves_alone_what_it_does_not_carry(app = TestApp::start) {
         app.send(&user_with(&user_id(1), 1_000, "last_sign_in_at", 5_000)).await;
         let local = "set_role = 'admin', role = 'admin', last_fetched_at = created_at";
         app.database.execute(&format!("UPDATE users SET {local}"));
@@ -110,8 +103,7 @@ both_engines! {
         assert_eq!(name, [Some("Version1039".to_owned())]);
     }
 
-    async fn equal_versions_are_decided_by_content_whatever_the_order(engine) {
-        let app = TestApp::start(engine).await;
+    async fn equal_versions_are_decided_by_content_whatever_the_order(app = TestApp::start) {
         let mut winners = Vec::new();
         for (number, order) in [["Ada", "Grace"], ["Grace", "Ada"]].into_iter().enumerate() {
             for name in order {

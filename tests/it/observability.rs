@@ -35,8 +35,7 @@ async fn assert_not_ready(app: &TestApp) {
 }
 
 both_engines! {
-    async fn a_running_service_is_alive_and_ready(engine) {
-        let app = TestApp::start(engine).await;
+    async fn a_running_service_is_alive_and_ready(app = TestApp::start) {
         let (alive, ready) = (app.get("/healthz").await, app.get("/readyz").await);
         assert_eq!((alive.status.as_u16(), ready.status.as_u16()), (200, 200));
         insta::allow_duplicates!(insta::assert_compact_json_snapshot!(alive.body, @r#"{"status": "alive"}"#));
@@ -65,8 +64,7 @@ both_engines! {
         assert_eq!(app.database.count("webhook_events"), 0);
     }
 
-    async fn metrics_are_not_shown_to_whom_a_proxy_forwards(engine) {
-        let app = TestApp::start(engine).await;
+    async fn metrics_are_not_shown_to_whom_a_proxy_forwards(app = TestApp::start) {
         for header in ["Forwarded", "X-Forwarded-For", "X-Forwarded-Host", "X-Forwarded-Proto"] {
             let answer = forwarded(&app, header).await;
             assert_eq!((answer.status.as_u16(), answer.code()), (404, "not_found"), "{header}");
@@ -79,8 +77,7 @@ both_engines! {
         assert_eq!(app.get("/metrics").await.status, 404);
     }
 
-    async fn deliveries_are_counted_by_type_and_outcome(engine) {
-        let app = TestApp::start(engine).await;
+    async fn deliveries_are_counted_by_type_and_outcome(app = TestApp::start) {
         app.send(&user(&user_id(1), 2_000)).await;
         app.send(&user(&user_id(1), 1_000)).await;
         app.send(&user(&user_id(1), 1_000)).await;
@@ -98,8 +95,7 @@ both_engines! {
         }
     }
 
-    async fn label_sets_are_closed_and_complete_from_the_start(engine) {
-        let app = TestApp::start(engine).await;
+    async fn label_sets_are_closed_and_complete_from_the_start(app = TestApp::start) {
         let before = app.metrics().await;
         for kind in ["zebra.crossed", "user.frobnicated", &"x".repeat(200)] {
             app.send(&json!({"type": kind})).await;
@@ -112,8 +108,7 @@ both_engines! {
         }
     }
 
-    async fn rejects_are_counted_by_reason(engine) {
-        let app = TestApp::start(engine).await;
+    async fn rejects_are_counted_by_reason(app = TestApp::start) {
         let signed = Delivery::event(&user(&user_id(1), 1_000));
         signed.clone().without("svix-id").post(&app).await;
         signed.with("svix-signature", "v1,").post(&app).await;
@@ -124,8 +119,7 @@ both_engines! {
         assert_eq!(app.metric("usersync_rejects_total{reason=\"body_too_large\"}").await, 0);
     }
 
-    async fn latency_batch_size_and_lag_are_histograms(engine) {
-        let app = TestApp::start(engine).await;
+    async fn latency_batch_size_and_lag_are_histograms(app = TestApp::start) {
         app.send(&user(&user_id(1), 1_700_000_000_000)).await;
         app.send(&user(&user_id(1), 1_600_000_000_000)).await;
         assert_eq!(app.metric("usersync_delivery_seconds_count").await, 2);
@@ -136,16 +130,14 @@ both_engines! {
         assert!(app.metrics().await.contains("usersync_delivery_seconds_bucket{le="));
     }
 
-    async fn the_queue_is_shown_empty_again_once_it_is(engine) {
-        let app = TestApp::start(engine).await;
+    async fn the_queue_is_shown_empty_again_once_it_is(app = TestApp::start) {
         app.send(&user(&user_id(1), 1_000)).await;
         for sample in ["usersync_queue_depth", "usersync_queue_bytes"] {
             assert_eq!(app.metric(sample).await, 0, "{sample}");
         }
     }
 
-    async fn metrics_hold_no_personal_data(engine) {
-        let app = TestApp::start(engine).await;
+    async fn metrics_hold_no_personal_data(app = TestApp::start) {
         app.send(&user(&user_id(1), 1_000)).await;
         let text = app.metrics().await;
         for word in ["Ada", "example.org", "user_0", "msg_", "whsec_"] {

@@ -36,8 +36,7 @@ fn with_words(updated_at: i64, metadata: Value) -> Value {
 }
 
 both_engines! {
-    async fn an_answer_has_exactly_the_fields_of_the_contract(engine) {
-        let app = TestApp::start(engine).await;
+    async fn an_answer_has_exactly_the_fields_of_the_contract(app = TestApp::start) {
         let message = message_id();
         let body = user(&user_id(1), 1_000).to_string();
         let answer = app.send_bytes(&message, body.into()).await;
@@ -47,8 +46,7 @@ both_engines! {
         assert_eq!(answer.headers["content-type"], "application/json");
     }
 
-    async fn a_newer_snapshot_is_applied_and_an_older_or_equal_one_is_superseded(engine) {
-        let app = TestApp::start(engine).await;
+    async fn a_newer_snapshot_is_applied_and_an_older_or_equal_one_is_superseded(app = TestApp::start) {
         let first = send(&app, &user(&user_id(1), 2_000)).await;
         assert_eq!((first.outcome(), first.reason()), ("applied", None));
         for updated_at in [1_000, 2_000] {
@@ -59,8 +57,7 @@ both_engines! {
         assert_eq!(send(&app, &user(&user_id(1), 3_000)).await.outcome(), "applied");
     }
 
-    async fn the_deletion_is_applied_once_and_everything_else_is_tombstoned(engine) {
-        let app = TestApp::start(engine).await;
+    async fn the_deletion_is_applied_once_and_everything_else_is_tombstoned(app = TestApp::start) {
         let created = send(&app, &user(&user_id(1), 1_000)).await;
         assert_eq!(send(&app, &deleted(&user_id(1))).await.outcome(), "applied");
         for event in [user(&user_id(1), 9_000), deleted(&user_id(1))] {
@@ -70,8 +67,7 @@ both_engines! {
         }
     }
 
-    async fn a_repeated_message_is_a_duplicate_whatever_it_was_before(engine) {
-        let app = TestApp::start(engine).await;
+    async fn a_repeated_message_is_a_duplicate_whatever_it_was_before(app = TestApp::start) {
         let (applied, stale, tombstoned) = (message_id(), message_id(), message_id());
         let (new, old, gone) = (user(&user_id(1), 2_000), user(&user_id(1), 1_000), deleted(&user_id(1)));
         assert_eq!(app.send_as(&applied, &new).await.outcome(), "applied");
@@ -86,8 +82,7 @@ both_engines! {
         assert_eq!(recorded(&app, &stale), "stale superseded");
     }
 
-    async fn trap_5_events_that_are_not_ours_are_ignored_with_a_2xx(engine) {
-        let app = TestApp::start(engine).await;
+    async fn trap_5_events_that_are_not_ours_are_ignored_with_a_2xx(app = TestApp::start) {
         for kind in ["session.created", "organizationMembership.deleted", "user.frobnicated", "user", "🦀"] {
             let answer = send(&app, &json!({"type": kind, "data": [null]})).await;
             assert_eq!((answer.status.as_u16(), answer.outcome()), (200, "ignored"), "{kind}");
@@ -104,8 +99,7 @@ both_engines! {
         assert_eq!(send(&app, &foreign("ins_2")).await.outcome(), "applied");
     }
 
-    async fn trap_24_a_second_instance_is_counted_where_none_is_configured(engine) {
-        let app = TestApp::start(engine).await;
+    async fn trap_24_a_second_instance_is_counted_where_none_is_configured(app = TestApp::start) {
         let others = "usersync_other_instance_events_total";
         send(&app, &foreign("ins_1")).await;
         send(&app, &foreign("ins_1")).await;
@@ -126,15 +120,13 @@ both_engines! {
         assert_eq!(app.send_as(&message, &foreign("ins_1")).await.outcome(), "duplicate");
     }
 
-    async fn a_quarantined_answer_is_a_202_without_a_user(engine) {
-        let app = TestApp::start(engine).await;
+    async fn a_quarantined_answer_is_a_202_without_a_user(app = TestApp::start) {
         let answer = send(&app, &json!({"type": "user.updated", "data": {}})).await;
         assert_eq!((answer.status.as_u16(), answer.outcome()), (202, "quarantined"));
         assert_eq!((answer.reason(), &answer.body["user_id"]), (Some("missing_field"), &Value::Null));
     }
 
-    async fn the_last_sign_in_rises_by_a_stale_event_too_and_never_falls(engine) {
-        let app = TestApp::start(engine).await;
+    async fn the_last_sign_in_rises_by_a_stale_event_too_and_never_falls(app = TestApp::start) {
         send(&app, &signed_in(2_000, Some(5_000))).await;
         assert_eq!(send(&app, &signed_in(1_000, Some(9_000))).await.outcome(), "stale");
         assert_eq!(app.user(&user_id(1)).await["last_sign_in_at"], "1970-01-01T00:00:09.000Z");
@@ -161,8 +153,7 @@ both_engines! {
         }
     }
 
-    async fn an_operators_choice_stands_over_the_sources_words(engine) {
-        let app = TestApp::start(engine).await;
+    async fn an_operators_choice_stands_over_the_sources_words(app = TestApp::start) {
         send(&app, &with_words(1_000, json!({"role": "user"}))).await;
         app.database.execute("UPDATE users SET set_role = 'admin', role = 'admin', set_plan = 'pro', plan = 'pro'");
         send(&app, &with_words(2_000, json!({"role": "user", "plan": "free"}))).await;

@@ -19,15 +19,13 @@ fn address(id: &str, address: &str, status: &str) -> Value {
 }
 
 both_engines! {
-    async fn trap_11_the_primary_address_is_the_one_that_is_named_not_the_first(engine) {
-        let app = TestApp::start(engine).await;
+    async fn trap_11_the_primary_address_is_the_one_that_is_named_not_the_first(app = TestApp::start) {
         let list = [address("idn_1", "a@example.org", "verified"), address("idn_2", "b@example.org", "unverified")];
         let user = profile(&app, 1, json!({"primary_email_address_id": "idn_2", "email_addresses": list})).await;
         assert_eq!((&user["email"], &user["email_verified"]), (&"b@example.org".into(), &false.into()));
     }
 
-    async fn trap_12_without_a_primary_only_a_verified_address_will_do(engine) {
-        let app = TestApp::start(engine).await;
+    async fn trap_12_without_a_primary_only_a_verified_address_will_do(app = TestApp::start) {
         let unverified = address("idn_1", "a@example.org", "unverified");
         let verified = address("idn_2", "b@example.org", "verified");
         for (number, primary) in [Value::Null, "idn_gone".into()].into_iter().enumerate() {
@@ -42,8 +40,7 @@ both_engines! {
         }
     }
 
-    async fn trap_14_absent_names_leave_no_trace(engine) {
-        let app = TestApp::start(engine).await;
+    async fn trap_14_absent_names_leave_no_trace(app = TestApp::start) {
         let cases = [
             (json!({"first_name": "Ada", "last_name": "Lovelace"}), "Ada Lovelace"),
             (json!({"first_name": "Ada", "last_name": null}), "Ada"),
@@ -56,8 +53,7 @@ both_engines! {
         }
     }
 
-    async fn trap_15_times_are_milliseconds_and_may_lie_anywhere(engine) {
-        let app = TestApp::start(engine).await;
+    async fn trap_15_times_are_milliseconds_and_may_lie_anywhere(app = TestApp::start) {
         let cases = [
             (json!(1_754_012_591_514_i64), "2025-08-01T01:43:11.514Z"),
             (json!(0), "1970-01-01T00:00:00.000Z"),
@@ -70,8 +66,7 @@ both_engines! {
         }
     }
 
-    async fn trap_15_a_time_is_either_kept_or_refused_but_never_dropped(engine) {
-        let app = TestApp::start(engine).await;
+    async fn trap_15_a_time_is_either_kept_or_refused_but_never_dropped(app = TestApp::start) {
         let last = [253_402_200_000_000_i64, 253_402_300_799_999, 253_402_300_800_000];
         for (number, created_at) in last.into_iter().enumerate() {
             let answer = app.send(&user_with(&user_id(number), 1_000, "created_at", created_at)).await;
@@ -83,8 +78,7 @@ both_engines! {
         }
     }
 
-    async fn trap_15_envelope_times_in_seconds_and_milliseconds_are_one_order(engine) {
-        let app = TestApp::start(engine).await;
+    async fn trap_15_envelope_times_in_seconds_and_milliseconds_are_one_order(app = TestApp::start) {
         let mut event = user(&user_id(1), 1_000);
         event["timestamp"] = 1_754_012_591.into();
         assert_eq!(app.send(&event).await.outcome(), "applied");
@@ -95,14 +89,12 @@ both_engines! {
         assert_eq!(app.send(&event).await.outcome(), "applied");
     }
 
-    async fn trap_16_a_picture_is_kept_whether_or_not_one_was_uploaded(engine) {
-        let app = TestApp::start(engine).await;
+    async fn trap_16_a_picture_is_kept_whether_or_not_one_was_uploaded(app = TestApp::start) {
         let fields = json!({"has_image": false, "image_url": "https://img.example.org/a"});
         assert_eq!(profile(&app, 1, fields).await["image_url"], "https://img.example.org/a");
     }
 
-    async fn trap_17_unknown_fields_and_words_do_no_harm_and_null_is_absent(engine) {
-        let app = TestApp::start(engine).await;
+    async fn trap_17_unknown_fields_and_words_do_no_harm_and_null_is_absent(app = TestApp::start) {
         let odd = json!({
             "requires_password_reset": {"new": [1]},
             "email_addresses": [{
@@ -120,15 +112,13 @@ both_engines! {
         }
     }
 
-    async fn trap_18_the_wires_names_count_and_not_the_sdks(engine) {
-        let app = TestApp::start(engine).await;
+    async fn trap_18_the_wires_names_count_and_not_the_sdks(app = TestApp::start) {
         let sdk = json!({"firstName": "Ada", "emailAddresses": [address("idn_1", "a@example.org", "verified")]});
         let user = profile(&app, 1, sdk).await;
         assert_eq!((&user["name"], &user["email"]), (&"User".into(), &Value::Null));
     }
 
-    async fn trap_19_bans_locks_and_deprovisioning_ride_on_the_user(engine) {
-        let app = TestApp::start(engine).await;
+    async fn trap_19_bans_locks_and_deprovisioning_ride_on_the_user(app = TestApp::start) {
         let cases = [
             (json!({"banned": true}), "banned"),
             (json!({"deprovisioned": true}), "banned"),
@@ -143,8 +133,7 @@ both_engines! {
         }
     }
 
-    async fn the_end_of_a_lock_counts_from_the_envelopes_time(engine) {
-        let app = TestApp::start(engine).await;
+    async fn the_end_of_a_lock_counts_from_the_envelopes_time(app = TestApp::start) {
         let mut event = user(&user_id(1), 1_000);
         event["timestamp"] = 1_754_012_591_000_i64.into();
         event["data"]["locked"] = true.into();

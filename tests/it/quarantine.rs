@@ -39,8 +39,7 @@ fn kept(app: &TestApp) -> usize {
 }
 
 both_engines! {
-    async fn a_kept_body_has_no_private_metadata(engine) {
-        let app = TestApp::start(engine).await;
+    async fn a_kept_body_has_no_private_metadata(app = TestApp::start) {
         assert_eq!(app.send(&malformed(&user_id(1))).await.outcome(), "quarantined");
         let dump = app.database.dump();
         assert!(dump.contains("@example.org"), "the body is not kept");
@@ -49,8 +48,7 @@ both_engines! {
         }
     }
 
-    async fn a_message_that_comes_again_is_tried_anew_and_kept_once(engine) {
-        let app = TestApp::start(engine).await;
+    async fn a_message_that_comes_again_is_tried_anew_and_kept_once(app = TestApp::start) {
         let message = message_id();
         for _ in 0..3 {
             let answer = app.send_as(&message, &malformed(&user_id(1))).await;
@@ -59,15 +57,13 @@ both_engines! {
         assert_eq!((kept(&app), app.database.count("webhook_events")), (1, 1));
     }
 
-    async fn a_message_that_can_be_read_after_all_heals(engine) {
-        let (app, message) = with_quarantined(engine).await;
+    async fn a_message_that_can_be_read_after_all_heals((app, message) = with_quarantined) {
         let healed = app.send_as(&message, &user(&user_id(1), 1_000)).await;
         assert_eq!((healed.status.as_u16(), healed.outcome()), (200, "applied"));
         assert_eq!((kept(&app), app.database.count("quarantine_subjects")), (0, 0));
     }
 
-    async fn an_event_of_a_deleted_user_is_tombstoned_and_its_body_not_kept(engine) {
-        let app = TestApp::start(engine).await;
+    async fn an_event_of_a_deleted_user_is_tombstoned_and_its_body_not_kept(app = TestApp::start) {
         app.send(&deleted(&user_id(1))).await;
         let message = message_id();
         let answer = app.send_as(&message, &malformed(&user_id(1))).await;
@@ -80,8 +76,7 @@ both_engines! {
         assert_eq!(app.send_as(&message, &malformed(&user_id(1))).await.outcome(), "duplicate");
     }
 
-    async fn a_deletion_erases_what_is_kept_of_its_user_and_nothing_else(engine) {
-        let app = TestApp::start(engine).await;
+    async fn a_deletion_erases_what_is_kept_of_its_user_and_nothing_else(app = TestApp::start) {
         let broken = format!("{{\"type\":\"user.updated\",\"data\":{{\"id\":\"{}\",\"e\":\"a@example.net", user_id(1));
         app.send_bytes(&message_id(), broken.into_bytes()).await;
         app.send(&malformed(&user_id(1))).await;
@@ -93,15 +88,13 @@ both_engines! {
         assert!(!app.database.dump().contains("a@example.net"));
     }
 
-    async fn an_erased_message_that_comes_again_is_tombstoned(engine) {
-        let (app, message) = with_quarantined(engine).await;
+    async fn an_erased_message_that_comes_again_is_tombstoned((app, message) = with_quarantined) {
         app.send(&deleted(&user_id(1))).await;
         assert_eq!(app.send_as(&message, &malformed(&user_id(1))).await.outcome(), "tombstoned");
         assert_eq!(kept(&app), 0);
     }
 
-    async fn a_full_quarantine_asks_to_come_again_and_drops_nothing(engine) {
-        let app = TestApp::start(engine).await;
+    async fn a_full_quarantine_asks_to_come_again_and_drops_nothing(app = TestApp::start) {
         app.send(&malformed(&user_id(1))).await;
         let size = usize::try_from(app.metric("usersync_quarantine_bytes").await).unwrap();
         fill(&app, CAP_BYTES - 2 * size);
@@ -111,8 +104,7 @@ both_engines! {
         assert_eq!(app.send(&user(&user_id(4), 1_000)).await.outcome(), "applied");
     }
 
-    async fn trap_7_a_message_that_was_turned_away_is_not_remembered(engine) {
-        let app = TestApp::start(engine).await;
+    async fn trap_7_a_message_that_was_turned_away_is_not_remembered(app = TestApp::start) {
         fill(&app, CAP_BYTES);
         let message = message_id();
         app.send_as(&message, &malformed(&user_id(1))).await.assert_unavailable("quarantine_full");
@@ -121,16 +113,14 @@ both_engines! {
         assert_eq!(app.send_as(&message, &malformed(&user_id(1))).await.outcome(), "quarantined");
     }
 
-    async fn a_full_quarantine_keeps_a_message_that_it_has_when_it_comes_again(engine) {
-        let (app, message) = with_quarantined(engine).await;
+    async fn a_full_quarantine_keeps_a_message_that_it_has_when_it_comes_again((app, message) = with_quarantined) {
         fill(&app, CAP_BYTES);
         let again = app.send_as(&message, &malformed(&user_id(1))).await;
         assert!(again.status == 503 || again.status == 202, "{again:?}");
         assert_eq!(kept(&app), 1, "what was kept has been dropped");
     }
 
-    async fn the_metric_tells_how_much_is_kept(engine) {
-        let app = TestApp::start(engine).await;
+    async fn the_metric_tells_how_much_is_kept(app = TestApp::start) {
         assert_eq!(app.metric("usersync_quarantine_bytes").await, 0);
         app.send(&malformed(&user_id(1))).await;
         let size = app.database.query("SELECT CAST(sum(size_bytes) AS text) AS value FROM quarantine");

@@ -60,8 +60,7 @@ async fn replay_once(database: &TestDatabase, message: &str) -> Result<&'static 
 }
 
 both_engines! {
-    async fn a_poisoned_event_that_cannot_even_be_kept_does_not_hold_up_the_others(engine) {
-        let app = TestApp::start(engine).await;
+    async fn a_poisoned_event_that_cannot_even_be_kept_does_not_hold_up_the_others(app = TestApp::start) {
         app.database.refuse_users("last_name", "poison");
         close_quarantine(&app.database);
         let malformed = serde_json::json!({"type": "user.updated", "data": {"id": 7}});
@@ -80,8 +79,7 @@ both_engines! {
         assert_eq!(app.database.count("users"), 3);
     }
 
-    async fn a_poisoned_delivery_is_quarantined_alone_and_its_batch_applied(engine) {
-        let app = TestApp::start(engine).await;
+    async fn a_poisoned_delivery_is_quarantined_alone_and_its_batch_applied(app = TestApp::start) {
         app.database.refuse_users("last_name", "poison");
         let ids: Vec<String> = (0..7).map(|number| format!("msg_{number}")).collect();
         let event = |number: usize| match number {
@@ -96,16 +94,14 @@ both_engines! {
         assert_eq!((app.database.count("users"), app.database.count("quarantine")), (6, 1));
     }
 
-    async fn a_good_snapshot_is_applied_where_a_poisoned_one_of_its_user_is_newer(engine) {
-        let app = TestApp::start(engine).await;
+    async fn a_good_snapshot_is_applied_where_a_poisoned_one_of_its_user_is_newer(app = TestApp::start) {
         app.database.refuse_users("last_name", "poison");
         let batch = [("msg_1", user(&user_id(1), 1_000)), ("msg_2", poisoned(&user_id(1), 2_000))];
         assert_eq!(outcomes(&app.send_in_one_batch(&batch).await), ["applied", "quarantined"]);
         assert_eq!(app.user(&user_id(1)).await["last_name"], "Version1000");
     }
 
-    async fn a_poisoned_message_heals_when_it_is_delivered_again(engine) {
-        let (app, message) = with_poisoned(engine).await;
+    async fn a_poisoned_message_heals_when_it_is_delivered_again((app, message) = with_poisoned) {
         let event = poisoned(&user_id(1), 1_000);
         assert_eq!(app.send_as(&message, &event).await.outcome(), "quarantined");
         app.database.refuse_no_users();
@@ -114,8 +110,7 @@ both_engines! {
         assert_eq!(app.send_as(&message, &event).await.outcome(), "duplicate");
     }
 
-    async fn a_poisoned_message_heals_by_a_replay(engine) {
-        let (app, message) = with_poisoned(engine).await;
+    async fn a_poisoned_message_heals_by_a_replay((app, message) = with_poisoned) {
         assert_eq!(replay_once(&app.database, &message).await.unwrap(), "quarantined");
         app.database.refuse_no_users();
         assert_eq!(replay_once(&app.database, &message).await.unwrap(), "applied");
@@ -124,8 +119,7 @@ both_engines! {
         assert!(matches!(again, Err(ReplayError::NotQuarantined(_))));
     }
 
-    async fn a_replay_does_not_undo_what_came_meanwhile(engine) {
-        let (app, message) = with_poisoned(engine).await;
+    async fn a_replay_does_not_undo_what_came_meanwhile((app, message) = with_poisoned) {
         app.send(&user(&user_id(1), 5_000)).await;
         app.database.refuse_no_users();
         assert_eq!(replay_once(&app.database, &message).await.unwrap(), "stale");
@@ -133,16 +127,14 @@ both_engines! {
         assert_eq!(app.database.count("quarantine"), 0);
     }
 
-    async fn a_deletion_erases_a_poisoned_message(engine) {
-        let (app, message) = with_poisoned(engine).await;
+    async fn a_deletion_erases_a_poisoned_message((app, message) = with_poisoned) {
         app.send(&deleted(&user_id(1))).await;
         assert_eq!(app.database.count("quarantine"), 0);
         app.database.refuse_no_users();
         assert!(replay_once(&app.database, &message).await.is_err());
     }
 
-    async fn the_program_lists_and_replays_what_is_quarantined(engine) {
-        let (app, message) = with_poisoned(engine).await;
+    async fn the_program_lists_and_replays_what_is_quarantined((app, message) = with_poisoned) {
         let program = Program::on(&app.database);
         let listed = program.run(&["replay", "--list"]);
         assert_eq!(listed.status, Some(0), "{listed:?}");
@@ -158,8 +150,7 @@ both_engines! {
         assert_eq!(program.run(&["replay", &message]).status, Some(1));
     }
 
-    async fn the_program_replays_everything_and_tells_machines_too(engine) {
-        let (app, message) = with_poisoned(engine).await;
+    async fn the_program_replays_everything_and_tells_machines_too((app, message) = with_poisoned) {
         app.database.refuse_no_users();
         let replayed = Program::on(&app.database).run(&["replay", "--all", "--json"]);
         assert_eq!(replayed.status, Some(0), "{replayed:?}");

@@ -105,8 +105,7 @@ both_engines! {
         assert_eq!(names, expected);
     }
 
-    async fn the_view_shows_live_users_as_the_api_does(engine) {
-        let app = TestApp::start(engine).await;
+    async fn the_view_shows_live_users_as_the_api_does(app = TestApp::start) {
         for number in 1..=3 {
             app.send(&user(&user_id(number), 1_000)).await;
         }
@@ -122,8 +121,7 @@ both_engines! {
         }
     }
 
-    async fn the_view_knows_the_providers_time_to_the_millisecond(engine) {
-        let app = TestApp::start(engine).await;
+    async fn the_view_knows_the_providers_time_to_the_millisecond(app = TestApp::start) {
         for updated_at in [1, 999, 1_001, 1_760_000_000_535, 1_760_000_000_999] {
             assert_exact(&app, updated_at).await;
         }
@@ -133,13 +131,11 @@ both_engines! {
         assert_exact(&app, 4_102_444_799_999).await;
     }
 
-    async fn the_view_is_exact_in_the_last_year_too(engine) {
-        let app = TestApp::start(engine).await;
+    async fn the_view_is_exact_in_the_last_year_too(app = TestApp::start) {
         assert_exact(&app, 253_402_207_199_999).await;
     }
 
-    async fn the_view_has_no_time_where_the_event_has_none(engine) {
-        let app = TestApp::start(engine).await;
+    async fn the_view_has_no_time_where_the_event_has_none(app = TestApp::start) {
         app.send(&user_with("user_1", 1_000, "updated_at", serde_json::Value::Null)).await;
         let viewed = app.database.query("SELECT CAST(source_updated_at AS text) AS value FROM users_live");
         assert_eq!((viewed, &app.user("user_1").await["source_updated_at"]), (vec![None], &serde_json::Value::Null));

@@ -28,8 +28,7 @@ fn assert_nothing_stored(database: &TestDatabase) {
 }
 
 both_engines! {
-    async fn a_missing_header_is_named(engine) {
-        let app = TestApp::start(engine).await;
+    async fn a_missing_header_is_named(app = TestApp::start) {
         for name in HEADERS {
             let header = format!("svix-{name}");
             for signed in [event().without(&header), event().with(&header, " ")] {
@@ -43,8 +42,7 @@ both_engines! {
         assert_nothing_stored(&app.database);
     }
 
-    async fn trap_4_either_family_of_headers_passes_and_so_does_a_mix(engine) {
-        let app = TestApp::start(engine).await;
+    async fn trap_4_either_family_of_headers_passes_and_so_does_a_mix(app = TestApp::start) {
         let families: [&[&str]; 4] = [&[], &HEADERS, &["id"], &["timestamp", "signature"]];
         for renamed in families {
             let signed = renamed.iter().fold(event(), |signed, name| signed.renamed(name));
@@ -53,8 +51,7 @@ both_engines! {
         }
     }
 
-    async fn headers_that_no_provider_sends_are_refused(engine) {
-        let app = TestApp::start(engine).await;
+    async fn headers_that_no_provider_sends_are_refused(app = TestApp::start) {
         let long = event().with("svix-id", &"m".repeat(300));
         assert_refused(&long.post(&app).await, "invalid_header");
         for timestamp in ["hello", "-1", "1700000000.5", "99999999999999999999"] {
@@ -64,8 +61,7 @@ both_engines! {
         assert_nothing_stored(&app.database);
     }
 
-    async fn trap_3_a_timestamp_may_be_five_minutes_off_either_way_and_no_more(engine) {
-        let app = TestApp::start(engine).await;
+    async fn trap_3_a_timestamp_may_be_five_minutes_off_either_way_and_no_more(app = TestApp::start) {
         let signed = |offset: i64| Delivery::by(SECRET, now_seconds() + offset, body());
         assert_refused(&signed(-310).post(&app).await, "timestamp_too_old");
         assert_refused(&signed(310).post(&app).await, "timestamp_too_new");
@@ -76,8 +72,7 @@ both_engines! {
         assert_eq!(signed(290).post(&app).await.status, 200);
     }
 
-    async fn a_signature_over_anything_else_is_refused(engine) {
-        let app = TestApp::start(engine).await;
+    async fn a_signature_over_anything_else_is_refused(app = TestApp::start) {
         let moved = (now_seconds() + 1).to_string();
         let forged = [
             Delivery::by(OTHER_SECRET, now_seconds(), body()),
@@ -93,8 +88,7 @@ both_engines! {
         assert_nothing_stored(&app.database);
     }
 
-    async fn trap_3_one_good_signature_among_others_passes(engine) {
-        let app = TestApp::start(engine).await;
+    async fn trap_3_one_good_signature_among_others_passes(app = TestApp::start) {
         let wrong = "v1,Ceo5qEr07ixe2NLpvHk3FH9bwy/WavXrAFQ/9tdO6mc=";
         let good = event();
         let signature = good.header("svix-signature");
@@ -133,8 +127,7 @@ both_engines! {
         assert_eq!(event().post(&app).await.status, 200);
     }
 
-    async fn trap_1_a_body_that_was_re_encoded_is_refused_with_its_own_code(engine) {
-        let app = TestApp::start(engine).await;
+    async fn trap_1_a_body_that_was_re_encoded_is_refused_with_its_own_code(app = TestApp::start) {
         let raw = r#"{"data":{"first_name":"A\u003cB","id":"user_1"},"type":"user.updated"}"#;
         let event: Value = serde_json::from_str(raw).unwrap();
         let pretty = serde_json::to_string_pretty(&event).unwrap();
@@ -144,8 +137,7 @@ both_engines! {
         assert_nothing_stored(&app.database);
     }
 
-    async fn trap_1_the_very_bytes_that_were_signed_pass_however_they_are_written(engine) {
-        let app = TestApp::start(engine).await;
+    async fn trap_1_the_very_bytes_that_were_signed_pass_however_they_are_written(app = TestApp::start) {
         let raw = "{ \"type\" : \"user.updated\",\n \"data\": {\"id\":\"user_1\", \"first_name\": \"A\\u003cB\", \
                    \"updated_at\": 1.0e3, \"last_name\": \"Zoë\"} }\n";
         let answer = Delivery::bytes(raw).post(&app).await;
@@ -155,8 +147,7 @@ both_engines! {
         assert_eq!(user["source_updated_at"], "1970-01-01T00:00:01.000Z");
     }
 
-    async fn deliveries_signed_by_the_reference_libraries_pass(engine) {
-        let app = TestApp::start(engine).await;
+    async fn deliveries_signed_by_the_reference_libraries_pass(app = TestApp::start) {
         assert_eq!(event().post(&app).await.outcome(), "applied");
         let (id, timestamp, body) = (message_id(), now_seconds(), user(&user_id(2), 1_000).to_string());
         let standard = standardwebhooks::Webhook::new(SECRET).unwrap();
@@ -171,8 +162,7 @@ both_engines! {
         assert_eq!((answer.outcome(), &answer.body["event_id"]), ("applied", &id.into()));
     }
 
-    async fn trap_7_a_refused_message_is_not_remembered(engine) {
-        let app = TestApp::start(engine).await;
+    async fn trap_7_a_refused_message_is_not_remembered(app = TestApp::start) {
         let message = message_id();
         let forged = event().with("svix-id", &message);
         assert_refused(&forged.post(&app).await, "bad_signature");

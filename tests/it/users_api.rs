@@ -75,8 +75,7 @@ both_engines! {
         assert_eq!(app.get_as(&format!("shop:{READ_TOKEN}"), "/v1/users").await.status, 401);
     }
 
-    async fn a_user_is_found_by_our_id_and_by_the_providers(engine) {
-        let app = TestApp::start(engine).await;
+    async fn a_user_is_found_by_our_id_and_by_the_providers(app = TestApp::start) {
         let answer = app.send(&user(&user_id(1), 1_000)).await;
         let by_theirs = app.user(&user_id(1)).await;
         assert_eq!(by_theirs["id"], answer.body["user_id"]);
@@ -92,8 +91,7 @@ both_engines! {
         assert_eq!(app.user(&ours).await["external_id"], user_id(0).as_str());
     }
 
-    async fn an_unknown_user_is_a_404(engine) {
-        let app = TestApp::start(engine).await;
+    async fn an_unknown_user_is_a_404(app = TestApp::start) {
         for id in ["user_nobody", "0", "%20", "a%2Fb"] {
             let answer = app.get_as(READ_TOKEN, &format!("/v1/users/{id}")).await;
             assert_eq!((answer.status.as_u16(), answer.code()), (404, "user_not_found"), "{id}");
@@ -130,15 +128,13 @@ both_engines! {
         assert!(list(&app, "?limit=1").await.body["next_cursor"].is_string());
     }
 
-    async fn an_empty_table_is_an_empty_page(engine) {
-        let app = TestApp::start(engine).await;
+    async fn an_empty_table_is_an_empty_page(app = TestApp::start) {
         let page = list(&app, "").await;
         insta::allow_duplicates!(insta::assert_compact_json_snapshot!(page.body, @r#"{"data": [], "next_cursor": null}"#));
         assert_eq!(page.headers["cache-control"], "no-store");
     }
 
-    async fn what_cannot_be_asked_for_is_refused(engine) {
-        let app = TestApp::start(engine).await;
+    async fn what_cannot_be_asked_for_is_refused(app = TestApp::start) {
         for limit in ["0", "501", "x", "-1", "1.5", ""] {
             assert_refused(&app, &format!("?limit={limit}"), "invalid_limit").await;
         }

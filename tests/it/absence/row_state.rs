@@ -84,13 +84,11 @@ both_engines! {
         until_true("no byte is left", async || !everything(&app.database).contains(MARK)).await;
     }
 
-    async fn an_absent_user_does_not_come_in(engine) {
-        let (app, id, _) = absent(engine).await;
+    async fn an_absent_user_does_not_come_in((app, id, _) = absent) {
         app.me(&id).await.assert_problem(403, "user_unknown");
     }
 
-    async fn the_signed_deletion_finishes_what_the_absence_began(engine) {
-        let (app, id, event) = absent(engine).await;
+    async fn the_signed_deletion_finishes_what_the_absence_began((app, id, event) = absent) {
         assert_eq!(app.send(&deleted(&id)).await.outcome(), "applied");
         assert_eq!(app.column(&id, "deletion_kind").as_deref(), Some("signed"));
         assert_eq!(kept(&app, &id), [None, None, None]);
@@ -98,8 +96,7 @@ both_engines! {
         assert_eq!(app.resync_one(&id).await, ("tombstoned".to_owned(), None));
     }
 
-    async fn an_older_event_does_not_bring_an_absent_user_back_and_says_why(engine) {
-        let (app, id, event) = absent(engine).await;
+    async fn an_older_event_does_not_bring_an_absent_user_back_and_says_why((app, id, event) = absent) {
         let before = app.user(&id).await;
         for milliseconds in [-1_000, 0] {
             let answer = app.send(&later(&event, milliseconds)).await;
@@ -110,8 +107,7 @@ both_engines! {
         assert_eq!(after, before);
     }
 
-    async fn an_event_with_a_greater_updated_at_brings_an_absent_user_back(engine) {
-        let (app, id, event) = absent(engine).await;
+    async fn an_event_with_a_greater_updated_at_brings_an_absent_user_back((app, id, event) = absent) {
         assert_eq!(app.send(&later(&event, 1)).await.outcome(), "applied");
         let row = app.user(&id).await;
         assert_eq!((&row["first_name"], &row["status"]), (&json!(MARK), &json!("active")));

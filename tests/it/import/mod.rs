@@ -75,8 +75,7 @@ fn assert_without(mark: &str, database: &TestDatabase, run: &RunOutput) {
 }
 
 both_engines! {
-    async fn an_imported_row_keeps_its_id_and_takes_the_profile_of_the_first_event(engine) {
-        let app = TestApp::start(engine).await;
+    async fn an_imported_row_keeps_its_id_and_takes_the_profile_of_the_first_event(app = TestApp::start) {
         let run = import(&app.database, pairs(&[("row-42", user_id(1))]), &[]);
         assert_eq!((run.status, run.counts()), (Some(0), [1, 1, 0, 0]), "{run:?}");
         let before = app.user("row-42").await;
@@ -95,8 +94,7 @@ both_engines! {
         assert_eq!(app.database.count("write_backs"), 0);
     }
 
-    async fn even_a_snapshot_without_a_time_beats_an_imported_row(engine) {
-        let app = TestApp::start(engine).await;
+    async fn even_a_snapshot_without_a_time_beats_an_imported_row(app = TestApp::start) {
         let imported = json!({
             "id": user_id(1), "first_name": "Old", "updated_at": 1_900_000_000_000_i64,
             "last_sign_in_at": 5_000, "public_metadata": {"role": "admin"},
@@ -112,8 +110,7 @@ both_engines! {
         assert_eq!(after["last_sign_in_at"], before["last_sign_in_at"]);
     }
 
-    async fn a_row_that_is_there_is_not_touched(engine) {
-        let app = TestApp::start(engine).await;
+    async fn a_row_that_is_there_is_not_touched(app = TestApp::start) {
         assert_eq!(app.send(&user(&user_id(1), 1_000)).await.outcome(), "applied");
         let id = app.user(&user_id(1)).await["id"].as_str().unwrap().to_owned();
         let before = app.database.dump();
@@ -131,8 +128,7 @@ both_engines! {
         assert_eq!(app.database.dump(), before);
     }
 
-    async fn a_deleted_user_stays_deleted(engine) {
-        let app = TestApp::start(engine).await;
+    async fn a_deleted_user_stays_deleted(app = TestApp::start) {
         assert_eq!(app.send(&deleted(&user_id(1))).await.outcome(), "applied");
         let before = app.database.dump();
         let run = import(&app.database, json!({"id": user_id(1), "first_name": "Ada"}).to_string(), &[]);
@@ -156,8 +152,7 @@ both_engines! {
         assert_eq!(import(&database, &file, &[]).counts(), [2, 1, 0, 1]);
     }
 
-    async fn a_file_of_many_thousand_lines_goes_in_whole(engine) {
-        let app = TestApp::start(engine).await;
+    async fn a_file_of_many_thousand_lines_goes_in_whole(app = TestApp::start) {
         let count = 20_000;
         let mut file = "id,external_id\r\n".to_owned();
         for number in 0..count {

@@ -84,8 +84,7 @@ async fn an_id_that_is_taken_between_look_and_insertion_keeps_one_line_out_not_i
 }
 
 both_engines! {
-    async fn users_who_are_imported_and_delivered_at_once_have_one_row_with_the_events_profile(engine) {
-        let app = TestApp::start(engine).await;
+    async fn users_who_are_imported_and_delivered_at_once_have_one_row_with_the_events_profile(app = TestApp::start) {
         let program = Program::on(&app.database);
         let ids: Vec<String> = (0..USERS).map(|number| format!("row-{number}")).collect();
         let all: Vec<_> = ids.iter().map(String::as_str).zip((0..USERS).map(user_id)).collect();

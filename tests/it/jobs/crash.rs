@@ -77,8 +77,7 @@ fn assert_nothing_under_the_old_lease(fixture: &JobFixture) {
 }
 
 both_engines! {
-    async fn another_replica_goes_on_where_a_killed_one_stood(engine) {
-        let (fixture, id, place) = left_behind(engine).await;
+    async fn another_replica_goes_on_where_a_killed_one_stood((fixture, id, place) = left_behind) {
         let asked = fixture.pages.asked().len();
         fixture.pages.open_all();
         let heir = fixture.service().await;
@@ -110,8 +109,7 @@ both_engines! {
         assert_eq!(fixture.pages.repeated(), 2, "the page that was not committed, and the one on its way");
     }
 
-    async fn the_command_line_takes_up_what_a_replica_left_behind(engine) {
-        let (fixture, id, place) = left_behind(engine).await;
+    async fn the_command_line_takes_up_what_a_replica_left_behind((fixture, id, place) = left_behind) {
         let asked = fixture.pages.asked().len();
         fixture.pages.open_all();
         let run = fixture.run(&["backfill", "--json"]).await;
@@ -122,8 +120,7 @@ both_engines! {
         assert_eq!((fixture.pages.asked()[asked].as_str(), fixture.pages.repeated()), (&*place, 1));
     }
 
-    async fn a_job_killed_twice_still_counts_every_user_once(engine) {
-        let (fixture, ..) = left_behind(engine).await;
+    async fn a_job_killed_twice_still_counts_every_user_once((fixture, ..) = left_behind) {
         let mut second = fixture.service().await;
         fixture.pages.open(3);
         fixture.until_seen(3 * PAGE).await;
@@ -137,8 +134,7 @@ both_engines! {
         fixture.assert_complete();
     }
 
-    async fn a_replica_that_wakes_after_another_took_over_changes_nothing(engine) {
-        let (fixture, sleeper, id) = paused_while_writing(engine).await;
+    async fn a_replica_that_wakes_after_another_took_over_changes_nothing((fixture, sleeper, id) = paused_while_writing) {
         let heir = fixture.service().await;
         fixture.assert_done(&heir.job_in_state(&id, "succeeded").await, "2");
         let standing = fixture.standing();

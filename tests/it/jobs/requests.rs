@@ -129,8 +129,7 @@ both_engines! {
         }
     }
 
-    async fn without_an_api_key_nothing_is_started_and_the_rest_is_shown(engine) {
-        let app = TestApp::start(engine).await;
+    async fn without_an_api_key_nothing_is_started_and_the_rest_is_shown(app = TestApp::start) {
         for kind in ["backfill", "reconcile", "drift"] {
             let answer = app.ask(Method::POST, "/v1/jobs", Some(json!({"kind": kind}))).await;
             answer.assert_problem(503, "api_not_configured");

@@ -14,8 +14,7 @@ async fn text(app: &TestApp, token: &str) -> String {
 }
 
 both_engines! {
-    async fn the_answer_has_these_fields_in_this_order(engine) {
-        let (app, id, _) = with_row(engine).await;
+    async fn the_answer_has_these_fields_in_this_order((app, id, _) = with_row) {
         let row = app.user(&id).await;
         let mut claims = SessionTokens::of(&app.emulator, &id).claims();
         claims["exp"] = 4_102_444_800_i64.into();
@@ -28,8 +27,7 @@ both_engines! {
         assert!(row["image_url"].is_string());
     }
 
-    async fn what_a_user_does_not_have_is_null(engine) {
-        let app = without_write_back(engine).await;
+    async fn what_a_user_does_not_have_is_null(app = without_write_back) {
         let id = app.emulator.create_user(json!({"username": "ada"}))["id"].clone();
         app.emulator.wait_until_idle().await;
         let person = app.me(id.as_str().unwrap()).await.body["user"].clone();
@@ -37,8 +35,7 @@ both_engines! {
         assert_eq!(person.as_object().unwrap().len(), 6);
     }
 
-    async fn the_end_of_the_token_is_the_end_of_the_answer(engine) {
-        let (app, id, _) = with_row(engine).await;
+    async fn the_end_of_the_token_is_the_end_of_the_answer((app, id, _) = with_row) {
         let tokens = SessionTokens::of(&app.emulator, &id);
         for ahead in [30, 3600] {
             let end = now_seconds() + ahead;
@@ -50,8 +47,7 @@ both_engines! {
         assert_eq!((endless.status.as_u16(), &endless.body["expires_at"]), (200, &Value::Null));
     }
 
-    async fn trap_30_a_row_is_found_by_sub_whatever_the_token_says_of_our_id(engine) {
-        let app = without_write_back(engine).await;
+    async fn trap_30_a_row_is_found_by_sub_whatever_the_token_says_of_our_id(app = without_write_back) {
         let (ada, grace) = (app.sign_up_and_settle("Ada").await, app.sign_up_and_settle("Grace").await);
         let (ours, other) = (app.user(&ada).await["id"].clone(), app.user(&grace).await["id"].clone());
         let tokens = SessionTokens::of(&app.emulator, &ada);
@@ -64,8 +60,7 @@ both_engines! {
         assert_eq!(app.looks(), 0, "a user who has a row costs no call");
     }
 
-    async fn trap_29_role_and_plan_are_the_rows_and_never_the_tokens(engine) {
-        let (app, id, _) = with_row(engine).await;
+    async fn trap_29_role_and_plan_are_the_rows_and_never_the_tokens((app, id, _) = with_row) {
         app.emulator.update_user(&id, json!({"unsafe_metadata": {"role": "admin", "plan": "pro"}}));
         app.emulator.wait_until_idle().await;
         let tokens = SessionTokens::of(&app.emulator, &id);
@@ -84,16 +79,14 @@ both_engines! {
         assert_eq!((&person["role"], &person["plan"]), (&json!("admin"), &json!("pro")));
     }
 
-    async fn what_an_event_changed_the_next_request_sees_under_the_same_token(engine) {
-        let (app, id, token) = with_row(engine).await;
+    async fn what_an_event_changed_the_next_request_sees_under_the_same_token((app, id, token) = with_row) {
         assert_eq!(app.get_as(&token, "/v1/me").await.body["user"]["name"], "Ada");
         app.emulator.update_user(&id, json!({"last_name": "Lovelace"}));
         app.emulator.wait_until_idle().await;
         assert_eq!(app.get_as(&token, "/v1/me").await.body["user"]["name"], "Ada Lovelace");
     }
 
-    async fn head_says_who_may_come_in_without_a_word(engine) {
-        let (app, id, _) = with_row(engine).await;
+    async fn head_says_who_may_come_in_without_a_word((app, id, _) = with_row) {
         let ask = async |token: String| {
             let request = app.http.head(format!("{}/v1/me", app.origin)).bearer_auth(token);
             let response = request.send().await.unwrap();

@@ -6,8 +6,7 @@ use clerk_emulator::Outage;
 use serde_json::json;
 
 both_engines! {
-    async fn while_the_api_is_away_known_users_come_in_and_events_are_applied(engine) {
-        let app = without_write_back(engine).await;
+    async fn while_the_api_is_away_known_users_come_in_and_events_are_applied(app = without_write_back) {
         let known = app.sign_up_and_settle("Ada").await;
         let unknown = app.sign_up_silently("Grace");
         assert_eq!(app.me(&known).await.status, 200);
@@ -29,8 +28,7 @@ both_engines! {
         assert_eq!((answer.status.as_u16(), &answer.body["user"]["name"]), (200, &json!("Grace Hopper")));
     }
 
-    async fn an_outage_is_not_taken_for_a_user_who_is_unknown(engine) {
-        let app = without_write_back(engine).await;
+    async fn an_outage_is_not_taken_for_a_user_who_is_unknown(app = without_write_back) {
         let known = app.sign_up_and_settle("Ada").await;
         let missing = app.sign_up_silently("Grace");
         // The keys of tokens are known from here on.
@@ -43,8 +41,7 @@ both_engines! {
         assert!(!app.me(&missing).await.body.to_string().contains("127.0.0.1"));
     }
 
-    async fn once_the_api_is_back_the_row_is_made(engine) {
-        let app = without_write_back(engine).await;
+    async fn once_the_api_is_back_the_row_is_made(app = without_write_back) {
         let known = app.sign_up_and_settle("Ada").await;
         let missing = app.sign_up_silently("Grace");
         assert_eq!(app.me(&known).await.status, 200);
@@ -55,8 +52,7 @@ both_engines! {
         assert_eq!((answer.status.as_u16(), &answer.body["created"]), (200, &json!(true)), "{answer:?}");
     }
 
-    async fn an_outage_that_says_404_empties_no_row(engine) {
-        let app = without_write_back(engine).await;
+    async fn an_outage_that_says_404_empties_no_row(app = without_write_back) {
         let known = app.sign_up_and_settle("Ada").await;
         let missing = app.sign_up_silently("Grace");
         app.emulator.set_outage(Outage::NotFound);

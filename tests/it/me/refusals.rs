@@ -15,8 +15,7 @@ async fn lock(app: &TestApp, id: &str) {
 }
 
 both_engines! {
-    async fn a_deleted_user_is_refused_without_a_call(engine) {
-        let (app, id, token) = with_row(engine).await;
+    async fn a_deleted_user_is_refused_without_a_call((app, id, token) = with_row) {
         assert_eq!(app.get_as(&token, "/v1/me").await.status, 200);
         assert!(app.emulator.delete_user(&id));
         app.emulator.wait_until_idle().await;
@@ -28,16 +27,14 @@ both_engines! {
         assert_eq!(app.user(&id).await["status"], "deleted");
     }
 
-    async fn a_deletion_that_came_before_any_row_is_refused_too(engine) {
-        let (app, id, token) = without_row(engine).await;
+    async fn a_deletion_that_came_before_any_row_is_refused_too((app, id, token) = without_row) {
         assert!(app.emulator.delete_user(&id));
         app.emulator.wait_until_idle().await;
         assert_refused(&app.get_as(&token, "/v1/me").await, "user_deleted");
         assert_eq!(app.looks(), 0);
     }
 
-    async fn trap_19_a_ban_is_seen_by_the_next_request_under_a_known_token(engine) {
-        let (app, id, token) = with_row(engine).await;
+    async fn trap_19_a_ban_is_seen_by_the_next_request_under_a_known_token((app, id, token) = with_row) {
         assert_eq!(app.get_as(&token, "/v1/me").await.status, 200);
         app.emulator.ban(&id, true);
         app.emulator.wait_until_idle().await;
@@ -48,8 +45,7 @@ both_engines! {
         assert_eq!(app.looks(), 0);
     }
 
-    async fn trap_19_a_banned_user_whose_row_is_missing_gets_the_row_and_no_entrance(engine) {
-        let (app, id, token) = without_row(engine).await;
+    async fn trap_19_a_banned_user_whose_row_is_missing_gets_the_row_and_no_entrance((app, id, token) = without_row) {
         app.emulator.deliver_to(None);
         app.emulator.ban(&id, true);
         assert_refused(&app.get_as(&token, "/v1/me").await, "user_banned");
@@ -58,23 +54,20 @@ both_engines! {
         assert_eq!(app.looks(), 1);
     }
 
-    async fn trap_19_a_deprovisioned_user_is_refused_as_a_banned_one(engine) {
-        let (app, id, token) = with_row(engine).await;
+    async fn trap_19_a_deprovisioned_user_is_refused_as_a_banned_one((app, id, token) = with_row) {
         app.emulator.update_user(&id, json!({"deprovisioned": true}));
         app.emulator.wait_until_idle().await;
         assert_refused(&app.get_as(&token, "/v1/me").await, "user_banned");
     }
 
-    async fn trap_19_a_locked_user_may_not_sign_in_but_is_in(engine) {
-        let (app, id, token) = with_row(engine).await;
+    async fn trap_19_a_locked_user_may_not_sign_in_but_is_in((app, id, token) = with_row) {
         lock(&app, &id).await;
         app.emulator.wait_until_idle().await;
         assert_eq!(app.user(&id).await["status"], "locked");
         assert_eq!(app.get_as(&token, "/v1/me").await.status, 200);
     }
 
-    async fn whom_the_provider_does_not_know_is_refused_and_not_asked_for_again(engine) {
-        let app = without_write_back(engine).await;
+    async fn whom_the_provider_does_not_know_is_refused_and_not_asked_for_again(app = without_write_back) {
         let token = app.emulator.session_token(&user_id(1));
         assert_refused(&app.get_as(&token, "/v1/me").await, "user_unknown");
         assert_eq!(app.looks(), 1);
@@ -87,8 +80,7 @@ both_engines! {
         assert_eq!(app.database.count("users"), 0);
     }
 
-    async fn a_row_that_comes_meanwhile_is_answered_at_once(engine) {
-        let app = without_write_back(engine).await;
+    async fn a_row_that_comes_meanwhile_is_answered_at_once(app = without_write_back) {
         let token = app.emulator.session_token(&user_id(1));
         assert_refused(&app.get_as(&token, "/v1/me").await, "user_unknown");
         assert_eq!(app.deliver(&user_id(1)).await.outcome(), "applied");
@@ -97,8 +89,7 @@ both_engines! {
         assert_eq!(app.looks(), 1);
     }
 
-    async fn who_was_unknown_is_asked_for_again_after_a_while(engine) {
-        let (app, _, token) = without_row(engine).await;
+    async fn who_was_unknown_is_asked_for_again_after_a_while((app, _, token) = without_row) {
         app.emulator.set_outage(Outage::NotFound);
         assert_refused(&app.get_as(&token, "/v1/me").await, "user_unknown");
         app.emulator.set_outage(Outage::None);

@@ -39,14 +39,12 @@ both_engines! {
         assert_eq!(app.metadata(&id)["dbId"], first.body["user"]["id"]);
     }
 
-    async fn a_row_that_an_event_made_was_made_by_no_request(engine) {
-        let (app, id, _) = with_row(engine).await;
+    async fn a_row_that_an_event_made_was_made_by_no_request((app, id, _) = with_row) {
         assert_eq!(app.me(&id).await.body["created"], false);
         assert_eq!(app.looks(), 0);
     }
 
-    async fn two_hundred_first_requests_at_once_make_one_row_with_one_call(engine) {
-        let (app, _, token) = without_row(engine).await;
+    async fn two_hundred_first_requests_at_once_make_one_row_with_one_call((app, _, token) = without_row) {
         let answers = join_all((0..200).map(|_| app.get_as(&token, "/v1/me"))).await;
         for answer in &answers {
             assert_eq!(answer.status, 200, "{answer:?}");
@@ -67,8 +65,7 @@ both_engines! {
         assert_eq!((created, app.looks(), app.database.count("users")), (USERS, 20, USERS));
     }
 
-    async fn an_event_of_the_same_moment_does_no_harm(engine) {
-        let app = without_write_back(engine).await;
+    async fn an_event_of_the_same_moment_does_no_harm(app = without_write_back) {
         let id = app.sign_up("Ada");
         let token = app.emulator.session_token(&id);
         let answers = join_all((0..50).map(|_| app.get_as(&token, "/v1/me"))).await;
@@ -79,8 +76,7 @@ both_engines! {
         assert_eq!(app.database.count("users"), 1);
     }
 
-    async fn a_row_that_only_seemed_absent_is_fetched_and_restored(engine) {
-        let (app, id, _) = with_row(engine).await;
+    async fn a_row_that_only_seemed_absent_is_fetched_and_restored((app, id, _) = with_row) {
         let ours = app.user(&id).await["id"].clone();
         let seen = now_seconds() * 1000 - 1000;
         app.database.execute(&format!(

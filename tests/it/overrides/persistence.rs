@@ -9,8 +9,7 @@ fn with_metadata(updated_at: i64, metadata: Value) -> Value {
 }
 
 both_engines! {
-    async fn a_snapshot_leaves_a_choice_alone(engine) {
-        let app = TestApp::start(engine).await;
+    async fn a_snapshot_leaves_a_choice_alone(app = TestApp::start) {
         let id = user_id(1);
         app.send(&with_metadata(1_000, json!({"role": "user", "plan": "free"}))).await;
         app.choose(&id, json!({"role": "admin", "plan": "pro"})).await;
@@ -23,8 +22,7 @@ both_engines! {
         assert_eq!(app.user(&id).await["public_metadata"], json!({"role": "user", "plan": "gold"}));
     }
 
-    async fn what_is_dropped_falls_back_to_the_providers_word_of_now_and_never_to_what_the_row_had(engine) {
-        let app = TestApp::start(engine).await;
+    async fn what_is_dropped_falls_back_to_the_providers_word_of_now_and_never_to_what_the_row_had(app = TestApp::start) {
         let id = user_id(1);
         app.send(&with_metadata(1_000, json!({"role": "admin", "plan": "gold"}))).await;
         app.choose(&id, json!({"role": "user", "plan": "pro"})).await;
@@ -38,8 +36,7 @@ both_engines! {
         assert_eq!(app.words(&id).await, words("admin", "gold"), "nothing was chosen");
     }
 
-    async fn a_choice_touches_nothing_else_of_the_row(engine) {
-        let app = TestApp::start(engine).await;
+    async fn a_choice_touches_nothing_else_of_the_row(app = TestApp::start) {
         let id = user_id(1);
         app.send(&with_metadata(1_000, json!({"theme": "dark"}))).await;
         let mut expected = app.user(&id).await;
@@ -49,8 +46,7 @@ both_engines! {
         assert_eq!(answer.body, expected);
     }
 
-    async fn the_last_of_many_choices_counts(engine) {
-        let app = TestApp::start(engine).await;
+    async fn the_last_of_many_choices_counts(app = TestApp::start) {
         let id = user_id(1);
         app.send(&user(&id, 1_000)).await;
         for number in 0..10 {

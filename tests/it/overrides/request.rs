@@ -13,8 +13,7 @@ async fn start(engine: crate::support::Engine) -> TestApp {
 }
 
 both_engines! {
-    async fn a_word_is_chosen_and_null_drops_it_under_either_id(engine) {
-        let app = start(engine).await;
+    async fn a_word_is_chosen_and_null_drops_it_under_either_id(app = start) {
         let id = user_id(1);
         let ours = app.user(&id).await["id"].as_str().unwrap().to_owned();
         let answer = app.choose(&id, json!({"role": "admin"})).await;
@@ -30,8 +29,7 @@ both_engines! {
         assert_eq!((&answer.body["role"], &answer.body["plan"]), (&json!("admin"), &json!("free")));
     }
 
-    async fn the_fields_of_the_provider_are_the_providers(engine) {
-        let app = start(engine).await;
+    async fn the_fields_of_the_provider_are_the_providers(app = start) {
         let before = app.user(&user_id(1)).await;
         for name in USER_FIELDS.iter().filter(|name| !["role", "plan"].contains(name)) {
             for body in [json!({*name: "x"}), json!({*name: null}), json!({"role": "admin", *name: "x"})] {
@@ -43,8 +41,7 @@ both_engines! {
         assert_eq!(app.user(&user_id(1)).await, before);
     }
 
-    async fn unknown_words_fields_and_types_are_refused(engine) {
-        let app = start(engine).await;
+    async fn unknown_words_fields_and_types_are_refused(app = start) {
         let before = app.user(&user_id(1)).await;
         let words = [
             json!("wizard"), json!("Admin"), json!(" admin"), json!(""), json!("a\0b"), json!(1), json!(true),
@@ -72,8 +69,7 @@ both_engines! {
         assert_eq!(app.choose(&user_id(1), json!({"plan": "pro"})).await.body["plan"], "pro");
     }
 
-    async fn what_is_no_object_is_a_bad_request(engine) {
-        let app = start(engine).await;
+    async fn what_is_no_object_is_a_bad_request(app = start) {
         for body in ["", "x", "[]", "null", "\"role\"", "1", "{\"role\":", "{\"role\":\"admin\"}x", "[{\"role\":\"admin\"}]"] {
             let answer = app.choose(&user_id(1), body).await;
             assert_eq!((answer.status.as_u16(), answer.code()), (400, "invalid_body"), "{body}");
@@ -82,16 +78,14 @@ both_engines! {
         assert_eq!(app.choose(&user_id(1), deep).await.status, 400);
     }
 
-    async fn a_large_body_is_not_read(engine) {
-        let app = start(engine).await;
+    async fn a_large_body_is_not_read(app = start) {
         let padded = |bytes: usize| format!("{}{}", json!({"role": "admin"}), " ".repeat(bytes));
         app.choose(&user_id(1), padded(64 * 1024)).await.assert_problem(413, "body_too_large");
         assert_eq!(app.words(&user_id(1)).await, words("user", "free"));
         assert_eq!(app.choose(&user_id(1), padded(60 * 1024)).await.status, 200);
     }
 
-    async fn an_unknown_user_is_a_404_and_a_deleted_user_a_409(engine) {
-        let app = start(engine).await;
+    async fn an_unknown_user_is_a_404_and_a_deleted_user_a_409(app = start) {
         for id in ["user_nobody", "0", "%20", "a%00b", "a%2Fb", "%ff", "..%2Fme"] {
             let answer = app.choose(id, json!({"role": "admin"})).await;
             assert_eq!((answer.status.as_u16(), answer.code()), (404, "user_not_found"), "{id}");
@@ -107,8 +101,7 @@ both_engines! {
         assert_eq!(app.database.count("write_backs"), 0);
     }
 
-    async fn only_an_admin_chooses(engine) {
-        let app = start(engine).await;
+    async fn only_an_admin_chooses(app = start) {
         let body = || json!({"role": "admin"}).to_string();
         app.patch(READ_TOKEN, &user_id(1), body()).await.assert_problem(403, "forbidden");
         for token in ["", "wrong-token-of-nobody-0123456789abcdef", "a.b.c"] {

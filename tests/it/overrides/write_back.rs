@@ -24,8 +24,7 @@ fn metadata(app: &TestApp, id: &str) -> [Value; 3] {
 }
 
 both_engines! {
-    async fn trap_28_a_choice_is_merged_into_what_is_there(engine) {
-        let (app, id) = with_user(engine).await;
+    async fn trap_28_a_choice_is_merged_into_what_is_there((app, id) = with_user) {
         let [mut public, private, unsafe_] = metadata(&app, &id);
         assert_eq!(app.choose(&id, json!({"role": "admin", "plan": "pro"})).await.status, 200);
         app.quiet().await;
@@ -37,8 +36,7 @@ both_engines! {
         assert_eq!(app.emulator.metadata_writes(&id), 2);
     }
 
-    async fn trap_28_null_drops_a_choice_that_was_not_sent_and_no_key_of_the_provider(engine) {
-        let (app, id) = with_user(engine).await;
+    async fn trap_28_null_drops_a_choice_that_was_not_sent_and_no_key_of_the_provider((app, id) = with_user) {
         let (before, writes) = (metadata(&app, &id), app.emulator.metadata_writes(&id));
         app.emulator.set_outage(Outage::Unavailable);
         app.choose(&id, json!({"role": "admin", "plan": "pro"})).await;
@@ -53,8 +51,7 @@ both_engines! {
         assert_eq!(app.words(&id).await, words("user", "free"));
     }
 
-    async fn trap_28_null_after_the_provider_took_it_over_changes_nothing(engine) {
-        let (app, id) = with_user(engine).await;
+    async fn trap_28_null_after_the_provider_took_it_over_changes_nothing((app, id) = with_user) {
         app.choose(&id, json!({"role": "admin", "plan": "pro"})).await;
         app.quiet().await;
         let (before, writes) = (metadata(&app, &id), app.emulator.metadata_writes(&id));
@@ -65,8 +62,7 @@ both_engines! {
         assert_eq!(app.words(&id).await, words("admin", "pro"), "it is the provider's word now");
     }
 
-    async fn a_choice_survives_events_that_overtake_it_and_the_older_one_in_flight(engine) {
-        let (app, id) = with_user(engine).await;
+    async fn a_choice_survives_events_that_overtake_it_and_the_older_one_in_flight((app, id) = with_user) {
         let old = app.emulator.user(&id).unwrap();
         app.emulator.set_outage(Outage::Unavailable);
         app.choose(&id, json!({"role": "admin"})).await;
@@ -84,8 +80,7 @@ both_engines! {
         assert_eq!(app.words(&id).await, words("admin", "free"));
     }
 
-    async fn a_choice_of_the_word_that_is_there_costs_no_write(engine) {
-        let (app, id) = with_user(engine).await;
+    async fn a_choice_of_the_word_that_is_there_costs_no_write((app, id) = with_user) {
         let writes = app.emulator.metadata_writes(&id);
         app.choose(&id, json!({"role": "user"})).await;
         app.quiet().await;
@@ -93,8 +88,7 @@ both_engines! {
         assert_eq!(app.chosen(), [None, None]);
     }
 
-    async fn a_choice_is_in_the_next_session_token_and_in_the_answer_to_its_user(engine) {
-        let (app, id) = with_user(engine).await;
+    async fn a_choice_is_in_the_next_session_token_and_in_the_answer_to_its_user((app, id) = with_user) {
         let token = app.emulator.session_token(&id);
         app.choose(&id, json!({"role": "admin"})).await;
         let answer = app.get_as(&token, "/v1/me").await;

@@ -26,8 +26,7 @@ fn would_write(job: &Value, users: usize, [id, role, plan]: [usize; 3], conflict
 }
 
 both_engines! {
-    async fn a_dry_run_counts_what_a_real_one_then_does(engine) {
-        let (app, _relay) = in_step(engine).await;
+    async fn a_dry_run_counts_what_a_real_one_then_does((app, _relay) = in_step) {
         let planted = plant(&app);
         app.database.execute("DELETE FROM pinned_instances");
         let dry = preview(&app, "reconcile").await;
@@ -55,8 +54,7 @@ both_engines! {
         }
     }
 
-    async fn a_dry_run_says_what_would_be_written_to_the_provider_and_what_stands_in_the_way(engine) {
-        let app = various(engine).await;
+    async fn a_dry_run_says_what_would_be_written_to_the_provider_and_what_stands_in_the_way(app = various) {
         let dry = preview(&app, "reconcile").await;
         assert_counted(&dry, &[("seen", 8), ("unchanged", 6), ("created", 1), ("missing", 1), ("tombstoned", 1)]);
         // Our id for those without one, a role likewise, and what an operator chose.

@@ -96,8 +96,7 @@ async fn assert_settled(app: &TestApp, kind: &str) {
 }
 
 both_engines! {
-    async fn what_differs_is_counted_exactly_and_healed_and_a_second_run_does_nothing(engine) {
-        let (app, proxy) = in_step(engine).await;
+    async fn what_differs_is_counted_exactly_and_healed_and_a_second_run_does_nothing((app, proxy) = in_step) {
         let planted = plant(&app);
         let troubles = || ApiFault::ALL.into_iter().cycle().take(2 * ApiFault::ALL.len());
         proxy.inject(troubles());
@@ -111,8 +110,7 @@ both_engines! {
         }
     }
 
-    async fn heavy_faults_of_the_provider_change_no_number(engine) {
-        let (app, _relay) = in_step(engine).await;
+    async fn heavy_faults_of_the_provider_change_no_number((app, _relay) = in_step) {
         let planted = plant(&app);
         app.emulator.set_faults(Faults::Heavy);
         let job = reconcile(&app).await;
@@ -122,8 +120,7 @@ both_engines! {
         assert_settled(&app, "reconcile").await;
     }
 
-    async fn a_backfill_creates_every_row_and_empties_none(engine) {
-        let (app, proxy) = in_step(engine).await;
+    async fn a_backfill_creates_every_row_and_empties_none((app, proxy) = in_step) {
         let Planted { missing, stale, extra } = plant(&app);
         proxy.inject(ApiFault::ALL);
         let job = backfill(&app).await;

@@ -44,8 +44,7 @@ both_engines! {
         assert_eq!(app.emulator.counts().requests_of("metadata_patch"), 4);
     }
 
-    async fn a_ban_that_was_lost_keeps_the_user_out_once_it_is_fetched(engine) {
-        let (app, id) = with_user(engine).await;
+    async fn a_ban_that_was_lost_keeps_the_user_out_once_it_is_fetched((app, id) = with_user) {
         app.send(&app.event_of(&id)).await;
         app.emulator.ban(&id, true);
         assert_eq!(app.me(&id).await.status, 200);
@@ -78,8 +77,7 @@ both_engines! {
         assert_eq!(app.emulator.metadata_writes(id), 1);
     }
 
-    async fn trap_35_an_older_page_never_overwrites_newer_webhook_data(engine) {
-        let (app, id) = with_user(engine).await;
+    async fn trap_35_an_older_page_never_overwrites_newer_webhook_data((app, id) = with_user) {
         // The event tells of a change that the API does not show yet.
         assert_eq!(app.send(&later(&app, &id, 1, "Newer")).await.outcome(), "applied");
         let before = app.user(&id).await;
@@ -90,8 +88,7 @@ both_engines! {
         assert_eq!(before["first_name"], "Newer");
     }
 
-    async fn trap_35_a_resync_brings_no_deleted_user_back(engine) {
-        let (app, id) = with_user(engine).await;
+    async fn trap_35_a_resync_brings_no_deleted_user_back((app, id) = with_user) {
         app.resync_one(&id).await;
         app.send(&deleted(&id)).await;
         app.emulator.update_user(&id, json!({"first_name": "Grace"}));
@@ -115,8 +112,7 @@ both_engines! {
         assert_eq!(app.user(&other).await["first_name"], "Ada2");
     }
 
-    async fn the_next_event_after_a_fetch_is_applied(engine) {
-        let (app, id) = with_user(engine).await;
+    async fn the_next_event_after_a_fetch_is_applied((app, id) = with_user) {
         app.resync_one(&id).await;
         let fetched_at = app.column(&id, "last_fetched_at");
         assert_eq!(app.send(&later(&app, &id, 1, "Newer")).await.outcome(), "applied");
@@ -124,8 +120,7 @@ both_engines! {
         assert_eq!(app.column(&id, "last_fetched_at"), fetched_at);
     }
 
-    async fn the_last_sign_in_only_rises_whatever_the_order(engine) {
-        let (app, id) = with_user(engine).await;
+    async fn the_last_sign_in_only_rises_whatever_the_order((app, id) = with_user) {
         let signed_in = 1_900_000_000_000_i64;
         app.send(&later(&app, &id, 5, "Newer")).await;
         app.emulator.update_user(&id, json!({"last_sign_in_at": signed_in}));

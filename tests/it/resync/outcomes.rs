@@ -14,8 +14,7 @@ fn because(outcome: &str, reason: &str) -> (String, Option<String>) {
 }
 
 both_engines! {
-    async fn a_user_is_created_then_unchanged_then_updated(engine) {
-        let (app, id) = with_user(engine).await;
+    async fn a_user_is_created_then_unchanged_then_updated((app, id) = with_user) {
         assert_eq!(app.resync_one(&id).await, plain("created"));
         assert_eq!(app.resync_one(&id).await, plain("unchanged"));
         app.emulator.update_user(&id, json!({"first_name": "Grace"}));
@@ -23,8 +22,7 @@ both_engines! {
         assert_eq!(app.user(&id).await["first_name"], "Grace");
     }
 
-    async fn an_unchanged_user_keeps_its_local_times_and_is_fetched_later(engine) {
-        let (app, id) = with_user(engine).await;
+    async fn an_unchanged_user_keeps_its_local_times_and_is_fetched_later((app, id) = with_user) {
         // An event first: its row was never fetched, and one of the same content is unchanged.
         app.send(&app.event_of(&id)).await;
         let local = ["updated_at", "synced_at", "created_at", "id"];
@@ -39,8 +37,7 @@ both_engines! {
         assert_eq!(app.column(&id, "version_kind").as_deref(), Some("2"));
     }
 
-    async fn a_deleted_user_is_tombstoned_whatever_the_provider_says(engine) {
-        let (app, id) = with_user(engine).await;
+    async fn a_deleted_user_is_tombstoned_whatever_the_provider_says((app, id) = with_user) {
         app.send(&deleted(&id)).await;
         let tombstone = app.user(&id).await;
         assert_eq!(app.resync_one(&id).await, plain("tombstoned"));
@@ -70,8 +67,7 @@ both_engines! {
         }
     }
 
-    async fn a_user_who_cannot_be_fetched_failed_and_stays_as_it_is(engine) {
-        let (app, id) = with_user(engine).await;
+    async fn a_user_who_cannot_be_fetched_failed_and_stays_as_it_is((app, id) = with_user) {
         app.resync_one(&id).await;
         let before = app.user(&id).await;
         for (outage, reason) in

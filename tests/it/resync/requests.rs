@@ -76,8 +76,7 @@ both_engines! {
         assert_eq!(app.resync_one(&known).await.0, "created");
     }
 
-    async fn without_an_api_key_the_answer_says_what_is_missing(engine) {
-        let app = TestApp::start(engine).await;
+    async fn without_an_api_key_the_answer_says_what_is_missing(app = TestApp::start) {
         let answer = app.ask_as(Some(ADMIN_TOKEN), Method::POST, "/v1/reconcile", Some(json!({"user_ids": ids(1)}).to_string())).await;
         answer.assert_problem(503, "api_not_configured");
         assert!(answer.body["detail"].as_str().unwrap().contains("CLERK_SECRET_KEY"));

@@ -97,8 +97,7 @@ both_engines! {
         assert_eq!(me(&app, &tokens.with("jti", "fresh")).await.status, 200);
     }
 
-    async fn where_nothing_is_configured_the_answer_says_what_to_set(engine) {
-        let app = TestApp::start(engine).await;
+    async fn where_nothing_is_configured_the_answer_says_what_to_set(app = TestApp::start) {
         let signer = Signer::new();
         for token in [own(&signer).good(), "x".to_owned()] {
             let answer = me(&app, &token).await;

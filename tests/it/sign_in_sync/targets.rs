@@ -66,8 +66,7 @@ fn landing(location: &str) -> Url {
 }
 
 both_engines! {
-    async fn no_trick_of_an_open_redirect_leaves_our_origin(engine) {
-        let (app, token) = started(engine).await;
+    async fn no_trick_of_an_open_redirect_leaves_our_origin((app, token) = started) {
         let browser = Visitor::browser(&app, &token);
         for trick in TRICKS {
             let page = browser.asks_for(trick).await;
@@ -85,16 +84,14 @@ both_engines! {
         assert_eq!(referer.visits(PATH).await.location(), "/?usersync=1");
     }
 
-    async fn no_trick_sends_a_visitor_without_a_session_elsewhere(engine) {
-        let (app, _) = started(engine).await;
+    async fn no_trick_sends_a_visitor_without_a_session_elsewhere((app, _) = started) {
         for trick in TRICKS {
             let page = Visitor::stranger(&app).asks_for(trick).await;
             assert_eq!(page.location(), "/sign-in?redirect_url=%2F%3Fusersync%3D0", "{trick:?}");
         }
     }
 
-    async fn a_path_of_ours_and_an_allowed_origin_are_gone_to(engine) {
-        let (app, token) = started(engine).await;
+    async fn a_path_of_ours_and_an_allowed_origin_are_gone_to((app, token) = started) {
         for (asked, expected) in [
             ("/dashboard", "/dashboard?usersync=1"),
             ("/a?b=c&d=%2F%2Fe#f", "/a?b=c&d=%2F%2Fe&usersync=1#f"),
@@ -108,8 +105,7 @@ both_engines! {
         }
     }
 
-    async fn the_page_that_the_browser_came_from_is_gone_back_to_where_nothing_is_asked(engine) {
-        let (app, token) = started(engine).await;
+    async fn the_page_that_the_browser_came_from_is_gone_back_to_where_nothing_is_asked((app, token) = started) {
         let browser = Visitor::browser(&app, &token);
         let notes = browser.coming_from("https://app.example.com/notes?page=2");
         assert_eq!(notes.visits(PATH).await.location(), "/notes?page=2&usersync=1");

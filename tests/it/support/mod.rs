@@ -43,12 +43,17 @@ pub use slow_clients::SlowClients;
 pub use until::{until, until_true, until_within};
 pub use writer_lock::WriterLock;
 
-/// Writes a test once and runs it on both engines:
-/// `both_engines! { async fn name(engine) { … } }`.
+/// Writes a test once and runs it on both engines: `both_engines! { async fn name(engine) { … } }`,
+/// or with what a function makes of the engine: `async fn name(app = TestApp::start) { … }`.
 macro_rules! both_engines {
-    ($($(#[$meta:meta])* async fn $name:ident($engine:ident) $body:block)+) => {
+    (@given $engine:ident) => { $engine };
+    (@given $engine:ident $setup:path) => { $setup($engine).await };
+    ($($(#[$meta:meta])* async fn $name:ident($given:pat $(= $setup:path)?) $body:block)+) => {
         $(
-            async fn $name($engine: $crate::support::Engine) $body
+            async fn $name(engine: $crate::support::Engine) {
+                let $given = both_engines!(@given engine $($setup)?);
+                $body
+            }
 
             $(#[$meta])*
             mod $name {

@@ -36,10 +36,7 @@ both_engines! {
         proxy.until_held(1).await;
         let until_when = leased_until(&app.database);
         assert!(until_when.is_some());
-        until("the lease is renewed", async || {
-            leased_until(&app.database).filter(|now| Some(now) > until_when.as_ref())
-        })
-        .await;
+        until_true("the lease is renewed", async || leased_until(&app.database) > until_when).await;
         assert_eq!((turns(&app.database), listed_and_counted(&app.emulator).0), (1, 1));
         app.sign_up("Ada");
         proxy.block(Blocked::Nothing);
@@ -56,10 +53,7 @@ both_engines! {
         let second = service(&database, &emulator, &variables).await;
         // The second one looks again and again, while the first renews its lease.
         let until_when = leased_until(&database);
-        until("the lease is renewed", async || {
-            leased_until(&database).filter(|now| Some(now) > until_when.as_ref())
-        })
-        .await;
+        until_true("the lease is renewed", async || leased_until(&database) > until_when).await;
         assert_eq!((turns(&database), listed_and_counted(&emulator).0), (1, 1));
         first.kill();
         proxy.block(Blocked::Nothing);

@@ -25,8 +25,7 @@ impl TestApp {
 }
 
 both_engines! {
-    async fn a_role_set_here_survives_older_events_before_and_after_the_answer(engine) {
-        let (app, proxy, id, older) = settled(engine).await;
+    async fn a_role_set_here_survives_older_events_before_and_after_the_answer((app, proxy, id, older) = settled) {
         proxy.block(Blocked::WriteAnswers);
         app.set_override(&id, json!({"role": "admin"})).await;
         proxy.until_held(1).await;
@@ -46,8 +45,7 @@ both_engines! {
         assert_eq!(app.calls(), (2, 1));
     }
 
-    async fn a_plan_set_here_survives_older_events(engine) {
-        let (app, proxy, id, older) = settled(engine).await;
+    async fn a_plan_set_here_survives_older_events((app, proxy, id, older) = settled) {
         proxy.block(Blocked::Writes);
         app.set_override(&id, json!({"plan": "pro"})).await;
         proxy.until_held(1).await;
@@ -60,8 +58,7 @@ both_engines! {
         assert_eq!((app.metadata(&id)["plan"].clone(), app.calls()), (json!("pro"), (2, 1)));
     }
 
-    async fn of_two_choices_the_second_wins_though_the_first_is_under_way(engine) {
-        let (app, proxy, id, _) = settled(engine).await;
+    async fn of_two_choices_the_second_wins_though_the_first_is_under_way((app, proxy, id, _) = settled) {
         proxy.block(Blocked::WriteAnswers);
         app.set_override(&id, json!({"role": "admin"})).await;
         proxy.until_held(1).await;
@@ -74,8 +71,7 @@ both_engines! {
         assert_eq!(app.calls(), (3, 1), "one call a choice, and a look");
     }
 
-    async fn a_choice_taken_back_before_it_is_sent_is_never_sent(engine) {
-        let (app, proxy, id, _) = settled(engine).await;
+    async fn a_choice_taken_back_before_it_is_sent_is_never_sent((app, proxy, id, _) = settled) {
         proxy.block(Blocked::Fetches);
         app.set_override(&id, json!({"role": "admin", "plan": "pro"})).await;
         proxy.until_held(1).await;
@@ -86,8 +82,7 @@ both_engines! {
         assert_eq!((app.user(&id).await["role"].clone(), app.calls().0), (json!("user"), 1));
     }
 
-    async fn a_choice_taken_back_while_it_is_sent_deletes_nothing_at_the_provider(engine) {
-        let (app, proxy, id, _) = settled(engine).await;
+    async fn a_choice_taken_back_while_it_is_sent_deletes_nothing_at_the_provider((app, proxy, id, _) = settled) {
         proxy.block(Blocked::WriteAnswers);
         app.set_override(&id, json!({"role": "admin"})).await;
         proxy.until_held(1).await;
@@ -99,8 +94,7 @@ both_engines! {
         assert_eq!((app.user(&id).await["role"].clone(), app.override_and_source(&id)), (json!("admin"), "- admin - -".into()));
     }
 
-    async fn a_choice_that_the_provider_shows_already_costs_a_look_and_no_call(engine) {
-        let (app, _relay, id, _) = settled(engine).await;
+    async fn a_choice_that_the_provider_shows_already_costs_a_look_and_no_call((app, _relay, id, _) = settled) {
         app.emulator.merge_public_metadata(&id, json!({"role": "admin", "plan": "pro"})).unwrap();
         app.set_override(&id, json!({"role": "admin", "plan": "pro"})).await;
         app.quiet().await;
@@ -108,8 +102,7 @@ both_engines! {
         assert_eq!(app.calls(), (1, 1));
     }
 
-    async fn a_look_that_was_under_way_acknowledges_no_later_choice(engine) {
-        let (app, proxy, id, _) = settled(engine).await;
+    async fn a_look_that_was_under_way_acknowledges_no_later_choice((app, proxy, id, _) = settled) {
         proxy.block(Blocked::Fetches);
         app.set_override(&id, json!({"role": "admin"})).await;
         proxy.until_held(1).await;
@@ -122,8 +115,7 @@ both_engines! {
     }
 
     /// The provider takes ten changes of one user in ten seconds, of which an override costs two.
-    async fn a_user_overridden_too_often_keeps_no_other_waiting(engine) {
-        let (app, _relay, id, _) = settled(engine).await;
+    async fn a_user_overridden_too_often_keeps_no_other_waiting((app, _relay, id, _) = settled) {
         for number in 0..8 {
             app.set_override(&id, json!({"plan": format!("plan{number}")})).await;
             until_true("an override is acknowledged", async || app.override_and_source(&id).split(' ').nth(2) == Some("-") || number > 3).await;
@@ -136,8 +128,7 @@ both_engines! {
         assert_eq!(app.metadata(&other)["role"], "user");
     }
 
-    async fn a_choice_made_while_another_is_refused_is_sent_all_the_same(engine) {
-        let (app, proxy, id, _) = settled(engine).await;
+    async fn a_choice_made_while_another_is_refused_is_sent_all_the_same((app, proxy, id, _) = settled) {
         let limit = "x".repeat(8 * 1024 - 130);
         app.emulator.merge_public_metadata(&id, json!({"large": limit})).unwrap();
         proxy.block(Blocked::WriteAnswers);

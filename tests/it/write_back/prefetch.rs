@@ -32,8 +32,7 @@ const BUDGET: usize = 20;
 const WINDOW: Duration = Duration::from_secs(10);
 
 both_engines! {
-    async fn users_of_a_backfill_are_fetched_together_and_written_back_one_by_one(engine) {
-        let (database, emulator, ids) = backfilled(engine).await;
+    async fn users_of_a_backfill_are_fetched_together_and_written_back_one_by_one((database, emulator, ids) = backfilled) {
         let before = emulator.counts();
         let app = TestApp::builder(database).emulator(&emulator).start().await;
         app.quiet().await;
@@ -47,8 +46,7 @@ both_engines! {
         }
     }
 
-    async fn users_who_turn_out_to_be_right_cost_no_call_of_their_own(engine) {
-        let (database, emulator, ids) = backfilled(engine).await;
+    async fn users_who_turn_out_to_be_right_cost_no_call_of_their_own((database, emulator, ids) = backfilled) {
         let rows = database.query("SELECT external_id || ' ' || id AS value FROM users");
         let right = &ids[..USERS / 2];
         for row in rows.iter().flatten() {
@@ -66,8 +64,7 @@ both_engines! {
         assert_eq!(app.outbox(), [""; 0]);
     }
 
-    async fn a_second_reconcile_notes_no_user_who_is_written_back(engine) {
-        let (database, emulator, _) = backfilled(engine).await;
+    async fn a_second_reconcile_notes_no_user_who_is_written_back((database, emulator, _) = backfilled) {
         let app = TestApp::builder(database).emulator(&emulator).start().await;
         app.quiet().await;
         let writes = app.emulator.counts().requests_of("metadata_patch");
