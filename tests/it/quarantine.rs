@@ -15,7 +15,6 @@ fn malformed(id: &str) -> Value {
     event
 }
 
-/// A service that keeps one message, of user 1.
 async fn with_quarantined(engine: Engine) -> (TestApp, String) {
     let (app, message) = (TestApp::start(engine).await, message_id());
     app.send_as(&message, &malformed(&user_id(1))).await;

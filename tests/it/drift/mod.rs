@@ -38,17 +38,23 @@ fn change(app: &TestApp, minutes_ago: i64, id: &str, field: &str, value: Value) 
 
 /// A service that knows all users of its provider, who have not changed for an hour; their ids.
 async fn in_step(engine: Engine, count: usize) -> (TestApp, Vec<String>) {
-    let (app, _, ids) = in_step_behind_proxy(engine, count).await;
+    let app = TestApp::builder(engine).manual_events().no_write_back().start().await;
+    let ids = fill(&app, count).await;
     (app, ids)
 }
 
 async fn in_step_behind_proxy(engine: Engine, count: usize) -> (TestApp, Proxy, Vec<String>) {
     let builder = TestApp::builder(engine).manual_events().no_write_back();
     let (app, proxy) = builder.start_behind_proxy().await;
-    let ids = (0..count).map(|number| sign_up(&app, 60, named(number))).collect();
-    assert_eq!(job(&app, "backfill").await["state"], "succeeded");
-    assert_eq!(app.database.count("users_live"), count);
+    let ids = fill(&app, count).await;
     (app, proxy, ids)
+}
+
+async fn fill(app: &TestApp, count: usize) -> Vec<String> {
+    let ids = (0..count).map(|number| sign_up(app, 60, named(number))).collect();
+    assert_eq!(job(app, "backfill").await["state"], "succeeded");
+    assert_eq!(app.database.count("users_live"), count);
+    ids
 }
 
 /// Starts a search that waits for the second page, once it has compared so many users.

@@ -41,7 +41,6 @@ fn import_by(program: &Program, content: impl AsRef<[u8]>, arguments: &[&str]) -
     import_plainly(program, content, &[&["--json"], arguments].concat())
 }
 
-/// Likewise, with `--json` and the default configuration.
 fn import(database: &TestDatabase, content: impl AsRef<[u8]>, arguments: &[&str]) -> RunOutput {
     import_by(&Program::on(database), content, arguments)
 }

@@ -14,7 +14,6 @@ async fn under_way(fixture: &JobFixture) -> (Program, Running, String) {
     (program, running, fixture.job("id").unwrap())
 }
 
-/// A replica likewise, and the command that follows it.
 async fn followed(
     engine: Engine,
     arguments: &[&str],

@@ -23,7 +23,6 @@ fn crowded(engine: Engine, users: usize) -> TestAppBuilder {
     TestApp::builder(engine).emulator(&emulator).manual_events().no_write_back()
 }
 
-/// Likewise started, with a row of every user.
 async fn backfilled(engine: Engine, users: usize) -> TestApp {
     let app = crowded(engine, users).start().await;
     assert_eq!(backfill(&app).await["counters"]["created"], users);

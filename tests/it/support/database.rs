@@ -72,7 +72,6 @@ impl TestDatabase {
         self.connect().batch_execute(sql).unwrap();
     }
 
-    /// A session of its own.
     pub fn connect(&self) -> Box<dyn SimpleConnection + Send> {
         match &self.postgres {
             Some(schema) => Box::new(schema.connect()),

@@ -9,7 +9,6 @@ pub async fn until<T>(what: &str, look: impl AsyncFnMut() -> Option<T>) -> T {
     until_within(HANGS_AFTER, what, look).await
 }
 
-/// Waits until a condition holds.
 pub async fn until_true(what: &str, mut holds: impl AsyncFnMut() -> bool) {
     until(what, async || holds().await.then_some(())).await;
 }

@@ -10,7 +10,6 @@ mod replicas;
 use crate::support::{Engine, TestApp};
 use serde_json::json;
 
-/// A service, and a user to whom all is written back.
 async fn with_settled_user(engine: Engine, name: &str) -> (TestApp, String) {
     let app = TestApp::builder(engine).emulated().start().await;
     let id = app.sign_up(name);
