@@ -43,12 +43,6 @@ pub(super) struct Committer {
     away: Throttle,
 }
 
-enum Attempt {
-    Committed(BatchResult),
-    Refused(String),
-    Away(String),
-}
-
 struct BatchResult {
     /// One per delivery of the batch, in its order.
     outcomes: Vec<DeliveryOutcome>,
@@ -99,18 +93,18 @@ impl Committer {
         let (mut refused, mut away) = (0, 0);
         while refused < most_refused {
             match self.attempt(&submissions) {
-                Attempt::Committed(result) => {
+                Ok(result) => {
                     self.reply_all(submissions, result);
                     return true;
                 }
-                Attempt::Refused(why) => {
+                Err(StoreError::Refused(why)) => {
                     refused += 1;
                     tracing::debug!(
                         deliveries = submissions.len(),
                         "the database refused a batch: {why}"
                     );
                 }
-                Attempt::Away(why) => {
+                Err(StoreError::Away(why) | StoreError::Unusable(why)) => {
                     away += 1;
                     if away == TRIES_AWAY {
                         self.reject_all(submissions, &why);
@@ -134,28 +128,22 @@ impl Committer {
         false
     }
 
-    fn attempt(&mut self, submissions: &[Submission]) -> Attempt {
+    fn attempt(&mut self, submissions: &[Submission]) -> Result<BatchResult, StoreError> {
         let started = Instant::now();
-        let batch = self.merge(submissions);
-        match self.writer.commit(&batch) {
-            Ok(results) => Attempt::Committed(BatchResult::new(submissions, &batch, &results)),
-            Err(StoreError::Refused(why)) => {
-                // The shorter of the two time limits (lock, statement) ran out: the database is
-                // busy.
-                let database_to_blame =
-                    started.elapsed() >= LOCK_TIMEOUT || !self.writer.is_alive();
-                if database_to_blame { Attempt::Away(why) } else { Attempt::Refused(why) }
+        let items: Vec<BatchItem<'_>> =
+            submissions.iter().map(|one| (one.delivery.message_id(), &one.event)).collect();
+        let defaults = self.defaults;
+        let batch = merge_batch(&items, defaults, now(), |id| defaults.new_id(id));
+        let results = self.writer.commit(&batch).map_err(|error| match error {
+            // The shorter of the two time limits (lock, statement) ran out: the database is busy.
+            StoreError::Refused(why)
+                if started.elapsed() >= LOCK_TIMEOUT || !self.writer.is_alive() =>
+            {
+                StoreError::Away(why)
             }
-            Err(StoreError::Away(why) | StoreError::Unusable(why)) => Attempt::Away(why),
-        }
-    }
-
-    fn merge<'a>(&self, submissions: &'a [Submission]) -> Batch<'a> {
-        let items: Vec<BatchItem<'a>> = submissions
-            .iter()
-            .map(|submission| (submission.delivery.message_id(), &submission.event))
-            .collect();
-        merge_batch(&items, self.defaults, now(), |external_id| self.defaults.new_id(external_id))
+            error => error,
+        })?;
+        Ok(BatchResult::new(submissions, &batch, &results))
     }
 
     fn reply_all(&mut self, submissions: Vec<Submission>, result: BatchResult) {

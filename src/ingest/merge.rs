@@ -8,7 +8,7 @@ use crate::domain::{MergedChange, Timestamp};
 use crate::provider::{Event, EventEffect};
 use crate::store::RowDefaults;
 use crate::store::batch::{Batch, DeliveryWrite, Disposition, UserWrite};
-use std::collections::HashMap;
+use std::collections::BTreeMap;
 
 /// A delivery: its message id and its event.
 pub(super) type BatchItem<'a> = (&'a str, &'a Event);
@@ -28,22 +28,18 @@ pub(super) fn merge_batch<'a>(
     new_id: impl Fn(&str) -> String,
 ) -> Batch<'a> {
     let mut users_by_id = merge_by_user(items);
-    let mut external_ids: Vec<&str> = users_by_id.keys().copied().collect();
-    external_ids.sort_unstable();
-    let mut users = Vec::with_capacity(users_by_id.len());
-    for (index, external_id) in external_ids.into_iter().enumerate() {
-        if let Some(entry) = users_by_id.get_mut(external_id) {
-            entry.index = index;
-            users.push(UserWrite { id: new_id(external_id), merged: entry.merged.clone() });
-        }
-    }
+    let sorted = users_by_id.iter_mut().enumerate().map(|(index, (external_id, entry))| {
+        entry.index = index;
+        UserWrite { id: new_id(external_id), merged: entry.merged.clone() }
+    });
+    let users = sorted.collect();
     let deliveries = list_messages(items, |item, event| disposition(&users_by_id, item, event));
     let RowDefaults { source, write_back, .. } = defaults;
     Batch { source, now, write_back, users, deliveries }
 }
 
-fn merge_by_user<'a>(items: &[BatchItem<'a>]) -> HashMap<&'a str, MergedUser<'a>> {
-    let mut users_by_id: HashMap<&str, MergedUser<'_>> = HashMap::with_capacity(items.len());
+fn merge_by_user<'a>(items: &[BatchItem<'a>]) -> BTreeMap<&'a str, MergedUser<'a>> {
+    let mut users_by_id: BTreeMap<&str, MergedUser<'_>> = BTreeMap::new();
     for (item, (_, event)) in items.iter().enumerate() {
         let EventEffect::Change(change) = &event.effect else {
             continue;
@@ -65,7 +61,7 @@ fn merge_by_user<'a>(items: &[BatchItem<'a>]) -> HashMap<&'a str, MergedUser<'a>
 }
 
 fn disposition(
-    users_by_id: &HashMap<&str, MergedUser<'_>>,
+    users_by_id: &BTreeMap<&str, MergedUser<'_>>,
     item: usize,
     event: &Event,
 ) -> Option<Disposition> {
