@@ -15,13 +15,6 @@ use tokio::sync::OnceCell;
 /// After a failed verification requests do not repeat it for so long.
 const FAILED_FOR: Duration = Duration::from_secs(10);
 
-/// Whether a verified instance is pinned; a dry run leaves it open.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Pin {
-    Yes,
-    No,
-}
-
 /// Verified once in the life of the process.
 pub(super) struct InstanceCheck {
     store: Store,
@@ -55,15 +48,20 @@ impl InstanceCheck {
 
     /// Passes where the key is verified, else verifies it now.
     pub(super) async fn verify(&self, priority: Priority) -> Result<(), SyncError> {
-        self.verify_and(Pin::Yes, priority).await
+        self.verify_for(false, priority).await
     }
 
-    pub(super) async fn verify_and(&self, pin: Pin, priority: Priority) -> Result<(), SyncError> {
-        let proven = match pin {
-            Pin::Yes => {
-                self.verified.get_or_try_init(|| self.compare(pin, priority)).await.copied()
-            }
-            Pin::No => self.compare(pin, priority).await,
+    /// A dry run verifies each time, and pins no instance.
+    pub(super) async fn verify_for(
+        &self,
+        dry_run: bool,
+        priority: Priority,
+    ) -> Result<(), SyncError> {
+        let compare = || self.compare(dry_run, priority);
+        let proven = if dry_run {
+            compare().await
+        } else {
+            self.verified.get_or_try_init(compare).await.copied()
         };
         *self.failed_at() = proven.is_err().then(Instant::now);
         proven
@@ -77,7 +75,7 @@ impl InstanceCheck {
         self.failed_at.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    async fn compare(&self, pin: Pin, priority: Priority) -> Result<(), SyncError> {
+    async fn compare(&self, dry_run: bool, priority: Priority) -> Result<(), SyncError> {
         let found = self.directory.instances(priority).await?;
         let wrong = |expected: &str| SyncError::WrongInstance {
             found: if found.is_empty() { "no known instance".into() } else { found.join(", ") },
@@ -89,11 +87,11 @@ impl InstanceCheck {
         };
         let pinned = match self.store.pinned_instance(self.source).await? {
             Some(pinned) => pinned,
-            None if self.knows_our_users(priority).await? => match pin {
-                Pin::Yes => self.store.pin_instance(self.source, id.clone(), super::now()).await?,
-                Pin::No => return Ok(()),
-            },
-            None => return Err(wrong("an instance that knows its users")),
+            None if !self.knows_our_users(priority).await? => {
+                return Err(wrong("an instance that knows its users"));
+            }
+            None if dry_run => return Ok(()),
+            None => self.store.pin_instance(self.source, id.clone(), super::now()).await?,
         };
         if !found.contains(&pinned) {
             return Err(wrong(&pinned));

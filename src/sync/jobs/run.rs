@@ -7,7 +7,6 @@ use super::{Cursor, RETRY};
 use crate::domain::{JobKind, Timestamp};
 use crate::provider::Priority;
 use crate::store::jobs::{JobLease, JobMode, JobProgress};
-use crate::sync::instance::Pin;
 use crate::sync::retry::retry;
 use crate::sync::{SyncError, SyncService};
 use std::sync::Arc;
@@ -68,9 +67,8 @@ impl JobRun {
     /// The key must be of the table's instance, whatever the job does. A dry run pins no instance
     /// for an empty table.
     async fn verify_instance(&self) -> Result<(), SyncError> {
-        let pin = if self.mode() == JobMode::Apply { Pin::Yes } else { Pin::No };
-        let verify = || self.sync.instance.verify_and(pin, Priority::Background);
-        self.retry(verify).await
+        let dry_run = self.mode() != JobMode::Apply;
+        self.retry(|| self.sync.instance.verify_for(dry_run, Priority::Background)).await
     }
 
     /// Stores how many users the provider has, so that progress can be shown.
