@@ -39,18 +39,6 @@ const WORTH_IT: usize = 5;
 pub(super) const BACKOFF: Backoff =
     Backoff { first: Duration::from_secs(1), longest: Duration::from_secs(30) };
 
-/// How many write-backs are claimed before the next prefetch.
-#[derive(Default)]
-struct Prefetch {
-    left: usize,
-}
-
-impl Prefetch {
-    fn record_claimed(&mut self, claimed: usize) {
-        self.left = self.left.saturating_sub(claimed);
-    }
-}
-
 /// When the worker goes on after a failure, and how many pushes it may have under way.
 #[derive(Default)]
 struct WorkerPace {
@@ -105,11 +93,15 @@ impl SyncService {
     /// Runs until `stopping` turns true, then finishes what is under way.
     pub async fn run_write_backs(self: Arc<Self>, mut stopping: watch::Receiver<bool>) {
         let mut under_way = JoinSet::new();
-        let (mut pauses, mut ahead) = (WorkerPace::default(), Prefetch::default());
+        let (mut pauses, mut ahead) = (WorkerPace::default(), 0);
         while !*stopping.borrow() {
             let free = pauses.at_once().saturating_sub(under_way.len());
             let claimed = if pauses.are_over() && free > 0 {
-                self.claim_due(free, &mut pauses, &mut ahead, &mut stopping).await
+                let claimed = self.claim_due(free, &mut ahead, &mut stopping).await;
+                claimed.unwrap_or_else(|why| {
+                    pauses.lengthen(&why);
+                    Vec::new()
+                })
             } else {
                 Vec::new()
             };
@@ -136,28 +128,12 @@ impl SyncService {
         tokio::time::sleep(BURST_DELAY).await;
     }
 
+    /// The key is verified first, since that may take longer than a lease lasts; but not before
+    /// something is due, since an empty table would accept any key.
     async fn claim_due(
         &self,
         free: usize,
-        pauses: &mut WorkerPace,
-        ahead: &mut Prefetch,
-        stopping: &mut watch::Receiver<bool>,
-    ) -> Vec<WriteBackLease> {
-        match self.try_to_claim(free, ahead, stopping).await {
-            Ok(leases) => leases,
-            Err(why) => {
-                pauses.lengthen(&why);
-                Vec::new()
-            }
-        }
-    }
-
-    /// The key is verified first, since that may take longer than a lease lasts; but not before
-    /// something is due, since an empty table would accept any key.
-    async fn try_to_claim(
-        &self,
-        free: usize,
-        ahead: &mut Prefetch,
+        ahead: &mut usize,
         stopping: &mut watch::Receiver<bool>,
     ) -> Result<Vec<WriteBackLease>, SyncError> {
         let source = self.source();
@@ -176,18 +152,19 @@ impl SyncService {
         }
         let most = i64::try_from(free).unwrap_or(0);
         let leases = self.store.claim_write_backs(source, None, most, LEASE).await?;
-        ahead.record_claimed(leases.len());
+        *ahead = ahead.saturating_sub(leases.len());
         Ok(leases)
     }
 
-    /// Refreshes the rows of the next users, where many are stale.
-    async fn prefetch(&self, ahead: &mut Prefetch) -> Result<(), SyncError> {
-        if ahead.left > 0 {
+    /// Refreshes the rows of the next users, where many are stale. `ahead` counts the write-backs to
+    /// claim before the next prefetch.
+    async fn prefetch(&self, ahead: &mut usize) -> Result<(), SyncError> {
+        if *ahead > 0 {
             return Ok(());
         }
         let source = self.source();
         let next = self.store.next_write_backs(source, i64::from(AHEAD)).await?;
-        ahead.left = next.len();
+        *ahead = next.len();
         let old = next.into_iter().filter(|subject| !is_recently_seen(subject));
         let ids: Vec<String> = old.map(|subject| subject.external_id).collect();
         if ids.len() < WORTH_IT {
