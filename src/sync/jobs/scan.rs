@@ -9,12 +9,11 @@ use super::{Cursor, RETRY};
 use crate::domain::Change;
 use crate::provider::{ApiError, Page, Priority};
 use crate::store::StoreError;
-use crate::store::jobs::{
-    Candidate, CreationCursor, CreationRange, JobMode, JobPage, JobProgress, PrefetchedRows,
-};
+use crate::store::jobs::{Candidate, CreationRange, JobMode, JobPage, JobProgress, PrefetchedRows};
 use crate::sync::bisection::Bisection;
 use crate::sync::retry::retry;
 use crate::sync::{SyncError, now};
+use std::collections::HashSet;
 use std::sync::Arc;
 use tokio::task::JoinSet;
 
@@ -202,17 +201,28 @@ impl JobRun {
         Ok(())
     }
 
-    /// Users of a window whose rows are live and who were in no page. Where there are many, they
-    /// are recorded on the way.
+    /// Users of a window whose rows are live and who were in no page.
     async fn orphans(&self, window: &CreationWindow) -> Result<Vec<String>, SyncError> {
         let part = CreationRange::Between { from: window.from, before: window.before };
-        let mut found = Vec::new();
-        let mut after = None;
+        self.absent_rows(part, &window.present).await
+    }
+
+    /// Where there are many, they are recorded on the way.
+    async fn absent_rows(
+        &self,
+        part: CreationRange,
+        present: &HashSet<String>,
+    ) -> Result<Vec<String>, SyncError> {
+        let (store, source, since) = (&self.sync.store, self.sync.source(), self.started_at);
+        let (mut found, mut after) = (Vec::new(), None);
         loop {
-            let (rows, more) = self.rows(part, after).await?;
+            let read =
+                || store.rows_not_fetched_since(source, part, since, after.clone(), ROWS_AT_ONCE);
+            let rows = self.retry(read).await?;
+            let more = i64::try_from(rows.len()).is_ok_and(|count| count == ROWS_AT_ONCE);
             after = rows.last().cloned();
             let ids = rows.into_iter().map(|(_, external_id)| external_id);
-            found.extend(ids.filter(|external_id| !window.present.contains(external_id)));
+            found.extend(ids.filter(|external_id| !present.contains(external_id)));
             if !more {
                 return Ok(found);
             }
@@ -220,27 +230,6 @@ impl JobRun {
                 self.add_candidates(std::mem::take(&mut found)).await?;
             }
         }
-    }
-
-    async fn rows(
-        &self,
-        part: CreationRange,
-        after: Option<CreationCursor>,
-    ) -> Result<(Vec<CreationCursor>, bool), SyncError> {
-        let (store, source) = (&self.sync.store, self.sync.source());
-        let rows = self
-            .retry(|| {
-                store.rows_not_fetched_since(
-                    source,
-                    part,
-                    self.started_at,
-                    after.clone(),
-                    ROWS_AT_ONCE,
-                )
-            })
-            .await?;
-        let more = i64::try_from(rows.len()).is_ok_and(|count| count == ROWS_AT_ONCE);
-        Ok((rows, more))
     }
 
     async fn add_candidates(&self, external_ids: Vec<String>) -> Result<(), SyncError> {
@@ -261,15 +250,7 @@ impl JobRun {
 
     /// Records the rows without a time of creation which no page held.
     pub(super) async fn gather_undated(&mut self) -> Result<(), SyncError> {
-        let mut after = None;
-        loop {
-            let (rows, more) = self.rows(CreationRange::Unknown, after).await?;
-            after = rows.last().cloned();
-            self.add_candidates(rows.into_iter().map(|(_, external_id)| external_id).collect())
-                .await?;
-            if !more {
-                return Ok(());
-            }
-        }
+        let undated = self.absent_rows(CreationRange::Unknown, &HashSet::new()).await?;
+        self.add_candidates(undated).await
     }
 }
