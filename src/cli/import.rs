@@ -93,9 +93,7 @@ pub(super) fn run(matches: &ArgMatches) -> Result<(), Failure> {
         store: &store,
         defaults: config.row_defaults(),
         export: &config.provider,
-        format: ImportFormat::ALL
-            .into_iter()
-            .find(|format| word.is_some_and(|word| word == format.as_str())),
+        format: word.and_then(|word| word.parse().ok()),
         ids_from_external_id: matches.get_flag("ids-from-external-id"),
         dry_run,
     };

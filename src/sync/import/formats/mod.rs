@@ -7,7 +7,8 @@ use super::{BadLine, ImportError};
 use crate::provider::Provider;
 use crate::store::ImportRow;
 
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, strum::EnumString, strum::IntoStaticStr)]
+#[strum(serialize_all = "snake_case", const_into_str)]
 pub enum ImportFormat {
     /// The provider's own table, as CSV.
     Csv,
@@ -21,18 +22,12 @@ impl ImportFormat {
     pub const ALL: [Self; 3] = [Self::Csv, Self::Ndjson, Self::Pairs];
 
     pub const fn as_str(self) -> &'static str {
-        match self {
-            Self::Csv => "csv",
-            Self::Ndjson => "ndjson",
-            Self::Pairs => "pairs",
-        }
+        self.into_str()
     }
 }
 
 /// Of a row's id, in bytes.
 const LONGEST_ID: usize = 255;
-
-const PAIR: [&str; 2] = ["id", "external_id"];
 
 /// How the records of a file are read.
 pub(super) enum FileLayout {
@@ -73,14 +68,9 @@ impl FileLayout {
     }
 
     fn pairs(names: &[&str]) -> Option<Self> {
-        let [id, external_id] = PAIR;
         match names {
-            [one, other] if [*one, *other] == [id, external_id] => {
-                Some(Self::Pairs { id_first: true })
-            }
-            [one, other] if [*one, *other] == [external_id, id] => {
-                Some(Self::Pairs { id_first: false })
-            }
+            ["id", "external_id"] => Some(Self::Pairs { id_first: true }),
+            ["external_id", "id"] => Some(Self::Pairs { id_first: false }),
             _ => None,
         }
     }
@@ -134,7 +124,7 @@ impl FileLayout {
                 Ok(ImportRow { id: id.transpose()?, snapshot })
             }
             Self::Pairs { id_first } => {
-                expect_columns(record, PAIR.len())?;
+                expect_columns(record, 2)?;
                 let mut pair = record.cells().map(text);
                 let mut cell = || pair.next().unwrap_or(Ok(String::new()));
                 let (one, other) = (cell()?, cell()?);
