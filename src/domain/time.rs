@@ -19,7 +19,9 @@ pub struct Timestamp(jiff::Timestamp);
 impl Timestamp {
     /// From milliseconds since 1970; `None` where no database could store it.
     pub fn from_millis(milliseconds: i64) -> Option<Self> {
-        let timestamp = jiff::Timestamp::from_millisecond(milliseconds).ok()?;
+        // jiff's own constructor refuses the last 999 ms of its range.
+        let nanoseconds = i32::try_from(milliseconds.rem_euclid(1000) * 1_000_000).ok()?;
+        let timestamp = jiff::Timestamp::new(milliseconds.div_euclid(1000), nanoseconds).ok()?;
         RANGE_MS.contains(&milliseconds).then_some(Self(timestamp))
     }
 
