@@ -4,54 +4,50 @@
 //! one test do not share numbers. Every label set is closed and present from the start, so that a
 //! rate is right from its first event.
 
-use prometheus_client::encoding::EncodeLabelSet;
 use prometheus_client::metrics::counter::Counter;
 use prometheus_client::metrics::family::Family;
 use prometheus_client::metrics::gauge::Gauge;
 use prometheus_client::metrics::histogram::{Histogram, exponential_buckets};
-use prometheus_client::registry::{Registry, Unit};
+use prometheus_client::registry::Unit::{self, Bytes, Seconds};
+use prometheus_client::registry::{Metric, Registry};
 use std::time::Duration;
 
 /// Other types count as `other`.
 const EVENT_TYPES: [&str; 4] = ["user.created", "user.updated", "user.deleted", "other"];
 
-#[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
-struct DeliveryLabels {
-    r#type: &'static str,
-    outcome: &'static str,
-}
+/// Name and help of a metric.
+type Description = (&'static str, &'static str);
 
-#[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
-struct ReasonLabels {
-    reason: &'static str,
-}
+const DELIVERIES: Description = ("deliveries", "Signed deliveries by type and outcome");
+const REJECTS: Description =
+    ("rejects", "Webhook requests rejected before they were parsed, by reason");
+const UNAVAILABLE: Description = ("unavailable", "Deliveries answered 503 by reason");
+const OTHER_INSTANCE_EVENTS: Description =
+    ("other_instance_events", "Events of a second instance while CLERK_INSTANCE_ID is unset");
+const WRITE_BACKS: Description = ("write_backs", "Leases of write-backs by how they ended");
+const WRITE_BACKS_WAITING: Description =
+    ("write_backs_waiting", "Users whose metadata at the provider is incomplete, by state");
+const API_CALLS: Description = ("api_calls", "Calls of the provider's API by outcome");
+const JOBS: Description = ("jobs", "Jobs that ended on this replica, by kind and state");
+const DRIFT: Description =
+    ("drift", "Users in whom table and provider differ, by the last drift report");
+const DRIFT_REPORTED: Description =
+    ("drift_reported_timestamp", "When that report was made, since 1970; 0 where there is none");
+const API: Description =
+    ("api", "From sending one request to the provider's API to the end of its answer");
+const DELIVERY: Description =
+    ("delivery", "From the first byte of a delivery to its durable answer");
+const EVENT_LAG: Description =
+    ("event_lag", "From the provider's timestamp of an event to its commit");
+const BATCH_SIZE: Description = ("batch_size", "Deliveries in one transaction");
+const QUEUE_DEPTH: Description = ("queue_depth", "Deliveries that wait");
+const QUEUE: Description = ("queue", "Bodies of deliveries that wait");
+const QUARANTINE: Description = ("quarantine", "Bodies in the quarantine");
 
-#[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
-struct WriteBackLabels {
-    outcome: &'static str,
-}
+/// Pairs of a label's name and its word.
+type Labels<const N: usize> = [(&'static str, &'static str); N];
 
-#[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
-struct StateLabels {
-    state: &'static str,
-}
-
-#[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
-struct ApiCallLabels {
-    call: &'static str,
-    outcome: &'static str,
-}
-
-#[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
-struct DriftLabels {
-    drift_kind: &'static str,
-}
-
-#[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
-struct JobLabels {
-    kind: &'static str,
-    state: &'static str,
-}
+type Counters<const N: usize> = Family<Labels<N>, Counter>;
 
 /// The words that labels may have. `app` collects them, because telemetry uses no other module.
 #[derive(Default)]
@@ -69,15 +65,15 @@ pub struct LabelWords {
 
 pub struct Metrics {
     registry: Registry,
-    deliveries: Family<DeliveryLabels, Counter>,
-    rejects: Family<ReasonLabels, Counter>,
-    unavailable: Family<ReasonLabels, Counter>,
+    deliveries: Counters<2>,
+    rejects: Counters<1>,
+    unavailable: Counters<1>,
     other_instance: Counter,
-    write_backs: Family<WriteBackLabels, Counter>,
-    write_backs_waiting: Family<StateLabels, Gauge>,
-    api_calls: Family<ApiCallLabels, Counter>,
-    jobs: Family<JobLabels, Counter>,
-    drift: Family<DriftLabels, Gauge>,
+    write_backs: Counters<1>,
+    write_backs_waiting: Family<Labels<1>, Gauge>,
+    api_calls: Counters<2>,
+    jobs: Counters<2>,
+    drift: Family<Labels<1>, Gauge>,
     drift_reported: Gauge,
     api_seconds: Histogram,
     delivery_seconds: Histogram,
@@ -99,149 +95,51 @@ impl Default for Metrics {
 impl Metrics {
     /// Every label of `words` is present from the start.
     pub fn new(words: LabelWords) -> Self {
-        let fast = || Histogram::new(exponential_buckets(0.000_5, 2.0, 16));
-        let mut metrics = Self {
-            registry: Registry::with_prefix("usersync"),
-            deliveries: Family::default(),
-            rejects: Family::default(),
-            unavailable: Family::default(),
-            other_instance: Counter::default(),
-            write_backs: Family::default(),
-            write_backs_waiting: Family::default(),
-            api_calls: Family::default(),
-            jobs: Family::default(),
-            drift: Family::default(),
-            drift_reported: Gauge::default(),
-            api_seconds: Histogram::new(exponential_buckets(0.005, 2.0, 14)),
-            delivery_seconds: fast(),
-            event_lag_seconds: Histogram::new(exponential_buckets(0.01, 4.0, 12)),
-            batch_size: Histogram::new(exponential_buckets(1.0, 2.0, 10)),
-            queue_depth: Gauge::default(),
-            queue_bytes: Gauge::default(),
-            quarantine_bytes: Gauge::default(),
-            write_back_states: Vec::new(),
-        };
-        metrics.fill_labels(&words);
-        metrics.write_back_states = words.write_back_states;
-        metrics.register();
-        metrics
-    }
-
-    fn fill_labels(&self, words: &LabelWords) {
-        for r#type in EVENT_TYPES {
-            for outcome in &words.delivery_outcomes {
-                drop(self.deliveries.get_or_create(&DeliveryLabels { r#type, outcome }));
-            }
+        let mut registry = Registry::with_prefix("usersync");
+        let all = &mut registry;
+        Self {
+            deliveries: add(
+                all,
+                DELIVERIES,
+                by_two("type", &EVENT_TYPES, "outcome", &words.delivery_outcomes),
+            ),
+            rejects: add(all, REJECTS, by_one("reason", &words.rejections)),
+            unavailable: add(all, UNAVAILABLE, by_one("reason", &words.unavailable_reasons)),
+            other_instance: add(all, OTHER_INSTANCE_EVENTS, Counter::default()),
+            write_backs: add(all, WRITE_BACKS, by_one("outcome", &words.write_back_outcomes)),
+            write_backs_waiting: add(all, WRITE_BACKS_WAITING, Family::default()),
+            api_calls: add(
+                all,
+                API_CALLS,
+                by_two("call", &words.api_calls, "outcome", &words.api_outcomes),
+            ),
+            jobs: add(all, JOBS, by_two("kind", &words.job_kinds, "state", &words.job_states)),
+            drift: add(all, DRIFT, Family::default()),
+            drift_reported: add_with_unit(all, DRIFT_REPORTED, Seconds, Gauge::default()),
+            api_seconds: add_with_unit(all, API, Seconds, histogram(0.005, 2.0, 14)),
+            delivery_seconds: add_with_unit(all, DELIVERY, Seconds, histogram(0.000_5, 2.0, 16)),
+            event_lag_seconds: add_with_unit(all, EVENT_LAG, Seconds, histogram(0.01, 4.0, 12)),
+            batch_size: add(all, BATCH_SIZE, histogram(1.0, 2.0, 10)),
+            queue_depth: add(all, QUEUE_DEPTH, Gauge::default()),
+            queue_bytes: add_with_unit(all, QUEUE, Bytes, Gauge::default()),
+            quarantine_bytes: add_with_unit(all, QUARANTINE, Bytes, Gauge::default()),
+            write_back_states: words.write_back_states,
+            registry,
         }
-        for reason in &words.rejections {
-            drop(self.rejects.get_or_create(&ReasonLabels { reason }));
-        }
-        for outcome in &words.write_back_outcomes {
-            drop(self.write_backs.get_or_create(&WriteBackLabels { outcome }));
-        }
-        for reason in &words.unavailable_reasons {
-            drop(self.unavailable.get_or_create(&ReasonLabels { reason }));
-        }
-        for kind in &words.job_kinds {
-            for state in &words.job_states {
-                drop(self.jobs.get_or_create(&JobLabels { kind, state }));
-            }
-        }
-        for call in &words.api_calls {
-            for outcome in &words.api_outcomes {
-                drop(self.api_calls.get_or_create(&ApiCallLabels { call, outcome }));
-            }
-        }
-    }
-
-    fn register(&mut self) {
-        let registry = &mut self.registry;
-        let deliveries = self.deliveries.clone();
-        registry.register("deliveries", "Signed deliveries by type and outcome", deliveries);
-        let rejects = self.rejects.clone();
-        registry.register(
-            "rejects",
-            "Webhook requests rejected before they were parsed, by reason",
-            rejects,
-        );
-        let unavailable = self.unavailable.clone();
-        registry.register("unavailable", "Deliveries answered 503 by reason", unavailable);
-        registry.register(
-            "other_instance_events",
-            "Events of a second instance while CLERK_INSTANCE_ID is unset",
-            self.other_instance.clone(),
-        );
-        let write_backs = self.write_backs.clone();
-        registry.register("write_backs", "Leases of write-backs by how they ended", write_backs);
-        registry.register(
-            "write_backs_waiting",
-            "Users whose metadata at the provider is incomplete, by state",
-            self.write_backs_waiting.clone(),
-        );
-        let api_calls = self.api_calls.clone();
-        registry.register("api_calls", "Calls of the provider's API by outcome", api_calls);
-        registry.register(
-            "jobs",
-            "Jobs that ended on this replica, by kind and state",
-            self.jobs.clone(),
-        );
-        registry.register(
-            "drift",
-            "Users in whom table and provider differ, by the last drift report",
-            self.drift.clone(),
-        );
-        registry.register_with_unit(
-            "drift_reported_timestamp",
-            "When that report was made, since 1970; 0 where there is none",
-            Unit::Seconds,
-            self.drift_reported.clone(),
-        );
-        registry.register_with_unit(
-            "api",
-            "From sending one request to the provider's API to the end of its answer",
-            Unit::Seconds,
-            self.api_seconds.clone(),
-        );
-        registry.register_with_unit(
-            "delivery",
-            "From the first byte of a delivery to its durable answer",
-            Unit::Seconds,
-            self.delivery_seconds.clone(),
-        );
-        registry.register_with_unit(
-            "event_lag",
-            "From the provider's timestamp of an event to its commit",
-            Unit::Seconds,
-            self.event_lag_seconds.clone(),
-        );
-        registry.register("batch_size", "Deliveries in one transaction", self.batch_size.clone());
-        registry.register("queue_depth", "Deliveries that wait", self.queue_depth.clone());
-        registry.register_with_unit(
-            "queue",
-            "Bodies of deliveries that wait",
-            Unit::Bytes,
-            self.queue_bytes.clone(),
-        );
-        registry.register_with_unit(
-            "quarantine",
-            "Bodies in the quarantine",
-            Unit::Bytes,
-            self.quarantine_bytes.clone(),
-        );
     }
 
     pub fn count_delivery(&self, kind: &str, outcome: &'static str) {
         let known = EVENT_TYPES.iter().find(|known| **known == kind);
-        let label = DeliveryLabels { r#type: known.unwrap_or(&"other"), outcome };
-        self.deliveries.get_or_create(&label).inc();
+        let kind = *known.unwrap_or(&"other");
+        self.deliveries.get_or_create(&[("type", kind), ("outcome", outcome)]).inc();
     }
 
     pub fn count_rejection(&self, reason: &'static str) {
-        self.rejects.get_or_create(&ReasonLabels { reason }).inc();
+        self.rejects.get_or_create(&[("reason", reason)]).inc();
     }
 
     pub fn count_unavailable(&self, reason: &'static str) {
-        self.unavailable.get_or_create(&ReasonLabels { reason }).inc();
+        self.unavailable.get_or_create(&[("reason", reason)]).inc();
     }
 
     pub fn count_other_instance_event(&self) {
@@ -253,17 +151,17 @@ impl Metrics {
         for state in &self.write_back_states {
             let count =
                 counted.iter().find(|(name, _)| name == state).map_or(0, |(_, count)| *count);
-            self.write_backs_waiting.get_or_create(&StateLabels { state }).set(count);
+            self.write_backs_waiting.get_or_create(&[("state", *state)]).set(count);
         }
     }
 
     /// Counts the outcome of one lease.
     pub fn count_write_back(&self, outcome: &'static str) {
-        self.write_backs.get_or_create(&WriteBackLabels { outcome }).inc();
+        self.write_backs.get_or_create(&[("outcome", outcome)]).inc();
     }
 
     pub fn count_job(&self, kind: &'static str, state: &'static str) {
-        self.jobs.get_or_create(&JobLabels { kind, state }).inc();
+        self.jobs.get_or_create(&[("kind", kind), ("state", state)]).inc();
     }
 
     /// The counts of the last drift report, which ended at `reported_at`, in seconds since 1970.
@@ -275,14 +173,14 @@ impl Metrics {
         self.drift_reported.set(reported_at);
         for (drift_kind, count) in counts {
             self.drift
-                .get_or_create(&DriftLabels { drift_kind })
+                .get_or_create(&[("drift_kind", drift_kind)])
                 .set(i64::try_from(count).unwrap_or(i64::MAX));
         }
     }
 
     /// Counts one call, however many requests it took.
     pub fn count_api_call(&self, call: &'static str, outcome: &'static str) {
-        self.api_calls.get_or_create(&ApiCallLabels { call, outcome }).inc();
+        self.api_calls.get_or_create(&[("call", call), ("outcome", outcome)]).inc();
     }
 
     pub fn observe_api_request(&self, duration: Duration) {
@@ -319,4 +217,47 @@ impl Metrics {
         prometheus_client::encoding::text::encode(&mut text, &self.registry).ok();
         text
     }
+}
+
+/// Registers `metric`, which becomes part of what is rendered, and returns it.
+fn add<M: Metric + Clone>(all: &mut Registry, (name, help): Description, metric: M) -> M {
+    all.register(name, help, metric.clone());
+    metric
+}
+
+fn add_with_unit<M: Metric + Clone>(
+    all: &mut Registry,
+    (name, help): Description,
+    unit: Unit,
+    metric: M,
+) -> M {
+    all.register_with_unit(name, help, unit, metric.clone());
+    metric
+}
+
+fn histogram(first: f64, factor: f64, buckets: u16) -> Histogram {
+    Histogram::new(exponential_buckets(first, factor, buckets))
+}
+
+fn by_one(label: &'static str, words: &[&'static str]) -> Counters<1> {
+    let counters = Counters::default();
+    for word in words {
+        drop(counters.get_or_create(&[(label, *word)]));
+    }
+    counters
+}
+
+fn by_two(
+    label: &'static str,
+    words: &[&'static str],
+    other: &'static str,
+    other_words: &[&'static str],
+) -> Counters<2> {
+    let counters = Counters::default();
+    for word in words {
+        for other_word in other_words {
+            drop(counters.get_or_create(&[(label, *word), (other, *other_word)]));
+        }
+    }
+    counters
 }
