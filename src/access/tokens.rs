@@ -11,8 +11,8 @@ use subtle::ConstantTimeEq as _;
 /// In characters: long enough even where the random source was poor.
 const SHORTEST_TOKEN: usize = 32;
 
-/// What a request needs.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+/// What a request needs and a token allows; the greater one includes the lesser.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Access {
     ReadUsers,
     Administer,
@@ -39,20 +39,12 @@ pub struct Tokens {
 struct AccessToken {
     token_name: TokenName,
     digest: [u8; 32],
-    administers: bool,
+    access: Access,
 }
 
 impl Tokens {
-    /// Adds `secret` or `name:secret` as an admin token, or returns what is wrong with it.
-    pub fn add_admin(&mut self, text: &str) -> Result<(), &'static str> {
-        self.add(text, true)
-    }
-
-    pub fn add_read(&mut self, text: &str) -> Result<(), &'static str> {
-        self.add(text, false)
-    }
-
-    fn add(&mut self, text: &str, administers: bool) -> Result<(), &'static str> {
+    /// Adds `secret` or `name:secret` as a token with this access, or returns what is wrong with it.
+    pub fn add(&mut self, text: &str, access: Access) -> Result<(), &'static str> {
         let (name, secret) = text.split_once(':').unwrap_or(("", text));
         if secret.len() < SHORTEST_TOKEN {
             return Err("is too short: use 32 characters or more, as from `openssl rand -hex 32`");
@@ -68,7 +60,7 @@ impl Tokens {
                 write!(token_name, "{byte:02x}").ok();
             }
         }
-        self.known.push(AccessToken { token_name: TokenName(token_name), digest, administers });
+        self.known.push(AccessToken { token_name: TokenName(token_name), digest, access });
         Ok(())
     }
 
@@ -90,9 +82,7 @@ impl Tokens {
         }
         match found {
             None => Err(AccessError::Unauthorized),
-            Some(token) if token.administers || access == Access::ReadUsers => {
-                Ok(&token.token_name)
-            }
+            Some(token) if token.access >= access => Ok(&token.token_name),
             Some(_) => Err(AccessError::Forbidden),
         }
     }
@@ -107,8 +97,8 @@ mod tests {
 
     fn tokens() -> Tokens {
         let mut tokens = Tokens::default();
-        tokens.add_admin(&format!("ops:{ADMIN}")).unwrap();
-        tokens.add_read(READ).unwrap();
+        tokens.add(&format!("ops:{ADMIN}"), Access::Administer).unwrap();
+        tokens.add(READ, Access::ReadUsers).unwrap();
         tokens
     }
 
@@ -118,23 +108,18 @@ mod tests {
 
     #[test]
     fn an_admin_token_does_everything_and_a_read_token_reads() {
-        assert_eq!(decide(&format!("Bearer {ADMIN}"), Access::Administer), Ok("ops".into()));
-        assert_eq!(decide(&format!("Bearer {ADMIN}"), Access::ReadUsers), Ok("ops".into()));
-        assert_eq!(
-            decide(&format!("Bearer {READ}"), Access::Administer),
-            Err(AccessError::Forbidden)
-        );
-        assert_eq!(decide(&format!("Bearer {READ}"), Access::ReadUsers).unwrap().len(), 8);
+        let (admin, read) = (format!("Bearer {ADMIN}"), format!("Bearer {READ}"));
+        assert_eq!(decide(&admin, Access::Administer), Ok("ops".into()));
+        assert_eq!(decide(&admin, Access::ReadUsers), Ok("ops".into()));
+        assert_eq!(decide(&read, Access::Administer), Err(AccessError::Forbidden));
+        assert_eq!(decide(&read, Access::ReadUsers).unwrap().len(), 8);
     }
 
     #[test]
     fn no_wrong_or_unconfigured_token_is_unauthorized() {
         for header in ["Bearer nope", "Bearer ", ADMIN, "Basic abc", "bearer"] {
-            assert_eq!(
-                decide(header, Access::ReadUsers),
-                Err(AccessError::Unauthorized),
-                "{header}"
-            );
+            let decided = decide(header, Access::ReadUsers);
+            assert_eq!(decided, Err(AccessError::Unauthorized), "{header}");
         }
         assert!(tokens().decide(None, Access::ReadUsers).is_err());
         let closed = Tokens::default();
@@ -143,11 +128,8 @@ mod tests {
 
     #[test]
     fn short_tokens_are_refused() {
-        assert!(Tokens::default().add_admin("short").is_err());
-        assert!(
-            Tokens::default()
-                .add_admin(&format!("name:{}", ADMIN.trim_start_matches('0')))
-                .is_err()
-        );
+        for short in ["short", "name:123456789abcdef0123456789abcdef"] {
+            assert!(Tokens::default().add(short, Access::Administer).is_err(), "{short}");
+        }
     }
 }

@@ -5,7 +5,7 @@
 
 use super::database_url;
 use super::{Config, ConfigError, ConfigSource, Requirement};
-use crate::access::Tokens;
+use crate::access::{Access, Tokens};
 use crate::domain::{AllowedValues, EntitlementName, Entitlements};
 use crate::store::Database;
 use crate::webhook::{SigningSecret, SigningSecrets};
@@ -48,10 +48,30 @@ impl<'a> Loader<'a> {
     }
 
     pub(super) fn text(&mut self, name: &str) -> Option<String> {
-        self.source.get(name).unwrap_or_else(|what| {
-            self.problem(name, what);
-            None
-        })
+        self.accept(name, self.source.get(name)).flatten()
+    }
+
+    /// The parsed value; `None` if it is unset or, which is recorded, `parse` finds nothing in it.
+    pub(super) fn parse<T>(
+        &mut self,
+        name: &str,
+        parse: impl FnOnce(&str) -> Option<T>,
+        problem: &str,
+    ) -> Option<T> {
+        let parsed = parse(&self.text(name)?);
+        if parsed.is_none() {
+            self.problem(name, problem);
+        }
+        parsed
+    }
+
+    /// The value; records the error.
+    pub(super) fn accept<T>(
+        &mut self,
+        name: &str,
+        result: Result<T, impl std::fmt::Display>,
+    ) -> Option<T> {
+        result.map_err(|what| self.problem(name, what)).ok()
     }
 
     /// Items are separated by commas or white space.
@@ -70,26 +90,15 @@ impl<'a> Loader<'a> {
             );
         }
         let url = self.text("DATABASE_URL").unwrap_or_else(|| "sqlite://data/usersync.db".into());
-        match database_url::parse(&url, schema) {
-            Ok((database, warning)) => {
-                self.warnings.extend(warning);
-                database
-            }
-            Err(what) => {
-                self.problem("DATABASE_URL", what);
-                Database::Sqlite(PathBuf::new())
-            }
-        }
+        let parsed = self.accept("DATABASE_URL", database_url::parse(&url, schema));
+        let (database, warning) = parsed.unwrap_or((Database::Sqlite(PathBuf::new()), None));
+        self.warnings.extend(warning);
+        database
     }
 
     pub(super) fn bind(&mut self) -> SocketAddr {
-        let port = self.text("PORT").and_then(|text| {
-            let port = text.parse::<u16>().ok();
-            if port.is_none() {
-                self.problem("PORT", "is not a port: use a number from 0 to 65535");
-            }
-            port
-        });
+        let problem = "is not a port: use a number from 0 to 65535";
+        let port = self.parse("PORT", |text| text.parse().ok(), problem);
         match (self.address("USERSYNC_BIND"), port) {
             (Some(address), Some(port)) => SocketAddr::new(address.ip(), port),
             (Some(address), None) => address,
@@ -99,26 +108,16 @@ impl<'a> Loader<'a> {
     }
 
     pub(super) fn address(&mut self, name: &str) -> Option<SocketAddr> {
-        let text = self.text(name)?;
-        let address = text.parse().ok();
-        if address.is_none() {
-            self.problem(
-                name,
-                "is not an address with a port, as in `127.0.0.1:8080` or `[::1]:8080`",
-            );
-        }
-        address
+        let problem = "is not an address with a port, as in `127.0.0.1:8080` or `[::1]:8080`";
+        self.parse(name, |text| text.parse().ok(), problem)
     }
 
     pub(super) fn signing_secrets(&mut self, requirement: Requirement) -> SigningSecrets {
         let current = self.secrets("CLERK_WEBHOOK_SIGNING_SECRET");
         let old = self.secrets("CLERK_WEBHOOK_SECRET");
         let unreadable = self.problems.iter().any(|problem| problem.starts_with("CLERK_WEBHOOK_S"));
-        if current.is_empty()
-            && old.is_empty()
-            && requirement == Requirement::SigningSecret
-            && !unreadable
-        {
+        let is_unset = current.is_empty() && old.is_empty() && !unreadable;
+        if is_unset && requirement == Requirement::SigningSecret {
             self.problem(
                 "CLERK_WEBHOOK_SIGNING_SECRET",
                 "is not set; copy the signing secret (`whsec_…`) of your webhook endpoint from the provider's \
@@ -127,29 +126,20 @@ impl<'a> Loader<'a> {
             );
         }
         if current.is_empty() && !old.is_empty() {
-            self.warnings.push(
-                "CLERK_WEBHOOK_SECRET is the old name; rename it to CLERK_WEBHOOK_SIGNING_SECRET"
-                    .into(),
+            self.warn(
+                "CLERK_WEBHOOK_SECRET is the old name; rename it to CLERK_WEBHOOK_SIGNING_SECRET",
             );
             return SigningSecrets::new(old, Vec::new());
         }
         if !old.is_empty() {
-            self.warnings.push(
-                "CLERK_WEBHOOK_SECRET is not used, because CLERK_WEBHOOK_SIGNING_SECRET is set; remove it".into(),
-            );
+            self.warn("CLERK_WEBHOOK_SECRET is not used, because CLERK_WEBHOOK_SIGNING_SECRET is set; remove it");
         }
         SigningSecrets::new(current, old)
     }
 
     fn secrets(&mut self, name: &str) -> Vec<SigningSecret> {
-        let mut secrets = Vec::new();
-        for text in self.list(name) {
-            match SigningSecret::parse(&text) {
-                Ok(secret) => secrets.push(secret),
-                Err(what) => self.problem(name, what),
-            }
-        }
-        secrets
+        let texts = self.list(name);
+        texts.iter().filter_map(|text| self.accept(name, SigningSecret::parse(text))).collect()
     }
 
     pub(super) fn instances(&mut self) -> Vec<String> {
@@ -161,16 +151,14 @@ impl<'a> Loader<'a> {
     }
 
     pub(super) fn tokens(&mut self) -> Tokens {
-        let admin = self.list("USERSYNC_ADMIN_TOKEN");
-        let read = self.list("USERSYNC_READ_TOKEN");
         let mut tokens = Tokens::default();
-        for text in admin {
-            tokens
-                .add_admin(&text)
-                .unwrap_or_else(|what| self.problem("USERSYNC_ADMIN_TOKEN", what));
-        }
-        for text in read {
-            tokens.add_read(&text).unwrap_or_else(|what| self.problem("USERSYNC_READ_TOKEN", what));
+        for (name, access) in [
+            ("USERSYNC_ADMIN_TOKEN", Access::Administer),
+            ("USERSYNC_READ_TOKEN", Access::ReadUsers),
+        ] {
+            for text in self.list(name) {
+                self.accept(name, tokens.add(&text, access));
+            }
         }
         tokens
     }

@@ -23,6 +23,7 @@ use crate::store::{Database, RowDefaults, UserIds};
 use crate::telemetry::LogFormat;
 use crate::webhook::SigningSecrets;
 use loader::Loader;
+use provider::ON_OFF;
 use std::net::SocketAddr;
 use std::time::Duration;
 
@@ -97,7 +98,7 @@ impl Config {
             api,
             sessions: loader.sessions(),
             write_back,
-            workers: loader.workers(),
+            workers: loader.choice("USERSYNC_WORKERS", true, ON_OFF),
             watch_interval: loader.watch_interval(),
             reconcile_schedule: loader.reconcile_schedule(),
             redirects: loader.redirects(),
@@ -122,9 +123,7 @@ impl Config {
         };
         loader.finish(config)
     }
-}
 
-impl Config {
     pub fn row_defaults(&self) -> RowDefaults {
         RowDefaults { source: Clerk::SOURCE, user_ids: self.user_ids, write_back: self.write_back }
     }

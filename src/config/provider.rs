@@ -82,13 +82,10 @@ impl Loader<'_> {
 
     /// The configured address, or the default if it is wrong.
     pub(super) fn api_url(&mut self) -> Url {
-        let Some(text) = self.text("CLERK_API_URL") else {
-            return DEFAULT_API.clone();
-        };
-        parse_api(&text).unwrap_or_else(|| {
-                self.problem("CLERK_API_URL", "is no URL with https (http only on a loopback address), as in `https://api.clerk.com`");
-                DEFAULT_API.clone()
-        })
+        let problem =
+            "is no URL with https (http only on a loopback address), as in `https://api.clerk.com`";
+        let url = self.parse("CLERK_API_URL", parse_api, problem);
+        url.unwrap_or_else(|| DEFAULT_API.clone())
     }
 
     /// The same, without reporting the problem again.
@@ -108,12 +105,11 @@ impl Loader<'_> {
                 );
                 None
             }
-            Some(text) => {
-                let number = text.parse().ok().filter(|number| (1..=10_000).contains(number));
-                if number.is_none() {
-                    self.problem("USERSYNC_API_BUDGET", "is not a number from 1 to 10000");
-                }
-                number
+            Some(_) => {
+                let limit = |text: &str| {
+                    text.parse().ok().filter(|requests| (1..=10_000).contains(requests))
+                };
+                self.parse("USERSYNC_API_BUDGET", limit, "is not a number from 1 to 10000")
             }
         }
     }
@@ -128,10 +124,6 @@ impl Loader<'_> {
             );
         }
         wanted
-    }
-
-    pub(super) fn workers(&mut self) -> bool {
-        self.choice("USERSYNC_WORKERS", true, ON_OFF)
     }
 
     pub(super) fn watch_interval(&mut self) -> Option<Duration> {
@@ -187,13 +179,7 @@ impl Loader<'_> {
     }
 
     pub(super) fn redirects(&mut self) -> Redirects {
-        let public = self.text("USERSYNC_PUBLIC_URL").and_then(|text| {
-            let url = origin(&text);
-            if url.is_none() {
-                self.problem("USERSYNC_PUBLIC_URL", AN_ORIGIN);
-            }
-            url
-        });
+        let public = self.parse("USERSYNC_PUBLIC_URL", origin, AN_ORIGIN);
         let mut origins = Vec::new();
         for text in self.list("USERSYNC_REDIRECT_ORIGINS") {
             match origin(&text) {
@@ -218,7 +204,7 @@ fn parse_api(text: &str) -> Option<Url> {
 const AN_INTERVAL: &str = "is neither `off` nor an interval, as in `30s`, `5m` or `1h`";
 const A_SCHEDULE: &str = "is neither `off` nor `daily`, an interval, as in `6h` or `7d`, or a time of the day in UTC, as in `03:30`";
 
-const ON_OFF: &[(&str, bool)] = &[("on", true), ("off", false)];
+pub(super) const ON_OFF: &[(&str, bool)] = &[("on", true), ("off", false)];
 
 pub(super) const AN_ORIGIN: &str = "is not an origin, as in `https://app.example.com`: scheme and host, a port if it needs one, and nothing after it";
 

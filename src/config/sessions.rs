@@ -23,27 +23,21 @@ impl Loader<'_> {
         if self.problem_count() > before {
             return None;
         }
-        match (keys, issuer) {
+        let problem = match (keys, issuer) {
             (Some(keys), Some(issuer)) => {
                 let cookie_suffix = publishable.map(|key| key.cookie_suffix());
-                Some(SessionSettings { keys, issuer, authorized_parties, cookie_suffix })
+                return Some(SessionSettings { keys, issuer, authorized_parties, cookie_suffix });
             }
+            (None, None) => return None,
             (Some(_), None) => {
-                self.problem(
-                    "CLERK_ISSUER",
-                    "is not set, and neither is CLERK_PUBLISHABLE_KEY, which gives it; without a known issuer no session token can be accepted",
-                );
-                None
+                "is not set, and neither is CLERK_PUBLISHABLE_KEY, which gives it; without a known issuer no session token can be accepted"
             }
             (None, Some(_)) => {
-                self.problem(
-                    "CLERK_ISSUER",
-                    "is set, but no key to check session tokens with: set CLERK_PUBLISHABLE_KEY, CLERK_JWT_KEY or CLERK_JWKS_URL",
-                );
-                None
+                "is set, but no key to check session tokens with: set CLERK_PUBLISHABLE_KEY, CLERK_JWT_KEY or CLERK_JWKS_URL"
             }
-            (None, None) => None,
-        }
+        };
+        self.problem("CLERK_ISSUER", problem);
+        None
     }
 
     /// The emulator's private key is public, so anyone could sign in as any user.
@@ -63,13 +57,7 @@ impl Loader<'_> {
     fn publishable_key(&mut self) -> Option<PublishableKey> {
         let names = ["CLERK_PUBLISHABLE_KEY", "NEXT_PUBLIC_CLERK_PUBLISHABLE_KEY"];
         let (name, text) = names.into_iter().find_map(|name| Some((name, self.text(name)?)))?;
-        match PublishableKey::parse(&text) {
-            Ok(key) => Some(key),
-            Err(what) => {
-                self.problem(name, what);
-                None
-            }
-        }
+        self.accept(name, PublishableKey::parse(&text))
     }
 
     /// In order of precedence: a PEM, a configured address, the publishable key's address.
@@ -78,11 +66,7 @@ impl Loader<'_> {
             if self.jwks_address().is_some() {
                 self.warn("CLERK_JWKS_URL is not used, because CLERK_JWT_KEY is set; remove it");
             }
-            let key = PublicKey::parse(&pem);
-            return key
-                .map_err(|what| self.problem("CLERK_JWT_KEY", what))
-                .ok()
-                .map(KeySource::Pem);
+            return self.accept("CLERK_JWT_KEY", PublicKey::parse(&pem)).map(KeySource::Pem);
         }
         if let Some(url) = self.jwks_address() {
             // The Backend API gives its keys only to clients with the secret key.
@@ -100,15 +84,8 @@ impl Loader<'_> {
     }
 
     fn jwks_address(&mut self) -> Option<Url> {
-        let text = self.text("CLERK_JWKS_URL")?;
-        let url = Url::parse(&text).ok().filter(is_safe);
-        if url.is_none() {
-            self.problem(
-                "CLERK_JWKS_URL",
-                "is no URL with https (http only on a loopback address), as in `https://clerk.example.com/.well-known/jwks.json`",
-            );
-        }
-        url
+        let problem = "is no URL with https (http only on a loopback address), as in `https://clerk.example.com/.well-known/jwks.json`";
+        self.parse("CLERK_JWKS_URL", |text| Url::parse(text).ok().filter(is_safe), problem)
     }
 
     /// The emulator serves its keys at its API, not at a frontend host.
