@@ -4,6 +4,7 @@
 //! The file is written so that both `--env-file` and a shell's `.` read the same values from it.
 
 use super::Failure;
+use clerk_emulator::Credentials;
 use std::collections::HashMap;
 use std::fs::{self, DirBuilder, OpenOptions};
 use std::io::{self, Write as _};
@@ -113,6 +114,15 @@ impl EnvFile {
         let token = format!("{}{}", Uuid::new_v4().simple(), Uuid::new_v4().simple());
         self.set(name, &token);
         token
+    }
+
+    /// Sets what other commands need of the emulator's keys and of the database.
+    pub(super) fn keep_emulator(&mut self, keys: &Credentials, data: &DataDir) {
+        self.set("CLERK_WEBHOOK_SIGNING_SECRET", &keys.webhook_secret);
+        self.set("CLERK_SECRET_KEY", &keys.secret_key);
+        self.set("CLERK_API_URL", &keys.api_url);
+        self.set("CLERK_PUBLISHABLE_KEY", &keys.publishable_key);
+        self.set("DATABASE_URL", &data.database_url());
     }
 
     /// Adds a comment to a file that is empty.

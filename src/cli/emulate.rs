@@ -2,8 +2,8 @@
 //!
 //! Reads no variable of the environment, so that it never meets real keys or a real database.
 
-use super::{Failure, output, shutdown};
-use clap::{Arg, ArgAction, ArgMatches, Command, value_parser};
+use super::{Failure, flag, option, output, shutdown};
+use clap::{ArgMatches, Command, value_parser};
 use clerk_emulator::{Credentials, Emulator, EmulatorError, Faults, Settings};
 use serde::Serialize;
 use std::net::SocketAddr;
@@ -31,26 +31,17 @@ pub(super) fn command() -> Command {
         .about(
             "Emulates the provider: Backend API, session tokens and signed webhooks, on loopback",
         )
-        .arg(value("bind", "ADDRESS", bind).default_value("127.0.0.1:8081"))
-        .arg(value("deliver-to", "URL", deliver_to))
-        .arg(value("users", "N", users).default_value("0").value_parser(value_parser!(u32)))
-        .arg(value("seed", "N", seed).value_parser(value_parser!(u64)))
+        .arg(option("bind", "ADDRESS", bind).default_option("127.0.0.1:8081"))
+        .arg(option("deliver-to", "URL", deliver_to))
+        .arg(option("users", "N", users).default_option("0").value_parser(value_parser!(u32)))
+        .arg(option("seed", "N", seed).value_parser(value_parser!(u64)))
         .arg(
-            value("faults", "HOW MANY", faults)
-                .default_value("none")
+            option("faults", "HOW MANY", faults)
+                .default_option("none")
                 .value_parser(["none", "light", "heavy"]),
         )
-        .arg(value("latency", "MS", latency).default_value("0").value_parser(value_parser!(u64)))
-        .arg(
-            Arg::new("json")
-                .long("json")
-                .action(ArgAction::SetTrue)
-                .help("Prints one line of JSON with address and keys once it is ready"),
-        )
-}
-
-fn value(name: &'static str, value: &'static str, help: &'static str) -> Arg {
-    Arg::new(name).long(name).value_name(value).help(help)
+        .arg(option("latency", "MS", latency).default_option("0").value_parser(value_parser!(u64)))
+        .arg(flag("json", "Prints one line of JSON with address and keys once it is ready"))
 }
 
 pub(super) fn run(matches: &ArgMatches) -> Result<(), Failure> {

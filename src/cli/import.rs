@@ -1,31 +1,15 @@
 //! `usersync import`: creates rows from a file of users, with the ids that the application already
 //! uses. Reads flags and prints outcomes; the import itself is [`usersync::sync::import`].
 
-use super::{Failure, block_on, configuration, configured_by, output, prepared};
-use clap::{Arg, ArgAction, ArgMatches, Command};
+use super::{DATABASE_VARIABLES, METADATA_VARIABLES, ROW_VARIABLES};
+use super::{Failure, block_on, configuration, configured_by, flag, option, output, prepared};
+use clap::{Arg, ArgMatches, Command};
 use indicatif::{ProgressBar, ProgressStyle};
 use serde_json::json;
 use std::fs::File;
 use std::io::{self, Read};
 use usersync::config::Requirement;
 use usersync::sync::import::{BadLine, Import, ImportCounts, ImportFormat, ImportObserver};
-
-/// The database, and what decides about a row.
-const IMPORT_VARIABLES: [&str; 13] = [
-    "DATABASE_URL",
-    "USERSYNC_SCHEMA",
-    "USERSYNC_MIGRATE",
-    "USERSYNC_ROLES",
-    "USERSYNC_DEFAULT_ROLE",
-    "USERSYNC_PLANS",
-    "USERSYNC_DEFAULT_PLAN",
-    "USERSYNC_USER_ID",
-    "USERSYNC_METADATA_ID",
-    "USERSYNC_METADATA_ROLE",
-    "USERSYNC_METADATA_PLAN",
-    "USERSYNC_LOG_FORMAT",
-    "RUST_LOG",
-];
 
 const STANDARD_INPUT: &str = "-";
 
@@ -55,10 +39,8 @@ const DRY_RUN: &str = "Checks every line and writes nothing; which lines repeat 
                        sees it all";
 
 pub(super) fn command() -> Command {
-    let flag = |name: &'static str, help: &'static str| {
-        Arg::new(name).long(name).action(ArgAction::SetTrue).help(help)
-    };
-    configured_by(Command::new("import"), &IMPORT_VARIABLES)
+    let groups = [DATABASE_VARIABLES, ROW_VARIABLES, METADATA_VARIABLES, &["USERSYNC_MIGRATE"]];
+    configured_by(Command::new("import"), &groups)
         .about(ABOUT)
         .long_about(format!("{ABOUT}.\n\n{MORE}"))
         .arg(
@@ -68,11 +50,8 @@ pub(super) fn command() -> Command {
                 .help("The file; `-` reads standard input"),
         )
         .arg(
-            Arg::new("format")
-                .long("format")
-                .value_name("FORMAT")
-                .value_parser(ImportFormat::ALL.map(ImportFormat::as_str))
-                .help("What the file is, whatever it begins like"),
+            option("format", "FORMAT", "What the file is, whatever it begins like")
+                .value_parser(ImportFormat::ALL.map(ImportFormat::as_str)),
         )
         .arg(flag(
             "ids-from-external-id",

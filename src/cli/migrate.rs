@@ -1,21 +1,16 @@
 //! `usersync migrate`: brings the schema up to date, for services that run with
 //! `USERSYNC_MIGRATE=check`.
 
-use super::{Failure, configuration, configured_by, output};
-use clap::{Arg, ArgAction, ArgMatches, Command};
+use super::{DATABASE_VARIABLES, Failure, configuration, configured_by, flag, output};
+use clap::{ArgMatches, Command};
 use usersync::config::Requirement;
 use usersync::store::Store;
 
 pub(super) fn command() -> Command {
-    let variables = ["DATABASE_URL", "USERSYNC_SCHEMA", "USERSYNC_LOG_FORMAT", "RUST_LOG"];
-    configured_by(Command::new("migrate"), &variables)
+    let check = "Changes nothing; exit status 1 where the schema is older than this release";
+    configured_by(Command::new("migrate"), &[DATABASE_VARIABLES])
         .about("Brings the database schema up to date")
-        .arg(
-            Arg::new("check")
-                .long("check")
-                .action(ArgAction::SetTrue)
-                .help("Changes nothing; exit status 1 where the schema is older than this release"),
-        )
+        .arg(flag("check", check))
 }
 
 pub(super) fn run(matches: &ArgMatches) -> Result<(), Failure> {

@@ -17,7 +17,7 @@ mod send;
 mod serve;
 mod shutdown;
 
-use clap::{Arg, ArgMatches, Command};
+use clap::{Arg, ArgAction, ArgMatches, Command, value_parser};
 use std::ffi::OsString;
 use std::fmt::Write as _;
 use std::path::PathBuf;
@@ -94,14 +94,39 @@ fn command() -> Command {
         .subcommand(replay::command())
 }
 
+fn flag(name: &'static str, help: &'static str) -> Arg {
+    Arg::new(name).long(name).action(ArgAction::SetTrue).help(help)
+}
+
+fn option(name: &'static str, value: &'static str, help: &'static str) -> Arg {
+    Arg::new(name).long(name).value_name(value).help(help)
+}
+
+/// Variables of every subcommand that opens the database.
+const DATABASE_VARIABLES: &[&str] =
+    &["DATABASE_URL", "USERSYNC_SCHEMA", "USERSYNC_LOG_FORMAT", "RUST_LOG"];
+
+/// What decides about a row.
+const ROW_VARIABLES: &[&str] = &[
+    "USERSYNC_ROLES",
+    "USERSYNC_DEFAULT_ROLE",
+    "USERSYNC_PLANS",
+    "USERSYNC_DEFAULT_PLAN",
+    "USERSYNC_USER_ID",
+];
+
+const METADATA_VARIABLES: &[&str] =
+    &["USERSYNC_METADATA_ID", "USERSYNC_METADATA_ROLE", "USERSYNC_METADATA_PLAN"];
+
 /// Adds the flags of all variables, and lists those without a flag.
 fn configured(command: Command) -> Command {
     let all: Vec<&str> = VARIABLES.iter().map(|variable| variable.name).collect();
-    configured_by(command, &all)
+    configured_by(command, &[&all])
 }
 
 /// Adds the flags of the named variables, and lists those without a flag.
-fn configured_by(command: Command, names: &[&str]) -> Command {
+fn configured_by(command: Command, groups: &[&[&str]]) -> Command {
+    let names = groups.concat();
     let variables = || VARIABLES.iter().filter(|variable| names.contains(&variable.name));
     let flags = variables().filter_map(|variable| {
         let VariableInput::Flag(flag) = variable.input else {
@@ -119,13 +144,7 @@ fn configured_by(command: Command, names: &[&str]) -> Command {
 
 fn env_file(command: Command) -> Command {
     let help = "Reads variables from a dotenv file, over those of the environment";
-    command.arg(
-        Arg::new("env-file")
-            .long("env-file")
-            .value_name("FILE")
-            .value_parser(clap::value_parser!(PathBuf))
-            .help(help),
-    )
+    command.arg(option("env-file", "FILE", help).value_parser(value_parser!(PathBuf)))
 }
 
 fn environment_help<'a>(variables: impl Iterator<Item = &'a Variable>) -> String {

@@ -1,8 +1,9 @@
 //! `usersync replay`: lists quarantined deliveries, and tries to apply them again through a queue
 //! of its own. For operators, after an upgrade or a repair.
 
-use super::{Failure, block_on, configuration, configured_by, output};
-use clap::{Arg, ArgAction, ArgGroup, ArgMatches, Command};
+use super::{DATABASE_VARIABLES, ROW_VARIABLES};
+use super::{Failure, block_on, configuration, configured_by, flag, output};
+use clap::{Arg, ArgGroup, ArgMatches, Command};
 use serde_json::json;
 use std::sync::Arc;
 use usersync::config::{Config, Requirement};
@@ -13,25 +14,9 @@ use usersync::telemetry::Metrics;
 
 const MOST_LISTED: i64 = 10_000;
 
-/// The database, and what decides about an event.
-const REPLAY_VARIABLES: [&str; 10] = [
-    "DATABASE_URL",
-    "USERSYNC_SCHEMA",
-    "CLERK_INSTANCE_ID",
-    "USERSYNC_ROLES",
-    "USERSYNC_DEFAULT_ROLE",
-    "USERSYNC_PLANS",
-    "USERSYNC_DEFAULT_PLAN",
-    "USERSYNC_USER_ID",
-    "USERSYNC_LOG_FORMAT",
-    "RUST_LOG",
-];
-
 pub(super) fn command() -> Command {
-    let flag = |name: &'static str, help: &'static str| {
-        Arg::new(name).long(name).action(ArgAction::SetTrue).help(help)
-    };
-    configured_by(Command::new("replay"), &REPLAY_VARIABLES)
+    let groups = [DATABASE_VARIABLES, ROW_VARIABLES, &["CLERK_INSTANCE_ID"]];
+    configured_by(Command::new("replay"), &groups)
         .about("Applies quarantined deliveries again")
         .arg(
             Arg::new("id")
@@ -102,15 +87,8 @@ async fn replay_each(
         let (line, is_applied) = match replay(&ingest, store, &config.provider, id).await {
             Ok(delivery) => {
                 let is_applied = !matches!(delivery.outcome, Outcome::Quarantined(_));
-                (
-                    describe_result(
-                        id,
-                        delivery.outcome.as_str(),
-                        delivery.outcome.reason(),
-                        as_json,
-                    ),
-                    is_applied,
-                )
+                let (outcome, reason) = (delivery.outcome.as_str(), delivery.outcome.reason());
+                (describe_result(id, outcome, reason, as_json), is_applied)
             }
             Err(error) => (describe_result(id, "failed", Some(&error.to_string()), as_json), false),
         };

@@ -1,8 +1,8 @@
 //! `usersync send`: signs an event and posts it to a service, as the provider would. For tests of a
 //! deployment, and to delete a user whom the provider does not know.
 
-use super::{Failure, block_on, env_file, now, output, source};
-use clap::{Arg, ArgAction, ArgMatches, Command};
+use super::{Failure, block_on, env_file, flag, now, option, output, source};
+use clap::{Arg, ArgMatches, Command};
 use secrecy::ExposeSecret as _;
 use serde_json::Value;
 use std::path::Path;
@@ -30,30 +30,12 @@ pub(super) fn command() -> Command {
             "user.created, user.updated, user.deleted, or a file whose bytes are sent as they are",
         ))
         .arg(
-            Arg::new("url")
-                .long("url")
-                .value_name("URL")
-                .default_value("http://127.0.0.1:8080/webhooks/clerk")
-                .help("Where to post it"),
+            option("url", "URL", "Where to post it")
+                .default_value("http://127.0.0.1:8080/webhooks/clerk"),
         )
-        .arg(
-            Arg::new("user")
-                .long("user")
-                .value_name("ID")
-                .help("The provider's id of the user of a built-in event"),
-        )
-        .arg(
-            Arg::new("message-id")
-                .long("message-id")
-                .value_name("ID")
-                .help("The message's id; a new one each time unless given"),
-        )
-        .arg(
-            Arg::new("json")
-                .long("json")
-                .action(ArgAction::SetTrue)
-                .help("Prints the answer's body and nothing else"),
-        );
+        .arg(option("user", "ID", "The provider's id of the user of a built-in event"))
+        .arg(option("message-id", "ID", "The message's id; a new one each time unless given"))
+        .arg(flag("json", "Prints the answer's body and nothing else"));
     env_file(command).after_help(
         "By environment only (also as a file's path in CLERK_WEBHOOK_SIGNING_SECRET_FILE):\n  \
          CLERK_WEBHOOK_SIGNING_SECRET\n          \

@@ -8,8 +8,8 @@ mod service;
 mod workdir;
 
 use super::examples::ShellExamples;
-use super::{Failure, output, shutdown};
-use clap::{Arg, ArgAction, ArgMatches, Command, value_parser};
+use super::{Failure, flag, option, output, shutdown};
+use clap::{ArgMatches, Command, value_parser};
 use clerk_emulator::Emulator;
 use service::Service;
 use std::path::PathBuf;
@@ -21,32 +21,20 @@ use workdir::Workdir;
 const SEED: &str = "23";
 
 pub(super) fn command() -> Command {
-    let flag = |name: &'static str, help: &'static str| {
-        Arg::new(name).long(name).action(ArgAction::SetTrue).help(help)
-    };
-    let value = |name: &'static str, value: &'static str, help: &'static str| {
-        Arg::new(name).long(name).value_name(value).help(help)
-    };
+    let data = "Where the database is kept [default: a temporary directory]";
     Command::new("demo")
         .about("Signs up, changes and deletes users under faults, then compares provider and table")
         .arg(
-            value("users", "N", "How many users sign up")
+            option("users", "N", "How many users sign up")
                 .default_value("300")
                 .value_parser(value_parser!(u32).range(1..=100_000)),
         )
         .arg(
-            value("seed", "N", "What happens and what goes wrong derive from it")
+            option("seed", "N", "What happens and what goes wrong derive from it")
                 .default_value(SEED)
                 .value_parser(value_parser!(u64)),
         )
-        .arg(
-            value(
-                "data",
-                "DIRECTORY",
-                "Where the database is kept [default: a temporary directory]",
-            )
-            .value_parser(value_parser!(PathBuf)),
-        )
+        .arg(option("data", "DIRECTORY", data).value_parser(value_parser!(PathBuf)))
         .arg(flag("keep", "Keeps service and emulator running after the verdict, to look around"))
         .arg(flag("json", "Prints one line of JSON with all numbers"))
 }

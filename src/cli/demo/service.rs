@@ -40,15 +40,10 @@ impl Service {
 
 /// The service's configuration and admin token, which are also written to the env file.
 fn configuration(emulator: &Emulator, data: &DataDir) -> Result<(Config, String), Failure> {
-    let keys = emulator.credentials();
     let mut variables = data.variables()?;
     variables
         .title("Secrets and database of `usersync demo`, for --env-file of the other commands.");
-    variables.set("CLERK_WEBHOOK_SIGNING_SECRET", &keys.webhook_secret);
-    variables.set("CLERK_SECRET_KEY", &keys.secret_key);
-    variables.set("CLERK_API_URL", &keys.api_url);
-    variables.set("CLERK_PUBLISHABLE_KEY", &keys.publishable_key);
-    variables.set("DATABASE_URL", &data.database_url());
+    variables.keep_emulator(emulator.credentials(), data);
     let admin_token = variables.keep_admin_token();
     variables.write()?;
     let mut source = ConfigSource::default();

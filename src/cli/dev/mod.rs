@@ -8,41 +8,28 @@ mod with_clerk;
 mod with_emulator;
 
 use super::data_dir::DataDir;
-use super::{Failure, env_file};
-use clap::{Arg, ArgAction, ArgMatches, Command, value_parser};
+use super::{Failure, env_file, flag, option};
+use clap::{Arg, ArgMatches, Command, value_parser};
 use std::path::PathBuf;
 use usersync::config::ConfigSource;
 
 pub(super) fn command() -> Command {
+    let data =
+        "Where database and secrets are kept [default: data/dev, with --clerk data/dev-clerk]";
+    let emulator_port =
+        "Listen port of the provider's emulator [default: the one after the service's]";
+    let clerk = "Uses a development instance of Clerk, which CLERK_* describe, and no emulator";
     let command = Command::new("dev")
         .about("Serves on loopback with an embedded database and a provider of its own, to try it")
-        .arg(
-            Arg::new("data")
-                .long("data")
-                .value_name("DIRECTORY")
-                .value_parser(value_parser!(PathBuf))
-                .help("Where database and secrets are kept [default: data/dev, with --clerk data/dev-clerk]"),
-        )
+        .arg(option("data", "DIRECTORY", data).value_parser(value_parser!(PathBuf)))
         .arg(
             Arg::new("PORT")
                 .long("port")
                 .value_name("PORT")
                 .help("Listen port on 127.0.0.1 [env: PORT] [default: 8080]"),
         )
-        .arg(
-            Arg::new("emulator-port")
-                .long("emulator-port")
-                .value_name("PORT")
-                .value_parser(value_parser!(u16))
-                .help("Listen port of the provider's emulator [default: the one after the service's]"),
-        )
-        .arg(
-            Arg::new("clerk")
-                .long("clerk")
-                .action(ArgAction::SetTrue)
-                .conflicts_with("emulator-port")
-                .help("Uses a development instance of Clerk, which CLERK_* describe, and no emulator"),
-        );
+        .arg(option("emulator-port", "PORT", emulator_port).value_parser(value_parser!(u16)))
+        .arg(flag("clerk", clerk).conflicts_with("emulator-port"));
     env_file(command).mut_arg("env-file", |argument| argument.requires("clerk"))
 }
 

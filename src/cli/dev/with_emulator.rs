@@ -28,7 +28,10 @@ pub(super) fn run(
     let emulator_port = emulator_port.unwrap_or_else(|| next_port(port));
     usersync::app::block_on(async {
         let emulator = start(data, &variables, emulator_port)?;
-        keep(&mut variables, emulator.credentials(), data);
+        variables
+            .title("Secrets and database of `usersync dev`, for --env-file of the other commands.");
+        variables.keep_emulator(emulator.credentials(), data);
+        variables.keep_admin_token();
         for name in ENV_FILE_VARIABLES {
             source.set(name, variables.get(name).unwrap_or_default().to_owned());
         }
@@ -93,17 +96,6 @@ const ENV_FILE_VARIABLES: [&str; 5] = [
     "CLERK_PUBLISHABLE_KEY",
     "USERSYNC_ADMIN_TOKEN",
 ];
-
-fn keep(variables: &mut EnvFile, keys: &Credentials, data: &DataDir) {
-    variables
-        .title("Secrets and database of `usersync dev`, for --env-file of the other commands.");
-    variables.set("CLERK_WEBHOOK_SIGNING_SECRET", &keys.webhook_secret);
-    variables.set("CLERK_SECRET_KEY", &keys.secret_key);
-    variables.set("CLERK_API_URL", &keys.api_url);
-    variables.set("CLERK_PUBLISHABLE_KEY", &keys.publishable_key);
-    variables.keep_admin_token();
-    variables.set("DATABASE_URL", &data.database_url());
-}
 
 fn print_how_to_try(app: &App, env_file: &Path) {
     let origin = format!("http://{}", app.address());

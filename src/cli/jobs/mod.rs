@@ -6,8 +6,9 @@
 mod progress;
 mod summary;
 
-use super::{Failure, block_on, configured_by, now, output, prepared, source};
-use clap::{Arg, ArgAction, ArgMatches, Command};
+use super::{DATABASE_VARIABLES, METADATA_VARIABLES, ROW_VARIABLES};
+use super::{Failure, block_on, configured_by, flag, now, output, prepared, source};
+use clap::{Arg, ArgMatches, Command};
 use progress::JobProgressBar;
 use std::io::IsTerminal as _;
 use std::sync::Arc;
@@ -23,26 +24,14 @@ use usersync::sync::jobs::JobView;
 
 const POLL_INTERVAL: Duration = Duration::from_millis(250);
 
-/// Database and provider, and what decides about a row.
-const JOB_VARIABLES: [&str; 18] = [
-    "DATABASE_URL",
-    "USERSYNC_SCHEMA",
+/// The provider; the database and what decides about a row are in lists of their own.
+const JOB_VARIABLES: &[&str] = &[
     "USERSYNC_MIGRATE",
     "CLERK_SECRET_KEY",
     "CLERK_API_URL",
     "USERSYNC_API_BUDGET",
     "CLERK_INSTANCE_ID",
-    "USERSYNC_ROLES",
-    "USERSYNC_DEFAULT_ROLE",
-    "USERSYNC_PLANS",
-    "USERSYNC_DEFAULT_PLAN",
-    "USERSYNC_USER_ID",
     "USERSYNC_WRITE_BACK",
-    "USERSYNC_METADATA_ID",
-    "USERSYNC_METADATA_ROLE",
-    "USERSYNC_METADATA_PLAN",
-    "USERSYNC_LOG_FORMAT",
-    "RUST_LOG",
 ];
 
 pub(super) fn backfill_command() -> Command {
@@ -69,17 +58,14 @@ pub(super) fn drift_command() -> Command {
 }
 
 fn command(name: &'static str, about: &'static str) -> Command {
-    configured_by(Command::new(name), &JOB_VARIABLES)
+    let groups = [DATABASE_VARIABLES, ROW_VARIABLES, METADATA_VARIABLES, JOB_VARIABLES];
+    configured_by(Command::new(name), &groups)
         .about(about)
         .arg(flag("json", "Prints the finished job as one JSON object"))
 }
 
 fn dry_run() -> Arg {
     flag("dry-run", "Changes nothing, and reports what would be done, at the provider too")
-}
-
-fn flag(name: &'static str, help: &'static str) -> Arg {
-    Arg::new(name).long(name).action(ArgAction::SetTrue).help(help)
 }
 
 pub(super) fn run(kind: JobKind, matches: &ArgMatches) -> Result<(), Failure> {
