@@ -129,9 +129,7 @@ fn configured_by(command: Command, groups: &[&[&str]]) -> Command {
     let names = groups.concat();
     let variables = || VARIABLES.iter().filter(|variable| names.contains(&variable.name));
     let flags = variables().filter_map(|variable| {
-        let VariableInput::Flag(flag) = variable.input else {
-            return None;
-        };
+        let flag = variable.flag()?;
         let mut help = format!("{} [env: {}]", variable.meaning, variable.name);
         if !variable.default.is_empty() {
             // Writing to a string cannot fail.
@@ -150,7 +148,7 @@ fn env_file(command: Command) -> Command {
 fn environment_help<'a>(variables: impl Iterator<Item = &'a Variable>) -> String {
     let mut text =
         String::from("By environment only (secrets also as a file's path in NAME_FILE):\n");
-    for variable in variables.filter(|variable| !matches!(variable.input, VariableInput::Flag(_))) {
+    for variable in variables.filter(|variable| variable.input != VariableInput::Flag) {
         let default = match variable.default {
             "" => String::new(),
             default => format!(" [default: {default}]"),
