@@ -86,7 +86,12 @@ impl App {
             Ingest::start(&store, defaults, Arc::clone(&wake), Arc::clone(&metrics))?;
         let sync = sync_service(&config, &store, wake, &metrics)?;
         let workers = sync.clone().filter(|_| config.workers);
-        let workers = workers.map(|sync| Workers::new(sync, &config));
+        let workers = workers.map(|sync| Workers {
+            sync,
+            write_back: config.write_back,
+            watch_interval: config.watch_interval,
+            reconcile_schedule: config.reconcile_schedule,
+        });
         let webhooks = WebhookReceiver::new(
             config.signing_secrets,
             config.provider.clone(),
@@ -114,7 +119,6 @@ impl App {
             .map(|bind| serve(bind, "USERSYNC_METRICS_BIND", &state, http::metrics_routes))
             .transpose()?;
         let (metrics_server, metrics_address) = metrics_server.unzip();
-        let migrate = config.migrate;
         Ok(Self {
             address,
             metrics_address,
@@ -124,17 +128,13 @@ impl App {
             ingest,
             writer,
             workers,
-            migrate,
+            migrate: config.migrate,
         })
     }
 
     /// The address of the main listener, with the port that the system chose for port 0.
     pub fn address(&self) -> SocketAddr {
         self.address
-    }
-
-    pub fn port(&self) -> u16 {
-        self.address.port()
     }
 
     pub fn metrics_address(&self) -> Option<SocketAddr> {
@@ -197,15 +197,6 @@ struct Workers {
 }
 
 impl Workers {
-    fn new(sync: Arc<SyncService>, config: &Config) -> Self {
-        Self {
-            sync,
-            write_back: config.write_back,
-            watch_interval: config.watch_interval,
-            reconcile_schedule: config.reconcile_schedule,
-        }
-    }
-
     fn start(self, working: &mut JoinSet<()>, stopping: &watch::Receiver<bool>) {
         let sync = || Arc::clone(&self.sync);
         if self.write_back {
