@@ -31,16 +31,16 @@ pub(super) fn command() -> Command {
         .about(
             "Emulates the provider: Backend API, session tokens and signed webhooks, on loopback",
         )
-        .arg(option("bind", "ADDRESS", bind).default_option("127.0.0.1:8081"))
+        .arg(option("bind", "ADDRESS", bind).default_value("127.0.0.1:8081"))
         .arg(option("deliver-to", "URL", deliver_to))
-        .arg(option("users", "N", users).default_option("0").value_parser(value_parser!(u32)))
+        .arg(option("users", "N", users).default_value("0").value_parser(value_parser!(u32)))
         .arg(option("seed", "N", seed).value_parser(value_parser!(u64)))
         .arg(
             option("faults", "HOW MANY", faults)
-                .default_option("none")
+                .default_value("none")
                 .value_parser(["none", "light", "heavy"]),
         )
-        .arg(option("latency", "MS", latency).default_option("0").value_parser(value_parser!(u64)))
+        .arg(option("latency", "MS", latency).default_value("0").value_parser(value_parser!(u64)))
         .arg(flag("json", "Prints one line of JSON with address and keys once it is ready"))
 }
 
