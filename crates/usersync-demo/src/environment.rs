@@ -1,6 +1,6 @@
 //! The emulator with heavy faults and the client of the service that is demonstrated.
 //!
-//! Made and used by [`crate::run`]. Starts no service: the caller does.
+//! Made and used by [`crate::run()`]. Starts no service: the caller does.
 
 use crate::progress::Phase;
 use crate::service_client::ServiceClient;

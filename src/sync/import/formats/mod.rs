@@ -1,6 +1,6 @@
 //! Finds the format of a file by its first line, and makes import rows of its records.
 //!
-//! Called by `Import::run`. Column names and shapes are the provider's, through [`Export`].
+//! Called by `Import::run`. Column names and shapes are the provider's.
 
 use super::records::{Record, Records};
 use super::{BadLine, ImportError};
