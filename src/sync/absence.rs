@@ -24,14 +24,6 @@ pub(super) enum AbsenceOutcome {
     HeldBack(&'static str),
 }
 
-/// What the second look-up does with a user whom it finds.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum IfFound {
-    /// The user exists: write the snapshot.
-    Apply,
-    Leave,
-}
-
 impl SyncService {
     /// Empties the rows of users who were not found, where that is safe. All are passed together,
     /// so that the limit sees them all.
@@ -42,7 +34,7 @@ impl SyncService {
     ) -> Result<HashMap<String, AbsenceOutcome>, SyncError> {
         let (mut outcomes, mut absences) = (HashMap::new(), Vec::new());
         for external_id in external_ids {
-            match self.recheck_user(&external_id, IfFound::Apply, priority).await? {
+            match self.recheck_user(&external_id, false, priority).await? {
                 Ok(absence) => absences.push(absence),
                 Err(outcome) => {
                     outcomes.insert(external_id, outcome);
@@ -56,11 +48,11 @@ impl SyncService {
         Ok(outcomes)
     }
 
-    /// The second look-up: an absence, or why there is none.
+    /// The second look-up: an absence, or why there is none. A dry run writes no user whom it finds.
     pub(super) async fn recheck_user(
         &self,
         external_id: &str,
-        if_found: IfFound,
+        dry_run: bool,
         priority: Priority,
     ) -> Result<Result<Absence, AbsenceOutcome>, SyncError> {
         let stored = self.store.stored_user(self.source(), external_id.to_owned()).await?;
@@ -68,11 +60,10 @@ impl SyncService {
             return Ok(Err(AbsenceOutcome::NoRow));
         };
         let sent_at_ms = now().as_millis();
-        let fetched = match if_found {
-            IfFound::Apply => self.refresh(external_id, priority).await.map(drop),
-            IfFound::Leave => {
-                self.directory.user(external_id, priority).await.map(drop).map_err(Into::into)
-            }
+        let fetched = if dry_run {
+            self.directory.user(external_id, priority).await.map(drop).map_err(Into::into)
+        } else {
+            self.refresh(external_id, priority).await.map(drop)
         };
         match fetched {
             Ok(()) => Ok(Err(AbsenceOutcome::StillThere)),

@@ -12,9 +12,9 @@ use crate::provider::{ApiError, ListQuery, Page, Priority};
 use crate::store::StoreError;
 use crate::store::absences::Absence;
 use crate::store::jobs::EmptyOutcome;
-use crate::sync::absence::{AbsenceOutcome, IfFound};
+use crate::sync::absence::AbsenceOutcome;
 use crate::sync::retry::retry;
-use crate::sync::{SyncError, SyncService, now};
+use crate::sync::{SyncError, now};
 use std::collections::HashSet;
 use std::sync::Arc;
 use tokio::task::{JoinError, JoinSet};
@@ -87,8 +87,12 @@ impl JobRun {
             if under_way.len() == AT_ONCE {
                 looked_up.add(under_way.join_next().await)?;
             }
-            let if_found = if self.dry_run { IfFound::Leave } else { IfFound::Apply };
-            under_way.spawn(look_up_one(Arc::clone(&self.sync), external_id, if_found));
+            let (sync, dry_run) = (Arc::clone(&self.sync), self.dry_run);
+            under_way.spawn(async move {
+                let look = || sync.recheck_user(&external_id, dry_run, Priority::Background);
+                let result = retry(&RETRY, look).await;
+                (external_id, result)
+            });
         }
         while let Some(one) = under_way.join_next().await {
             looked_up.add(Some(one))?;
@@ -184,16 +188,6 @@ impl JobRun {
              `allow_mass_delete`"
         )
     }
-}
-
-async fn look_up_one(
-    sync: Arc<SyncService>,
-    external_id: String,
-    if_found: IfFound,
-) -> UserRecheck {
-    let look = || sync.recheck_user(&external_id, if_found, Priority::Background);
-    let result = retry(&RETRY, look).await;
-    (external_id, result)
 }
 
 impl RecheckResult {
