@@ -32,12 +32,8 @@ pub(super) struct ImportBatch {
     bytes: usize,
 }
 
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) enum LineOutcome {
-    Imported,
-    Known,
-    Bad(BadLine),
-}
+/// Whether the line's row is new.
+pub(super) type LineOutcome = Result<bool, BadLine>;
 
 impl ImportBatch {
     pub(super) fn add(&mut self, line: u64, import_row: Result<ImportRow, BadLine>, bytes: usize) {
@@ -62,11 +58,9 @@ impl ImportBatch {
         let external_id = |row: &ImportRow| row.snapshot.external_id.clone();
         let external_ids: Vec<String> = self.import_rows.iter().map(external_id).collect();
         let stored = import.store_rows(self.import_rows, now).await?;
-        let mut outcomes = stored.into_iter().zip(external_ids).map(LineOutcome::of);
-        let outcome = |(line, read): (u64, Result<(), BadLine>)| match read {
-            Err(why) => (line, LineOutcome::Bad(why)),
-            Ok(()) => (line, outcomes.next().unwrap_or(LineOutcome::Bad(BadLine::Refused))),
-        };
+        let mut outcomes = stored.into_iter().zip(external_ids).map(line_outcome);
+        let mut next = |()| outcomes.next().unwrap_or(Err(BadLine::Refused));
+        let outcome = |(line, read): (u64, Result<(), BadLine>)| (line, read.and_then(&mut next));
         Ok(self.lines.into_iter().map(outcome).collect())
     }
 }
@@ -109,16 +103,12 @@ impl Import<'_> {
     }
 }
 
-impl LineOutcome {
-    fn of((imported, external_id): (Option<ImportOutcome>, String)) -> Self {
-        match imported {
-            Some(ImportOutcome::Inserted) => Self::Imported,
-            Some(ImportOutcome::Known) => Self::Known,
-            Some(ImportOutcome::OtherId(row_id)) => {
-                Self::Bad(BadLine::OtherId { external_id, row_id })
-            }
-            Some(ImportOutcome::TakenId(id)) => Self::Bad(BadLine::TakenId(id)),
-            None => Self::Bad(BadLine::Refused),
-        }
+fn line_outcome((imported, external_id): (Option<ImportOutcome>, String)) -> LineOutcome {
+    match imported {
+        Some(ImportOutcome::Inserted) => Ok(true),
+        Some(ImportOutcome::Known) => Ok(false),
+        Some(ImportOutcome::OtherId(row_id)) => Err(BadLine::OtherId { external_id, row_id }),
+        Some(ImportOutcome::TakenId(id)) => Err(BadLine::TakenId(id)),
+        None => Err(BadLine::Refused),
     }
 }

@@ -54,17 +54,9 @@ pub enum ImportError {
     )]
     NoExternalIds,
     #[error("it could not be read on from line {line}: {error}")]
-    Read {
-        /// The first line that was not read.
-        line: u64,
-        error: io::Error,
-    },
+    Read { line: u64, error: io::Error },
     #[error("the lines from {line} on are not in, or not all of them: {error}")]
-    Store {
-        /// The first line of the batch that failed.
-        line: u64,
-        error: SyncError,
-    },
+    Store { line: u64, error: SyncError },
 }
 
 fn expected(header: &str) -> String {

@@ -18,7 +18,7 @@ pub use formats::ImportFormat;
 use super::now;
 use crate::provider::Provider;
 use crate::store::{RowDefaults, Store};
-use batch::{ImportBatch, LineOutcome};
+use batch::ImportBatch;
 use formats::FileLayout;
 use records::Records;
 use serde::Serialize;
@@ -119,9 +119,9 @@ impl Import<'_> {
         for (line, outcome) in stored.map_err(|error| ImportError::Store { line, error })? {
             counts.lines += 1;
             match outcome {
-                LineOutcome::Imported => counts.imported += 1,
-                LineOutcome::Known => counts.known += 1,
-                LineOutcome::Bad(why) => {
+                Ok(true) => counts.imported += 1,
+                Ok(false) => counts.known += 1,
+                Err(why) => {
                     counts.bad += 1;
                     observer.bad_line(line, &why);
                 }
