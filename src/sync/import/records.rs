@@ -231,36 +231,29 @@ mod tests {
     }
 
     #[test]
-    fn lines_end_in_every_way_and_are_counted_as_they_stand() {
-        let text = "\u{feff}one\r\n\n  \r\ntwo\nthree";
-        for is_table in [false, true] {
-            assert_eq!(
-                records(text.as_bytes(), is_table),
-                [good(1, "one"), good(4, "two"), good(5, "three")]
-            );
-            assert_eq!(records("".as_bytes(), is_table), []);
-            assert_eq!(records("\n\n".as_bytes(), is_table), []);
-            assert_eq!(records("\u{feff}".as_bytes(), is_table), []);
+    fn lines_and_rows_are_named_by_the_line_on_which_they_begin() {
+        let line_ends = "\u{feff}one\r\n\n  \r\ntwo\nthree";
+        let quoted = "a,\"x\ny\"\nb\n";
+        let both = [false, true].as_slice();
+        for (text, tables, expected) in [
+            (line_ends, both, [good(1, "one"), good(4, "two"), good(5, "three")].as_slice()),
+            ("", both, &[]),
+            ("\n\n", both, &[]),
+            ("\u{feff}", both, &[]),
+            // A quoted cell holds line ends only in a table.
+            (quoted, &[true], &[good(1, "a|x\ny"), good(3, "b")]),
+            (quoted, &[false], &[good(1, "a,\"x"), good(2, "y\""), good(3, "b")]),
+            ("5\" nail,x\nb", &[true], &[good(1, "5\" nail|x"), good(2, "b")]),
+            // Commas, lines and quotes inside quotes belong to the cell.
+            ("a,b,,d", &[true], &[good(1, "a|b||d")]),
+            ("\"a,b\",\"c\nd\",\"\"", &[true], &[good(1, "a,b|c\nd|")]),
+            ("\"say \"\"hi\"\", she\",x", &[true], &[good(1, "say \"hi\", she|x")]),
+            (",", &[true], &[good(1, "|")]),
+        ] {
+            for is_table in tables {
+                assert_eq!(records(text.as_bytes(), *is_table), expected, "{text:?}, {is_table}");
+            }
         }
-    }
-
-    #[test]
-    fn a_quoted_cell_holds_line_ends_only_in_a_table() {
-        let text = "a,\"x\ny\"\nb\n";
-        assert_eq!(records(text.as_bytes(), true), [good(1, "a|x\ny"), good(3, "b")]);
-        let lines = [good(1, "a,\"x"), good(2, "y\""), good(3, "b")];
-        assert_eq!(records(text.as_bytes(), false), lines);
-        let stray = [good(1, "5\" nail|x"), good(2, "b")];
-        assert_eq!(records("5\" nail,x\nb".as_bytes(), true), stray);
-    }
-
-    #[test]
-    fn commas_lines_and_quotes_inside_quotes_belong_to_the_cell() {
-        let all = |record: &str| records(record.as_bytes(), true);
-        assert_eq!(all("a,b,,d"), [good(1, "a|b||d")]);
-        assert_eq!(all("\"a,b\",\"c\nd\",\"\""), [good(1, "a,b|c\nd|")]);
-        assert_eq!(all("\"say \"\"hi\"\", she\",x"), [good(1, "say \"hi\", she|x")]);
-        assert_eq!(all(","), [good(1, "|")]);
     }
 
     #[test]
