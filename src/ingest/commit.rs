@@ -19,10 +19,8 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 use tokio::sync::Notify;
 
-/// Attempts before a batch is halved.
 const TRIES_TOGETHER: u32 = 2;
 
-/// Attempts before a single delivery is quarantined.
 const TRIES_ALONE: u32 = 3;
 
 /// Attempts while the database is away: the second is on a new connection, because a server that

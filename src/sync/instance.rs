@@ -46,7 +46,6 @@ impl InstanceCheck {
         self.verified.initialized()
     }
 
-    /// Passes where the key is verified, else verifies it now.
     pub(super) async fn verify(&self, priority: Priority) -> Result<(), SyncError> {
         self.verify_for(false, priority).await
     }

@@ -19,7 +19,6 @@ const UNKNOWN_FOR: Duration = Duration::from_secs(10);
 /// For how long later requests share a fetch that has succeeded.
 const JOINED_FOR: Duration = Duration::from_secs(1);
 
-/// Bounds each of the two caches.
 const MOST_REMEMBERED: u64 = 10_000;
 
 /// How old a fetch may be for the sign-in sync to use it.

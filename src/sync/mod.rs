@@ -48,9 +48,7 @@ pub struct SyncService {
     directory: Arc<dyn Directory>,
     instance: InstanceCheck,
     single_flight: SingleFlight,
-    /// Wakes the worker of write-backs.
     wake: Arc<Notify>,
-    /// Wakes the workers of jobs.
     job_wake: Notify,
     metrics: Arc<Metrics>,
 }

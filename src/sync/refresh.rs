@@ -9,7 +9,6 @@ use crate::store::StoreError;
 use crate::store::batch::UserResult;
 
 impl SyncService {
-    /// Fetches a user and applies the snapshot.
     pub(super) async fn refresh(
         &self,
         external_id: &str,

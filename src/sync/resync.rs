@@ -110,7 +110,6 @@ impl SyncService {
         Ok(results.collect())
     }
 
-    /// Adds the users who were not found, and those who could not be fetched.
     async fn add_failures(
         &self,
         fetched: &BTreeMap<String, FetchResult>,

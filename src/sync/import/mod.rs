@@ -47,7 +47,6 @@ pub struct ImportCounts {
     pub bad: u64,
 }
 
-/// Reports an import to the operator while it runs.
 pub trait ImportObserver {
     fn format(&mut self, format: ImportFormat);
 

@@ -11,7 +11,6 @@ use crate::store::{Store, StoreError};
 use crate::sync::SyncError;
 use serde::{Deserialize, Serialize};
 
-/// Of each kind of drift.
 const MOST_IDS: usize = 100;
 
 const READ_AT_ONCE: i64 = 1_000;
@@ -32,12 +31,10 @@ pub struct DriftReport {
     pub unerased: DriftGroup,
     /// Differences so young that an event about them may be on its way. They do not count as drift.
     pub in_flight: u64,
-    /// Users who could not be read.
     pub failed: u64,
     pub write_back: WriteBackPreview,
 }
 
-/// Users of one kind of drift.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct DriftGroup {
     pub count: u64,

@@ -30,13 +30,11 @@ const EMPTY_AT_ONCE: i64 = 500;
 
 type UserRecheck = (String, Result<Result<Absence, AbsenceOutcome>, SyncError>);
 
-/// Results of second look-ups.
 #[derive(Default)]
 struct RecheckResult {
     /// These are no candidates any more.
     dropped: Vec<String>,
     gone: Vec<Absence>,
-    /// How many could not be looked up.
     failed: u64,
 }
 

@@ -242,7 +242,6 @@ impl JobRun {
         is_stored.await?.then_some(()).ok_or(SyncError::LeaseLost)
     }
 
-    /// Records the orphans behind the last page.
     pub(super) async fn add_remaining(&mut self, paging: &ScanPosition) -> Result<(), SyncError> {
         let orphans = self.orphans(&paging.remaining()).await?;
         self.add_candidates(orphans).await

@@ -208,7 +208,6 @@ impl SyncService {
         }
     }
 
-    /// Ends a lease without a call.
     async fn reschedule(
         &self,
         lease: &WriteBackLease,
@@ -225,7 +224,6 @@ impl SyncService {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum PushStep {
     Fetch,
-    /// Compare with the row, where that is fresh.
     Compare,
     /// The row is as of now.
     Send,
@@ -253,7 +251,6 @@ fn is_fresh(stored: &StoredUser, lease: &WriteBackLease) -> bool {
     lease.override_at.is_none() && is_recent(stored.version_seen_at)
 }
 
-/// Whether an event or a fetch of the user is less than a minute old.
 pub(super) fn is_recently_seen(stored: &StoredUser) -> bool {
     let fetched_at = stored.last_fetched_at.map_or(0, Timestamp::as_millis);
     is_recent(stored.version_seen_at) || is_recent(fetched_at)

@@ -16,7 +16,6 @@ use std::time::{Duration, Instant};
 use tokio::sync::watch;
 use tokio::task::JoinSet;
 
-/// Concurrent pushes of a replica.
 const AT_ONCE: usize = 8;
 
 /// How often the worker looks without having been woken.

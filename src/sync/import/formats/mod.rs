@@ -29,7 +29,6 @@ impl ImportFormat {
 /// Of a row's id, in bytes.
 const LONGEST_ID: usize = 255;
 
-/// How the records of a file are read.
 pub(super) enum FileLayout {
     /// For each column of the file its index among those that are read.
     Table(Vec<Option<usize>>),
@@ -90,7 +89,6 @@ impl FileLayout {
         }
     }
 
-    /// Whether records are rows of CSV below a header.
     pub(super) const fn is_table(&self) -> bool {
         !matches!(self, Self::Objects { .. })
     }
@@ -153,7 +151,6 @@ fn expect_columns(record: &Record, expected: usize) -> Result<(), BadLine> {
     if found == expected { Ok(()) } else { Err(BadLine::Columns { found, expected }) }
 }
 
-/// Checks an id that a row may have.
 fn row_id(id: &str) -> Result<String, BadLine> {
     let id = id.trim();
     if id.is_empty() {

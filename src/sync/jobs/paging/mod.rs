@@ -37,7 +37,6 @@ struct LastSeen {
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 enum PageStart {
-    /// Behind the last user.
     #[default]
     Last,
     /// At the last user's millisecond, and this many users into it.
@@ -65,7 +64,6 @@ pub(super) struct CreationWindow {
 
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) enum NextPage {
-    /// There may be more.
     More,
     /// The end, if this user still exists. Else [`ScanPosition::lost`].
     EndIf(String),
@@ -168,7 +166,6 @@ impl ScanPosition {
         PageStep { window: None, next, unreadable }
     }
 
-    /// The rows behind the last page.
     pub(super) fn remaining(&self) -> CreationWindow {
         CreationWindow {
             from: self.last.as_ref().and_then(|last| Timestamp::from_millis(last.created_at)),
