@@ -2,14 +2,14 @@
 //! token is required; looking for drift is a job.
 
 use super::authorization::require;
-use super::{AppState, Problem, json_no_store};
+use super::{Answer, AppState, Problem, json_no_store};
 use crate::access::Access;
 use crate::domain::Timestamp;
 use crate::store::jobs::JobRecord;
 use crate::sync::jobs::DriftReport;
+use actix_web::HttpRequest;
 use actix_web::http::StatusCode;
 use actix_web::web::Data;
-use actix_web::{HttpRequest, HttpResponse};
 use serde::Serialize;
 
 #[derive(Serialize)]
@@ -21,16 +21,12 @@ struct DriftResponse {
     report: DriftReport,
 }
 
-pub(super) async fn show(
-    state: Data<AppState>,
-    request: HttpRequest,
-) -> Result<HttpResponse, Problem> {
+pub(super) async fn show(state: Data<AppState>, request: HttpRequest) -> Answer {
     require(&state, &request, Access::Administer)?;
     let Some((job, report)) = DriftReport::last(&state.store, state.source).await? else {
         let detail = "there is no drift report yet; POST /v1/jobs with `{\"kind\":\"drift\"}`, or run `usersync drift`";
         return Err(Problem::new(StatusCode::NOT_FOUND, "no_drift_report", detail));
     };
     let JobRecord { id: job_id, started_at, finished_at, .. } = job;
-    let response = DriftResponse { job_id, started_at, finished_at, report };
-    Ok(json_no_store(response))
+    Ok(json_no_store(DriftResponse { job_id, started_at, finished_at, report }))
 }

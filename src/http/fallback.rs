@@ -3,13 +3,13 @@
 //! Called by the route table.
 
 use super::authorization::require;
-use super::{AppState, Problem};
+use super::{Answer, AppState, Problem};
 use crate::access::Access;
+use actix_web::HttpRequest;
 use actix_web::http::StatusCode;
 use actix_web::web::Data;
-use actix_web::{HttpRequest, HttpResponse};
 
-pub(super) async fn route_not_found() -> Result<HttpResponse, Problem> {
+pub(super) async fn route_not_found() -> Answer {
     let detail = "no such address; deliveries go to POST /webhooks/clerk, users are at GET /v1/users, and the signed-in user is at GET /v1/me";
     Err(Problem::new(StatusCode::NOT_FOUND, "not_found", detail))
 }
@@ -20,10 +20,7 @@ pub(super) fn method_not_allowed(methods: &'static str) -> Problem {
 }
 
 /// Below `/v1` only an admin token learns that a path does not exist.
-pub(super) async fn not_found_for_admin(
-    state: Data<AppState>,
-    request: HttpRequest,
-) -> Result<HttpResponse, Problem> {
+pub(super) async fn not_found_for_admin(state: Data<AppState>, request: HttpRequest) -> Answer {
     require(&state, &request, Access::Administer)?;
     route_not_found().await
 }

@@ -2,8 +2,8 @@
 //! work itself is done by `sync`.
 
 use super::authorization::require;
-use super::pagination::{ListPage, PageRequest, next_cursor, query_pairs};
-use super::{AppState, Problem, body, json_no_store, now, storable};
+use super::pagination::{ListPage, PageRequest, query_pairs};
+use super::{Answer, AppState, Problem, body, json_no_store, now, storable};
 use crate::access::Access;
 use crate::domain::JobKind;
 use crate::store::jobs::{JobRecord, JobRequest};
@@ -25,11 +25,7 @@ struct StartJobBody {
 }
 
 /// Answers 202 with the new job, or 409 with the address of the active one.
-pub(super) async fn start(
-    state: Data<AppState>,
-    request: HttpRequest,
-    payload: Payload,
-) -> Result<HttpResponse, Problem> {
+pub(super) async fn start(state: Data<AppState>, request: HttpRequest, payload: Payload) -> Answer {
     let token_name = require(&state, &request, Access::Administer)?;
     let body: StartJobBody =
         serde_json::from_slice(&body::read(payload).await?).map_err(|_| invalid())?;
@@ -60,29 +56,21 @@ pub(super) async fn start(
     Err(Problem::new(StatusCode::CONFLICT, "job_active", detail).at(location))
 }
 
-pub(super) async fn show(
-    state: Data<AppState>,
-    request: HttpRequest,
-    id: Path<String>,
-) -> Result<HttpResponse, Problem> {
+pub(super) async fn show(state: Data<AppState>, request: HttpRequest, id: Path<String>) -> Answer {
     require(&state, &request, Access::Administer)?;
     let id = storable(id).ok_or_else(not_found)?;
     let job = state.store.find_job(id).await?.ok_or_else(not_found)?;
     Ok(json_no_store(view(&job)))
 }
 
-/// Lists jobs, the newest first.
-pub(super) async fn list(
-    state: Data<AppState>,
-    request: HttpRequest,
-) -> Result<HttpResponse, Problem> {
+/// Newest first.
+pub(super) async fn list(state: Data<AppState>, request: HttpRequest) -> Answer {
     require(&state, &request, Access::Administer)?;
     let pairs = query_pairs(request.query_string(), &["limit", "cursor"])?;
     let PageRequest { limit, after } = PageRequest::parse(&pairs)?;
-    let mut jobs = state.store.list_jobs(state.source, after, limit + 1).await?;
-    let next_cursor = next_cursor(&mut jobs, limit, |job| &job.id);
-    let data: Vec<JobView> = jobs.iter().map(view).collect();
-    Ok(json_no_store(ListPage { data, next_cursor }))
+    let jobs = state.store.list_jobs(state.source, after, limit + 1).await?;
+    let views = jobs.iter().map(view).collect();
+    Ok(json_no_store(ListPage::new(views, limit, |job: &JobView| &job.id)))
 }
 
 /// A job that has ended is returned unchanged.
@@ -90,7 +78,7 @@ pub(super) async fn cancel(
     state: Data<AppState>,
     request: HttpRequest,
     id: Path<String>,
-) -> Result<HttpResponse, Problem> {
+) -> Answer {
     let token_name = require(&state, &request, Access::Administer)?;
     let id = storable(id).ok_or_else(not_found)?;
     let job = state.store.cancel_job(id).await?.ok_or_else(not_found)?;
@@ -103,11 +91,8 @@ fn view(job: &JobRecord) -> JobView {
 }
 
 fn not_found() -> Problem {
-    Problem::new(
-        StatusCode::NOT_FOUND,
-        "job_not_found",
-        "no job has this id; GET /v1/jobs lists all",
-    )
+    let detail = "no job has this id; GET /v1/jobs lists all";
+    Problem::new(StatusCode::NOT_FOUND, "job_not_found", detail)
 }
 
 fn invalid() -> Problem {

@@ -2,12 +2,12 @@
 //! token is required; [`super::session`] checks it.
 
 use super::session::{session, user_of};
-use super::{AppState, Problem, json_no_store};
+use super::{Answer, AppState, json_no_store};
 use crate::domain::Timestamp;
 use crate::provider::session::Session;
 use crate::store::UserRecord;
+use actix_web::HttpRequest;
 use actix_web::web::Data;
-use actix_web::{HttpRequest, HttpResponse};
 use serde::Serialize;
 
 #[derive(Serialize)]
@@ -50,12 +50,8 @@ impl MeResponse {
     }
 }
 
-pub(super) async fn show(
-    state: Data<AppState>,
-    request: HttpRequest,
-) -> Result<HttpResponse, Problem> {
+pub(super) async fn show(state: Data<AppState>, request: HttpRequest) -> Answer {
     let session = session(&state, &request).await?;
     let (user, created) = user_of(&state, &session).await?;
-    let me = MeResponse::new(&user, &session, created);
-    Ok(json_no_store(me))
+    Ok(json_no_store(MeResponse::new(&user, &session, created)))
 }

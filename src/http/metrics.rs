@@ -1,7 +1,7 @@
 //! `/metrics`: `OpenMetrics` text for Prometheus, on the main listener or one of its own. Reads
 //! from the database what no process counts.
 
-use super::{AppState, Problem, fallback};
+use super::{Answer, AppState, fallback};
 use crate::domain::Timestamp;
 use crate::sync::jobs::DriftReport;
 use actix_web::web::Data;
@@ -10,10 +10,7 @@ use actix_web::{HttpRequest, HttpResponse};
 const OPENMETRICS: &str = "application/openmetrics-text; version=1.0.0; charset=utf-8";
 
 /// On the main listener: only if that is loopback, and only for requests that no proxy forwarded.
-pub(super) async fn public(
-    state: Data<AppState>,
-    request: HttpRequest,
-) -> Result<HttpResponse, Problem> {
+pub(super) async fn public(state: Data<AppState>, request: HttpRequest) -> Answer {
     let forwarded = request
         .headers()
         .keys()

@@ -42,6 +42,9 @@ use serde::Serialize;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
+/// What a handler returns.
+type Answer = Result<HttpResponse, Problem>;
+
 /// `Retry-After` of a 503: the provider's own second attempt comes after five seconds.
 pub(super) const RETRY_AFTER_SECONDS: u32 = 5;
 

@@ -4,6 +4,7 @@
 //! item of a page, base64url-encoded so that clients do not build their own.
 
 use super::Problem;
+use actix_web::web::Query;
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use serde::Serialize;
@@ -15,8 +16,8 @@ const LIMITS: std::ops::RangeInclusive<i64> = 1..=500;
 
 #[derive(Serialize)]
 pub(super) struct ListPage<T> {
-    pub(super) data: Vec<T>,
-    pub(super) next_cursor: Option<String>,
+    data: Vec<T>,
+    next_cursor: Option<String>,
 }
 
 pub(super) struct PageRequest {
@@ -41,22 +42,22 @@ impl PageRequest {
     }
 }
 
-/// Handlers read `limit` + 1 items. Removes the one too many; returns the next page's cursor.
-pub(super) fn next_cursor<T>(
-    data: &mut Vec<T>,
-    limit: i64,
-    id: impl Fn(&T) -> &str,
-) -> Option<String> {
-    if i64::try_from(data.len()).unwrap_or(i64::MAX) <= limit {
-        return None;
+impl<T> ListPage<T> {
+    /// Handlers read `limit` + 1 items; the one too many says that there is a next page.
+    pub(super) fn new(mut data: Vec<T>, limit: i64, id: impl Fn(&T) -> &str) -> Self {
+        let mut next_cursor = None;
+        if i64::try_from(data.len()).unwrap_or(i64::MAX) > limit {
+            data.pop();
+            next_cursor = data.last().map(|last| URL_SAFE_NO_PAD.encode(id(last)));
+        }
+        Self { data, next_cursor }
     }
-    data.pop();
-    data.last().map(|last| URL_SAFE_NO_PAD.encode(id(last)))
 }
 
 /// Parses a query string that may contain these parameters only.
 pub(super) fn query_pairs(text: &str, names: &[&str]) -> Result<HashMap<String, String>, Problem> {
-    let pairs: HashMap<String, String> = form(text);
+    let pairs = Query::<HashMap<String, String>>::from_query(text);
+    let pairs = pairs.map(Query::into_inner).unwrap_or_default();
     if let Some(unknown) = pairs.keys().find(|name| !names.contains(&name.as_str())) {
         let detail = format!(
             "there is no parameter `{}`; the parameters are {}",
@@ -70,12 +71,6 @@ pub(super) fn query_pairs(text: &str, names: &[&str]) -> Result<HashMap<String, 
         return Err(Problem::bad_request("invalid_parameter", detail));
     }
     Ok(pairs)
-}
-
-fn form(text: &str) -> HashMap<String, String> {
-    actix_web::web::Query::<HashMap<String, String>>::from_query(text)
-        .map(actix_web::web::Query::into_inner)
-        .unwrap_or_default()
 }
 
 fn decode(cursor: &str) -> Result<String, Problem> {

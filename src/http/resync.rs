@@ -2,11 +2,11 @@
 //! answers. An admin token is required.
 
 use super::authorization::require;
-use super::{AppState, Problem, body, json_no_store};
+use super::{Answer, AppState, Problem, body, json_no_store};
 use crate::access::Access;
 use crate::sync::ResyncResult;
+use actix_web::HttpRequest;
 use actix_web::web::{Data, Payload};
-use actix_web::{HttpRequest, HttpResponse};
 use serde::{Deserialize, Serialize};
 
 const MOST_USERS: usize = 100;
@@ -29,7 +29,7 @@ pub(super) async fn resync(
     state: Data<AppState>,
     request: HttpRequest,
     payload: Payload,
-) -> Result<HttpResponse, Problem> {
+) -> Answer {
     let token_name = require(&state, &request, Access::Administer)?;
     let body: ResyncBody =
         serde_json::from_slice(&body::read(payload).await?).map_err(|_| invalid())?;

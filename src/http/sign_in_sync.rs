@@ -9,7 +9,7 @@
 use super::html::{PageLink, page};
 use super::me::MeResponse;
 use super::session::{admit, find, session};
-use super::{AppState, Problem, json_no_store, now};
+use super::{Answer, AppState, Problem, json_no_store, now};
 use crate::access::RedirectTarget;
 use crate::provider::session::Session;
 use actix_web::http::StatusCode;
@@ -43,10 +43,7 @@ enum ClientKind {
     Other,
 }
 
-pub(super) async fn sync_user(
-    state: Data<AppState>,
-    request: HttpRequest,
-) -> Result<HttpResponse, Problem> {
+pub(super) async fn sync_user(state: Data<AppState>, request: HttpRequest) -> Answer {
     let client_kind = client_kind(&request);
     let target = target(&state, &request);
     match answer(&state, &request, client_kind, &target).await {
@@ -79,7 +76,7 @@ async fn answer(
     request: &HttpRequest,
     client_kind: ClientKind,
     target: &RedirectTarget,
-) -> Result<HttpResponse, Problem> {
+) -> Answer {
     let session = session(state, request).await?;
     let before = find(state, &session).await?;
     // The provider may have lifted a ban without an event; a signed deletion is final.

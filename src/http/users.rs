@@ -5,25 +5,21 @@
 //! acknowledged yet. All other fields of a user belong to the provider.
 
 use super::authorization::require;
-use super::pagination::{ListPage, PageRequest, next_cursor, query_pairs};
-use super::{AppState, Problem, body, json_no_store, now, storable};
+use super::pagination::{ListPage, PageRequest, query_pairs};
+use super::{Answer, AppState, Problem, body, json_no_store, now, storable};
 use crate::access::Access;
 use crate::domain::AllowedValues;
 use crate::store::{Override, OverrideChange, OverrideError, USER_FIELDS, UserFilter, UserRecord};
+use actix_web::HttpRequest;
 use actix_web::http::StatusCode;
 use actix_web::web::{Data, Path, Payload};
-use actix_web::{HttpRequest, HttpResponse};
 use serde_json::{Map, Value};
 
 const PARAMETERS: [&str; 6] = ["limit", "cursor", "status", "role", "plan", "email"];
 
 const STATUSES: [&str; 4] = ["active", "banned", "locked", "deleted"];
 
-pub(super) async fn get(
-    state: Data<AppState>,
-    request: HttpRequest,
-    id: Path<String>,
-) -> Result<HttpResponse, Problem> {
+pub(super) async fn get(state: Data<AppState>, request: HttpRequest, id: Path<String>) -> Answer {
     require(&state, &request, Access::ReadUsers)?;
     let id = storable(id).ok_or_else(not_found)?;
     let user = state.store.find_user(id).await?.ok_or_else(not_found)?;
@@ -35,38 +31,20 @@ pub(super) fn not_found() -> Problem {
     Problem::new(StatusCode::NOT_FOUND, "user_not_found", detail)
 }
 
-pub(super) async fn list(
-    state: Data<AppState>,
-    request: HttpRequest,
-) -> Result<HttpResponse, Problem> {
+pub(super) async fn list(state: Data<AppState>, request: HttpRequest) -> Answer {
     require(&state, &request, Access::ReadUsers)?;
-    let query = Query::parse(request.query_string())?;
-    let PageRequest { limit, after } = query.paging;
-    let mut data = state.store.list_users(query.filter, after, limit + 1).await?;
-    let next_cursor = next_cursor(&mut data, limit, UserRecord::id);
-    let page = ListPage { data, next_cursor };
-    Ok(json_no_store(page))
-}
-
-struct Query {
-    filter: UserFilter,
-    paging: PageRequest,
-}
-
-impl Query {
-    fn parse(text: &str) -> Result<Self, Problem> {
-        let pairs = query_pairs(text, &PARAMETERS)?;
-        let text = |name: &str| pairs.get(name).filter(|value| !value.is_empty()).cloned();
-        let paging = PageRequest::parse(&pairs)?;
-        let status = text("status");
-        if status.as_ref().is_some_and(|status| !STATUSES.contains(&status.as_str())) {
-            let detail = "`status` is one of active, banned, locked, deleted";
-            return Err(Problem::bad_request("invalid_status", detail));
-        }
-        let email_lower = text("email").map(|email| email.to_lowercase());
-        let filter = UserFilter { role: text("role"), plan: text("plan"), status, email_lower };
-        Ok(Self { filter, paging })
+    let pairs = query_pairs(request.query_string(), &PARAMETERS)?;
+    let PageRequest { limit, after } = PageRequest::parse(&pairs)?;
+    let text = |name: &str| pairs.get(name).filter(|value| !value.is_empty()).cloned();
+    let status = text("status");
+    if status.as_ref().is_some_and(|status| !STATUSES.contains(&status.as_str())) {
+        let detail = "`status` is one of active, banned, locked, deleted";
+        return Err(Problem::bad_request("invalid_status", detail));
     }
+    let email_lower = text("email").map(|email| email.to_lowercase());
+    let filter = UserFilter { role: text("role"), plan: text("plan"), status, email_lower };
+    let data = state.store.list_users(filter, after, limit + 1).await?;
+    Ok(json_no_store(ListPage::new(data, limit, UserRecord::id)))
 }
 
 pub(super) async fn set_override(
@@ -74,7 +52,7 @@ pub(super) async fn set_override(
     request: HttpRequest,
     id: Path<String>,
     payload: Payload,
-) -> Result<HttpResponse, Problem> {
+) -> Answer {
     let token_name = require(&state, &request, Access::Administer)?;
     let body = body::read(payload).await?;
     let overrides = parse_override(&state, &body)?;
@@ -82,13 +60,8 @@ pub(super) async fn set_override(
     let words = state.entitlements.clone();
     let (role, plan) = (overrides.role.to_string(), overrides.plan.to_string());
     let user = state.store.set_override(id, words, overrides, now()).await?;
-    tracing::info!(
-        token = token_name.0,
-        user.id = user.id(),
-        role,
-        plan,
-        "an operator set an override"
-    );
+    let token = &token_name.0;
+    tracing::info!(token, user.id = user.id(), role, plan, "an operator set an override");
     if let Some(sync) = &state.sync {
         sync.wake_write_back();
     }
@@ -100,21 +73,23 @@ fn parse_override(state: &AppState, body: &[u8]) -> Result<Override, Problem> {
         let detail = "send a JSON object with `role`, `plan` or both, each a word or null";
         Problem::bad_request("invalid_body", detail)
     })?;
-    let refuse =
-        |code, detail: String| Problem::new(StatusCode::UNPROCESSABLE_ENTITY, code, detail);
     let owned = |name: &&String| !is_ours(name) && USER_FIELDS.contains(&name.as_str());
     if let Some(owned) = fields.keys().find(owned) {
         let detail =
             format!("`{owned}` belongs to the provider; change it there, and it is copied here");
-        return Err(refuse("provider_owned", detail));
+        return Err(refused("provider_owned", detail));
     }
     if fields.is_empty() || !fields.keys().all(|name| is_ours(name)) {
-        return Err(refuse("unknown_field", "only `role` and `plan` can be set".into()));
+        return Err(refused("unknown_field", "only `role` and `plan` can be set".into()));
     }
     Ok(Override {
         role: override_change(&fields, "role", &state.entitlements.roles)?,
         plan: override_change(&fields, "plan", &state.entitlements.plans)?,
     })
+}
+
+fn refused(code: &'static str, detail: String) -> Problem {
+    Problem::new(StatusCode::UNPROCESSABLE_ENTITY, code, detail)
 }
 
 fn is_ours(field: &str) -> bool {
@@ -133,7 +108,7 @@ fn override_change(
         Some(_) => {
             let detail =
                 format!("`{name}` is null or a word that USERSYNC_{}S knows", name.to_uppercase());
-            Err(Problem::new(StatusCode::UNPROCESSABLE_ENTITY, "unknown_word", detail))
+            Err(refused("unknown_word", detail))
         }
     }
 }
