@@ -2,7 +2,7 @@
 
 use super::app::sample_of;
 use super::{ADMIN_TOKEN, READ_TOKEN, SECRET, TestClient, TestDatabase, until};
-use rustix::process::{Pid, Signal, kill_process};
+use rustix::process::{Pid, Signal, WaitOptions, kill_process, waitpid};
 use std::fs::File;
 use std::net::TcpListener;
 use std::ops::Deref;
@@ -81,9 +81,12 @@ impl AppProcess {
         self.signal(Signal::TERM);
     }
 
-    /// Suspends the process (SIGSTOP), as a machine does that is suspended.
+    /// Suspends the process (SIGSTOP), as a machine does that is suspended. Waits until each of its
+    /// threads stands still: one in a system call could still take a lock that a test gives back.
     pub fn suspend(&self) {
         self.signal(Signal::STOP);
+        let status = waitpid(Some(Pid::from_child(&self.child)), WaitOptions::UNTRACED).unwrap();
+        assert!(status.is_some_and(|(_, status)| status.stopped()), "{status:?}");
     }
 
     pub fn resume(&self) {
