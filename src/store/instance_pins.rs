@@ -6,11 +6,11 @@ use super::Store;
 use super::connection::both;
 use super::error::StoreError;
 use super::schema::{pinned_instances, users};
+use super::users::newest_and_oldest;
 use crate::domain::Timestamp;
 use diesel::prelude::*;
 
-/// This many of the newest and oldest users are a sample of all: the newest may be gone together,
-/// after a test run for example.
+/// The sample's size at either end.
 const NEWEST: i64 = 3;
 const OLDEST: i64 = 2;
 
@@ -60,29 +60,8 @@ impl Store {
         others: Vec<String>,
     ) -> Result<Vec<String>, StoreError> {
         self.read(move |connection| {
-            let mut some: Vec<String> = Vec::new();
-            for (newest, most) in [(true, NEWEST), (false, OLDEST)] {
-                let ids: Vec<String> = both!(connection, |inner| {
-                    let live = users::table
-                        .filter(users::source.eq(source).and(users::status.ne("deleted")))
-                        .filter(users::external_id.ne_all(&others))
-                        .select(users::external_id)
-                        .limit(most)
-                        .into_boxed();
-                    let live = if newest {
-                        live.order(users::id.desc())
-                    } else {
-                        live.order(users::id.asc())
-                    };
-                    live.load(inner)
-                })?;
-                for id in ids {
-                    if !some.contains(&id) {
-                        some.push(id);
-                    }
-                }
-            }
-            Ok(some)
+            let is_other = users::external_id.ne_all(&others);
+            Ok(newest_and_oldest!(connection, source, is_other, NEWEST, OLDEST))
         })
         .await
     }

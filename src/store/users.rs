@@ -194,3 +194,24 @@ pub(super) fn count_live(connection: &mut AnyConnection, source: &str) -> Result
         .count()
         .get_result(inner))?)
 }
+
+/// External ids of live users that `$filter` lets through: so many of the newest, then so many of
+/// the oldest. The newest may be gone together, after a test run for example.
+macro_rules! newest_and_oldest {
+    ($connection:expr, $source:expr, $filter:expr, $newest:expr, $oldest:expr) => {
+        both!($connection, |inner| {
+            let live = |others: &[String]| {
+                let of_source =
+                    users::table.filter(users::source.eq($source)).filter($filter.clone());
+                let live = of_source.filter(users::status.ne("deleted"));
+                live.filter(users::external_id.ne_all(others.to_vec())).select(users::external_id)
+            };
+            let mut ids: Vec<String> =
+                live(&[]).order(users::id.desc()).limit($newest).load(inner)?;
+            let oldest = live(&ids).order(users::id.asc()).limit($oldest).load::<String>(inner)?;
+            ids.extend(oldest);
+            ids
+        })
+    };
+}
+pub(super) use newest_and_oldest;

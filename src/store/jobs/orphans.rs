@@ -6,10 +6,10 @@ use super::{JobLease, JobProgress, renew, save};
 use crate::domain::{AbsenceBaseline, DriftKind, Timestamp};
 use crate::store::connection::both;
 use crate::store::schema::{job_candidates, users};
+use crate::store::users::newest_and_oldest;
 use crate::store::{RowDefaults, Store, StoreError, absences};
-use diesel::dsl::sql;
+use diesel::dsl::{exists, not};
 use diesel::prelude::*;
-use diesel::sql_types::Bool;
 
 #[derive(Debug)]
 pub enum EmptyOutcome {
@@ -110,30 +110,10 @@ impl Store {
         made_before: Timestamp,
     ) -> Result<Vec<String>, StoreError> {
         self.read(move |connection| {
-            let mut some = Vec::new();
-            for newest in [true, false] {
-                let ids: Vec<String> = both!(connection, |inner| {
-                    let live = users::table
-                        .filter(users::source.eq(source).and(users::created_at.lt(made_before)))
-                        .filter(sql::<Bool>("status <> 'deleted'"))
-                        .filter(diesel::dsl::not(diesel::dsl::exists(
-                            of(&lease, DriftKind::Orphan)
-                                .filter(job_candidates::external_id.eq(users::external_id)),
-                        )))
-                        .select(users::external_id)
-                        .limit(OTHERS)
-                        .into_boxed();
-                    let live = if newest {
-                        live.order(users::id.desc())
-                    } else {
-                        live.order(users::id.asc())
-                    };
-                    live.load(inner)
-                })?;
-                some.extend(ids);
-            }
-            some.dedup();
-            Ok(some)
+            let is_candidate = of(&lease, DriftKind::Orphan)
+                .filter(job_candidates::external_id.eq(users::external_id));
+            let is_other = users::created_at.lt(made_before).and(not(exists(is_candidate)));
+            Ok(newest_and_oldest!(connection, source, is_other, OTHERS, OTHERS))
         })
         .await
     }
