@@ -6,7 +6,7 @@
 
 diesel::table! {
     use diesel::sql_types::{BigInt, Binary, Bool, Nullable, SmallInt, Text};
-    use super::super::types::{JsonColumn, UtcColumn};
+    use crate::store::types::{JsonColumn, UtcColumn};
 
     /// One row a user, deleted ones included.
     users (id) {
@@ -50,7 +50,7 @@ diesel::table! {
 
 diesel::table! {
     use diesel::sql_types::{Nullable, Text};
-    use super::super::types::UtcColumn;
+    use crate::store::types::UtcColumn;
 
     webhook_events (message_id, source) {
         source -> Text,
@@ -66,7 +66,7 @@ diesel::table! {
 
 diesel::table! {
     use diesel::sql_types::{BigInt, Binary, Nullable, Text};
-    use super::super::types::UtcColumn;
+    use crate::store::types::UtcColumn;
 
     /// Genuine deliveries that could not be applied.
     quarantine (message_id, source) {
@@ -95,7 +95,7 @@ diesel::table! {
 
 diesel::table! {
     use diesel::sql_types::{BigInt, Bool, Integer, Nullable, Text};
-    use super::super::types::UtcColumn;
+    use crate::store::types::UtcColumn;
 
     /// The outbox of write-backs, one row a user.
     write_backs (external_id, source) {
@@ -127,7 +127,7 @@ diesel::table! {
 
 diesel::table! {
     use diesel::sql_types::Text;
-    use super::super::types::UtcColumn;
+    use crate::store::types::UtcColumn;
 
     /// The instance of the provider that the table belongs to.
     pinned_instances (source) {
@@ -139,7 +139,7 @@ diesel::table! {
 
 diesel::table! {
     use diesel::sql_types::Text;
-    use super::super::types::UtcColumn;
+    use crate::store::types::UtcColumn;
 
     /// Absences that were acted on or held back.
     absences (external_id, source) {
@@ -152,7 +152,7 @@ diesel::table! {
 
 diesel::table! {
     use diesel::sql_types::{BigInt, Bool, Nullable, Text};
-    use super::super::types::{JsonColumn, UtcColumn};
+    use crate::store::types::{JsonColumn, UtcColumn};
 
     jobs (id) {
         id -> Text,
@@ -176,7 +176,7 @@ diesel::table! {
 
 diesel::table! {
     use diesel::sql_types::{BigInt, Nullable, SmallInt, Text};
-    use super::super::types::UtcColumn;
+    use crate::store::types::UtcColumn;
 
     /// Users that a job checks again.
     job_candidates (job_id, drift_kind, external_id) {
@@ -192,7 +192,7 @@ diesel::table! {
 
 diesel::table! {
     use diesel::sql_types::{BigInt, Nullable, Text};
-    use super::super::types::{JsonColumn, UtcColumn};
+    use crate::store::types::{JsonColumn, UtcColumn};
 
     /// Work that comes again and again, done by one replica at a time.
     leases (name) {
