@@ -151,9 +151,12 @@ fn mark(url: &Url, value: &str) -> Url {
 #[cfg(test)]
 mod tests {
     use super::Redirects;
+    use std::collections::BTreeMap;
     use url::Url;
 
     const OWN: &str = "/api/clerk/syncUsers";
+    const ALLOWED: &str = include_str!("../../fixtures/redirects/allowed.json");
+    const TRICKS: &str = include_str!("../../fixtures/redirects/tricks.json");
 
     fn redirects(public: Option<&str>) -> Redirects {
         let other = Url::parse("https://admin.example.com").unwrap().origin();
@@ -168,75 +171,18 @@ mod tests {
     #[test]
     fn a_path_of_ours_or_an_allowed_origin_is_gone_to() {
         let public = Some("https://app.example.com");
-        for (asked, expected) in [
-            ("/dashboard", "/dashboard?usersync=1"),
-            ("/a?b=c&d=%2F%2Fe#f", "/a?b=c&d=%2F%2Fe&usersync=1#f"),
-            ("https://app.example.com/x", "/x?usersync=1"),
-            ("https://APP.example.com:443/x", "/x?usersync=1"),
-            ("https://admin.example.com/y?z=1", "https://admin.example.com/y?z=1&usersync=1"),
-            ("dashboard", "/dashboard?usersync=1"),
-            ("/sign-inspiration", "/sign-inspiration?usersync=1"),
-            ("/", "/?usersync=1"),
-        ] {
-            assert_eq!(location(public, asked), expected, "{asked}");
+        let allowed: BTreeMap<String, String> = serde_json::from_str(ALLOWED).unwrap();
+        for (asked, expected) in allowed {
+            assert_eq!(location(public, &asked), expected, "{asked}");
         }
         assert_eq!(location(None, "/dashboard"), "/dashboard?usersync=1");
     }
 
     #[test]
     fn no_trick_of_an_open_redirect_leaves_our_origin() {
-        for asked in [
-            "//evil.example",
-            "///evil.example",
-            "////evil.example",
-            "/\\evil.example",
-            "\\\\evil.example",
-            "/\t/evil.example",
-            "/\n/evil.example",
-            "\t//evil.example",
-            " //evil.example",
-            "https:evil.example",
-            "https:/evil.example",
-            "https:///evil.example",
-            "https://evil.example",
-            "HTTPS://evil.example/",
-            "http://app.example.com/",
-            "https://app.example.com.evil.example/",
-            "https://app.example.com@evil.example/",
-            "https://evil.example#@app.example.com/",
-            "https://user@app.example.com/",
-            "https://user:word@app.example.com/",
-            "https://app.example.com:8443/",
-            "https://app.example.com%00.evil.example/",
-            "https://аpp.example.com/",
-            "javascript:alert(1)",
-            "JavaScript:alert(1)",
-            "java\tscript:alert(1)",
-            "data:text/html,x",
-            "vbscript:x",
-            "file:///etc/passwd",
-            "blob:https://app.example.com/x",
-            "/.//evil.example",
-            "/..//evil.example",
-            "/%2Fevil.example",
-            "/%2f%2fevil.example",
-            "/%5Cevil.example",
-            "/%5c%5cevil.example",
-            "/a/..//evil.example",
-            "?x\r\nSet-Cookie: a=b",
-            "/\u{7f}",
-            "https://[::1",
-            "ftp://app.example.com/",
-            "/api/clerk/syncUsers",
-            "/API/clerk/syncusers/?redirect_url=/x",
-            "/api/clerk/sync%55sers",
-            "/sign-in",
-            "/sign%2Din",
-            "/sign-in/factor-one?x=1",
-            "https://app.example.com/sign-in",
-        ] {
+        for asked in serde_json::from_str::<Vec<String>>(TRICKS).unwrap() {
             for public in [Some("https://app.example.com"), None] {
-                assert_eq!(location(public, asked), "/?usersync=1", "{asked:?}, {public:?}");
+                assert_eq!(location(public, &asked), "/?usersync=1", "{asked:?}, {public:?}");
             }
         }
     }
