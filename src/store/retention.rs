@@ -16,6 +16,16 @@ use diesel::prelude::*;
 /// Rows that one step deletes at most, so that it holds no lock for long.
 const STEP: i64 = 500;
 
+/// Deletes the row of each key found. Returns how many there were.
+macro_rules! delete_each {
+    ($connection:expr, $found:expr, |$key:ident| $row:expr) => {{
+        for $key in &$found {
+            both!($connection, |inner| diesel::delete($row).execute(inner))?;
+        }
+        Ok($found.len())
+    }};
+}
+
 /// Deletes quarantined bodies of deleted users. The deletion deletes those it sees; it does not see
 /// what another replica quarantined at the same moment. Returns how many.
 pub(super) fn delete_bodies_of_deleted(
@@ -49,11 +59,7 @@ pub(super) fn delete_unneeded_write_backs(
         .select((write_backs::external_id, write_backs::source))
         .limit(STEP)
         .load(inner))?;
-    for key in &found {
-        let row = write_backs::table.find((&key.0, &key.1));
-        both!(connection, |inner| diesel::delete(row).execute(inner))?;
-    }
-    Ok(found.len())
+    delete_each!(connection, found, |key| write_backs::table.find((&key.0, &key.1)))
 }
 
 /// Deletes candidates of ended jobs: the replica that ended the job does so too, unless it died.
@@ -64,11 +70,7 @@ pub(super) fn delete_candidates(connection: &mut AnyConnection) -> Result<usize,
         .select((job_candidates::job_id, job_candidates::drift_kind, job_candidates::external_id,))
         .limit(STEP)
         .load(inner))?;
-    for key in &found {
-        let row = job_candidates::table.find((&key.0, &key.1, &key.2));
-        both!(connection, |inner| diesel::delete(row).execute(inner))?;
-    }
-    Ok(found.len())
+    delete_each!(connection, found, |key| job_candidates::table.find((&key.0, &key.1, &key.2)))
 }
 
 pub(super) fn delete_jobs(
@@ -88,11 +90,9 @@ pub(super) fn delete_absences(
         .select((absences::external_id, absences::source))
         .limit(STEP)
         .load(inner))?;
-    for key in &found {
-        let row = absences::table.find((&key.0, &key.1)).filter(absences::found_at.lt(oldest));
-        both!(connection, |inner| diesel::delete(row).execute(inner))?;
-    }
-    Ok(found.len())
+    delete_each!(connection, found, |key| absences::table
+        .find((&key.0, &key.1))
+        .filter(absences::found_at.lt(oldest)))
 }
 
 /// Deletes bodies that a later delivery or a replay has applied: the process may have died between

@@ -4,7 +4,7 @@
 //! that drift found are compared once more. Stored in the database, so that a job's memory does not
 //! depend on their number.
 
-use super::{JobLease, JobProgress, renew, save};
+use super::{JobLease, JobProgress, save};
 use crate::domain::{DriftKind, Timestamp};
 use crate::store::connection::{AnyConnection, both};
 use crate::store::schema::{job_candidates, users};
@@ -41,14 +41,7 @@ impl Store {
         lease: JobLease,
         candidates: Vec<Candidate>,
     ) -> Result<bool, StoreError> {
-        self.write(move |connection| {
-            let is_held = renew(connection, &lease)?;
-            if is_held {
-                add(connection, &lease, &candidates)?;
-            }
-            Ok(is_held)
-        })
-        .await
+        self.write_leased(lease, move |connection, lease| add(connection, lease, &candidates)).await
     }
 
     /// Candidates after the user `after`, in the order of external ids.
@@ -81,12 +74,9 @@ impl Store {
         confirmed: Vec<absences::Absence>,
         progress: JobProgress,
     ) -> Result<bool, StoreError> {
-        self.write(move |connection| {
-            if !renew(connection, &lease)? {
-                return Ok(false);
-            }
+        self.write_leased(lease, move |connection, lease| {
             both!(connection, |inner| diesel::delete(
-                of(&lease, DriftKind::Orphan).filter(job_candidates::external_id.eq_any(&dropped))
+                of(lease, DriftKind::Orphan).filter(job_candidates::external_id.eq_any(&dropped))
             )
             .execute(inner))?;
             for absence in &confirmed {
@@ -103,8 +93,7 @@ impl Store {
                     ))
                     .execute(inner))?;
             }
-            save(connection, &lease, &progress)?;
-            Ok(true)
+            save(connection, lease, &progress)
         })
         .await
     }

@@ -67,14 +67,11 @@ impl Store {
 
     /// Stores the provider's count of users. Returns whether the lease is still held.
     pub async fn expect_users(&self, lease: JobLease, expected: i64) -> Result<bool, StoreError> {
-        self.write(move |connection| {
-            if !renew(connection, &lease)? {
-                return Ok(false);
-            }
+        self.write_leased(lease, move |connection, lease| {
             both!(connection, |inner| diesel::update(jobs::table.find(&lease.job_id))
                 .set(jobs::expected.eq(expected))
                 .execute(inner))?;
-            Ok(true)
+            Ok(())
         })
         .await
     }
@@ -85,22 +82,14 @@ impl Store {
         lease: JobLease,
         conclusion: JobConclusion,
     ) -> Result<bool, StoreError> {
-        self.write(move |connection| {
-            if !renew(connection, &lease)? {
-                return Ok(false);
-            }
+        self.write_leased(lease, move |connection, lease| {
             if let Some(report) = &conclusion.report {
                 both!(connection, |inner| diesel::update(jobs::table.find(&lease.job_id))
                     .set(jobs::report.eq(JsonText(report)))
                     .execute(inner))?;
             }
-            finish(
-                connection,
-                &lease.job_id,
-                conclusion.end.as_str(),
-                conclusion.error.as_deref(),
-            )?;
-            Ok(true)
+            let JobConclusion { end, error, .. } = conclusion;
+            finish(connection, &lease.job_id, end.as_str(), error.as_deref())
         })
         .await
     }

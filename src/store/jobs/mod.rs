@@ -23,9 +23,9 @@ pub use page::{JobMode, JobPage, PrefetchedRows};
 pub use queue::JobRequest;
 
 use super::connection::{AnyConnection, both};
-use super::error::StoreError;
 use super::schema::jobs;
 use super::types::{Json, JsonText};
+use super::{Store, error::StoreError};
 use crate::domain::{Counters, DryRunReport, JobKind, Timestamp};
 use diesel::prelude::*;
 use serde::Serialize;
@@ -124,6 +124,24 @@ fn renew(connection: &mut AnyConnection, lease: &JobLease) -> Result<bool, Store
         .set(jobs::leased_until.eq(now.plus(LEASE)))
         .execute(inner))?;
     Ok(kept == 1)
+}
+
+impl Store {
+    /// Runs `work` as one transaction, where the lease is still held. Returns whether it is.
+    async fn write_leased(
+        &self,
+        lease: JobLease,
+        work: impl FnOnce(&mut AnyConnection, &JobLease) -> Result<(), StoreError> + Send + 'static,
+    ) -> Result<bool, StoreError> {
+        self.write(move |connection| {
+            let is_held = renew(connection, &lease)?;
+            if is_held {
+                work(connection, &lease)?;
+            }
+            Ok(is_held)
+        })
+        .await
+    }
 }
 
 /// Stores the progress, in the transaction that renewed the lease.
