@@ -1,8 +1,10 @@
 //! Finds the items for which the database refuses a batch.
 //!
 //! Used by the watch, the scan of jobs and the import: a refused part is halved until a refused
-//! item is alone, so that one user who cannot be stored keeps no other out. Pure; parts come in the
+//! item is alone, so that one user who cannot be stored keeps no other out. Parts come in the
 //! order of their items.
+
+use crate::domain::Change;
 
 pub(super) struct Bisection<T> {
     parts: Vec<Vec<T>>,
@@ -25,6 +27,18 @@ impl<T> Bisection<T> {
         let second = part.split_off(part.len() / 2);
         self.parts.extend([second, part]);
         None
+    }
+}
+
+impl Bisection<Change> {
+    /// Likewise; a user who is alone is logged and left out. Returns whether one was.
+    pub(super) fn halve_or_skip(&mut self, part: Vec<Change>, why: &str) -> bool {
+        let alone = self.halve(part);
+        if let Some(user) = &alone {
+            let external_id = user.external_id();
+            tracing::error!(user.external_id = external_id, why, "a user cannot be stored");
+        }
+        alone.is_some()
     }
 }
 

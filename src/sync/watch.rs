@@ -213,14 +213,7 @@ impl SyncService {
             let (run, policy) = (run.clone(), self.policy.clone());
             match self.store.apply_users(run, policy, now(), part.clone()).await {
                 Err(StoreError::Refused(why)) => {
-                    if let Some(user) = bisection.halve(part) {
-                        let external_id = user.external_id();
-                        tracing::error!(
-                            user.external_id = external_id,
-                            why,
-                            "a user cannot be stored"
-                        );
-                    }
+                    bisection.halve_or_skip(part, &why);
                 }
                 counters => {
                     let counters = counters?.ok_or(SyncError::LeaseLost)?;

@@ -184,13 +184,7 @@ impl JobRun {
             let part = Arc::new(part);
             match self.try_to_commit(&part).await {
                 Err(SyncError::Store(StoreError::Refused(why))) => {
-                    if let Some(user) = bisection.halve(part.users.clone()) {
-                        let external_id = user.external_id();
-                        tracing::error!(
-                            user.external_id = external_id,
-                            why,
-                            "a user cannot be stored"
-                        );
+                    if bisection.halve_or_skip(part.users.clone(), &why) {
                         self.progress.counters.seen += 1;
                         self.progress.counters.failed += 1;
                     }
