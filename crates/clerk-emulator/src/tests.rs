@@ -51,8 +51,8 @@ fn code(body: &Value) -> &str {
 /// What arrived: the headers of each delivery, and its bytes.
 type Arrived = Arc<Mutex<Vec<(HeaderMap, Bytes)>>>;
 
-/// A receiver that answers with these statuses, and then 200.
-fn receiver(statuses: Vec<u16>) -> (String, Arrived) {
+/// An emulator that delivers to a receiver, which answers with these statuses, then with 200.
+fn delivering(faults: Faults, statuses: Vec<u16>) -> (Emulator, Arrived) {
     let arrived = Arrived::default();
     let statuses = Arc::new(Mutex::new(statuses));
     let state = Data::new((Arc::clone(&arrived), statuses));
@@ -62,7 +62,8 @@ fn receiver(statuses: Vec<u16>) -> (String, Arrived) {
         App::new().app_data(state.clone()).route("/hook", web::post().to(arrive))
     });
     tokio::spawn(server.workers(1).disable_signals().listen(listener).unwrap().run());
-    (url, arrived)
+    let emulator = start(|settings| (settings.deliver_to, settings.faults) = (Some(url), faults));
+    (emulator, arrived)
 }
 
 type Receiver = Data<(Arrived, Arc<Mutex<Vec<u16>>>)>;
@@ -197,10 +198,8 @@ async fn users_are_created_listed_counted_updated_and_deleted() {
 
 #[tokio::test]
 async fn metadata_is_merged_and_an_unchanged_merge_changes_nothing() {
-    let emulator = start(|_| {});
-    let (url, arrived) = receiver(vec![]);
+    let (emulator, arrived) = delivering(Faults::None, vec![]);
     let user = emulator.create_user(json!({"public_metadata": {"a": {"b": 1, "c": 2}}}));
-    emulator.deliver_to(Some(url));
     let id = user["id"].as_str().unwrap();
     let path = format!("/v1/users/{id}/metadata");
     let merge = |value: Value| call(&emulator, Method::PATCH, &path, Some(value));
@@ -219,15 +218,14 @@ async fn metadata_is_merged_and_an_unchanged_merge_changes_nothing() {
 
     emulator.wait_until_idle().await;
     let events = bodies(&arrived);
-    assert_eq!(events.len(), 2, "the unchanged one is no event");
+    assert_eq!(events.len(), 3, "the creation and two changes: the unchanged one is no event");
     assert_eq!(emulator.metadata_writes(id), 2);
     assert_eq!(emulator.counts().requests_of("metadata_patch"), 2);
 }
 
 #[tokio::test]
 async fn deliveries_are_signed_and_retried_with_the_same_id() {
-    let (url, arrived) = receiver(vec![503]);
-    let emulator = start(|settings| settings.deliver_to = Some(url));
+    let (emulator, arrived) = delivering(Faults::None, vec![503]);
     let user =
         emulator.create_user(json!({"email_address": ["ada@example.org"], "external_id": "e"}));
     emulator.wait_until_idle().await;
@@ -259,11 +257,7 @@ async fn deliveries_are_signed_and_retried_with_the_same_id() {
 
 #[tokio::test]
 async fn faults_repeat_duplicate_and_drop_and_spare_what_is_not_about_users() {
-    let (url, arrived) = receiver(vec![]);
-    let emulator = start(|settings| {
-        settings.deliver_to = Some(url);
-        settings.faults = Faults::Heavy;
-    });
+    let (emulator, arrived) = delivering(Faults::Heavy, vec![]);
     for _ in 0..200 {
         assert!(emulator.create_user(json!({}))["id"].is_string());
     }
@@ -428,11 +422,7 @@ async fn users_ids_and_key_survive_a_restart() {
 
 #[tokio::test]
 async fn what_was_dropped_is_delivered_on_request_and_only_once() {
-    let (url, arrived) = receiver(vec![]);
-    let emulator = start(|settings| {
-        settings.deliver_to = Some(url);
-        settings.faults = Faults::Heavy;
-    });
+    let (emulator, arrived) = delivering(Faults::Heavy, vec![]);
     for _ in 0..100 {
         emulator.create_user(json!({}));
     }
@@ -449,9 +439,8 @@ async fn what_was_dropped_is_delivered_on_request_and_only_once() {
 }
 
 #[tokio::test]
-async fn what_somebody_else_tells_is_believed_and_not_told_again() {
-    let (url, arrived) = receiver(vec![]);
-    let emulator = start(|settings| settings.deliver_to = Some(url));
+async fn an_event_that_another_process_sends_is_applied_and_not_delivered_again() {
+    let (emulator, arrived) = delivering(Faults::None, vec![]);
     let path = "/v1/usersync/events";
     let event = include_str!("../../../fixtures/webhooks/user.created.json");
     let event: Value = serde_json::from_str(event).unwrap();
