@@ -1,6 +1,8 @@
 //! How a delivery is answered: each outcome and its reason, also as recorded.
 
-use crate::support::{Answer, TestApp, deleted, message_id, user, user_id, user_with};
+use crate::support::{
+    Answer, TestApp, deleted, message_id, user, user_id, user_with, with_metadata,
+};
 use serde_json::{Value, json};
 
 fn recorded(app: &TestApp, message: &str) -> String {
@@ -29,10 +31,6 @@ fn foreign(instance: &str) -> Value {
 
 fn signed_in(updated_at: i64, last_sign_in_at: Option<i64>) -> Value {
     user_with(&user_id(1), updated_at, "last_sign_in_at", last_sign_in_at)
-}
-
-fn with_words(updated_at: i64, metadata: Value) -> Value {
-    user_with(&user_id(1), updated_at, "public_metadata", metadata)
 }
 
 both_engines! {
@@ -147,16 +145,16 @@ both_engines! {
             (json!({}), "user", "free"),
         ];
         for ((metadata, role, plan), updated_at) in cases.into_iter().zip(1_000..) {
-            send(&app, &with_words(updated_at, metadata)).await;
+            send(&app, &with_metadata(updated_at, metadata)).await;
             let user = app.user(&user_id(1)).await;
             assert_eq!((&user["role"], &user["plan"]), (&role.into(), &plan.into()));
         }
     }
 
     async fn an_operators_choice_stands_over_the_sources_words(app = TestApp::start) {
-        send(&app, &with_words(1_000, json!({"role": "user"}))).await;
+        send(&app, &with_metadata(1_000, json!({"role": "user"}))).await;
         app.database.execute("UPDATE users SET set_role = 'admin', role = 'admin', set_plan = 'pro', plan = 'pro'");
-        send(&app, &with_words(2_000, json!({"role": "user", "plan": "free"}))).await;
+        send(&app, &with_metadata(2_000, json!({"role": "user", "plan": "free"}))).await;
         let user = app.user(&user_id(1)).await;
         assert_eq!((&user["role"], &user["plan"]), (&"admin".into(), &"pro".into()));
     }

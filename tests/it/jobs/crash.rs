@@ -2,8 +2,7 @@
 //! under one lease at a time.
 
 use super::fixture::{JobFixture, PAGE, USERS, all_new, counted};
-use crate::support::{AppProcess, Engine, WriterLock, until_true};
-use serde_json::Value;
+use crate::support::{AppProcess, Engine, WriterLock};
 
 /// A job of two committed pages, whose replica died while it waited for the third; and the
 /// cursor of that.
@@ -33,15 +32,21 @@ async fn paused_while_writing(engine: Engine) -> (JobFixture, AppProcess, String
     let fixture = JobFixture::of(engine, USERS);
     let (replica, id) = fixture.service_at_second_page().await;
     note_steps(&fixture);
-    let lock = WriterLock::on(&fixture.database);
-    fixture.pages.open(2);
-    fixture.pages.until_asked(3).await;
-    fixture.until_writing().await;
+    let lock = hold_second_page(&fixture).await;
     replica.suspend();
     lock.release();
     fixture.pages.open_all();
     assert_eq!(fixture.seen(), u64::try_from(PAGE).unwrap());
     (fixture, replica, id)
+}
+
+/// The second page comes through, and cannot be written.
+async fn hold_second_page(fixture: &JobFixture) -> WriterLock {
+    let lock = WriterLock::on(&fixture.database);
+    fixture.pages.open(2);
+    fixture.pages.until_asked(3).await;
+    fixture.until_writing().await;
+    lock
 }
 
 fn note_steps(fixture: &JobFixture) {
@@ -97,10 +102,7 @@ both_engines! {
         let runs_here = |service: &AppProcess| service.log().contains("the job runs here");
         assert!(runs_here(&dying) != runs_here(&heir), "one of the two");
         let heir = if runs_here(&dying) { heir } else { std::mem::replace(&mut dying, heir) };
-        let lock = WriterLock::on(&fixture.database);
-        fixture.pages.open(2);
-        fixture.pages.until_asked(3).await;
-        fixture.until_writing().await;
+        let lock = hold_second_page(&fixture).await;
         dying.kill();
         lock.release();
         assert_eq!(fixture.seen(), u64::try_from(PAGE).unwrap());
@@ -112,9 +114,7 @@ both_engines! {
     async fn the_command_line_takes_up_what_a_replica_left_behind((fixture, id, place) = left_behind) {
         let asked = fixture.pages.asked().len();
         fixture.pages.open_all();
-        let run = fixture.run(&["backfill", "--json"]).await;
-        assert_eq!(run.status, Some(0), "{run:?}");
-        let job: Value = serde_json::from_str(&run.stdout).unwrap();
+        let job = fixture.run_backfill().await;
         assert_eq!((&job["id"], &job["state"]), (&id.into(), &"succeeded".into()));
         fixture.assert_done(&job, "2");
         assert_eq!((fixture.pages.asked()[asked].as_str(), fixture.pages.repeated()), (&*place, 1));
@@ -127,9 +127,7 @@ both_engines! {
         fixture.pages.until_asked(4).await;
         second.kill();
         fixture.pages.open_all();
-        let run = fixture.run(&["backfill", "--json"]).await;
-        let job: Value = serde_json::from_str(&run.stdout).unwrap();
-        assert_eq!((run.status, counted(&job)), (Some(0), all_new(USERS)));
+        assert_eq!(counted(&fixture.run_backfill().await), all_new(USERS));
         assert_eq!((fixture.job("fence").as_deref(), fixture.pages.repeated()), (Some("3"), 2));
         fixture.assert_complete();
     }
@@ -148,11 +146,8 @@ both_engines! {
 
     async fn a_replica_that_wakes_late_commits_nothing_under_its_expired_lease(engine) {
         let (fixture, sleeper, id) = paused_while_writing(engine).await;
-        let over = match engine {
-            Engine::Postgres => "jobs WHERE leased_until < clock_timestamp()",
-            Engine::Sqlite => "jobs WHERE leased_until < strftime('%Y-%m-%dT%H:%M:%fZ', 'now')",
-        };
-        until_true("the lease is over", async || fixture.database.count(over) == 1).await;
+        let over = format!("jobs WHERE leased_until < {}", engine.clock());
+        fixture.database.until_count(&over, 1).await;
         sleeper.resume();
         fixture.assert_done(&sleeper.job_in_state(&id, "succeeded").await, "2");
         assert!(sleeper.log().contains(LOST));

@@ -86,6 +86,13 @@ impl JobFixture {
         self.run_with(&[], arguments).await
     }
 
+    /// The job that the command ran, to its end.
+    pub(super) async fn run_backfill(&self) -> Value {
+        let run = self.run(&["backfill", "--json"]).await;
+        assert_eq!(run.status, Some(0), "{run:?}");
+        serde_json::from_str(&run.stdout).unwrap()
+    }
+
     pub(super) async fn run_with(
         &self,
         more: &[(&str, &str)],

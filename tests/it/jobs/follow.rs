@@ -79,8 +79,7 @@ both_engines! {
         assert_eq!(fixture.database.count("users"), PAGE);
         // No replica goes on with it; a new job finds what it did.
         fixture.pages.open_all();
-        let run = fixture.run(&["backfill", "--json"]).await;
-        let job: Value = serde_json::from_str(&run.stdout).unwrap();
+        let job = fixture.run_backfill().await;
         assert_eq!((counted(&job)["created"].as_u64(), counted(&job)["unchanged"].as_u64()), (Some(1_100), Some(500)));
         assert_eq!(fixture.database.count("jobs"), 2);
     }

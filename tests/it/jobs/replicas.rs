@@ -75,9 +75,7 @@ both_engines! {
         let id = idle.start_backfill().await;
         assert_eq!(idle.ask(Method::POST, "/v1/jobs", Some(json!({"kind": "backfill"}))).await.code(), "job_active");
         assert_eq!((idle.job(&id).await["state"].as_str(), fixture.emulator.counts().all_requests()), (Some("queued"), 0));
-        let run = fixture.run(&["backfill", "--json"]).await;
-        assert_eq!(run.status, Some(0), "{run:?}");
-        let job: Value = serde_json::from_str(&run.stdout).unwrap();
+        let job = fixture.run_backfill().await;
         assert_eq!((job["id"].as_str(), counted(&job)), (Some(&*id), all_new(USERS)));
         let shown = idle.job(&id).await;
         assert_eq!((&shown["state"], fixture.job("fence").as_deref()), (&json!("succeeded"), Some("1")));

@@ -1,12 +1,8 @@
 //! An override stands until the provider has acknowledged it: no snapshot undoes it.
 
 use super::words;
-use crate::support::{TestApp, user, user_id, user_with};
-use serde_json::{Value, json};
-
-fn with_metadata(updated_at: i64, metadata: Value) -> Value {
-    user_with(&user_id(1), updated_at, "public_metadata", metadata)
-}
+use crate::support::{TestApp, user, user_id, with_metadata};
+use serde_json::json;
 
 both_engines! {
     async fn a_snapshot_leaves_a_choice_alone(app = TestApp::start) {

@@ -16,6 +16,16 @@ pub enum Engine {
     Sqlite,
 }
 
+impl Engine {
+    /// The database's clock, as its timestamps are.
+    pub fn clock(self) -> &'static str {
+        match self {
+            Self::Postgres => "clock_timestamp()",
+            Self::Sqlite => "strftime('%Y-%m-%dT%H:%M:%fZ', 'now')",
+        }
+    }
+}
+
 #[derive(Clone)]
 pub struct TestDatabase {
     pub engine: Engine,

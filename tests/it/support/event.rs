@@ -39,6 +39,11 @@ pub fn user_with(id: &str, updated_at: i64, field: &str, value: impl Into<Value>
     event
 }
 
+/// The first user, with this public metadata.
+pub fn with_metadata(updated_at: i64, metadata: Value) -> Value {
+    user_with(&user_id(1), updated_at, "public_metadata", metadata)
+}
+
 /// A `user.updated` event of a user object of the emulator, as of the moment when it was so.
 pub fn event_of(user: &Value) -> Value {
     json!({

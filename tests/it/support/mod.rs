@@ -29,7 +29,7 @@ pub use cluster::Cluster;
 pub use database::{Engine, TestDatabase};
 pub use delivery::Delivery;
 pub use emulator::TestEmulator;
-pub use event::{deleted, event_of, user, user_id, user_with};
+pub use event::{deleted, event_of, user, user_id, user_with, with_metadata};
 pub use fields::{
     ENTITLEMENT_COLUMNS, JOB_COUNTERS, JOB_FIELDS, PROFILE_COLUMNS, USER_FIELDS, field_names,
 };

@@ -59,11 +59,8 @@ both_engines! {
         proxy.block(Blocked::Nothing);
         let until_when = leased_until(&database).unwrap();
         until_true("another one goes on", async || turns(&database) > 1).await;
-        let now = match engine {
-            Engine::Postgres => "SELECT CAST(clock_timestamp() AS text) AS value",
-            Engine::Sqlite => "SELECT strftime('%Y-%m-%dT%H:%M:%fZ', 'now') AS value",
-        };
-        let now = database.query(now).remove(0).unwrap();
+        let now = format!("SELECT CAST({} AS text) AS value", engine.clock());
+        let now = database.texts(&now).remove(0);
         assert!(now > until_when, "{now}, though leased until {until_when}");
         until_live(&database, 1).await;
         turns_later(&database, 2).await;
