@@ -2,8 +2,9 @@
 //!
 //! The flow of a delivery, and of its answer back:
 //!
-//! 1. [`http`] receives `POST /webhooks/clerk`, and limits the size and time of the body;
-//! 2. [`webhook`] checks headers and timestamp, and the signature over the raw bytes;
+//! 1. [`http`] receives `POST /webhooks/clerk` and checks its length;
+//! 2. [`webhook`] checks headers and timestamp, and, once [`http`] has read the body within limits of
+//!    size and time, the signature over the raw bytes;
 //! 3. [`provider`] turns the payload into a change of one user;
 //! 4. [`ingest`] queues the change and merges it with others into one transaction;
 //! 5. [`domain`] orders the versions of a user; the same order stands as SQL in [`store`], which also

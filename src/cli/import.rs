@@ -29,7 +29,7 @@ Whatever a webhook or a fetch says of the user later replaces what the file says
 not asked. An import may be repeated, and the service may run meanwhile.
 
 Bad lines are skipped, and named on standard error by the number of the line on which they begin; \
-then the exit status is 1, and the good lines were imported. A line may have 1 MiB.";
+then the exit status is 1, and the good lines were imported. A line may have 1 MiB, and quotes are read as csv programs do.";
 
 const JSON: &str = "Prints objects to standard output: {\"line\",\"reason\"} for each bad line, and \
                     at the end {\"format\",\"dry_run\",\"complete\",\"lines\",\"imported\",\"known\",\"bad\"}";
@@ -71,7 +71,7 @@ pub(super) fn run(matches: &ArgMatches) -> Result<(), Failure> {
     let import = Import {
         store: &store,
         defaults: config.row_defaults(),
-        export: &config.provider,
+        provider: &config.provider,
         format: word.and_then(|word| word.parse().ok()),
         ids_from_external_id: matches.get_flag("ids-from-external-id"),
         dry_run,

@@ -59,17 +59,18 @@ async fn list(store: &Store, as_json: bool) -> Result<(), Failure> {
 }
 
 fn describe(message: &QuarantineRecord, as_json: bool) -> String {
-    let QuarantineRecord { message_id, kind, reason, path, size_bytes, received_at } = message;
+    let QuarantineRecord { message_id, event_type, reason, path, size_bytes, received_at } =
+        message;
     if as_json {
         return json!({
-            "message_id": message_id, "type": kind, "reason": reason, "path": path,
+            "message_id": message_id, "type": event_type, "reason": reason, "path": path,
             "size_bytes": size_bytes, "received_at": received_at,
         })
         .to_string();
     }
     let place = path.as_ref().map_or_else(String::new, |path| format!(" at {path}"));
-    let kind = if kind.is_empty() { "(no type)" } else { kind };
-    format!("{received_at}  {message_id}  {kind}  {reason}{place}  {size_bytes} bytes")
+    let event_type = if event_type.is_empty() { "(no type)" } else { event_type };
+    format!("{received_at}  {message_id}  {event_type}  {reason}{place}  {size_bytes} bytes")
 }
 
 /// Replays messages in order; fails if one stays quarantined.

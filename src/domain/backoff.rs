@@ -1,6 +1,6 @@
 //! How long to wait before the next attempt: full jitter under a doubling bound.
 //!
-//! Called by everything that tries again. Pure: the random number is an argument.
+//! Called by `app`, `cli`, `sync` and `provider`. Pure: the random number is an argument.
 
 use std::time::Duration;
 

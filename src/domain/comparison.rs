@@ -38,7 +38,8 @@ pub enum Comparison {
     /// The row is emptied, and the provider knows the user again.
     Returned,
     Stale,
-    /// The content is equal, but an event brought it: only the version rises.
+    /// The content is equal, but an event brought it, or the sign-in or the lock's end, which the
+    /// digest leaves out, differs.
     Unconfirmed,
     /// Nothing need be written.
     Same,

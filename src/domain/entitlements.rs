@@ -21,6 +21,7 @@ impl EntitlementName {
     }
 }
 
+/// What configuration goes on with beside a problem that it reports.
 impl Default for EntitlementName {
     fn default() -> Self {
         Self("user".to_owned())

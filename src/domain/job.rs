@@ -41,7 +41,7 @@ impl JobKind {
 pub enum JobEnd {
     Succeeded,
     Failed,
-    /// More orphans than may be emptied in a day: an operator has to allow it.
+    /// Orphans whom only an operator may have emptied: too many, or the key knows no other user.
     Blocked,
 }
 

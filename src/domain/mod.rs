@@ -27,7 +27,7 @@ pub use import::{ImportOutcome, ImportPlan, ImportRow};
 pub use job::{Counters, DriftKind, DryRunReport, JobEnd, JobKind, WriteBackPreview};
 pub use merge::{Change, MergedChange};
 pub use outcome::{IgnoreReason, Outcome, QuarantineReason, StaleReason};
-pub use overrides::{Override, OverrideChange};
+pub use overrides::{OverrideChange, OverrideChanges};
 pub use schedule::Schedule;
 pub use time::Timestamp;
 pub use user::{Entitlements, Origin, Profile, Snapshot, SnapshotTimes, Status};

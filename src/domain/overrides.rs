@@ -1,14 +1,14 @@
 //! What an operator sets for a user: a role and a plan, each beside the snapshot's own value.
 //!
 //! Made by `http` from a PATCH, written by `store`. An override ends by another PATCH, or when the
-//! provider has acknowledged it; which of the two words then counts is decided elsewhere
-//! ([`super::entitlements`]).
+//! provider has acknowledged it. Until then it outranks the snapshot's value: in
+//! `store::stored_user`, and in the upsert of `store::batch::sql`.
 
 use std::fmt;
 
 /// The changes that an operator, or an acknowledgement, makes to a user's overrides.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub struct Override {
+pub struct OverrideChanges {
     pub role: OverrideChange,
     pub plan: OverrideChange,
 }

@@ -3,16 +3,16 @@
 
 use std::time::Duration;
 
-/// In milliseconds since 1970, from the first instant of year 1 to the last that is in year 9999 in every time zone: what
-/// both databases and RFC 3339 can write.
+/// In milliseconds since 1970, from the first instant of year 1 to the last that is in year 9999 in
+/// every time zone: what both databases and RFC 3339 can write.
 const RANGE_MS: std::ops::RangeInclusive<i64> = -62_135_596_800_000..=253_402_207_200_999;
 
 /// Below this an envelope timestamp must be in seconds: as milliseconds it would lie
 /// before March 1973 (trap 15: the provider's documents disagree about the unit).
 const SECONDS_BELOW: i64 = 100_000_000_000;
 
-/// An instant within years 1 to 9999: of whole milliseconds, or of the microseconds in which
-/// PostgreSQL's clock counts leases.
+/// An instant: made from milliseconds it is within years 1 to 9999; one of PostgreSQL's clock has
+/// the microseconds in which leases are counted.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Timestamp(jiff::Timestamp);
 
@@ -35,7 +35,9 @@ impl Timestamp {
     }
 
     pub(crate) fn from_micros(microseconds: i64) -> Option<Self> {
-        jiff::Timestamp::from_microsecond(microseconds).ok().map(Self)
+        // As in `from_millis`.
+        let nanoseconds = i32::try_from(microseconds.rem_euclid(1_000_000) * 1_000).ok()?;
+        jiff::Timestamp::new(microseconds.div_euclid(1_000_000), nanoseconds).ok().map(Self)
     }
 
     pub fn as_seconds(self) -> i64 {
@@ -109,6 +111,17 @@ mod tests {
         let seconds = Timestamp::from_seconds_or_millis(1_754_012_591);
         let millis = Timestamp::from_seconds_or_millis(1_754_012_591_000);
         assert_eq!(seconds, millis);
+    }
+
+    #[test]
+    fn what_can_be_written_can_be_read_again() {
+        for milliseconds in [253_402_207_200_999, -62_135_596_800_000, -1, 0] {
+            let time = Timestamp::from_millis(milliseconds).unwrap();
+            assert_eq!(Timestamp::from_micros(time.as_micros()), Some(time));
+            assert_eq!(time.to_string().parse::<Timestamp>().ok(), Some(time));
+        }
+        let latest = Timestamp(jiff::Timestamp::MAX);
+        assert!(Timestamp::from_micros(latest.as_micros()).is_some());
     }
 
     #[test]

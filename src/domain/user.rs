@@ -133,7 +133,7 @@ pub struct Snapshot {
     pub plan: String,
     /// Merged by maximum, outside the version.
     pub last_sign_in_at: Option<Timestamp>,
-    /// When the request was sent; `None` for an event.
+    /// When the request was sent; `None` for an event or an import.
     pub fetched_at: Option<Timestamp>,
     /// The id in the provider's metadata, where write-back would send nothing to a row of this id.
     pub acknowledged_id: Option<String>,

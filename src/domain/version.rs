@@ -19,14 +19,14 @@ pub struct Version {
     pub updated_at_ms: i64,
     /// [`PROJECTION`] of the mapping.
     pub projection: i16,
-    /// Either [`Version::KIND_EVENT`] or [`Version::KIND_FETCHED`].
+    /// Of a snapshot that was seen, [`Version::KIND_EVENT`] or [`Version::KIND_FETCHED`].
     pub kind: i16,
     /// When the provider sent an event (0: unknown), or we sent a fetch; ms since 1970.
     pub seen_at_ms: i64,
     pub digest: Digest,
 }
 
-/// The version of the row when the provider did not know its user.
+/// The version of the row, read just before the look-up that did not find its user was sent.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct AbsenceBaseline {
     pub updated_at_ms: i64,

@@ -1,8 +1,8 @@
-//! The route table, and what handlers share: state, limits of retries, JSON answers, the clock.
+//! The route table, and what handlers share: state, `Retry-After`, JSON answers, the clock.
 //!
 //! Called by `app`. A handler checks the token or session, calls one function of `webhooks`,
 //! `store` or `sync`, and turns the result into an answer; it decides nothing about users.
-//! [`problem`] is the one place where an error becomes an HTTP status.
+//! Only here an error becomes an HTTP status; [`problem`] renders it.
 
 mod authorization;
 mod body;
@@ -64,7 +64,6 @@ pub struct AppState {
     pub metrics: Arc<Metrics>,
     /// The main listener is loopback, and metrics have none of their own.
     pub shows_metrics: bool,
-    /// Whether requests can be served: not before the database is prepared, and not while stopping.
     pub readiness: Readiness,
 }
 

@@ -1,6 +1,6 @@
 //! Errors as answers: `application/problem+json` (RFC 9457), each with a stable `code`.
 //!
-//! Every module returns its own narrow error; only this file knows HTTP statuses. A 4xx says what
+//! Every module returns its own narrow error; only `http` knows HTTP statuses. A 4xx says what
 //! to do. A 5xx never shows internals: [`super::request_id`], which every problem passes on its way
 //! out, logs its cause once, with the id of the request.
 

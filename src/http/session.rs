@@ -93,10 +93,14 @@ impl From<SyncError> for Problem {
                 "the session is valid, but the provider does not know this user",
             ),
             SyncError::Store(error) => error.into(),
-            error => not_synced(
+            SyncError::Api(error) => not_synced(
                 "this user's row cannot be updated now, because the provider could not be asked; try again",
             )
             .because(format!("the provider could not be asked for a user: {error}")),
+            error @ (SyncError::WrongInstance { .. } | SyncError::LeaseLost | SyncError::Blocked(_)) => {
+                not_synced("this user's row cannot be updated now; the log says why")
+                    .because(error.to_string())
+            }
         }
     }
 }

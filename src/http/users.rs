@@ -8,8 +8,8 @@ use super::authorization::require;
 use super::pagination::{ListPage, PageRequest, query_pairs};
 use super::{Answer, AppState, Problem, body, json_no_store, now, storable};
 use crate::access::Access;
-use crate::domain::AllowedValues;
-use crate::store::{Override, OverrideChange, OverrideError, USER_FIELDS, UserFilter, UserRecord};
+use crate::domain::{AllowedValues, OverrideChange, OverrideChanges};
+use crate::store::{OverrideError, USER_FIELDS, UserFilter, UserRecord};
 use actix_web::HttpRequest;
 use actix_web::http::StatusCode;
 use actix_web::web::{Data, Path, Payload};
@@ -68,7 +68,7 @@ pub(super) async fn set_override(
     Ok(json_no_store(user))
 }
 
-fn parse_override(state: &AppState, body: &[u8]) -> Result<Override, Problem> {
+fn parse_override(state: &AppState, body: &[u8]) -> Result<OverrideChanges, Problem> {
     let fields: Map<String, Value> = serde_json::from_slice(body).map_err(|_| {
         let detail = "send a JSON object with `role`, `plan` or both, each a word or null";
         Problem::bad_request("invalid_body", detail)
@@ -82,7 +82,7 @@ fn parse_override(state: &AppState, body: &[u8]) -> Result<Override, Problem> {
     if fields.is_empty() || !fields.keys().all(|name| is_ours(name)) {
         return Err(refused("unknown_field", "only `role` and `plan` can be set".into()));
     }
-    Ok(Override {
+    Ok(OverrideChanges {
         role: override_change(&fields, "role", &state.entitlements.roles)?,
         plan: override_change(&fields, "plan", &state.entitlements.plans)?,
     })

@@ -152,7 +152,7 @@ impl Committer {
             self.wake.notify_one();
         }
         if !result.retried.is_empty() {
-            self.release(&result.retried);
+            self.delete_quarantined(&result.retried);
         }
         for (submission, outcome) in submissions.into_iter().zip(result.outcomes) {
             self.reply(submission, outcome);

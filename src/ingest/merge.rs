@@ -87,7 +87,7 @@ fn list_messages<'a>(
 ) -> Vec<DeliveryWrite<'a>> {
     let delivery = |(item, (message_id, event)): (usize, &BatchItem<'a>)| {
         let disposition = disposition(item, event)?;
-        Some(DeliveryWrite { message_id, kind: &event.event_type, disposition })
+        Some(DeliveryWrite { message_id, event_type: &event.event_type, disposition })
     };
     let mut deliveries: Vec<_> = items.iter().enumerate().filter_map(delivery).collect();
     deliveries.sort_by_key(|delivery| delivery.message_id);

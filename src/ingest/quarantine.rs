@@ -23,7 +23,7 @@ pub enum ReplayError {
     Unavailable(#[from] Unavailable),
 }
 
-/// Submits a quarantined message again; once it is applied, its body is deleted.
+/// Submits a quarantined message again; once it has another outcome, its body is deleted.
 pub async fn replay(
     ingest: &Ingest,
     store: &Store,
@@ -51,7 +51,7 @@ impl Committer {
         let entry = QuarantineEntry {
             source: self.defaults.source,
             message_id: submission.delivery.message_id(),
-            kind: &submission.event.event_type,
+            event_type: &submission.event.event_type,
             reason: reason.as_str(),
             path,
             body: redaction::redact(body),
@@ -86,11 +86,14 @@ impl Committer {
         true
     }
 
-    /// Deletes the bodies of messages that are applied now. Where that fails, retention does it.
-    pub(super) fn release(&mut self, message_ids: &[String]) {
+    /// Deletes the bodies of messages that have another outcome now. Where that fails, retention does
+    /// it.
+    pub(super) fn delete_quarantined(&mut self, message_ids: &[String]) {
         self.writer.mark_wal_dirty();
-        if let Err(error) = self.writer.release(self.defaults.source, message_ids) {
-            tracing::warn!("a healed delivery stays in the quarantine for a minute: {error}");
+        if let Err(error) = self.writer.delete_quarantined(self.defaults.source, message_ids) {
+            tracing::warn!(
+                "a body that was replayed stays in the quarantine for a minute: {error}"
+            );
         }
     }
 }

@@ -98,14 +98,11 @@ impl Committer {
             Ok(0) => false,
             Ok(dropped) => {
                 self.writer.mark_wal_dirty();
-                tracing::info!(
-                    dropped,
-                    "dropped quarantined bodies, message ids, jobs and notes past their time"
-                );
+                tracing::info!(dropped, "deleted expired rows");
                 true
             }
             Err(error) => {
-                tracing::warn!("housekeeping failed and is tried again in a minute: {error}");
+                tracing::warn!("retention failed and is tried again in a minute: {error}");
                 false
             }
         }

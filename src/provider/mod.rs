@@ -1,9 +1,9 @@
 //! Everything that knows how an identity provider writes its users and events, and the only outward
 //! HTTP.
 //!
-//! A provider is one folder. Called by `ingest` and `http` with verified deliveries, by `access` with
-//! session tokens, and by `sync`, which calls a [`Directory`] and reads exported files. It must not
-//! touch the database, and nothing outside a provider's folder knows its payloads.
+//! A provider is one folder. Called by `http` with verified deliveries and session tokens, by `ingest`
+//! for replays, by `config`, and by `sync`, which calls a [`Directory`] and reads exported files. It
+//! must not touch the database, and nothing outside a provider's folder knows its payloads.
 
 pub mod clerk;
 mod directory;

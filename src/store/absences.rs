@@ -30,7 +30,7 @@ const LOCK_KEY: i64 = 0x7573_6572_6162_736e;
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Absence {
     pub external_id: String,
-    /// The version of the row at the first look-up.
+    /// The version of the row, read just before the second look-up was sent.
     pub baseline: AbsenceBaseline,
     /// When the second look-up was sent, in milliseconds.
     pub sent_at_ms: i64,

@@ -10,7 +10,7 @@ use super::error::StoreError;
 use super::stored_user::{self, StoredUser};
 use super::users::{self, UserRecord};
 use super::{LOCK_TIMEOUT, Store, checkout, write_backs};
-use crate::domain::{Change, Entitlements, MergedChange, Override, Timestamp};
+use crate::domain::{Change, Entitlements, MergedChange, OverrideChanges, Timestamp};
 use crate::store::row_defaults::RowDefaults;
 use std::time::{Duration, Instant};
 
@@ -53,7 +53,7 @@ impl Store {
         &self,
         id: String,
         entitlements: Entitlements,
-        overrides: Override,
+        overrides: OverrideChanges,
         now: Timestamp,
     ) -> Result<UserRecord, OverrideError> {
         let written = self.write(move |connection| {

@@ -47,7 +47,6 @@ pub use stored_user::StoredUser;
 pub use users::{USER_FIELDS, UserFilter, UserRecord};
 pub use writer::Writer;
 
-pub use crate::domain::{ImportOutcome, ImportRow, Override, OverrideChange};
 use connection::{AnyConnection, Manager, WriteLock};
 use database::Purpose;
 use diesel::r2d2::{Pool, PooledConnection};

@@ -19,7 +19,7 @@ pub struct QuarantineEntry<'a> {
     pub source: &'static str,
     pub message_id: &'a str,
     /// Empty where the type could not be read.
-    pub kind: &'a str,
+    pub event_type: &'a str,
     /// A word of [`crate::domain::QuarantineReason`].
     pub reason: &'static str,
     /// The path of the field at fault.
@@ -48,8 +48,7 @@ pub enum Admission {
 pub struct QuarantineRecord {
     pub message_id: String,
     /// Empty where the type could not be read.
-    #[diesel(column_name = kind)]
-    pub kind: String,
+    pub event_type: String,
     pub reason: String,
     /// The path of the field at fault.
     pub path: Option<String>,
@@ -123,7 +122,7 @@ fn keep(
         .values((
             quarantine::source.eq(entry.source),
             quarantine::message_id.eq(entry.message_id),
-            quarantine::kind.eq(entry.kind),
+            quarantine::event_type.eq(entry.event_type),
             quarantine::reason.eq(entry.reason),
             quarantine::path.eq(entry.path),
             quarantine::body.eq(&entry.body),
@@ -151,7 +150,7 @@ fn record(
     let (outcome, reason) =
         if tombstoned { ("tombstoned", None) } else { ("quarantined", Some(entry.reason)) };
     let columns = (
-        webhook_events::kind.eq(entry.kind),
+        webhook_events::event_type.eq(entry.event_type),
         webhook_events::external_id.eq(entry.subjects.first()),
         webhook_events::outcome.eq(outcome),
         webhook_events::reason.eq(reason),

@@ -95,9 +95,11 @@ pub(super) fn delete_absences(
         .filter(absences::found_at.lt(oldest)))
 }
 
-/// Deletes bodies that a later delivery or a replay has applied: the process may have died between
-/// the two. Returns how many.
-pub(super) fn delete_applied_bodies(connection: &mut AnyConnection) -> Result<usize, StoreError> {
+/// Deletes bodies of messages that a later delivery or a replay gave another outcome: the process
+/// may have died between the two. Returns how many.
+pub(super) fn delete_bodies_with_outcome(
+    connection: &mut AnyConnection,
+) -> Result<usize, StoreError> {
     let found: Vec<(String, String)> = both!(connection, |inner| quarantine::table
         .inner_join(
             webhook_events::table.on(webhook_events::message_id

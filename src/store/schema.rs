@@ -56,7 +56,7 @@ diesel::table! {
         source -> Text,
         message_id -> Text,
         #[sql_name = "type"]
-        kind -> Text,
+        event_type -> Text,
         external_id -> Nullable<Text>,
         outcome -> Text,
         reason -> Nullable<Text>,
@@ -73,7 +73,7 @@ diesel::table! {
         source -> Text,
         message_id -> Text,
         #[sql_name = "type"]
-        kind -> Text,
+        event_type -> Text,
         reason -> Text,
         path -> Nullable<Text>,
         body -> Binary,

@@ -7,7 +7,7 @@ use super::connection::{AnyConnection, both};
 use super::error::StoreError;
 use super::schema::users;
 use super::types::Json;
-use crate::domain::{Entitlements, Override, Timestamp, Version};
+use crate::domain::{Entitlements, OverrideChanges, Timestamp, Version};
 use diesel::prelude::*;
 
 #[derive(Debug, Clone, Queryable, Selectable)]
@@ -81,7 +81,7 @@ pub(super) fn set_override(
     connection: &mut AnyConnection,
     stored: &mut StoredUser,
     entitlements: &Entitlements,
-    overrides: &Override,
+    overrides: &OverrideChanges,
     now: Timestamp,
 ) -> Result<(), StoreError> {
     stored.set_role = overrides.role.apply(stored.set_role.as_deref());

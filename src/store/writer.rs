@@ -1,6 +1,7 @@
 //! The writer's connection: opened when needed, dropped when broken, opened again.
 //!
-//! Owned by `ingest`, one a process. Blocks; never called on an async thread.
+//! Owned by `ingest`, one a process; `Store::truncate_wal` opens a second one for a moment. Blocks;
+//! never called on an async thread.
 
 use super::batch::{self, Batch, DeliveryResult};
 use super::connection::{AnyConnection, WriteLock};
@@ -53,8 +54,12 @@ impl Writer {
         self.with(|connection| connection.transaction(|inner| quarantine::admit(inner, entry)))
     }
 
-    /// Deletes quarantined bodies of messages that were applied.
-    pub fn release(&mut self, source: &str, message_ids: &[String]) -> Result<(), StoreError> {
+    /// Deletes quarantined bodies of messages that have another outcome now.
+    pub fn delete_quarantined(
+        &mut self,
+        source: &str,
+        message_ids: &[String],
+    ) -> Result<(), StoreError> {
         self.with(|connection| quarantine::drop_messages(connection, source, message_ids))
     }
 
@@ -73,7 +78,7 @@ impl Writer {
                 let deleted = [
                     retention::delete_bodies_of_deleted(connection),
                     retention::delete_unneeded_write_backs(connection),
-                    retention::delete_applied_bodies(connection),
+                    retention::delete_bodies_with_outcome(connection),
                     retention::delete_old_bodies(connection, oldest_body),
                     retention::delete_absences(connection, oldest_absence),
                     retention::delete_events(connection, oldest_event),

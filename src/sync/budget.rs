@@ -87,7 +87,7 @@ impl Budget for SharedBudget {
 pub struct Unbounded;
 
 impl Budget for Unbounded {
-    fn take(&self, _urgency: Priority) -> ApiFuture<'_, (), BudgetError> {
+    fn take(&self, _: Priority) -> ApiFuture<'_, (), BudgetError> {
         Box::pin(async { Ok(()) })
     }
 }

@@ -57,13 +57,13 @@ impl InstanceCheck {
         priority: Priority,
     ) -> Result<(), SyncError> {
         let compare = || self.compare(dry_run, priority);
-        let proven = if dry_run {
+        let verified = if dry_run {
             compare().await
         } else {
             self.verified.get_or_try_init(compare).await.copied()
         };
-        *self.failed_at() = proven.is_err().then(Instant::now);
-        proven
+        *self.failed_at() = verified.is_err().then(Instant::now);
+        verified
     }
 
     pub(super) fn failed_recently(&self) -> bool {

@@ -37,7 +37,7 @@ enum RowRequirement {
 }
 
 impl RowRequirement {
-    fn is(self, row: &StoredUser) -> bool {
+    fn is_met_by(self, row: &StoredUser) -> bool {
         // A time in the future comes from a clock that is ahead, and says nothing.
         let is_recent = |at| at <= now() && now().since(at) < FRESH_FOR;
         match self {
@@ -81,7 +81,7 @@ impl SyncService {
     async fn fetch_unless(
         &self,
         external_id: &str,
-        wanted: RowRequirement,
+        requirement: RowRequirement,
     ) -> Result<bool, SyncError> {
         let created = AtomicBool::new(false);
         let fetch = async {
@@ -89,7 +89,7 @@ impl SyncService {
             // and joins late, must not fetch again.
             let row = self.store.stored_user(self.source(), external_id.to_owned()).await?;
             let row = row.filter(StoredUser::is_live);
-            if row.as_ref().is_some_and(|row| wanted.is(row)) {
+            if row.as_ref().is_some_and(|row| requirement.is_met_by(row)) {
                 return Ok(());
             }
             // A user who has a row by now is known.
@@ -104,8 +104,11 @@ impl SyncService {
             created.store(fetched?.outcome == UpsertOutcome::Created, Ordering::Relaxed);
             Ok(())
         };
-        let joined =
-            self.single_flight.joined.try_get_with((external_id.to_owned(), wanted), fetch).await;
+        let joined = self
+            .single_flight
+            .joined
+            .try_get_with((external_id.to_owned(), requirement), fetch)
+            .await;
         joined.map_err(Arc::unwrap_or_clone)?;
         Ok(created.into_inner())
     }

@@ -1,7 +1,6 @@
 //! Repeats calls that may succeed later, and renews leases.
 //!
-//! Used by jobs, whose provider or database may be away for minutes, and by the import. The
-//! provider's client has repeated a call by itself by then, so pauses are long here.
+//! Used by jobs, whose provider or database may be away for minutes, and by the import.
 
 use super::SyncError;
 use crate::domain::Backoff;
@@ -45,7 +44,7 @@ where
             return Err(error);
         };
         let pause = policy.backoff.bound(failed - 1).max(requested.min(LONGEST_REQUESTED));
-        tracing::warn!(seconds = pause.as_secs(), "{} waits: {error}", policy.caller);
+        tracing::warn!(seconds = pause.as_secs_f64(), "{} waits: {error}", policy.caller);
         tokio::time::sleep(pause).await;
     }
 }

@@ -1,6 +1,6 @@
 //! Metrics in the `OpenMetrics` format.
 //!
-//! Every module counts here; `http` renders. One registry per app, no global, so that two apps in
+//! `ingest`, `sync`, `provider` and `http` count here; `http` renders. One registry per app, no global, so that two apps in
 //! one test do not share numbers. Every label set is closed and present from the start, so that a
 //! rate is right from its first event.
 
@@ -35,8 +35,7 @@ const DRIFT_REPORTED: Description =
     ("drift_reported_timestamp", "When that report was made, since 1970; 0 where there is none");
 const API: Description =
     ("api", "From sending one request to the provider's API to the end of its answer");
-const DELIVERY: Description =
-    ("delivery", "From the first byte of a delivery to its durable answer");
+const DELIVERY: Description = ("delivery", "From a delivery's headers to its durable answer");
 const EVENT_LAG: Description =
     ("event_lag", "From the provider's timestamp of an event to its commit");
 const BATCH_SIZE: Description = ("batch_size", "Deliveries in one transaction");
@@ -128,10 +127,10 @@ impl Metrics {
         }
     }
 
-    pub fn count_delivery(&self, kind: &str, outcome: &'static str) {
-        let known = EVENT_TYPES.iter().find(|known| **known == kind);
-        let kind = *known.unwrap_or(&"other");
-        self.deliveries.get_or_create(&[("type", kind), ("outcome", outcome)]).inc();
+    pub fn count_delivery(&self, event_type: &str, outcome: &'static str) {
+        let known = EVENT_TYPES.iter().find(|known| **known == event_type);
+        let event_type = *known.unwrap_or(&"other");
+        self.deliveries.get_or_create(&[("type", event_type), ("outcome", outcome)]).inc();
     }
 
     pub fn count_rejection(&self, reason: &'static str) {

@@ -1,6 +1,6 @@
 //! Logs and metrics.
 //!
-//! Called from every module; uses none. Neither ever contains an email, name, phone, token, key or
+//! Called by `ingest`, `sync`, `provider`, `http` and `app`; uses none. Neither ever contains an email, name, phone, token, key or
 //! payload: ids and words of closed sets only.
 
 pub mod logs;

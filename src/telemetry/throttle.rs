@@ -1,5 +1,5 @@
-//! Limits log lines that any client can cause to one in ten seconds. Used by `http`, `provider` and
-//! `sync`.
+//! Limits log lines that any client can cause to one in ten seconds. Used by `http`, `ingest`,
+//! `provider` and `sync`.
 
 use std::sync::Mutex;
 use std::time::{Duration, Instant};
@@ -35,7 +35,7 @@ mod tests {
     use std::time::{Duration, Instant};
 
     #[test]
-    fn one_line_passes_and_the_next_says_how_many_were_held_back() {
+    fn one_line_passes_and_the_next_says_how_many_were_suppressed() {
         let throttle = Throttle::default();
         let start = Instant::now();
         assert_eq!(throttle.pass(start), Some(0));

@@ -83,11 +83,14 @@ both_engines! {
 /// Once is enough for a test that has to wait for the time limit itself.
 #[tokio::test]
 async fn a_body_that_does_not_come_within_ten_seconds_is_refused() {
-    let app = TestApp::start(Engine::Sqlite).await;
-    let signed = Delivery::event(&user(&user_id(1), 1_000));
-    let mut request = signed.head(&["content-length: 500"]);
-    request.extend_from_slice(&signed.body[..10]);
-    let (status, problem) = exchange(&app, request).await;
-    assert_eq!((status, &problem["code"]), (408, &"body_too_slow".into()));
-    assert_eq!(app.database.count("webhook_events"), 0);
+    crate::support::run(async {
+        let app = TestApp::start(Engine::Sqlite).await;
+        let signed = Delivery::event(&user(&user_id(1), 1_000));
+        let mut request = signed.head(&["content-length: 500"]);
+        request.extend_from_slice(&signed.body[..10]);
+        let (status, problem) = exchange(&app, request).await;
+        assert_eq!((status, &problem["code"]), (408, &"body_too_slow".into()));
+        assert_eq!(app.database.count("webhook_events"), 0);
+    })
+    .await;
 }

@@ -148,18 +148,24 @@ both_engines! {
 
 #[tokio::test]
 async fn a_service_whose_server_is_away_lives_and_asks_to_come_again() {
-    let app = TestApp::builder(server_that_is_away()).launch();
-    assert_not_ready(&app).await;
+    crate::support::run(async {
+        let app = TestApp::builder(server_that_is_away()).launch();
+        assert_not_ready(&app).await;
+    })
+    .await;
 }
 
 #[tokio::test]
 async fn a_service_whose_file_is_locked_becomes_ready_once_it_is_not() {
-    let database = TestDatabase::new(Engine::Sqlite);
-    let mut lock = database.connect_sqlite();
-    lock.batch_execute("BEGIN EXCLUSIVE").unwrap();
-    let app = TestApp::builder(database).launch();
-    assert_not_ready(&app).await;
-    lock.batch_execute("COMMIT").unwrap();
-    until_true("the service is ready", async || app.get("/readyz").await.status == 200).await;
-    assert_eq!(app.send(&user(&user_id(1), 1_000)).await.outcome(), "applied");
+    crate::support::run(async {
+        let database = TestDatabase::new(Engine::Sqlite);
+        let mut lock = database.connect_sqlite();
+        lock.batch_execute("BEGIN EXCLUSIVE").unwrap();
+        let app = TestApp::builder(database).launch();
+        assert_not_ready(&app).await;
+        lock.batch_execute("COMMIT").unwrap();
+        until_true("the service is ready", async || app.get("/readyz").await.status == 200).await;
+        assert_eq!(app.send(&user(&user_id(1), 1_000)).await.outcome(), "applied");
+    })
+    .await;
 }

@@ -170,6 +170,7 @@ fn both_engines_have_migrations_of_the_same_names() {
 
 #[tokio::test]
 async fn postgres_gathers_no_statistics_of_personal_columns() {
+    crate::support::run(async {
     let app = TestApp::start(Engine::Postgres).await;
     app.send(&user(&user_id(1), 1_000)).await;
     app.database.execute("ANALYZE users; ANALYZE quarantine");
@@ -187,4 +188,6 @@ async fn postgres_gathers_no_statistics_of_personal_columns() {
         .database
         .count(&format!("pg_stats WHERE schemaname = current_schema() AND attname IN ({columns})"));
     assert_eq!(sampled, 0);
+    })
+    .await;
 }

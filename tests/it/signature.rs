@@ -102,8 +102,8 @@ both_engines! {
 
     async fn trap_2_any_of_several_secrets_passes_while_one_is_rotated(engine) {
         for separator in [",", " ", " , "] {
-            let app = format!("{SECRET}{separator}{OTHER_SECRET}\n");
-            let variables = [("CLERK_WEBHOOK_SIGNING_SECRET", app.as_str())];
+            let secrets = format!("{SECRET}{separator}{OTHER_SECRET}\n");
+            let variables = [("CLERK_WEBHOOK_SIGNING_SECRET", secrets.as_str())];
             let app = TestApp::builder(engine).variables(&variables).start().await;
             for secret in [SECRET, OTHER_SECRET] {
                 let answer = Delivery::by(secret, now_seconds(), body()).post(&app).await;

@@ -1,6 +1,6 @@
 //! Whether provider and table agree, row by row.
 //!
-//! Called by `demo` at the end. Pure, and independent of the mapping that the service uses, so that
+//! Called by [`crate::run()`] at the end. Pure, and independent of the mapping that the service uses, so that
 //! a mistake there is found here.
 
 use serde::Serialize;

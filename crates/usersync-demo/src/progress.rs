@@ -1,6 +1,6 @@
 //! Progress of a demo: a bar for each phase, then a line when the phase is over.
 //!
-//! Called by the phases of `demo`. Bars are drawn on standard error if it is a terminal.
+//! Called by the phases of a demo. Bars are drawn on standard error if it is a terminal.
 
 use indicatif::{ProgressBar, ProgressStyle};
 use std::io::Write as _;

@@ -1,6 +1,6 @@
 //! Reconciles: a job compares every user and repairs what dropped events left wrong.
 //!
-//! Called by `demo` after all events that were not dropped are delivered. Sets `allow_mass_delete`:
+//! Called by [`crate::run()`] after all events that were not dropped are delivered. Sets `allow_mass_delete`:
 //! the dropped deletions are more than the limit of a day.
 
 use crate::DemoError;

@@ -1,6 +1,6 @@
 //! The report of a demo: counts and verdict, as a table or as one line of JSON.
 //!
-//! Made by `demo` at the end from the emulator's counts, the service's metrics and the comparison.
+//! Made by [`crate::run()`] at the end from the emulator's counts, the service's metrics and the comparison.
 
 use crate::comparison::{ComparisonResult, Discrepancy};
 use crate::reconcile::ReconcileSummary;

@@ -1,6 +1,6 @@
 //! Runs the scenario under the emulator's faults.
 //!
-//! Called by `demo`. Sign-ins and overrides of roles are requests to the service; all other actions
+//! Called by [`crate::run()`]. Sign-ins and overrides of roles are requests to the service; all other actions
 //! happen at the emulator.
 
 use crate::DemoError;

@@ -1,6 +1,6 @@
 //! The scenario of a demo: a list of actions of invented users, derived from the seed.
 //!
-//! Called by `demo`. Pure: the same number of users and the same seed give the same list. Users are
+//! Called by [`crate::run()`]. Pure: the same number of users and the same seed give the same list. Users are
 //! numbers here; `run` maps them to the emulator's ids.
 
 use fastrand::Rng;

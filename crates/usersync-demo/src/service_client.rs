@@ -1,6 +1,6 @@
 //! An HTTP client of the service under demonstration.
 //!
-//! Called by the other parts of `demo`. Knows routes and tokens, nothing of the scenario.
+//! Called by the other files of this crate. Knows routes and tokens, nothing of the scenario.
 
 use crate::DemoError;
 use reqwest::{Client, Method, StatusCode};

@@ -75,7 +75,7 @@ pub(super) fn field<T: DeserializeOwned>(
     raw: Option<&RawValue>,
     path: &str,
 ) -> Result<Option<T>, PayloadError> {
-    json::typed(raw, PayloadError::at(QuarantineReason::WrongType, path))
+    json::typed(raw, ()).map_err(|()| PayloadError::at(QuarantineReason::WrongType, path))
 }
 
 /// Reads again, slower, to find where the shape is wrong.

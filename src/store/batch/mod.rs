@@ -73,7 +73,7 @@ pub enum UpsertOutcome {
 #[derive(Clone, Debug)]
 pub struct DeliveryWrite<'a> {
     pub message_id: &'a str,
-    pub kind: &'a str,
+    pub event_type: &'a str,
     pub disposition: Disposition,
 }
 
@@ -125,8 +125,7 @@ pub(super) fn apply(
     Ok(results)
 }
 
-/// Likewise, without raising last sign-ins and fetches of rows that are newer: an import, whose
-/// versions beat none, has none.
+/// Likewise, but leaves rows that it does not change as they are: an import must not touch them.
 pub(super) fn insert(
     connection: &mut AnyConnection,
     batch: &Batch<'_>,
@@ -175,7 +174,7 @@ fn raise_last_fetched(
 }
 
 #[derive(Debug, Default)]
-pub(super) struct BatchReport {
+pub(super) struct WrittenBatch {
     /// One result a delivery, in their order.
     pub(super) results: Vec<DeliveryResult>,
     /// Indices of users whose row is newer, but may have an older last sign-in than the batch.

@@ -5,7 +5,7 @@
 
 use super::row::{Deliveries, Rows, acknowledged_ids};
 use super::statement::{DeliveryStatement, SnapshotStatement};
-use super::{Batch, BatchReport, DeliveryResult, UpsertOutcome, UserResult};
+use super::{Batch, DeliveryResult, UpsertOutcome, UserResult, WrittenBatch};
 use crate::domain::{IgnoreReason, Outcome, StaleReason};
 use crate::store::error::StoreError;
 use diesel::QueryResult;
@@ -19,7 +19,7 @@ const MOST_ROUNDS: usize = 8;
 pub(in crate::store) fn commit(
     connection: &mut PgConnection,
     batch: &Batch<'_>,
-) -> Result<BatchReport, StoreError> {
+) -> Result<WrittenBatch, StoreError> {
     let rows = Rows::new(&batch.users);
     let mut newer_sign_ins = Vec::new();
     let mut results: Vec<Option<DeliveryResult>> = vec![None; batch.deliveries.len()];
@@ -38,7 +38,7 @@ pub(in crate::store) fn commit(
         }
     }
     match results.into_iter().collect() {
-        Some(results) => Ok(BatchReport { results, newer_sign_ins }),
+        Some(results) => Ok(WrittenBatch { results, newer_sign_ins }),
         None => Err(StoreError::Away("other replicas kept overtaking a batch".into())),
     }
 }

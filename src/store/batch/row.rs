@@ -177,7 +177,7 @@ impl<'a> Row<'a> {
 pub(super) struct Deliveries<'a> {
     pub(super) place: Vec<i64>,
     message_id: Vec<&'a str>,
-    kind: Vec<&'a str>,
+    event_type: Vec<&'a str>,
     user_place: Vec<i64>,
     disposition: Vec<i16>,
 }
@@ -190,7 +190,7 @@ impl<'a> Deliveries<'a> {
             let user = delivery.disposition.user().and_then(|user| i64::try_from(user).ok());
             arrays.place.push(place);
             arrays.message_id.push(delivery.message_id);
-            arrays.kind.push(delivery.kind);
+            arrays.event_type.push(delivery.event_type);
             // `WITH ORDINALITY` counts from one, so that 0 is no user.
             arrays.user_place.push(user.map_or(0, |user| user + 1));
             arrays.disposition.push(match delivery.disposition {
@@ -212,7 +212,7 @@ impl Deliveries<'_> {
         out.push_sql(", ");
         out.push_bind_param::<Array<Text>, _>(&self.message_id)?;
         out.push_sql(", ");
-        out.push_bind_param::<Array<Text>, _>(&self.kind)?;
+        out.push_bind_param::<Array<Text>, _>(&self.event_type)?;
         out.push_sql(", ");
         out.push_bind_param::<Array<BigInt>, _>(&self.user_place)?;
         out.push_sql(", ");

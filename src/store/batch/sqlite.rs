@@ -6,8 +6,8 @@
 use super::row::Row;
 use super::sql::{batch_columns, on_conflict, rank, row_columns, unchanged};
 use super::{
-    Batch, BatchReport, DeliveryResult, DeliveryWrite, Disposition, UpsertOutcome, UserResult,
-    UserWrite,
+    Batch, DeliveryResult, DeliveryWrite, Disposition, UpsertOutcome, UserResult, UserWrite,
+    WrittenBatch,
 };
 use crate::domain::{Outcome, StaleReason, Timestamp};
 use crate::store::error::StoreError;
@@ -23,7 +23,7 @@ use diesel::sqlite::{Sqlite, SqliteConnection};
 pub(in crate::store) fn write(
     connection: &mut SqliteConnection,
     batch: &Batch<'_>,
-) -> Result<BatchReport, StoreError> {
+) -> Result<WrittenBatch, StoreError> {
     let users = write_users(connection, batch)?;
     let record_one = |delivery| record(connection, batch, &users, delivery);
     let results = batch.deliveries.iter().map(record_one).collect::<Result<_, _>>()?;
@@ -32,7 +32,7 @@ pub(in crate::store) fn write(
         batch.users.get(*place).is_some_and(|user| user.merged.last_sign_in_at.is_some())
     };
     let newer_sign_ins = (0..users.len()).filter(kept).filter(knows).collect();
-    Ok(BatchReport { results, newer_sign_ins })
+    Ok(WrittenBatch { results, newer_sign_ins })
 }
 
 /// Writes a batch without deliveries in the open transaction. Returns one result a user.
@@ -162,7 +162,7 @@ fn record(
     let outcome = outcome_of(delivery.disposition, user);
     let external_id = delivery.disposition.user().and_then(|place| batch.users.get(place));
     let columns = (
-        webhook_events::kind.eq(delivery.kind),
+        webhook_events::event_type.eq(delivery.event_type),
         webhook_events::external_id.eq(external_id.map(|user| user.merged.winner.external_id())),
         webhook_events::outcome.eq(outcome.as_str()),
         webhook_events::reason.eq(outcome.reason()),

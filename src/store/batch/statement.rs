@@ -43,7 +43,7 @@ impl<const ERASES: bool, const ENQUEUES: bool> RunQueryDsl<PgConnection>
 
 /// The beginning of both statements: the batch's source and time as $1 and $2, the rows as a table,
 /// the guarded upsert, and with `ENQUEUES` the write-backs.
-pub(super) fn upsert<'b, const ENQUEUES: bool>(
+fn upsert<'b, const ENQUEUES: bool>(
     batch: &'b Batch<'_>,
     rows: &'b Rows<'_>,
     acknowledged_ids: &'b [Option<&str>],
@@ -94,7 +94,7 @@ const AFTER_CANCELLED: &str = " CROSS JOIN (SELECT count(*) FROM cancelled) AS c
 /// 3 absent, 4 tombstoned, 5 ignored for its type, 6 ignored as another instance's. A disposition
 /// of 0 or 1 is an ignored delivery's, 2 the winner's, 3 that of a superseded one, 4 that of one
 /// whose user is deleted in the batch.
-const DECIDED: &str = ", decided AS (SELECT delivered.place, delivered.message_id, delivered.kind, \
+const DECIDED: &str = ", decided AS (SELECT delivered.place, delivered.message_id, delivered.event_type, \
     incoming.external_id, COALESCE(written.id, known.id) AS user_id, \
     COALESCE(delivered.disposition = 2 AND known.newer_sign_in, false) AS newer_sign_in, \
     (CASE WHEN delivered.disposition < 2 THEN 5 + delivered.disposition \
@@ -109,7 +109,7 @@ const DECIDED: &str = ", decided AS (SELECT delivered.place, delivered.message_i
 /// choice but to probe the index for each such user; a join, planned while the table was empty,
 /// would read the whole table ever after.
 const FACTS: &str = concat!(
-    ") AS delivered (place, message_id, kind, user_place, disposition) \
+    ") AS delivered (place, message_id, event_type, user_place, disposition) \
     LEFT JOIN incoming ON incoming.place = delivered.user_place \
     LEFT JOIN written ON written.external_id = incoming.external_id \
     LEFT JOIN LATERAL (SELECT users.id, users.deletion_kind, ((",
@@ -133,7 +133,7 @@ const VISIBLE: &str = " WHERE delivered.disposition < 2 OR written.id IS NOT NUL
 /// or ignored it is a duplicate, and no row is returned for it. `xmax` is zero for a new row only.
 const RECORDED: &str = ", recorded AS (INSERT INTO webhook_events \
     (source, message_id, type, external_id, outcome, reason, received_at) \
-    SELECT $1, message_id, kind, external_id, \
+    SELECT $1, message_id, event_type, external_id, \
     (ARRAY['applied', 'stale', 'stale', 'tombstoned', 'ignored', 'ignored'])[outcome_number], \
     (ARRAY[NULL, 'superseded', 'absent', NULL, 'event_type', 'wrong_instance'])[outcome_number], $2 \
     FROM decided \

@@ -1,4 +1,4 @@
-//! Enqueues, finds, lists and cancels jobs. Called by `http` and `cli` through `sync`.
+//! Enqueues, finds, lists and cancels jobs. Called by `http`, `cli` and `sync`.
 
 use super::{JobRecord, json};
 use crate::domain::{Counters, JobKind, Timestamp};
@@ -44,7 +44,8 @@ impl Store {
         self.read(move |connection| find(connection, &id)).await
     }
 
-    /// The last job of this kind that succeeded and was no dry run, which drift always is.
+    /// The last job of this kind that succeeded: of drift, which always is a dry run, any; of other
+    /// kinds none that was a dry run.
     pub async fn last_success(
         &self,
         source: &'static str,

@@ -5,7 +5,7 @@
 use super::WriteBackPolicy;
 use super::lease::WriteBackLease;
 use crate::domain::write_back::Conflict;
-use crate::domain::{Change, MetadataPatch, Override, Snapshot};
+use crate::domain::{Change, MetadataPatch, OverrideChanges, Snapshot};
 use crate::domain::{Timestamp, overrides::AnswerAge};
 use crate::store::changes::apply;
 use crate::store::connection::{AnyConnection, both};
@@ -70,7 +70,7 @@ fn apply_answer(
     };
     let overrides =
         acknowledged(&stored, answer.as_ref(), current.override_at == lease.override_at);
-    if overrides != Override::default() {
+    if overrides != OverrideChanges::default() {
         stored_user::set_override(connection, &mut stored, &policy.entitlements, &overrides, now)?;
     }
     let plan = policy.plan(&stored, current.take_over);
@@ -109,9 +109,9 @@ fn acknowledged(
     stored: &StoredUser,
     answer: Option<&(Change, MetadataPatch)>,
     follows_override: bool,
-) -> Override {
+) -> OverrideChanges {
     let Some((answered, sent)) = answer else {
-        return Override::default();
+        return OverrideChanges::default();
     };
     let age = AnswerAge {
         was_overtaken: stored.version_updated_at > answered.updated_at_ms(),
@@ -120,7 +120,7 @@ fn acknowledged(
     let ends = |set: &Option<String>, sent: &Option<String>, shown: &Option<String>| {
         age.acknowledge(set.as_deref(), sent.as_deref(), shown.as_deref())
     };
-    Override {
+    OverrideChanges {
         role: ends(&stored.set_role, &sent.role, &stored.source_role),
         plan: ends(&stored.set_plan, &sent.plan, &stored.source_plan),
     }

@@ -3,8 +3,8 @@
 //! Called by `Import::run`. A line keeps its place, whether it is stored or bad.
 
 use super::{BadLine, Import};
-use crate::domain::{Backoff, Timestamp};
-use crate::store::{ImportOutcome, ImportRow, StoreError};
+use crate::domain::{Backoff, ImportOutcome, ImportRow, Timestamp};
+use crate::store::StoreError;
 use crate::sync::SyncError;
 use crate::sync::bisection::Bisection;
 use crate::sync::retry::{RetryPolicy, retry};

@@ -27,7 +27,7 @@ use std::io::Read;
 pub struct Import<'a> {
     pub store: &'a Store,
     pub defaults: RowDefaults,
-    pub export: &'a Provider,
+    pub provider: &'a Provider,
     /// Found by the file's beginning where it is `None`.
     pub format: Option<ImportFormat>,
     /// Whether the user's own `external_id` at the provider is the row's id.
@@ -92,7 +92,7 @@ impl Import<'_> {
         while !batch.is_full() {
             match records.next(layout.is_table()) {
                 Ok(Some(record)) => {
-                    let import_row = layout.import_row(record, self.export);
+                    let import_row = layout.import_row(record, self.provider);
                     batch.add(record.line, import_row, record.bytes().len());
                 }
                 Ok(None) => return (batch, Some(Ok(()))),

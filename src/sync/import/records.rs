@@ -11,6 +11,9 @@ use std::io::{self, BufRead as _, BufReader, ErrorKind, Read};
 /// In bytes: far more than any user has.
 pub(super) const LONGEST_RECORD: usize = 1 << 20;
 
+/// Cells of a row: far more than any export has.
+const MOST_CELLS: usize = 1 << 16;
+
 const BYTE_ORDER_MARK: &[u8] = b"\xef\xbb\xbf";
 
 pub(super) struct Records<R> {
@@ -68,6 +71,17 @@ impl Record {
         } else {
             let room = self.buffer.len().saturating_mul(2).clamp(1 << 10, LONGEST_RECORD + 1);
             self.buffer.resize(room, 0);
+        }
+    }
+
+    /// Likewise for more cells, which need no byte of a row but what separates them.
+    fn make_room_for_cells(&mut self) {
+        if self.ends.len() >= MOST_CELLS {
+            self.fault = Some(BadLine::TooLong);
+            (self.length, self.width) = (0, 0);
+        } else {
+            let room = self.ends.len().saturating_mul(2).clamp(32, MOST_CELLS);
+            self.ends.resize(room, 0);
         }
     }
 }
@@ -169,10 +183,7 @@ impl<R: Read> Records<R> {
                 ReadRecordResult::InputEmpty if is_end => break,
                 ReadRecordResult::InputEmpty => {}
                 ReadRecordResult::OutputFull => self.last.make_room(),
-                ReadRecordResult::OutputEndsFull => {
-                    let room = self.last.ends.len().max(16).saturating_mul(2);
-                    self.last.ends.resize(room, 0);
-                }
+                ReadRecordResult::OutputEndsFull => self.last.make_room_for_cells(),
                 ReadRecordResult::End => return Ok(false),
             }
         }
@@ -228,6 +239,14 @@ mod tests {
 
     fn good(line: u64, text: &str) -> (u64, String, Option<BadLine>) {
         (line, text.to_owned(), None)
+    }
+
+    #[test]
+    fn a_row_of_more_cells_than_any_export_has_is_too_long_and_the_next_one_is_read() {
+        let text = format!("{}\na,b\n", ",".repeat(LONGEST_RECORD));
+        let read = records(text.as_bytes(), true);
+        assert_eq!(read.first().unwrap().2, Some(BadLine::TooLong));
+        assert_eq!(read.last(), Some(&good(2, "a|b")));
     }
 
     #[test]

@@ -62,11 +62,11 @@ impl JobRun {
                 self.progress.counters.updated += gone;
             }
             let progress = self.progress_at(&Cursor::Look { after: after.clone() });
-            let baseline = self.retry(|| {
+            let is_stored = self.retry(|| {
                 let (dropped, gone) = (looked_up.dropped.clone(), looked_up.gone.clone());
                 store.confirm_candidates(lease.clone(), dropped, gone, progress.clone())
             });
-            baseline.await?.then_some(()).ok_or(SyncError::LeaseLost)?;
+            is_stored.await?.then_some(()).ok_or(SyncError::LeaseLost)?;
             self.progress = progress;
         }
     }

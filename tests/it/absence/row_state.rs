@@ -3,7 +3,7 @@
 use super::known;
 use crate::erasure::person;
 use crate::support::{
-    ENTITLEMENT_COLUMNS, PROFILE_COLUMNS, TestApp, TestDatabase, deleted, until_true,
+    ENTITLEMENT_COLUMNS, PROFILE_COLUMNS, TestApp, TestDatabase, deleted, until_soon,
 };
 use reqwest::Method;
 use serde_json::{Value, json};
@@ -81,7 +81,7 @@ both_engines! {
         assert_eq!((&after["status"], after["deleted_at"].is_string()), (&json!("deleted"), true));
         assert_eq!(app.database.count("users_live"), 1);
         assert_eq!(app.database.count("absences WHERE state = 'emptied'"), 1);
-        until_true("no byte is left", async || !everything(&app.database).contains(MARK)).await;
+        until_soon("no byte is left", async || !everything(&app.database).contains(MARK)).await;
     }
 
     async fn an_absent_user_does_not_come_in((app, id, _) = absent) {

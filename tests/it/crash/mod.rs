@@ -62,22 +62,25 @@ async fn no_acknowledged_event_is_lost_when_postgres_crashes_and_the_service_rec
 /// goes to all three at the same moment.
 #[tokio::test]
 async fn three_replicas_that_write_the_same_users_refuse_nothing_and_agree() {
-    const MESSAGES: usize = 3_000;
-    const HOT_USERS: usize = 50;
-    let plan = Arc::new(Plan::new(MESSAGES, HOT_USERS, &mut Rng::seeded(3)));
-    let database = TestDatabase::new(Engine::Postgres);
-    let replicas = TestApp::builder(&database).start_many(3).await;
-    let mut senders: Vec<Senders> = replicas
-        .iter()
-        .map(|replica| Senders::start(SENDERS, &plan, &replica.client, Tolerance::Nothing))
-        .collect();
-    for senders in &mut senders {
-        while senders.acknowledged().await {}
-    }
-    for senders in senders {
-        assert_eq!(senders.failed_attempts().await, 0);
-    }
-    plan.check(&database);
+    crate::support::run(async {
+        const MESSAGES: usize = 3_000;
+        const HOT_USERS: usize = 50;
+        let plan = Arc::new(Plan::new(MESSAGES, HOT_USERS, &mut Rng::seeded(3)));
+        let database = TestDatabase::new(Engine::Postgres);
+        let replicas = TestApp::builder(&database).start_many(3).await;
+        let mut senders: Vec<Senders> = replicas
+            .iter()
+            .map(|replica| Senders::start(SENDERS, &plan, &replica.client, Tolerance::Nothing))
+            .collect();
+        for senders in &mut senders {
+            while senders.acknowledged().await {}
+        }
+        for senders in senders {
+            assert_eq!(senders.failed_attempts().await, 0);
+        }
+        plan.check(&database);
+    })
+    .await;
 }
 
 #[test]

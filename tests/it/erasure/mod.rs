@@ -5,8 +5,8 @@
 pub mod person;
 
 use crate::support::{
-    AppProcess, Delivery, Engine, READ_TOKEN, TestApp, TestDatabase, deleted, message_id, until,
-    until_true,
+    AppProcess, Delivery, Engine, READ_TOKEN, TestApp, TestDatabase, deleted, message_id,
+    until_soon,
 };
 use diesel::connection::SimpleConnection as _;
 use person::Person;
@@ -31,8 +31,8 @@ both_engines! {
         for person in &people {
             depart(&service, person).await;
         }
-        until("no trace is left", async || {
-            person::everywhere(&database).iter().all(|kind| !kind.holds_mark()).then_some(())
+        until_soon("no trace is left", async || {
+            person::everywhere(&database).iter().all(|kind| !kind.holds_mark())
         })
         .await;
         person::refresh_statistics(&database);
@@ -56,7 +56,7 @@ async fn a_reader_of_the_sqlite_file_keeps_deleted_bytes_only_while_it_reads() {
     let in_files = || person::files(&database).contains(person::MARK);
     assert!(in_files(), "the reader holds nothing back, so this proves nothing");
     reader.batch_execute("COMMIT").unwrap();
-    until_true("the bytes are gone", async || !in_files()).await;
+    until_soon("the bytes are gone", async || !in_files()).await;
 }
 
 /// A user is created, and deliveries that cannot be applied or are not genuine come too.

@@ -4,7 +4,7 @@
 use super::assert_turned_away;
 use crate::support::{
     Answer, AppProcess, SlowClients, TestApp, TestDatabase, WriterLock, deleted, message_id,
-    until_true, user, user_id,
+    until_soon, until_true, user, user_id,
 };
 use std::time::{Duration, Instant};
 use tokio::task::JoinHandle;
@@ -95,7 +95,7 @@ both_engines! {
         }
         let resident = service.resident_kib();
         assert!(resident < MOST_RESIDENT_KIB, "{resident} KiB");
-        until_true("the slow clients are let go", async || {
+        until_soon("the slow clients are let go", async || {
             service.open_files().saturating_sub(files_before) < 50
         })
         .await;

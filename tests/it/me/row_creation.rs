@@ -7,21 +7,24 @@ use serde_json::json;
 
 #[tokio::test]
 async fn two_replicas_make_one_row_with_a_call_each_at_most() {
-    let app = without_write_back(Engine::Postgres).await;
-    let other = app.replica(&[NO_WRITE_BACK]).await;
-    let id = app.sign_up_silently("Ada");
-    let token = app.emulator.session_token(&id);
-    let requests = (0..200).map(async |number| {
-        let origin = if number % 2 == 0 { &app.origin } else { &other.origin };
-        let request = app.http.get(format!("{origin}/v1/me")).bearer_auth(&token);
-        Answer::of(request.send().await.unwrap()).await
-    });
-    let answers = join_all(requests).await;
-    assert!(answers.iter().all(|answer| answer.status == 200), "{answers:?}");
-    assert!(answers.iter().all(|answer| answer.body["user"] == answers[0].body["user"]));
-    let created = answers.iter().filter(|answer| answer.body["created"] == true).count();
-    assert_eq!((created, app.database.count("users")), (1, 1));
-    assert!(app.looks() <= 2, "{}", app.looks());
+    crate::support::run(async {
+        let app = without_write_back(Engine::Postgres).await;
+        let other = app.replica(&[NO_WRITE_BACK]).await;
+        let id = app.sign_up_silently("Ada");
+        let token = app.emulator.session_token(&id);
+        let requests = (0..200).map(async |number| {
+            let origin = if number % 2 == 0 { &app.origin } else { &other.origin };
+            let request = app.http.get(format!("{origin}/v1/me")).bearer_auth(&token);
+            Answer::of(request.send().await.unwrap()).await
+        });
+        let answers = join_all(requests).await;
+        assert!(answers.iter().all(|answer| answer.status == 200), "{answers:?}");
+        assert!(answers.iter().all(|answer| answer.body["user"] == answers[0].body["user"]));
+        let created = answers.iter().filter(|answer| answer.body["created"] == true).count();
+        assert_eq!((created, app.database.count("users")), (1, 1));
+        assert!(app.looks() <= 2, "{}", app.looks());
+    })
+    .await;
 }
 
 both_engines! {

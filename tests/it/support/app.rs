@@ -119,6 +119,12 @@ pub async fn all_stopped() {
     }
 }
 
+/// Runs a test of one engine, as `both_engines!` runs those of both.
+pub async fn run(test: impl Future<Output = ()>) {
+    test.await;
+    all_stopped().await;
+}
+
 /// The whole part of a sample in the text of the metrics.
 pub(super) fn sample_of(text: &str, sample: &str) -> i64 {
     let mut lines = text.lines();

@@ -22,7 +22,7 @@ mod until;
 mod writer_lock;
 
 pub use api_fault::ApiFault;
-pub use app::{ADMIN_TOKEN, READ_TOKEN, TestApp, all_stopped};
+pub use app::{ADMIN_TOKEN, READ_TOKEN, TestApp, all_stopped, run};
 pub use builder::{NO_WRITE_BACK, TestAppBuilder, configuration};
 pub use client::{Answer, SECRET, TestClient, message_id, now_seconds, outcomes};
 pub use cluster::Cluster;
@@ -40,7 +40,7 @@ pub use raw_http::exchange;
 pub use rng::Rng;
 pub use session_tokens::{PARTY, SessionTokens, Signer};
 pub use slow_clients::SlowClients;
-pub use until::{until, until_true, until_within};
+pub use until::{until, until_soon, until_true, until_within};
 pub use writer_lock::WriterLock;
 
 /// Writes a test once and runs it on both engines: `both_engines! { async fn name(engine) { … } }`,

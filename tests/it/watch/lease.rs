@@ -102,12 +102,15 @@ both_engines! {
 
 #[tokio::test]
 async fn a_replica_without_workers_watches_nothing() {
-    let variables = [NO_WRITE_BACK, EVERY_SECOND, ("USERSYNC_WORKERS", "off")];
-    let app =
-        TestApp::builder(Engine::Postgres).manual_events().variables(&variables).start().await;
-    app.sign_up("Ada");
-    let answer = app.get("/readyz").await;
-    assert_eq!((answer.status.as_u16(), app.database.count("leases")), (200, 0));
-    let _replica = app.replica(&[NO_WRITE_BACK, EVERY_SECOND]).await;
-    until_live(&app.database, 1).await;
+    crate::support::run(async {
+        let variables = [NO_WRITE_BACK, EVERY_SECOND, ("USERSYNC_WORKERS", "off")];
+        let app =
+            TestApp::builder(Engine::Postgres).manual_events().variables(&variables).start().await;
+        app.sign_up("Ada");
+        let answer = app.get("/readyz").await;
+        assert_eq!((answer.status.as_u16(), app.database.count("leases")), (200, 0));
+        let _replica = app.replica(&[NO_WRITE_BACK, EVERY_SECOND]).await;
+        until_live(&app.database, 1).await;
+    })
+    .await;
 }

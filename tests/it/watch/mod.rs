@@ -63,8 +63,8 @@ async fn cost_so_far(database: &TestDatabase, emulator: &TestEmulator) -> [u64; 
 /// The instant down from which all was read, where there is one.
 fn watermark(database: &TestDatabase) -> Option<i64> {
     let sql = "SELECT CAST(state AS text) AS value FROM leases WHERE name = 'watch'";
-    let memory: Value = serde_json::from_str(&database.query(sql).pop()??).unwrap();
-    memory["watermark"].as_i64()
+    let state: Value = serde_json::from_str(&database.query(sql).pop()??).unwrap();
+    state["watermark"].as_i64()
 }
 
 async fn until_live(database: &TestDatabase, count: usize) {

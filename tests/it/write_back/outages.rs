@@ -107,12 +107,15 @@ both_engines! {
 
 #[tokio::test]
 async fn a_service_stops_while_the_key_cannot_be_proven() {
-    let (app, proxy) = TestApp::builder(Engine::Sqlite).emulated().start_behind_proxy().await;
-    proxy.block(Blocked::Everything);
-    app.sign_up("Ada");
-    app.emulator.wait_until_idle().await;
-    proxy.until_held(1).await;
-    let began = Instant::now();
-    app.stop().await;
-    assert!(began.elapsed() < WITHOUT_WAITING, "{:?}", began.elapsed());
+    crate::support::run(async {
+        let (app, proxy) = TestApp::builder(Engine::Sqlite).emulated().start_behind_proxy().await;
+        proxy.block(Blocked::Everything);
+        app.sign_up("Ada");
+        app.emulator.wait_until_idle().await;
+        proxy.until_held(1).await;
+        let began = Instant::now();
+        app.stop().await;
+        assert!(began.elapsed() < WITHOUT_WAITING, "{:?}", began.elapsed());
+    })
+    .await;
 }

@@ -98,30 +98,36 @@ both_engines! {
 /// Workers may spend four fifths; the rest is for sign-ins.
 #[tokio::test]
 async fn trap_37_two_replicas_never_exceed_the_budget_and_people_go_first() {
-    const USERS: usize = 22;
-    let (database, emulator) = (TestDatabase::new(Engine::Postgres), TestEmulator::start());
-    let proxy = Proxy::to(&emulator);
-    let budget = [("USERSYNC_API_BUDGET", &*BUDGET.to_string())];
-    let builder = TestApp::builder(&database).emulator(&emulator).behind(&proxy);
-    let replicas = builder.variables(&budget).start_many(2).await;
-    for number in 0..USERS {
-        let user = emulator.create_user(json!({"first_name": format!("User{number}")}));
-        let sender = &replicas[number % 2].client;
-        assert_eq!(sender.send(&event_of(&user)).await.outcome(), "applied");
-    }
-    proxy.until_arrived(BUDGET * 4 / 5).await;
-    let person = emulator.create_user(json!({"first_name": "Ada"}));
-    let token = emulator.session_token(person["id"].as_str().unwrap());
-    assert_eq!(replicas[0].get_as(&token, "/v1/me").await.status, 200);
-    // Within the window of the first call only that sign-in got through.
-    let arrivals = proxy.arrivals();
-    let first_window = arrivals.iter().filter(|at| **at < arrivals[0] + WINDOW);
-    assert_eq!(first_window.count(), BUDGET * 4 / 5 + 1);
-    database.until_none("write_backs").await;
-    let came = proxy.arrivals();
-    let fullest = came
-        .iter()
-        .map(|from| came.iter().filter(|at| **at >= *from && **at < *from + WINDOW).count());
-    assert!(fullest.max().unwrap() <= BUDGET, "{came:?}");
-    assert_eq!(emulator.counts().requests_of("metadata_patch"), u64::try_from(USERS + 1).unwrap());
+    crate::support::run(async {
+        const USERS: usize = 22;
+        let (database, emulator) = (TestDatabase::new(Engine::Postgres), TestEmulator::start());
+        let proxy = Proxy::to(&emulator);
+        let budget = [("USERSYNC_API_BUDGET", &*BUDGET.to_string())];
+        let builder = TestApp::builder(&database).emulator(&emulator).behind(&proxy);
+        let replicas = builder.variables(&budget).start_many(2).await;
+        for number in 0..USERS {
+            let user = emulator.create_user(json!({"first_name": format!("User{number}")}));
+            let sender = &replicas[number % 2].client;
+            assert_eq!(sender.send(&event_of(&user)).await.outcome(), "applied");
+        }
+        proxy.until_arrived(BUDGET * 4 / 5).await;
+        let person = emulator.create_user(json!({"first_name": "Ada"}));
+        let token = emulator.session_token(person["id"].as_str().unwrap());
+        assert_eq!(replicas[0].get_as(&token, "/v1/me").await.status, 200);
+        // Within the window of the first call only that sign-in got through.
+        let arrivals = proxy.arrivals();
+        let first_window = arrivals.iter().filter(|at| **at < arrivals[0] + WINDOW);
+        assert_eq!(first_window.count(), BUDGET * 4 / 5 + 1);
+        database.until_none("write_backs").await;
+        let came = proxy.arrivals();
+        let fullest = came
+            .iter()
+            .map(|from| came.iter().filter(|at| **at >= *from && **at < *from + WINDOW).count());
+        assert!(fullest.max().unwrap() <= BUDGET, "{came:?}");
+        assert_eq!(
+            emulator.counts().requests_of("metadata_patch"),
+            u64::try_from(USERS + 1).unwrap()
+        );
+    })
+    .await;
 }

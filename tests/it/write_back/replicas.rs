@@ -1,7 +1,8 @@
 //! Replicas together, and killed.
 
 use crate::support::{
-    Blocked, Cluster, Engine, Proxy, Rng, TestApp, TestDatabase, TestEmulator, event_of,
+    Blocked, Cluster, Engine, Proxy, Rng, TestApp, TestDatabase, TestEmulator, all_stopped,
+    event_of,
 };
 use serde_json::{Value, json};
 use std::sync::Arc;
@@ -68,24 +69,28 @@ async fn written_back_though_killed(engine: Engine) {
 
 #[tokio::test]
 async fn three_replicas_make_exactly_one_call_a_user() {
-    const USERS: usize = 150;
-    let (database, emulator) = (TestDatabase::new(Engine::Postgres), TestEmulator::start());
-    let replicas = TestApp::builder(&database).emulator(&emulator).start_many(3).await;
-    emulator.deliver_to(Some(replicas[0].client.url.clone()));
-    for number in 0..USERS {
-        let user = sign_up(&emulator, number);
-        replicas[number % 3].client.send(&event_of(&user)).await;
-    }
-    emulator.wait_until_idle().await;
-    database.until_none("write_backs").await;
-    emulator.wait_until_idle().await;
-    assert_eq!(assert_written_back(&emulator, &database), USERS);
+    crate::support::run(async {
+        const USERS: usize = 150;
+        let (database, emulator) = (TestDatabase::new(Engine::Postgres), TestEmulator::start());
+        let replicas = TestApp::builder(&database).emulator(&emulator).start_many(3).await;
+        emulator.deliver_to(Some(replicas[0].client.url.clone()));
+        for number in 0..USERS {
+            let user = sign_up(&emulator, number);
+            replicas[number % 3].client.send(&event_of(&user)).await;
+        }
+        emulator.wait_until_idle().await;
+        database.until_none("write_backs").await;
+        emulator.wait_until_idle().await;
+        assert_eq!(assert_written_back(&emulator, &database), USERS);
+    })
+    .await;
 }
 
 /// Events, overrides, resyncs and write-backs of few users through three replicas at once: all
 /// lock users first and write-backs second, so there is no deadlock.
 #[tokio::test]
 async fn hot_users_cause_no_deadlock_and_end_right() {
+    crate::support::run(async {
     const USERS: usize = 12;
     const ROUNDS: usize = 40;
     let cluster = Cluster::start();
@@ -136,6 +141,11 @@ async fn hot_users_cause_no_deadlock_and_end_right() {
         );
         assert_eq!(database.query(&sql), [Some(expected)]);
     }
+    // A server counts them when sessions end.
+    drop(replicas);
+    all_stopped().await;
     let deadlocks = "SELECT sum(deadlocks)::text AS value FROM pg_stat_database";
     assert_eq!(database.query(deadlocks), [Some("0".into())]);
+    })
+    .await;
 }

@@ -6,7 +6,7 @@
 
 use super::token::LONGEST_KEY_ID_BYTES;
 use super::{JwksAddress, PublicKey, SessionError};
-use crate::provider::http::{client_for, innermost_cause, read_body};
+use crate::provider::http::{BodyError, client_for, innermost_cause, read_body};
 use crate::provider::json::object;
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
@@ -105,7 +105,10 @@ impl JwksClient {
             return Err(format!("the answer was status {}", answer.status()));
         }
         let (body, end) = read_body(&mut answer, LARGEST_SET_BYTES).await;
-        end.map_err(|error| error.to_string())?;
+        end.map_err(|end| match end {
+            BodyError::Broken(error) => failed(error),
+            BodyError::TooLarge(_) => end.to_string(),
+        })?;
         let missing = "the answer is no key set with an RSA key for RS256 in it";
         read_keys(&body).ok_or_else(|| missing.to_owned())
     }

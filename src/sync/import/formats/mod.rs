@@ -4,8 +4,8 @@
 
 use super::records::{Record, Records};
 use super::{BadLine, ImportError};
+use crate::domain::ImportRow;
 use crate::provider::Provider;
-use crate::store::ImportRow;
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, strum::EnumString, strum::IntoStaticStr)]
 #[strum(serialize_all = "snake_case", const_into_str)]
@@ -96,7 +96,7 @@ impl FileLayout {
     pub(super) fn import_row(
         &self,
         record: &Record,
-        export: &Provider,
+        provider: &Provider,
     ) -> Result<ImportRow, BadLine> {
         if let Some(fault) = &record.fault {
             return Err(fault.clone());
@@ -113,10 +113,10 @@ impl FileLayout {
                         *slot = Some(text(cell)?);
                     }
                 }
-                Ok(ImportRow { id: None, snapshot: export.of_row(wanted)? })
+                Ok(ImportRow { id: None, snapshot: provider.of_row(wanted)? })
             }
             Self::Objects { ids_from_external_id } => {
-                let snapshot = export.of_object(record.bytes())?;
+                let snapshot = provider.of_object(record.bytes())?;
                 let theirs = snapshot.profile.source_external_id.as_deref();
                 let id = ids_from_external_id.then(|| row_id(theirs.unwrap_or_default()));
                 Ok(ImportRow { id: id.transpose()?, snapshot })
@@ -128,18 +128,20 @@ impl FileLayout {
                 let (one, other) = (cell()?, cell()?);
                 let (id, external_id) = if *id_first { (one, other) } else { (other, one) };
                 let id = Some(row_id(&id)?);
-                Ok(ImportRow { id, snapshot: export.of_id(&external_id)? })
+                Ok(ImportRow { id, snapshot: provider.of_id(&external_id)? })
             }
         }
     }
 }
 
-/// The names above a table; none where they cannot be read.
+/// The names above a table; none where the line is not one whole row, as where a file has the line
+/// ends of an old system.
 fn header(line: &[u8]) -> Vec<String> {
     let mut records = Records::new(line);
-    let first = records.next(true).ok().flatten();
+    let first = records.next(true).ok().flatten().filter(|record| record.fault.is_none());
     let names: Option<Result<_, _>> = first.map(|record| record.cells().map(text).collect());
-    names.and_then(Result::ok).unwrap_or_default()
+    let is_one_row = matches!(records.next(true), Ok(None));
+    names.filter(|_| is_one_row).and_then(Result::ok).unwrap_or_default()
 }
 
 fn text(cell: &[u8]) -> Result<String, BadLine> {

@@ -2,8 +2,8 @@
 
 use super::{BadLine, FileLayout, ImportError, ImportFormat};
 use crate::config::{Config, ConfigSource, Requirement};
+use crate::domain::ImportRow;
 use crate::provider::{ExportError, Provider};
-use crate::store::ImportRow;
 use crate::sync::import::records::{Record, Records};
 
 const HEADER: &str = "id,first_name,last_name,username,primary_email_address,\
@@ -59,9 +59,16 @@ fn a_file_is_told_by_how_it_begins() {
 
 #[test]
 fn what_begins_otherwise_is_refused_with_what_is_expected() {
-    for first in
-        ["id;external_id", "id,email", "id,external_id,name", "id", "<html>", "\"id,external_id"]
-    {
+    for first in [
+        "id;external_id",
+        "id,email",
+        "id,external_id,name",
+        "id",
+        "<html>",
+        "\"id,external_id",
+        "id,external_id,\"x",
+        "id,external_id\ra,user_1\r",
+    ] {
         let error = begins(first, None).unwrap_err().to_string();
         for expected in [HEADER, "NDJSON", "id,external_id"] {
             assert!(error.contains(expected), "{first}: {error}");
