@@ -4,11 +4,11 @@
 //! The file is written so that both `--env-file` and a shell's `.` read the same values from it.
 
 use super::Failure;
-use clerk_emulator::Credentials;
+use clerk_emulator::{Credentials, replace_file};
 use std::collections::HashMap;
-use std::fs::{self, DirBuilder, OpenOptions};
-use std::io::{self, Write as _};
-use std::os::unix::fs::{DirBuilderExt as _, MetadataExt as _, OpenOptionsExt as _};
+use std::fs::{self, DirBuilder};
+use std::io;
+use std::os::unix::fs::{DirBuilderExt as _, MetadataExt as _};
 use std::path::{Path, PathBuf};
 use usersync::config::ConfigSource;
 use uuid::Uuid;
@@ -136,18 +136,6 @@ impl EnvFile {
         let text: String = self.lines.iter().flat_map(|line| [line, "\n"]).collect();
         replace_file(&self.path, text.as_bytes()).map_err(|error| unusable(&self.path, &error))
     }
-}
-
-/// Writes the new file beside the old one, with mode 0600, and renames it.
-fn replace_file(path: &Path, bytes: &[u8]) -> io::Result<()> {
-    let mut beside = path.to_owned().into_os_string();
-    beside.push(".new");
-    // A file left by a crash may have another mode.
-    fs::remove_file(&beside).ok();
-    let mut file = OpenOptions::new().write(true).create_new(true).mode(0o600).open(&beside)?;
-    file.write_all(bytes)?;
-    file.sync_all()?;
-    fs::rename(&beside, path)
 }
 
 /// Quotes a text as one word of a shell command and of a dotenv file.

@@ -64,8 +64,6 @@ pub struct ListQuery {
     pub limit: u16,
     /// Inclusive.
     pub created_from: Option<Timestamp>,
-    /// Exclusive.
-    pub created_before: Option<Timestamp>,
     /// Only these users, at most [`ListQuery::MOST_IDS`]; empty for all.
     pub ids: Vec<String>,
 }

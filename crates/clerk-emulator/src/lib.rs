@@ -29,6 +29,7 @@ pub use generated::GeneratedUsers;
 pub use instance::events::event_body;
 pub use settings::{Credentials, EmulatorError, Faults, INSTANCE, ISSUER, MARK, Outage, Settings};
 pub use signing::SigningSecret;
+pub use state_file::replace_file;
 
 use actix_web::dev::ServerHandle;
 use actix_web::web::Data;

@@ -106,12 +106,13 @@ impl StateFile {
                 private_key: self.private_key.clone(),
             }
         };
-        replace(&self.path, &serde_json::to_vec(&saved)?)
+        replace_file(&self.path, &serde_json::to_vec(&saved)?)
     }
 }
 
-/// Replaces the file, or makes it, with mode 0600.
-fn replace(path: &Path, bytes: &[u8]) -> io::Result<()> {
+/// Replaces a file, or makes it, with mode 0600; it holds the old bytes or the new ones, whatever
+/// happens meanwhile.
+pub fn replace_file(path: &Path, bytes: &[u8]) -> io::Result<()> {
     let mut temporary = path.to_owned().into_os_string();
     temporary.push(".new");
     // One that a crash left behind may have another mode.

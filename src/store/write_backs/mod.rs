@@ -110,9 +110,7 @@ impl Store {
         })
         .await
     }
-}
 
-impl Store {
     /// Lets our values replace the provider's for this user, and makes that due.
     pub async fn take_over(
         &self,

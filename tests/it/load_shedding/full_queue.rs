@@ -3,8 +3,8 @@
 
 use super::assert_turned_away;
 use crate::support::{
-    Answer, AppProcess, SlowClients, TestApp, TestDatabase, WriterLock, deleted, message_id,
-    until_soon, until_true, user, user_id,
+    Answer, AppProcess, HANGS_AFTER, SlowClients, TestApp, TestDatabase, WriterLock, deleted,
+    message_id, until_soon, until_true, user, user_id,
 };
 use std::time::{Duration, Instant};
 use tokio::task::JoinHandle;
@@ -15,9 +15,6 @@ const ROOM: usize = 67;
 
 /// Half of the room: what is being read at the same moment must not reach a limit of its own.
 const WAVE: usize = 33;
-
-/// Only ends a test that hangs.
-const HANGS_AFTER: Duration = Duration::from_secs(600);
 
 /// Sends more than the queue has room for, while the writer is held back; returns the
 /// answers to the last wave, of which those beyond the room come at once.

@@ -40,7 +40,7 @@ pub use raw_http::exchange;
 pub use rng::Rng;
 pub use session_tokens::{PARTY, SessionTokens, Signer};
 pub use slow_clients::SlowClients;
-pub use until::{until, until_soon, until_true, until_within};
+pub use until::{HANGS_AFTER, until, until_soon, until_true, until_within};
 pub use writer_lock::WriterLock;
 
 /// Writes a test once and runs it on both engines: `both_engines! { async fn name(engine) { … } }`,

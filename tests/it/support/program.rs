@@ -1,7 +1,7 @@
 //! The program as its user starts it: a process in a directory of its own, with an
 //! environment that holds nothing but what a test says.
 
-use super::TestDatabase;
+use super::{HANGS_AFTER, TestDatabase};
 use rustix::process::{Pid, Signal, kill_process};
 use std::fmt::Write as _;
 use std::fs::Permissions;
@@ -10,11 +10,7 @@ use std::os::unix::fs::PermissionsExt as _;
 use std::path::Path;
 use std::process::{Child, Command, Output, Stdio};
 use std::sync::mpsc::{Receiver, Sender, channel};
-use std::time::Duration;
 use tempfile::TempDir;
-
-/// Only ends a test that hangs.
-const HANGS_AFTER: Duration = Duration::from_secs(600);
 
 /// The few options of `curl` that the printed lines use, for systems without it.
 const CURL: &str = r#"#!/usr/bin/env bash

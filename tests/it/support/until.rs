@@ -3,7 +3,7 @@
 use std::time::{Duration, Instant};
 
 /// No test depends on how fast the machine is: this only ends a test that hangs.
-const HANGS_AFTER: Duration = Duration::from_secs(600);
+pub const HANGS_AFTER: Duration = Duration::from_secs(600);
 
 pub async fn until<T>(what: &str, look: impl AsyncFnMut() -> Option<T>) -> T {
     until_within(HANGS_AFTER, what, look).await

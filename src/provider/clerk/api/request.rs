@@ -80,9 +80,6 @@ impl<'a> Request<'a> {
         if let Some(after) = after {
             add("created_at_after", &after.to_string());
         }
-        if let Some(before) = query.created_before {
-            add("created_at_before", &before.as_millis().to_string());
-        }
         request
     }
 
@@ -184,17 +181,11 @@ mod tests {
 
     #[test]
     fn a_window_of_creation_misses_no_user_at_its_beginning() {
-        let window = |from, before| {
-            let position = Position::Offset(7);
-            let created_from = Timestamp::from_millis(from);
-            let created_before = Timestamp::from_millis(before);
-            let bounds = ListQuery { created_from, created_before, ..ListQuery::default() };
-            query(&ListQuery { position, limit: 5, ..bounds })
+        let window = |from| {
+            let (position, created_from) = (Position::Offset(7), Timestamp::from_millis(from));
+            query(&ListQuery { position, limit: 5, created_from, ..ListQuery::default() })
         };
-        assert_eq!(
-            window(1000, 2000),
-            "limit=5&order_by=created_at&offset=7&created_at_after=999&created_at_before=2000"
-        );
-        assert_eq!(window(0, 1), "limit=5&order_by=created_at&offset=7&created_at_before=1");
+        assert_eq!(window(1000), "limit=5&order_by=created_at&offset=7&created_at_after=999");
+        assert_eq!(window(0), "limit=5&order_by=created_at&offset=7");
     }
 }
