@@ -19,7 +19,7 @@ pub use candidates::Candidate;
 pub use checks::{CreationCursor, CreationRange};
 pub use lease::{JobConclusion, LEASE};
 pub use orphans::EmptyOutcome;
-pub use page::{JobMode, JobPage, PrefetchedRows};
+pub use page::{JobMode, JobPage};
 pub use queue::JobRequest;
 
 use super::connection::{AnyConnection, both};

@@ -21,8 +21,6 @@ pub(super) struct JobRun {
     /// By the database's clock.
     pub(super) started_at: Timestamp,
     pub(super) progress: JobProgress,
-    /// Whether the last page created or updated rows.
-    pub(super) writes: bool,
 }
 
 impl JobRun {

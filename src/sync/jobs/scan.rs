@@ -9,7 +9,7 @@ use super::{Cursor, RETRY};
 use crate::domain::Change;
 use crate::provider::{ApiError, Page, Priority};
 use crate::store::StoreError;
-use crate::store::jobs::{Candidate, CreationRange, JobMode, JobPage, JobProgress, PrefetchedRows};
+use crate::store::jobs::{Candidate, CreationRange, JobPage, JobProgress};
 use crate::sync::bisection::Bisection;
 use crate::sync::retry::retry;
 use crate::sync::{SyncError, now};
@@ -23,11 +23,11 @@ const ROWS_AT_ONCE: i64 = 2_000;
 /// Orphans recorded at once.
 const NOTE_AT_ONCE: usize = 1_000;
 
-/// A page that is being fetched, and the rows of its users. Dropping it aborts the fetch.
-struct PendingPage(JoinSet<Result<(Page, Option<PrefetchedRows>), SyncError>>);
+/// A page that is being fetched. Dropping it aborts the fetch.
+struct PendingPage(JoinSet<Result<Page, SyncError>>);
 
 impl PendingPage {
-    async fn page(&mut self) -> Result<(Page, Option<PrefetchedRows>), SyncError> {
+    async fn page(&mut self) -> Result<Page, SyncError> {
         let broken = || ApiError::Protocol("the reading was broken off".to_owned());
         self.0.join_next().await.and_then(Result::ok).unwrap_or_else(|| Err(broken().into()))
     }
@@ -41,7 +41,7 @@ impl JobRun {
     ) -> Result<ScanPosition, SyncError> {
         let mut coming = self.request_page(&paging);
         loop {
-            let (mut page, ahead) = match coming.page().await {
+            let mut page = match coming.page().await {
                 Ok(page) => page,
                 Err(error) if self.is_cursor_gone(&paging, &error).await? => {
                     paging.lost();
@@ -83,7 +83,6 @@ impl JobRun {
                 mode: self.mode(),
                 progress: self.progress_at(&Cursor::Scan(paging.clone())),
                 orphans,
-                ahead,
                 is_part: false,
             };
             self.commit(page).await?;
@@ -95,20 +94,10 @@ impl JobRun {
 
     fn request_page(&self, paging: &ScanPosition) -> PendingPage {
         let (sync, query) = (Arc::clone(&self.sync), paging.query(PAGE_USERS));
-        // Writing a page takes longer than fetching the next one, so there is time to read its rows
-        // too; where pages agree, that would delay the one behind.
-        let reads_ahead = self.writes;
         let mut coming = JoinSet::new();
         coming.spawn(async move {
             let ask = || sync.directory.users(&query, Priority::Background);
-            let page: Page = retry(&RETRY, ask).await?;
-            if !reads_ahead {
-                return Ok::<_, SyncError>((page, None));
-            }
-            let ids = page.users.iter().map(|user| user.external_id.clone()).collect();
-            // If it fails, they are read when the page is committed.
-            let ahead = sync.store.prefetch_rows(sync.source(), ids).await.ok();
-            Ok((page, ahead))
+            retry(&RETRY, ask).await
         });
         PendingPage(coming)
     }
@@ -165,9 +154,6 @@ impl JobRun {
             sync.store.commit_page(self.lease.clone(), policy, now(), Arc::clone(page))
         });
         let progress = committed.await?.ok_or(SyncError::LeaseLost)?;
-        let written =
-            |progress: &JobProgress| progress.counters.created + progress.counters.updated;
-        self.writes = self.mode() == JobMode::Apply && written(&progress) > written(&self.progress);
         self.progress = progress;
         let seen = self.progress.counters.seen;
         tracing::debug!(job = self.lease.job_id(), seen, "a page is committed");

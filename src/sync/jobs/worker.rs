@@ -71,7 +71,6 @@ impl SyncService {
             dry_run: job.dry_run,
             allow_mass_delete: job.allow_mass_delete,
             started_at: job.started_at.unwrap_or(job.created_at),
-            writes: false,
             progress: JobProgress {
                 cursor: String::new(),
                 counters: job.counters(),

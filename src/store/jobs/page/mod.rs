@@ -8,8 +8,6 @@
 mod dry_run;
 mod row;
 
-pub use row::PrefetchedRows;
-
 use super::candidates::{self, Candidate};
 use super::{JobLease, JobProgress, renew, save};
 use crate::domain::{Change, Comparison, Counters, Timestamp, compare};
@@ -48,8 +46,6 @@ pub struct JobPage {
     pub progress: JobProgress,
     /// Users whose rows the page should have had.
     pub orphans: Vec<String>,
-    /// Its users' rows, where they were prefetched.
-    pub ahead: Option<PrefetchedRows>,
     /// A part of a page: its counters are stored with the place after the whole.
     pub is_part: bool,
 }
@@ -101,14 +97,8 @@ fn commit(
     if !renew(connection, lease)? {
         return Ok(None);
     }
-    let read_now;
-    let rows = if let Some(rows) = page.ahead.as_ref().and_then(PrefetchedRows::fresh) {
-        rows
-    } else {
-        let ids = page.users.iter().map(Change::external_id);
-        read_now = load_rows(connection, policy.defaults.source, ids)?;
-        &read_now
-    };
+    let ids = page.users.iter().map(Change::external_id);
+    let rows = &load_rows(connection, policy.defaults.source, ids)?;
     let mut progress = page.progress.clone();
     let counters = &mut progress.counters;
     counters.seen += u64::try_from(page.users.len() + page.unreadable).unwrap_or_default();

@@ -1,13 +1,11 @@
-//! Reads the columns of rows that a page is compared with. Called by [`super`] for a page, or by
-//! the scan of `sync` while the page before is written.
+//! Reads the columns of rows that a page is compared with. Called by [`super`].
 
 use crate::domain::{RowState, RowView, Snapshot, Timestamp, Version};
+use crate::store::StoreError;
 use crate::store::connection::{AnyConnection, both};
 use crate::store::schema::users;
-use crate::store::{Store, StoreError};
 use diesel::prelude::*;
 use std::collections::HashMap;
-use std::time::{Duration, Instant};
 
 #[derive(Debug, Queryable, Selectable)]
 #[diesel(table_name = users)]
@@ -57,38 +55,6 @@ impl Row {
     pub(super) fn needs_no_write_back(&self, snapshot: &Snapshot) -> bool {
         let has_override = self.set_role.is_some() || self.set_plan.is_some();
         !has_override && snapshot.acknowledged_id.as_deref() == Some(&self.id)
-    }
-}
-
-/// Prefetched rows are used for this time. The guard decides at the row in any case, but a row that
-/// seems to agree is not written.
-const READ_AHEAD_FOR: Duration = Duration::from_secs(2);
-
-#[derive(Debug)]
-pub struct PrefetchedRows {
-    rows: HashMap<String, Row>,
-    read_at: Instant,
-}
-
-impl PrefetchedRows {
-    /// The rows, unless they are too old.
-    pub(super) fn fresh(&self) -> Option<&HashMap<String, Row>> {
-        (self.read_at.elapsed() < READ_AHEAD_FOR).then_some(&self.rows)
-    }
-}
-
-impl Store {
-    /// Reads the rows of a page that is about to be committed.
-    pub async fn prefetch_rows(
-        &self,
-        source: &'static str,
-        external_ids: Vec<String>,
-    ) -> Result<PrefetchedRows, StoreError> {
-        let read_at = Instant::now();
-        let ids = external_ids;
-        let rows = self
-            .read(move |connection| load_rows(connection, source, ids.iter().map(String::as_str)));
-        Ok(PrefetchedRows { rows: rows.await?, read_at })
     }
 }
 
