@@ -29,6 +29,9 @@ const CREATED_TOGETHER: u64 = 3;
 
 const MS_BETWEEN_USERS: i64 = 1_000;
 
+/// 2025-01-01T00:00:00Z, in milliseconds.
+const FIRST_CREATED_AT: i64 = 1_735_689_600_000;
+
 /// How long after its creation a user was last changed, in milliseconds.
 const UPDATED_AFTER: i64 = 41;
 
@@ -109,9 +112,10 @@ impl GeneratedUsers {
         users
     }
 
-    /// When the first of so many users was created if the last one was created just before `now`.
+    /// When the first of so many users was created: always at the same time, so that a seed gives the
+    /// same users at every start, unless the last ones would be of the future then.
     pub(crate) fn first_created_before(now: i64, count: u64) -> i64 {
-        now - i64::try_from(count).unwrap_or(0) * MS_BETWEEN_USERS
+        FIRST_CREATED_AT.min(now - i64::try_from(count).unwrap_or(0) * MS_BETWEEN_USERS)
     }
 
     /// In milliseconds; never falls as numbers rise.
@@ -291,6 +295,14 @@ mod tests {
             assert_eq!(user.external_accounts.len(), usize::from(kind(number) & HAS_GOOGLE != 0));
             assert!(images.insert(user.image_url));
         }
+    }
+
+    #[test]
+    fn they_are_the_same_at_every_start() {
+        let (one_day, later) = (1_764_000_000_000, 1_795_000_000_000);
+        let first = |now| GeneratedUsers::first_created_before(now, 1_000_000);
+        assert_eq!(first(one_day), first(later));
+        assert!(GeneratedUsers::first_created_before(one_day, 1 << 40) < 0);
     }
 
     #[test]
