@@ -6,7 +6,7 @@ mod deliveries;
 mod directory;
 mod error;
 mod faults;
-mod generated;
+mod generator;
 mod instance;
 mod key;
 mod middleware;
@@ -25,7 +25,7 @@ mod tests;
 
 pub use counts::{Counts, DeliveryCounts, ListCounts};
 pub use deliveries::Retries;
-pub use generated::GeneratedUsers;
+pub use generator::GeneratedUsers;
 pub use instance::events::event_body;
 pub use settings::{Credentials, EmulatorError, Faults, INSTANCE, ISSUER, MARK, Outage, Settings};
 pub use signing::SigningSecret;

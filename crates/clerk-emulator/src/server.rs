@@ -3,7 +3,7 @@
 use crate::credentials::{credentials, instance_id};
 use crate::deliveries::Outbox;
 use crate::directory::Directory;
-use crate::generated::GeneratedUsers;
+use crate::generator::GeneratedUsers;
 use crate::instance::{Instance, State};
 use crate::key::Key;
 use crate::rate_limits::RateLimits;

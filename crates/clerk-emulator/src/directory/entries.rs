@@ -3,7 +3,7 @@
 //! Called by `list`. Computes no generated user: an entry is its number until it is written.
 
 use super::{Directory, Position};
-use crate::generated::GeneratedUsers;
+use crate::generator::GeneratedUsers;
 use crate::user::User;
 use std::iter::Peekable;
 use std::ops::Range;

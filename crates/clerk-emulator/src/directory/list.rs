@@ -183,7 +183,7 @@ fn order_by(value: &str) -> Result<Order, ApiError> {
 #[cfg(test)]
 mod tests {
     use super::{Directory, Query};
-    use crate::generated::GeneratedUsers;
+    use crate::generator::GeneratedUsers;
     use crate::user::User;
     use serde_json::json;
 

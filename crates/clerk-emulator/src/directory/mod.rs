@@ -10,7 +10,7 @@ pub(crate) mod list;
 pub(crate) use entries::Entry;
 
 use crate::error::ApiError;
-use crate::generated::GeneratedUsers;
+use crate::generator::GeneratedUsers;
 use crate::user::User;
 use entries::Entries;
 use std::collections::{BTreeMap, HashMap, HashSet, VecDeque};

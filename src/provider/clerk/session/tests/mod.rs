@@ -2,9 +2,9 @@
 //! and fetching keys over HTTP.
 
 mod arbitrary;
+mod bad_tokens;
 mod claims;
 mod keys;
-mod malformed;
 mod rotation;
 mod signer;
 mod times;
