@@ -16,8 +16,7 @@ pub async fn until_true(what: &str, mut holds: impl AsyncFnMut() -> bool) {
 /// Likewise; what takes longer than half a minute is done by something else, as a service does
 /// each minute.
 pub async fn until_soon(what: &str, mut holds: impl AsyncFnMut() -> bool) {
-    let soon = Duration::from_secs(30);
-    until_within(soon, what, async || holds().await.then_some(())).await;
+    until_within(Duration::from_secs(30), what, async || holds().await.then_some(())).await;
 }
 
 /// Likewise; panics where it has not within the time.
