@@ -77,10 +77,10 @@ fn parse_override(state: &AppState, body: &[u8]) -> Result<OverrideChanges, Prob
     if let Some(owned) = fields.keys().find(owned) {
         let detail =
             format!("`{owned}` belongs to the provider; change it there, and it is copied here");
-        return Err(refused("provider_owned", detail));
+        return Err(unprocessable("provider_owned", detail));
     }
     if fields.is_empty() || !fields.keys().all(|name| is_ours(name)) {
-        return Err(refused("unknown_field", "only `role` and `plan` can be set".into()));
+        return Err(unprocessable("unknown_field", "only `role` and `plan` can be set".into()));
     }
     Ok(OverrideChanges {
         role: override_change(&fields, "role", &state.entitlements.roles)?,
@@ -88,7 +88,7 @@ fn parse_override(state: &AppState, body: &[u8]) -> Result<OverrideChanges, Prob
     })
 }
 
-fn refused(code: &'static str, detail: String) -> Problem {
+fn unprocessable(code: &'static str, detail: String) -> Problem {
     Problem::new(StatusCode::UNPROCESSABLE_ENTITY, code, detail)
 }
 
@@ -108,7 +108,7 @@ fn override_change(
         Some(_) => {
             let detail =
                 format!("`{name}` is null or a word that USERSYNC_{}S knows", name.to_uppercase());
-            Err(refused("unknown_word", detail))
+            Err(unprocessable("unknown_word", detail))
         }
     }
 }

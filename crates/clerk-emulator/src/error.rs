@@ -69,7 +69,7 @@ impl ApiError {
         Self::parameter("form_param_value_invalid", message, name)
     }
 
-    pub(crate) fn taken(name: &str) -> Self {
+    pub(crate) fn identifier_exists(name: &str) -> Self {
         let message = "is taken. Please try another.";
         Self::parameter("form_identifier_exists", message, name)
     }

@@ -122,14 +122,14 @@ impl Run {
             Action::SignIn { .. } => return Ok(()),
             Action::Delete => {
                 self.summary.deleted += 1;
-                return done(emulator.delete_user(&id), "deleted");
+                return ensure(emulator.delete_user(&id), "deleted");
             }
             Action::Change(fields) => emulator.update_user(&id, fields),
             Action::Merge(metadata) => emulator.merge_public_metadata(&id, metadata),
             Action::Ban(banned) => emulator.ban(&id, banned),
         };
         self.summary.changed += 1;
-        self::done(done.is_some(), "changed")
+        ensure(done.is_some(), "changed")
     }
 
     fn sign_up(
@@ -164,7 +164,7 @@ impl Run {
     }
 }
 
-fn done(done: bool, what: &str) -> Result<(), DemoError> {
+fn ensure(done: bool, what: &str) -> Result<(), DemoError> {
     if done { Ok(()) } else { Err(DemoError(format!("a user could not be {what}"))) }
 }
 

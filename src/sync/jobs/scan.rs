@@ -44,7 +44,7 @@ impl JobRun {
             let mut page = match coming.page().await {
                 Ok(page) => page,
                 Err(error) if self.is_cursor_gone(&paging, &error).await? => {
-                    paging.lost();
+                    paging.begin_by_time();
                     coming = self.request_page(&paging);
                     continue;
                 }
@@ -64,7 +64,7 @@ impl JobRun {
                 NextPage::EndIf(id) => {
                     let gone = !self.user_exists(id).await?;
                     if gone {
-                        paging.lost();
+                        paging.begin_by_time();
                     }
                     gone
                 }

@@ -129,7 +129,7 @@ impl Dispatcher {
         let asked = match outcome {
             AttemptResult::Acknowledged => {
                 self.endpoint.count(|counts| counts.acknowledged += 1);
-                return self.endpoint.done();
+                return self.endpoint.settle_one();
             }
             AttemptResult::NoAddress => return self.abandon(),
             AttemptResult::Failed(asked) => *asked,
@@ -146,7 +146,7 @@ impl Dispatcher {
 
     fn abandon(&self) {
         self.endpoint.count(|counts| counts.abandoned += 1);
-        self.endpoint.done();
+        self.endpoint.settle_one();
     }
 
     fn delay(&mut self, message: Message, delay: Duration) {

@@ -57,7 +57,7 @@ impl Endpoint {
     }
 
     /// One message fewer is outstanding.
-    fn done(&self) {
+    fn settle_one(&self) {
         self.outstanding.send_modify(|count| *count = count.saturating_sub(1));
     }
 }
@@ -99,7 +99,7 @@ impl Outbox {
         self.endpoint.outstanding.send_modify(|count| *count += 1);
         if full || self.messages.send(message).is_err() {
             self.endpoint.count(|counts| counts.abandoned += 1);
-            self.endpoint.done();
+            self.endpoint.settle_one();
         }
     }
 

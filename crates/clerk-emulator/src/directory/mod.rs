@@ -171,7 +171,7 @@ impl Directory {
             let taken = self.owner(&identifier).is_some_and(|owner| owner != user.id);
             let name = identifier.0;
             if taken || !own.insert(identifier) {
-                return Err(ApiError::taken(name));
+                return Err(ApiError::identifier_exists(name));
             }
         }
         Ok(())

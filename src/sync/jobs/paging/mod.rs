@@ -65,7 +65,7 @@ pub(super) struct CreationWindow {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) enum NextPage {
     More,
-    /// The end, if this user still exists. Else [`ScanPosition::lost`].
+    /// The end, if this user still exists. Else [`ScanPosition::begin_by_time`].
     EndIf(String),
     End,
 }
@@ -99,7 +99,7 @@ impl ScanPosition {
     }
 
     /// The user behind whom the last page began is deleted: the next one begins by time.
-    pub(super) fn lost(&mut self) {
+    pub(super) fn begin_by_time(&mut self) {
         self.by = PageStart::Moment { offset: 0 };
     }
 
@@ -121,7 +121,7 @@ impl ScanPosition {
             // Not what was asked for: the provider does not know the user behind whom the page
             // begins.
             users.clear();
-            self.lost();
+            self.begin_by_time();
             return PageStep { window: None, next: NextPage::More, unreadable: 0 };
         }
         let is_seen =
@@ -154,7 +154,7 @@ impl ScanPosition {
             PageStart::Moment { .. } => NextPage::End,
             // Users who cannot be read give no position to continue behind.
             PageStart::Last if is_full => {
-                self.lost();
+                self.begin_by_time();
                 NextPage::More
             }
             PageStart::Last => match self.last_id() {

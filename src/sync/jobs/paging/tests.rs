@@ -107,7 +107,7 @@ fn scan(
         paging = serde_json::from_str(&stored).unwrap();
         let Some(listed) = provider.list(&paging.query(limit)) else {
             assert!(paging.is_behind_a_user());
-            paging.lost();
+            paging.begin_by_time();
             continue;
         };
         let mut users: Vec<Snapshot> = listed.iter().map(|(at, id)| user(*at, id)).collect();
@@ -120,7 +120,7 @@ fn scan(
             NextPage::More => {}
             NextPage::End => break,
             NextPage::EndIf(id) if provider.users.iter().any(|(_, one)| *one == id) => break,
-            NextPage::EndIf(_) => paging.lost(),
+            NextPage::EndIf(_) => paging.begin_by_time(),
         }
         for change in changes.next().unwrap_or_default() {
             apply_change(provider, &paging, &change, &mut created);
@@ -211,7 +211,7 @@ fn an_empty_page_is_the_end_only_while_the_user_in_front_of_it_is_there() {
         paging.advance(&mut Vec::new(), 0, PAGE_USERS).next,
         NextPage::EndIf("user_1".into())
     );
-    paging.lost();
+    paging.begin_by_time();
     let query = paging.query(PAGE_USERS);
     assert_eq!((query.position, query.created_from), (Position::First, Timestamp::from_millis(5)));
     // A user seen of that millisecond is not counted again.

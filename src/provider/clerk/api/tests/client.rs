@@ -19,7 +19,7 @@ pub(super) struct CountingBudget {
 }
 
 impl CountingBudget {
-    pub(super) fn taken(&self) -> usize {
+    pub(super) fn count(&self) -> usize {
         *self.taken.lock().unwrap()
     }
 }

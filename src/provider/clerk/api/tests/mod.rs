@@ -161,7 +161,7 @@ async fn a_connection_that_breaks_after_sending_may_have_done_it() {
     thread.join().unwrap();
     // The port is closed now: nothing is sent, so that all attempts are made.
     assert!(is_unavailable(&client.api.fill("user_2", &admin(), Interactive).await, false));
-    assert_eq!(client.budget.taken(), 1 + 3);
+    assert_eq!(client.budget.count(), 1 + 3);
 }
 
 #[tokio::test]
@@ -170,7 +170,7 @@ async fn what_was_not_done_is_written_again() {
     let (stub, client) =
         stub_and_client([error(429, "too_many_requests"), locked, answer(200, USER)]);
     client.api.fill("user_1", &admin(), Interactive).await.unwrap();
-    assert_eq!((stub.count(), client.budget.taken()), (3, 3));
+    assert_eq!((stub.count(), client.budget.count()), (3, 3));
 }
 
 #[tokio::test]
@@ -182,14 +182,14 @@ async fn the_eleventh_call_about_a_user_in_ten_seconds_is_not_sent() {
     }
     let refused = client.api.fill("user_1", &admin(), Background).await;
     assert!(matches!(refused, Err(ApiError::RateLimited { .. })));
-    assert_eq!((stub.count(), client.budget.taken()), (10, 10));
+    assert_eq!((stub.count(), client.budget.count()), (10, 10));
 }
 
 #[tokio::test]
 async fn trap_37_repeats_take_from_the_budget_too() {
     let (stub, client) = stub_and_client([error(500, "x"), error(503, "x"), answer(200, USER)]);
     client.api.user("user_1", Interactive).await.unwrap();
-    assert_eq!((stub.count(), client.budget.taken()), (3, 3));
+    assert_eq!((stub.count(), client.budget.count()), (3, 3));
 }
 
 #[tokio::test]
@@ -205,7 +205,7 @@ async fn trap_37_every_call_waits_for_the_end_of_retry_after() {
     let (first, second) = tokio::join!(client.api.count(Interactive), other);
     assert_eq!((first, second), (Ok(1), Ok(1)));
     let seen = stub.requests();
-    assert_eq!((seen.len(), client.budget.taken()), (3, 3));
+    assert_eq!((seen.len(), client.budget.count()), (3, 3));
     assert!(seen[1].at - seen[0].at >= Duration::from_millis(950));
 }
 
@@ -221,7 +221,7 @@ async fn trap_37_an_interactive_call_fails_during_a_long_pause_and_is_not_sent()
         };
         assert!((6..=7).contains(&retry_after.as_secs()));
     }
-    assert_eq!((stub.count(), client.budget.taken()), (1, 1));
+    assert_eq!((stub.count(), client.budget.count()), (1, 1));
 }
 
 #[tokio::test]
@@ -261,7 +261,7 @@ async fn while_the_breaker_is_open_an_interactive_call_fails_at_once() {
         panic!("not unavailable")
     };
     assert!(retry_after > Duration::from_secs(15) && began.elapsed() < Duration::from_millis(200));
-    assert_eq!((stub.count(), client.budget.taken()), (5, 5));
+    assert_eq!((stub.count(), client.budget.count()), (5, 5));
 }
 
 #[tokio::test]
@@ -334,7 +334,7 @@ async fn the_key_set_takes_no_budget() {
     assert_eq!(client.api.instances(Interactive).await.unwrap(), ["ins_1"]);
     assert_eq!(stub.requests()[0].line, "GET /v1/jwks");
     assert_eq!(stub.requests()[0].header("authorization"), Some("Bearer sk_test_secret"));
-    assert_eq!(client.budget.taken(), 0);
+    assert_eq!(client.budget.count(), 0);
 }
 
 #[tokio::test]
