@@ -3,6 +3,32 @@
 use serde_json::value::RawValue;
 use std::collections::BTreeMap;
 
+pub const USER_FIELDS: [&str; 23] = [
+    "id",
+    "source",
+    "external_id",
+    "source_external_id",
+    "email",
+    "email_verified",
+    "phone",
+    "username",
+    "first_name",
+    "last_name",
+    "name",
+    "image_url",
+    "role",
+    "plan",
+    "public_metadata",
+    "status",
+    "last_sign_in_at",
+    "source_created_at",
+    "source_updated_at",
+    "created_at",
+    "updated_at",
+    "synced_at",
+    "deleted_at",
+];
+
 /// The names of a JSON object's fields, in the order of its text.
 pub fn field_names(json: &str) -> Vec<String> {
     let fields: BTreeMap<String, &RawValue> = serde_json::from_str(json).unwrap();

@@ -30,7 +30,9 @@ pub use database::{Engine, TestDatabase};
 pub use delivery::Delivery;
 pub use emulator::TestEmulator;
 pub use event::{deleted, event_of, user, user_id, user_with, with_metadata};
-pub use fields::{ENTITLEMENT_COLUMNS, JOB_COUNTERS, JOB_FIELDS, PROFILE_COLUMNS, field_names};
+pub use fields::{
+    ENTITLEMENT_COLUMNS, JOB_COUNTERS, JOB_FIELDS, PROFILE_COLUMNS, USER_FIELDS, field_names,
+};
 pub use process::AppProcess;
 pub use program::{Program, RunOutput, Running, shell};
 pub use proxy::{Blocked, Proxy, Server, Upstream};
@@ -39,7 +41,6 @@ pub use rng::Rng;
 pub use session_tokens::{PARTY, SessionTokens, Signer};
 pub use slow_clients::SlowClients;
 pub use until::{HANGS_AFTER, until, until_soon, until_true, until_within};
-pub use usersync::store::USER_FIELDS;
 pub use writer_lock::WriterLock;
 
 /// Writes a test once and runs it on both engines: `both_engines! { async fn name(engine) { … } }`,
