@@ -30,12 +30,13 @@ use tokio::task::JoinSet;
 /// How long open requests may take after stopping began, in seconds.
 const DRAIN_SECONDS: u64 = 20;
 
-/// How long the queue may take to drain after them.
-const WRITER_DRAIN: Duration = Duration::from_secs(5);
+/// How long workers, which are told before, may still take after them.
+const WORKERS_STOP: Duration = Duration::from_secs(1);
+
+/// How long the queue may then take to drain.
+const WRITER_DRAIN: Duration = Duration::from_secs(4);
 
 const HEADERS_WITHIN: Duration = Duration::from_secs(10);
-
-const KEEP_ALIVE: Duration = Duration::from_secs(75);
 
 /// Connections that wait to be accepted: the provider sends bursts.
 const BACKLOG: u32 = 4_096;
@@ -44,9 +45,14 @@ const BACKLOG: u32 = 4_096;
 pub const PREPARE_BACKOFF: Backoff =
     Backoff { first: Duration::from_millis(250), longest: Duration::from_secs(1) };
 
-/// Runs a future on the kind of runtime that the server needs, until it is done.
+/// Runs a future on the kind of runtime that the server needs, until it is done. Waits for no
+/// blocking call that is still under way, which may be one to a database that hangs: the process
+/// ends next, and with it all of them.
 pub fn block_on<F: Future>(future: F) -> F::Output {
-    actix_web::rt::System::new().block_on(future)
+    let system = actix_web::rt::System::new();
+    let output = system.block_on(future);
+    std::mem::forget(system);
+    output
 }
 
 /// Listens, but is not prepared yet.
@@ -61,6 +67,7 @@ pub struct App {
     /// `None`: this replica only answers requests.
     workers: Option<Workers>,
     migrate: MigrationMode,
+    shutdown_delay: Duration,
 }
 
 #[derive(Debug, thiserror::Error)]
@@ -113,10 +120,13 @@ impl App {
             shows_metrics: config.metrics_bind.is_none() && config.bind.ip().is_loopback(),
             readiness: Readiness::default(),
         });
-        let (server, address) = serve(config.bind, "PORT or USERSYNC_BIND", &state, http::routes)?;
+        let listen = |bind, variable, routes| {
+            serve(bind, variable, config.keep_alive, &state, routes)
+        };
+        let (server, address) = listen(config.bind, "PORT or USERSYNC_BIND", http::routes)?;
         let metrics_server = config
             .metrics_bind
-            .map(|bind| serve(bind, "USERSYNC_METRICS_BIND", &state, http::metrics_routes))
+            .map(|bind| listen(bind, "USERSYNC_METRICS_BIND", http::metrics_routes))
             .transpose()?;
         let (metrics_server, metrics_address) = metrics_server.unzip();
         Ok(Self {
@@ -129,6 +139,7 @@ impl App {
             writer,
             workers,
             migrate: config.migrate,
+            shutdown_delay: config.shutdown_delay,
         })
     }
 
@@ -141,8 +152,9 @@ impl App {
         self.metrics_address
     }
 
-    /// Prepares the database and serves until `shutdown` completes. Then readiness is withdrawn,
-    /// new connections are refused, and open requests, workers and the queue finish.
+    /// Prepares the database and serves until `shutdown` completes. Then readiness is withdrawn;
+    /// after the configured delay, in which load balancers notice, new connections are refused, and
+    /// open requests, workers and the queue finish.
     pub async fn run_until_stopped(
         self,
         shutdown: impl Future<Output = ()>,
@@ -168,12 +180,20 @@ impl App {
             ended = &mut server => ended.map_err(std::io::Error::other)?.map_err(AppError::from),
         };
         self.state.readiness.set_stopping();
+        stop_working.send_replace(true);
         if result.is_ok() {
+            if !self.shutdown_delay.is_zero() {
+                let delay_seconds = self.shutdown_delay.as_secs_f64();
+                tracing::info!(delay_seconds, "not ready any more; requests are served meanwhile");
+                tokio::time::sleep(self.shutdown_delay).await;
+            }
             tracing::info!("stopping: new connections are refused, open requests are finished");
         }
-        stop_working.send_replace(true);
         handle.stop(true).await;
-        while working.join_next().await.is_some() {}
+        let workers = async { while working.join_next().await.is_some() {} };
+        if tokio::time::timeout(WORKERS_STOP, workers).await.is_err() {
+            tracing::warn!("a worker did not stop in time; its lease runs out");
+        }
         if let Some(handle) = metrics_handle {
             handle.stop(false).await;
         }
@@ -267,17 +287,22 @@ pub fn sync_service(
 fn serve(
     bind: SocketAddr,
     variable: &'static str,
+    keep_alive: Duration,
     state: &Data<AppState>,
     routes: fn(&mut ServiceConfig),
 ) -> Result<(Server, SocketAddr), AppError> {
     let state = state.clone();
     let server = HttpServer::new(move || {
-        Routes::new().app_data(state.clone()).wrap(from_fn(http::tag)).configure(routes)
+        Routes::new()
+            .app_data(state.clone())
+            .wrap(from_fn(http::tag))
+            .wrap(from_fn(http::close_while_stopping))
+            .configure(routes)
     })
     .disable_signals()
     .shutdown_timeout(DRAIN_SECONDS)
     .client_request_timeout(HEADERS_WITHIN)
-    .keep_alive(KEEP_ALIVE)
+    .keep_alive(keep_alive)
     .backlog(BACKLOG)
     .bind(bind)
     .map_err(|error| AppError::Bind(bind, error, variable))?;

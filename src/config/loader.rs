@@ -6,11 +6,15 @@
 use super::database_url;
 use super::{Config, ConfigError, ConfigSource, Requirement};
 use crate::access::{Access, Tokens};
+use crate::domain::schedule::parse_duration;
 use crate::domain::{AllowedValues, EntitlementName, Entitlements};
 use crate::store::Database;
 use crate::webhook::{SigningSecret, SigningSecrets};
 use std::net::{Ipv4Addr, SocketAddr};
 use std::path::PathBuf;
+use std::time::Duration;
+
+const HOUR: Duration = Duration::from_secs(60 * 60);
 
 pub(super) struct Loader<'a> {
     source: &'a ConfigSource,
@@ -203,6 +207,13 @@ impl<'a> Loader<'a> {
             self.problem(name, "holds a word that is not 1 to 64 letters, digits, `.`, `_` or `-`");
         }
         role
+    }
+
+    /// A number of seconds, minutes or hours, up to an hour.
+    pub(super) fn duration(&mut self, name: &str, default: Duration) -> Duration {
+        let parse = |text: &str| parse_duration(text).filter(|duration| *duration <= HOUR);
+        self.parse(name, parse, "is no duration up to an hour, as in `0s`, `75s` or `10m`")
+            .unwrap_or(default)
     }
 
     pub(super) fn choice<T: Copy>(&mut self, name: &str, default: T, choices: &[(&str, T)]) -> T {

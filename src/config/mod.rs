@@ -27,12 +27,19 @@ use provider::ON_OFF;
 use std::net::SocketAddr;
 use std::time::Duration;
 
+/// Longer than the idle time of most load balancers (60 s), so that they close first.
+const KEEP_ALIVE: Duration = Duration::from_secs(75);
+
 #[derive(Debug)]
 pub struct Config {
     pub database: Database,
     pub bind: SocketAddr,
     /// `None`: metrics are served on `bind`, if that is loopback.
     pub metrics_bind: Option<SocketAddr>,
+    /// How long an idle connection is kept.
+    pub keep_alive: Duration,
+    /// Between "not ready" and "closed".
+    pub shutdown_delay: Duration,
     pub signing_secrets: SigningSecrets,
     /// Instances, allowed roles and plans, and names in the public metadata.
     pub provider: Clerk,
@@ -89,6 +96,8 @@ impl Config {
             database: loader.database(),
             bind: loader.bind(),
             metrics_bind: loader.address("USERSYNC_METRICS_BIND"),
+            keep_alive: loader.duration("USERSYNC_KEEP_ALIVE", KEEP_ALIVE),
+            shutdown_delay: loader.duration("USERSYNC_SHUTDOWN_DELAY", Duration::ZERO),
             signing_secrets,
             provider: Clerk {
                 instances: loader.instances(),

@@ -62,6 +62,16 @@ pub const VARIABLES: &[Variable] = &[
         "",
         "A listener for `/metrics`, which is then served only there. Unset: on the main listener, where that is loopback, for requests that no proxy forwarded.",
     ),
+    flag(
+        "USERSYNC_SHUTDOWN_DELAY",
+        "0s",
+        "Time between \"not ready\" and \"closed\" when the service is asked to stop, in which load balancers notice. The container image sets 5s.",
+    ),
+    flag(
+        "USERSYNC_KEEP_ALIVE",
+        "75s",
+        "How long an idle connection is kept: longer than the load balancer in front keeps it (Google's 600s, AWS's 60s).",
+    ),
     secret(
         "CLERK_WEBHOOK_SIGNING_SECRET",
         "",

@@ -45,8 +45,14 @@ impl Schedule {
     }
 }
 
-/// Reads an interval: a number with `s`, `m`, `h` or `d`, from a second to a year.
+/// Reads an interval: a duration from a second to a year.
 pub fn parse_interval(text: &str) -> Option<Duration> {
+    let seconds = 1..=366 * 24 * 60 * 60;
+    parse_duration(text).filter(|interval| seconds.contains(&interval.as_secs()))
+}
+
+/// Reads a duration: a number with `s`, `m`, `h` or `d`.
+pub fn parse_duration(text: &str) -> Option<Duration> {
     let digits = text.trim_end_matches(|character: char| character.is_ascii_alphabetic());
     let seconds = match text.strip_prefix(digits)? {
         "s" => 1,
@@ -56,8 +62,7 @@ pub fn parse_interval(text: &str) -> Option<Duration> {
         _ => return None,
     };
     let number = digits.bytes().all(|byte| byte.is_ascii_digit()).then(|| digits.parse().ok());
-    let seconds = u64::checked_mul(number??, seconds)?;
-    (1..=366 * 24 * 60 * 60).contains(&seconds).then(|| Duration::from_secs(seconds))
+    u64::checked_mul(number??, seconds).map(Duration::from_secs)
 }
 
 #[cfg(test)]

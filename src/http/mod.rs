@@ -6,6 +6,7 @@
 
 mod authorization;
 mod body;
+mod closing;
 mod delivery_body;
 mod drift;
 mod fallback;
@@ -24,6 +25,7 @@ mod users;
 mod webhooks;
 mod write_backs;
 
+pub use closing::close_while_stopping;
 pub use problem::Problem;
 pub use request_id::tag;
 pub use webhooks::WebhookReceiver;
@@ -95,9 +97,13 @@ impl Readiness {
         self.prepared.load(Ordering::Acquire)
     }
 
+    pub fn is_stopping(&self) -> bool {
+        self.stopping.load(Ordering::Acquire)
+    }
+
     /// What `/readyz` answers: a load balancer may send requests here.
     pub fn is_ready(&self) -> bool {
-        self.is_prepared() && !self.stopping.load(Ordering::Acquire)
+        self.is_prepared() && !self.is_stopping()
     }
 }
 
