@@ -61,7 +61,7 @@ pub(super) fn parse(url: &str, schema: String) -> Result<(Database, Option<Strin
     let (engine, rest) = url.split_once(':').unwrap_or((url, ""));
     match (engine, rest.strip_prefix("//")) {
         ("sqlite", Some(path)) => sqlite(path),
-        ("postgres" | "postgresql", Some(rest)) => Ok(postgres(rest, schema)),
+        ("postgres" | "postgresql", Some(rest)) => postgres(rest, schema),
         ("sqlite" | "postgres" | "postgresql", None) => {
             Err(format!("lacks the two slashes: write `{engine}://…`"))
         }
@@ -83,12 +83,17 @@ fn sqlite(rest: &str) -> Result<(Database, Option<String>), String> {
     Ok((Database::Sqlite(PathBuf::from(path)), warning))
 }
 
-fn postgres(rest: &str, schema: String) -> (Database, Option<String>) {
+fn postgres(rest: &str, schema: String) -> Result<(Database, Option<String>), String> {
     let (place, parameters) = rest.split_once('?').unwrap_or((rest, ""));
+    check_place(place)?;
     let mut kept: Vec<(String, String)> = Vec::new();
     let mut changed: Vec<&str> = Vec::new();
     for parameter in parameters.split('&').filter(|parameter| !parameter.is_empty()) {
         let (name, value) = parameter.split_once('=').unwrap_or((parameter, ""));
+        // A password that holds `?` looks like this; libpq and our warning would print it.
+        if !name.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'_') {
+            return Err(ENCODE.to_owned());
+        }
         match translate(name, value) {
             Some((known, known_value)) => {
                 if known != name || known_value != value {
@@ -107,13 +112,58 @@ fn postgres(rest: &str, schema: String) -> (Database, Option<String>) {
     let query: Vec<String> = kept.iter().map(|(name, value)| format!("{name}={value}")).collect();
     let url = format!("postgres://{place}?{}", query.join("&")).into();
     let warning = (!changed.is_empty()).then(|| {
-        format!(
-            "DATABASE_URL: not PostgreSQL's own, so translated or left out: {}",
-            changed.join(", ")
-        )
+        let is_known =
+            |name: &&str| FOREIGN_PARAMETERS.contains(name) || LIBPQ_PARAMETERS.contains(name);
+        let (known, unknown): (Vec<&str>, Vec<&str>) = changed.into_iter().partition(is_known);
+        let count = (!unknown.is_empty()).then(|| format!("{} of other names", unknown.len()));
+        let all: Vec<String> = known.into_iter().map(str::to_owned).chain(count).collect();
+        format!("DATABASE_URL: not PostgreSQL's own, so translated or left out: {}", all.join(", "))
     });
-    (Database::Postgres(PostgresTarget { url, schema }), warning)
+    Ok((Database::Postgres(PostgresTarget { url, schema }), warning))
 }
+
+const ENCODE: &str = "cannot be read as a connection URL; percent-encode special characters in user name, \
+                      password and parameters (`@` is `%40`, `:` is `%3A`, `/` is `%2F`, `?` is `%3F`, `#` is `%23`, \
+                      `%` is `%25`)";
+
+/// Whether libpq reads user, password, hosts and database where they were meant: it prints in its
+/// messages what it takes for a host, which may be the end of a password.
+fn check_place(place: &str) -> Result<(), String> {
+    let (credentials, server) = place.rsplit_once('@').unwrap_or(("", place));
+    let is_encoded = |text: &str| {
+        text.split('%').skip(1).all(|rest| {
+            rest.as_bytes().get(..2).is_some_and(|code| code.iter().all(u8::is_ascii_hexdigit))
+        })
+    };
+    let known = |byte: u8| byte.is_ascii_alphanumeric() || b"-_.:,[]/%~".contains(&byte);
+    let plain_credentials = !credentials.contains(['@', '/', '#'])
+        && credentials.matches(':').count() <= 1
+        && is_encoded(credentials);
+    if plain_credentials && server.bytes().all(known) && is_encoded(server) {
+        Ok(())
+    } else {
+        Err(ENCODE.to_owned())
+    }
+}
+
+/// Parameters of ORMs and poolers that people have in their URLs. Others are counted, not named: a
+/// piece of a password could look like one.
+const FOREIGN_PARAMETERS: [&str; 14] = [
+    "connection_limit",
+    "max_client_conn",
+    "pgbouncer",
+    "pool_mode",
+    "pool_timeout",
+    "schema",
+    "socket_timeout",
+    "ssl",
+    "sslaccept",
+    "sslidentity",
+    "statement_cache_size",
+    "supa",
+    "uselibpqcompat",
+    "workaround",
+];
 
 /// A parameter as libpq writes it; `None` for one of an ORM or a pooler without meaning here.
 /// `schema` is such a one: our tables have a schema of their own.
@@ -150,6 +200,39 @@ mod tests {
         assert!(!text.contains("pgbouncer") && !text.contains("schema="));
         let warning = warning.unwrap();
         assert!(warning.ends_with("schema, pgbouncer, connection_limit, sslmode"), "{warning}");
+    }
+
+    #[test]
+    fn nothing_of_a_password_that_is_not_encoded_is_printed() {
+        for slip in [
+            "Tr0ub@dor-S3cret",
+            "a?dor-S3cret",
+            "dor-S3cret#x",
+            "dor/S3cret",
+            "a:dor-S3cret",
+            "100%dor-S3cret",
+            "a?dor=S3cret",
+            "%zz-S3cret",
+        ] {
+            let url = format!("postgres://svc:{slip}@127.0.0.1:5432/db");
+            let said = match parse(&url, "usersync".into()) {
+                Ok((_, warning)) => warning.unwrap_or_default(),
+                Err(problem) => problem,
+            };
+            assert!(!said.contains("S3cret") && !said.contains("dor"), "{slip}: {said}");
+            assert!(
+                said.contains("percent-encode") || said.contains("of other names"),
+                "{slip}: {said}"
+            );
+        }
+        for fine in [
+            "postgres://u:p%40ss@h1:1,h2:2/d",
+            "postgres://u@[::1]:5432/d",
+            "postgres:///d",
+            "postgres://%2Frun%2Fpg/d",
+        ] {
+            assert!(parse(fine, "usersync".into()).is_ok(), "{fine}");
+        }
     }
 
     #[test]
