@@ -120,9 +120,8 @@ impl App {
             shows_metrics: config.metrics_bind.is_none() && config.bind.ip().is_loopback(),
             readiness: Readiness::default(),
         });
-        let listen = |bind, variable, routes| {
-            serve(bind, variable, config.keep_alive, &state, routes)
-        };
+        let listen =
+            |bind, variable, routes| serve(bind, variable, config.keep_alive, &state, routes);
         let (server, address) = listen(config.bind, "PORT or USERSYNC_BIND", http::routes)?;
         let metrics_server = config
             .metrics_bind

@@ -19,6 +19,10 @@ pub(super) async fn ready(state: Data<AppState>) -> Answer {
         let detail = "the service is starting (the database is being prepared) or stopping";
         return Err(Problem::unavailable("not_running", detail));
     }
-    state.store.ping().await?;
+    if !state.ingest.is_writable() {
+        let detail = "nothing can be written to the database; the log says why";
+        return Err(Problem::unavailable("not_writable", detail));
+    }
+    state.store.check_writable().await?;
     Ok(HttpResponse::Ok().json(json!({"status": "ready"})))
 }

@@ -6,6 +6,10 @@ use crate::domain::Timestamp;
 use crate::sync::jobs::DriftReport;
 use actix_web::web::Data;
 use actix_web::{HttpRequest, HttpResponse};
+use std::time::Duration;
+
+/// Prometheus gives up after ten seconds by default, and health checks often after two.
+const DATABASE_WITHIN: Duration = Duration::from_millis(1_500);
 
 const OPENMETRICS: &str = "application/openmetrics-text; version=1.0.0; charset=utf-8";
 
@@ -22,21 +26,33 @@ pub(super) async fn public(state: Data<AppState>, request: HttpRequest) -> Answe
     }
 }
 
-/// On the listener of `USERSYNC_METRICS_BIND`.
-pub(super) async fn show(state: Data<AppState>) -> HttpResponse {
-    let (deliveries, bytes) = state.ingest.waiting();
-    state.metrics.set_queue(deliveries, bytes);
-    // Gauges of the database are read now; while it is away they keep their last values.
-    if let Ok(bytes) = state.store.quarantined_bytes().await {
+/// What no process counts is read from the database now.
+async fn read_gauges(state: &AppState) {
+    let (store, source) = (&state.store, state.source);
+    let (bytes, counted, drift) = tokio::join!(
+        store.quarantined_bytes(),
+        store.count_write_backs(source),
+        DriftReport::last(store, source)
+    );
+    if let Ok(bytes) = bytes {
         state.metrics.set_quarantine_bytes(bytes);
     }
-    if let Ok(counted) = state.store.count_write_backs(state.source).await {
+    if let Ok(counted) = counted {
         state.metrics.set_write_backs_waiting(&counted);
     }
-    if let Ok(Some((job, report))) = DriftReport::last(&state.store, state.source).await {
+    if let Ok(Some((job, report))) = drift {
         let reported_at = job.finished_at.map_or(0, Timestamp::as_seconds);
         let counts = report.counts().into_iter().map(|(kind, count)| (kind.as_str(), count));
         state.metrics.set_drift(reported_at, counts);
     }
+}
+
+/// On the listener of `USERSYNC_METRICS_BIND`.
+pub(super) async fn show(state: Data<AppState>) -> HttpResponse {
+    let (deliveries, bytes) = state.ingest.waiting();
+    state.metrics.set_queue(deliveries, bytes);
+    state.metrics.set_wal_dirty(state.store.wal_dirty_for());
+    // While the database is away or hangs, its gauges keep their last values.
+    tokio::time::timeout(DATABASE_WITHIN, read_gauges(&state)).await.ok();
     HttpResponse::Ok().content_type(OPENMETRICS).body(state.metrics.render())
 }

@@ -1,19 +1,21 @@
 //! Commits batches of deliveries, and finds the delivery for which a commit fails.
 //!
 //! Owned by the writer thread. A batch that the database refuses is tried once more, then halved
-//! until one delivery is alone; only after three refusals alone, on a connection that is alive, is
-//! it quarantined. While the database is away no delivery is at fault, and every sender is asked to
-//! retry.
+//! until one delivery is alone; only after three refusals alone, on a connection that is alive and
+//! takes another row, is it quarantined. While the database is away no delivery is at fault, and
+//! every sender is asked to retry. A signed deletion is never quarantined for a refusal.
 
 use super::merge::{BatchItem, merge_batch};
+use super::quarantine::QuarantineResult;
 use super::queue::Submission;
+use super::refused_deletions::RefusedDeletions;
 use super::{DeliveryOutcome, Unavailable};
 use crate::domain::{Outcome, QuarantineReason, Timestamp};
 use crate::provider::EventEffect;
 use crate::store::batch::{Batch, DeliveryResult};
-use crate::store::{LOCK_TIMEOUT, RowDefaults, StoreError, Writer};
+use crate::store::{RowDefaults, StoreError, Writer};
 use crate::telemetry::{Metrics, Throttle};
-use std::collections::HashSet;
+use std::collections::{HashMap, HashSet};
 use std::ops::Range;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -39,6 +41,7 @@ pub(super) struct Committer {
     wake: Arc<Notify>,
     metrics: Arc<Metrics>,
     away: Throttle,
+    refused_deletions: RefusedDeletions,
 }
 
 struct BatchResult {
@@ -59,7 +62,8 @@ impl Committer {
         let away = Throttle::default();
         // A process that died may have left deleted bytes in SQLite's WAL.
         writer.mark_wal_dirty();
-        Self { writer, defaults, wake, metrics, away }
+        let refused_deletions = RefusedDeletions::default();
+        Self { writer, defaults, wake, metrics, away, refused_deletions }
     }
 
     /// Replies to every delivery of the batch. Returns whether the database was reachable.
@@ -68,27 +72,43 @@ impl Committer {
         let malformed = |one: &Submission| matches!(one.event.effect, EventEffect::Malformed(..));
         let (malformed, regular): (Vec<_>, Vec<_>) = batch.into_iter().partition(malformed);
         let mut database_up = regular.is_empty() || self.commit_or_halve(regular);
-        let mut kept = HashSet::new();
+        let mut results: HashMap<String, QuarantineResult> = HashMap::new();
         for submission in malformed {
-            if !kept.insert(submission.delivery.message_id().to_owned()) {
-                self.reply(
-                    submission,
-                    DeliveryOutcome { outcome: Outcome::Duplicate, user_id: None },
-                );
-            } else if !database_up {
-                self.reject_all(vec![submission], SAME_OUTAGE);
-            } else if let EventEffect::Malformed(reason, path) = &submission.event.effect {
-                let (reason, path) = (*reason, path.clone());
-                database_up = self.quarantine(submission, reason, path.as_deref());
-            }
+            let message_id = submission.delivery.message_id().to_owned();
+            let result = match (results.get(&message_id), &submission.event.effect) {
+                // Copies share what became of the first one: none is answered 2xx unless it is kept.
+                (Some(result), _) => self.reply_to_copy(submission, *result),
+                (None, EventEffect::Malformed(reason, path)) if database_up => {
+                    let (reason, path) = (*reason, path.clone());
+                    self.quarantine(submission, reason, path.as_deref())
+                }
+                _ => {
+                    self.reject_all(vec![submission], SAME_OUTAGE);
+                    QuarantineResult::Away
+                }
+            };
+            database_up &= result != QuarantineResult::Away;
+            results.insert(message_id, result);
         }
         database_up
+    }
+
+    fn reply_to_copy(&self, copy: Submission, first: QuarantineResult) -> QuarantineResult {
+        match first {
+            QuarantineResult::Recorded => {
+                self.reply(copy, DeliveryOutcome { outcome: Outcome::Duplicate, user_id: None });
+            }
+            QuarantineResult::Rejected(reason) => copy.reject(reason),
+            QuarantineResult::Away => copy.reject(Unavailable::DatabaseAway),
+        }
+        first
     }
 
     /// Likewise, for deliveries that were parsed; halves what the database refuses.
     fn commit_or_halve(&mut self, mut submissions: Vec<Submission>) -> bool {
         let most_refused = if submissions.len() == 1 { TRIES_ALONE } else { TRIES_TOGETHER };
         let (mut refused, mut away) = (0, 0);
+        let mut refusal = String::new();
         while refused < most_refused {
             match self.attempt(&submissions) {
                 Ok(result) => {
@@ -101,6 +121,7 @@ impl Committer {
                         deliveries = submissions.len(),
                         "the database refused a batch: {why}"
                     );
+                    refusal = why;
                 }
                 Err(StoreError::Away(why) | StoreError::Unusable(why)) => {
                     away += 1;
@@ -114,9 +135,7 @@ impl Committer {
         }
         let second_half = submissions.split_off(submissions.len().div_ceil(2));
         if second_half.is_empty() {
-            return submissions
-                .into_iter()
-                .all(|alone| self.quarantine(alone, QuarantineReason::Refused, None));
+            return submissions.into_iter().all(|alone| self.give_up(alone, &refusal));
         }
         if self.commit_or_halve(submissions) {
             return self.commit_or_halve(second_half);
@@ -126,21 +145,46 @@ impl Committer {
         false
     }
 
+    /// A delivery that the database refused three times alone. Returns whether the database works.
+    fn give_up(&mut self, alone: Submission, why: &str) -> bool {
+        // Where any row is refused, the installation is at fault and not this delivery.
+        if let Err(error) = self.writer.try_out(now()) {
+            self.reject_all(vec![alone], &format!("no row can be written: {error}"));
+            return false;
+        }
+        if matches!(&alone.event.effect, EventEffect::Change(change) if change.is_deletion()) {
+            self.refused_deletions.add(alone, why);
+            return true;
+        }
+        self.quarantine(alone, QuarantineReason::Refused, None) != QuarantineResult::Away
+    }
+
+    /// Tries anew to apply the deletions that were refused, without waiting for the provider.
+    pub(super) fn retry_refused_deletions(&mut self) {
+        for submission in self.refused_deletions.take() {
+            let alone = vec![submission];
+            match self.attempt(&alone) {
+                Ok(result) => self.reply_all(alone, result),
+                Err(error) => {
+                    for submission in alone {
+                        self.refused_deletions.add(submission, &error.to_string());
+                    }
+                }
+            }
+        }
+    }
+
     fn attempt(&mut self, submissions: &[Submission]) -> Result<BatchResult, StoreError> {
         let started = Instant::now();
         let items: Vec<BatchItem<'_>> =
             submissions.iter().map(|one| (one.delivery.message_id(), &one.event)).collect();
         let defaults = self.defaults;
         let batch = merge_batch(&items, defaults, now(), |id| defaults.new_id(id));
-        let results = self.writer.commit(&batch).map_err(|error| match error {
-            // The shorter of the two time limits (lock, statement) ran out: the database is busy.
-            StoreError::Refused(why)
-                if started.elapsed() >= LOCK_TIMEOUT || !self.writer.is_alive() =>
-            {
-                StoreError::Away(why)
-            }
-            error => error,
-        })?;
+        let results =
+            self.writer.commit(&batch).map_err(|error| match error.after(started.elapsed()) {
+                StoreError::Refused(why) if !self.writer.is_alive() => StoreError::Away(why),
+                error => error,
+            })?;
         Ok(BatchResult::new(submissions, &batch, &results))
     }
 
@@ -159,8 +203,8 @@ impl Committer {
         }
     }
 
-    pub(super) fn reply(&self, submission: Submission, delivered: DeliveryOutcome) {
-        let Submission { delivery, event, reply } = submission;
+    pub(super) fn reply(&self, mut submission: Submission, delivered: DeliveryOutcome) {
+        let Submission { delivery, event, .. } = &submission;
         let outcome = delivered.outcome;
         self.metrics.count_delivery(&event.event_type, outcome.as_str());
         if let (Outcome::Applied, Some(sent_at)) = (outcome, event.sent_at) {
@@ -174,8 +218,7 @@ impl Committer {
             user.id = delivered.user_id,
             "delivery committed"
         );
-        // An error here means that the sender went away.
-        reply.send(Ok(delivered)).ok();
+        submission.answer(Ok(delivered));
     }
 
     pub(super) fn reject_all(&self, submissions: Vec<Submission>, why: &str) {

@@ -9,6 +9,7 @@ mod commit;
 mod merge;
 mod quarantine;
 mod queue;
+mod refused_deletions;
 mod writer;
 
 pub use quarantine::{ReplayError, replay};
@@ -43,6 +44,10 @@ pub enum Unavailable {
     DatabaseAway,
     #[error("the quarantine is full; an operator has to look at `usersync replay --list`")]
     QuarantineFull,
+    #[error(
+        "the database refuses to empty the user's row; the log names the SQLSTATE and the constraint"
+    )]
+    DeletionRefused,
     #[error("the service is starting or stopping")]
     NotRunning,
     /// The commit may still happen.
@@ -89,13 +94,18 @@ impl Ingest {
         event: Event,
     ) -> Result<DeliveryOutcome, Unavailable> {
         let (reply, outcome) = oneshot::channel();
-        self.queue.push(Submission { delivery, event, reply })?;
+        self.queue.push(Submission { delivery, event, reply: Some(reply) })?;
         outcome.await.unwrap_or(Err(Unavailable::NotRunning))
     }
 
     /// False once the service stops, or the writer thread died.
     pub fn is_open(&self) -> bool {
         self.queue.is_open()
+    }
+
+    /// Whether the last write succeeded, of a delivery or of a probe since then.
+    pub fn is_writable(&self) -> bool {
+        self.queue.probe_at().is_none()
     }
 
     /// Deliveries in the queue, and the bytes of their bodies.

@@ -39,14 +39,24 @@ pub async fn replay(
     Ok(ingest.submit(delivery, event).await?)
 }
 
+/// What became of a delivery that cannot be applied.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum QuarantineResult {
+    /// It is stored, or needs not be: its sender has a 2xx.
+    Recorded,
+    /// It is not stored; the sender is to retry.
+    Rejected(Unavailable),
+    /// Likewise, because the database is away.
+    Away,
+}
+
 impl Committer {
-    /// Returns whether the database was there.
     pub(super) fn quarantine(
         &mut self,
         submission: Submission,
         reason: QuarantineReason,
         path: Option<&str>,
-    ) -> bool {
+    ) -> QuarantineResult {
         let body = submission.delivery.body();
         let entry = QuarantineEntry {
             source: self.defaults.source,
@@ -66,11 +76,14 @@ impl Committer {
             Ok(Admission::Tombstoned(user_id)) => (Outcome::Tombstoned, Some(user_id)),
             Ok(Admission::Full) => {
                 submission.reject(Unavailable::QuarantineFull);
-                return true;
+                return QuarantineResult::Rejected(Unavailable::QuarantineFull);
             }
             Err(error) => {
                 self.reject_all(vec![submission], &error.to_string());
-                return matches!(error, StoreError::Refused(_));
+                return match error {
+                    StoreError::Refused(_) => QuarantineResult::Rejected(Unavailable::DatabaseAway),
+                    _ => QuarantineResult::Away,
+                };
             }
         };
         if let Outcome::Quarantined(reason) = outcome {
@@ -83,7 +96,7 @@ impl Committer {
             );
         }
         self.reply(submission, DeliveryOutcome { outcome, user_id });
-        true
+        QuarantineResult::Recorded
     }
 
     /// Deletes the bodies of messages that have another outcome now. Where that fails, retention does

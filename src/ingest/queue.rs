@@ -8,10 +8,13 @@ use crate::provider::Event;
 use crate::webhook::Verified;
 use std::collections::VecDeque;
 use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 use tokio::sync::oneshot;
 
 const MOST_DELIVERIES: usize = 8_192;
+
+/// While nothing can be written, how often the writer tries.
+const PROBE_INTERVAL: Duration = Duration::from_secs(1);
 
 /// Bytes of the bodies that wait.
 const MOST_BYTES: usize = 64 * 1024 * 1024;
@@ -19,13 +22,20 @@ const MOST_BYTES: usize = 64 * 1024 * 1024;
 pub(super) struct Submission {
     pub(super) delivery: Verified,
     pub(super) event: Event,
-    pub(super) reply: oneshot::Sender<Result<DeliveryOutcome, Unavailable>>,
+    /// `None` once the sender is answered.
+    pub(super) reply: Option<oneshot::Sender<Result<DeliveryOutcome, Unavailable>>>,
 }
 
 impl Submission {
-    /// An error here means that the sender went away.
-    pub(super) fn reject(self, reason: Unavailable) {
-        self.reply.send(Err(reason)).ok();
+    pub(super) fn reject(mut self, reason: Unavailable) {
+        self.answer(Err(reason));
+    }
+
+    /// Answers the sender, unless it went away or is answered already.
+    pub(super) fn answer(&mut self, answer: Result<DeliveryOutcome, Unavailable>) {
+        if let Some(reply) = self.reply.take() {
+            reply.send(answer).ok();
+        }
     }
 }
 
@@ -48,6 +58,8 @@ struct State {
     waiting: VecDeque<Submission>,
     bytes: usize,
     closed: bool,
+    /// When the writer looks whether it can write again; `None` while it can.
+    probe_at: Option<Instant>,
 }
 
 impl Queue {
@@ -88,6 +100,15 @@ impl Queue {
         let bytes: usize = batch.iter().map(|taken| taken.delivery.body().len()).sum();
         state.bytes = state.bytes.saturating_sub(bytes);
         NextBatch::Ready(batch)
+    }
+
+    /// Records whether the writer could write just now.
+    pub(super) fn set_writable(&self, is_writable: bool) {
+        self.lock().probe_at = (!is_writable).then(|| Instant::now() + PROBE_INTERVAL);
+    }
+
+    pub(super) fn probe_at(&self) -> Option<Instant> {
+        self.lock().probe_at
     }
 
     pub(super) fn is_open(&self) -> bool {

@@ -5,6 +5,7 @@
 use super::Unavailable;
 use super::commit::{Committer, SAME_OUTAGE, now};
 use super::queue::{NextBatch, Queue};
+use crate::domain::Backoff;
 use std::sync::Arc;
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
@@ -13,9 +14,13 @@ const MOST_IN_A_BATCH: usize = 256;
 
 const RETENTION_INTERVAL: Duration = Duration::from_secs(60);
 
-/// How soon a WAL that could not be truncated is tried again: an open reader prevents it, and
-/// readers of ours last milliseconds.
-const TRUNCATE_RETRY: Duration = Duration::from_millis(50);
+/// How soon a WAL that could not be truncated is tried again. An open reader prevents it: readers of
+/// ours last milliseconds, one of a replicator (Litestream) for ever.
+const TRUNCATE_BACKOFF: Backoff =
+    Backoff { first: Duration::from_millis(50), longest: Duration::from_secs(60) };
+
+/// Longer than any reader of ours: the operator should know.
+const WAL_DIRTY_TOO_LONG: Duration = Duration::from_secs(30);
 
 const QUARANTINE_DAYS: u32 = 30;
 
@@ -49,32 +54,77 @@ impl Drop for CloseAtEnd<'_> {
 fn run(queue: &Queue, mut committer: Committer) {
     let _close_at_end = CloseAtEnd(queue);
     let mut retention_at = Instant::now() + RETENTION_INTERVAL;
-    let mut truncate_at = Instant::now();
+    let mut truncation = Truncation::default();
     loop {
-        let wake_at = if committer.writer.wal_is_dirty() {
-            retention_at.min(truncate_at)
-        } else {
-            retention_at
-        };
+        let wake_at = [Some(retention_at), truncation.due_at(&committer), queue.probe_at()];
+        let wake_at = wake_at.into_iter().flatten().min().unwrap_or(retention_at);
         match queue.take(MOST_IN_A_BATCH, wake_at.saturating_duration_since(Instant::now())) {
             NextBatch::Ready(batch) => {
-                if !committer.commit_batch(batch) {
+                let works = committer.commit_batch(batch);
+                queue.set_writable(works);
+                if !works {
                     reject_queue(queue, &committer);
                 }
             }
             NextBatch::TimedOut => {}
             NextBatch::Closed => break,
         }
-        if committer.writer.wal_is_dirty() && truncate_at <= Instant::now() {
-            committer.writer.truncate_wal();
-            truncate_at = Instant::now() + TRUNCATE_RETRY;
+        if queue.probe_at().is_some_and(|at| at <= Instant::now()) {
+            queue.set_writable(committer.writer.check_writable(now()).is_ok());
         }
+        truncation.run(&mut committer);
         if retention_at <= Instant::now() && !committer.run_retention() {
+            committer.retry_refused_deletions();
             retention_at = Instant::now() + RETENTION_INTERVAL;
         }
     }
-    if committer.writer.wal_is_dirty() {
+    if committer.writer.wal_dirty_for().is_some() {
         committer.writer.truncate_wal();
+    }
+}
+
+/// When the WAL is truncated next.
+struct Truncation {
+    due_at: Instant,
+    failures: u32,
+    warned: bool,
+}
+
+impl Default for Truncation {
+    fn default() -> Self {
+        Self { due_at: Instant::now(), failures: 0, warned: false }
+    }
+}
+
+impl Truncation {
+    fn due_at(&self, committer: &Committer) -> Option<Instant> {
+        committer.writer.wal_dirty_for().map(|_| self.due_at)
+    }
+
+    fn run(&mut self, committer: &mut Committer) {
+        if self.due_at(committer).is_none_or(|due_at| due_at > Instant::now()) {
+            return;
+        }
+        committer.writer.truncate_wal();
+        match committer.writer.wal_dirty_for() {
+            None => {
+                if self.warned {
+                    tracing::info!("SQLite's write-ahead log is emptied");
+                }
+                *self = Self::default();
+            }
+            Some(age) => {
+                self.due_at = Instant::now() + TRUNCATE_BACKOFF.bound(self.failures);
+                self.failures = self.failures.saturating_add(1);
+                if age >= WAL_DIRTY_TOO_LONG && !self.warned {
+                    self.warned = true;
+                    tracing::warn!(
+                        "SQLite's write-ahead log cannot be emptied, because another process reads the file without an \
+                         end, as Litestream does: deleted data stays in it, and in copies of it"
+                    );
+                }
+            }
+        }
     }
 }
 

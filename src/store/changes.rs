@@ -9,7 +9,7 @@ use super::connection::AnyConnection;
 use super::error::StoreError;
 use super::stored_user::{self, StoredUser};
 use super::users::{self, UserRecord};
-use super::{LOCK_TIMEOUT, Store, checkout, write_backs};
+use super::{Store, call, checkout, write_backs};
 use crate::domain::{Change, Entitlements, MergedChange, OverrideChanges, Timestamp};
 use crate::store::row_defaults::RowDefaults;
 use std::time::{Duration, Instant};
@@ -27,6 +27,13 @@ pub enum OverrideError {
     #[error(transparent)]
     Store(#[from] StoreError),
 }
+
+/// How long a caller waits for a transaction. Most are of one statement or two, and an operator or a
+/// browser may wait.
+const WRITE_TIMEOUT: Duration = Duration::from_secs(10);
+
+/// Likewise for a job's page: several statements, each within its own limit.
+const JOB_TIMEOUT: Duration = Duration::from_secs(60);
 
 /// Begins a transaction on PostgreSQL that does not wait for its flush.
 const BEGIN_ASYNC_COMMIT: &str = "BEGIN; SET LOCAL synchronous_commit TO off";
@@ -80,7 +87,7 @@ impl Store {
         writer.mark_wal_dirty();
         let task = tokio::task::spawn_blocking(move || {
             for _ in 0..WAL_TRUNCATE_ATTEMPTS {
-                if !writer.wal_is_dirty() {
+                if writer.wal_dirty_for().is_none() {
                     break;
                 }
                 writer.truncate_wal();
@@ -95,7 +102,7 @@ impl Store {
         &self,
         work: impl FnOnce(&mut AnyConnection) -> Result<T, StoreError> + Send + 'static,
     ) -> Result<T, StoreError> {
-        self.run_blocking(move |connection| connection.transaction(work)).await
+        self.run_blocking(WRITE_TIMEOUT, move |connection| connection.transaction(work)).await
     }
 
     /// Likewise, without waiting for PostgreSQL's flush: a crash of the server may undo it.
@@ -103,7 +110,7 @@ impl Store {
         &self,
         work: impl FnOnce(&mut AnyConnection) -> Result<T, StoreError> + Send + 'static,
     ) -> Result<T, StoreError> {
-        self.run_blocking(move |connection| {
+        self.run_blocking(JOB_TIMEOUT, move |connection| {
             connection.transaction_begun_with(BEGIN_ASYNC_COMMIT, work)
         })
         .await
@@ -114,7 +121,7 @@ impl Store {
         &self,
         work: impl FnOnce(&mut AnyConnection) -> Result<T, StoreError> + Send + 'static,
     ) -> Result<T, StoreError> {
-        self.run_blocking(move |connection| {
+        self.run_blocking(JOB_TIMEOUT, move |connection| {
             connection.with_custom_plans(|connection| connection.transaction(work))
         })
         .await
@@ -122,22 +129,17 @@ impl Store {
 
     async fn run_blocking<T: Send + 'static>(
         &self,
+        timeout: Duration,
         work: impl FnOnce(&mut AnyConnection) -> Result<T, StoreError> + Send + 'static,
     ) -> Result<T, StoreError> {
         let (writers, write_lock) = (self.writers.clone(), self.write_lock.clone());
-        let task = tokio::task::spawn_blocking(move || {
+        call(timeout, move || {
             let mut connection = checkout(&writers)?;
             let _guard = write_lock.wait();
             let started = Instant::now();
-            match work(&mut connection) {
-                // Failed after the lock timeout: the database was busy.
-                Err(StoreError::Refused(why)) if started.elapsed() >= LOCK_TIMEOUT => {
-                    Err(StoreError::Away(why))
-                }
-                result => result,
-            }
-        });
-        task.await.map_err(|_| StoreError::Refused("a change panicked".into()))?
+            work(&mut connection).map_err(|error| error.after(started.elapsed()))
+        })
+        .await
     }
 }
 

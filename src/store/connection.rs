@@ -126,6 +126,25 @@ impl AnyConnection {
     }
 }
 
+impl AnyConnection {
+    /// Runs `body` in a transaction that leaves nothing.
+    pub(super) fn rolled_back(
+        &mut self,
+        body: impl FnOnce(&mut Self) -> Result<(), StoreError>,
+    ) -> Result<(), StoreError> {
+        let mut result = Ok(());
+        let end = self.transaction(|connection| {
+            result = body(connection);
+            Err::<(), _>(StoreError::Unusable(String::new()))
+        });
+        match end {
+            // It did not even begin.
+            Err(error @ (StoreError::Away(_) | StoreError::Refused(_))) => Err(error),
+            _ => result,
+        }
+    }
+}
+
 /// Opens and checks connections for a pool.
 #[derive(Debug)]
 pub(super) struct Manager {

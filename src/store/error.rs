@@ -1,14 +1,17 @@
 //! Errors of the store, by what a caller can do about them.
 //!
-//! Database messages quote data, so none is kept: an error has a kind and, where PostgreSQL names
-//! one, the constraint.
+//! Database messages quote data, so none is kept: an error has a SQLSTATE where one can be told, or
+//! closed words, and the constraint, table or column that PostgreSQL names.
 
+use super::postgres::LOCK_TIMEOUT;
 use diesel::ConnectionError;
-use diesel::result::{DatabaseErrorKind, Error};
+use diesel::result::{DatabaseErrorInformation, DatabaseErrorKind, Error};
+use std::time::Duration;
 
 #[derive(Clone, Debug, thiserror::Error)]
 pub enum StoreError {
-    /// The database is unreachable, shutting down, locked or read-only: the caller may retry.
+    /// The database is unreachable, shutting down, locked, read-only, or not installed as it has to
+    /// be: the caller may retry.
     #[error("the database is away: {0}")]
     Away(String),
     /// The database is alive and refused the statement.
@@ -19,8 +22,20 @@ pub enum StoreError {
     Unusable(String),
 }
 
+impl StoreError {
+    /// The error of an attempt that took `elapsed`: what a time limit of the session may have ended
+    /// says that the database is busy, not that the statement is at fault.
+    #[must_use]
+    pub fn after(self, elapsed: Duration) -> Self {
+        match self {
+            Self::Refused(why) if elapsed >= LOCK_TIMEOUT => Self::Away(why),
+            error => error,
+        }
+    }
+}
+
 /// Messages of SQLite when it cannot work at all. They contain no data.
-const SQLITE_AWAY: [&str; 7] = [
+const SQLITE_AWAY: [&str; 8] = [
     "database is locked",
     "database table is locked",
     "database schema is locked",
@@ -28,23 +43,84 @@ const SQLITE_AWAY: [&str; 7] = [
     "database or disk is full",
     "disk I/O error",
     "unable to open database file",
+    "no such table",
 ];
+
+/// How messages of PostgreSQL begin and go on when the installation is at fault and no statement
+/// is, and their SQLSTATE, which diesel does not show. In English, in which sessions ask for them.
+const POSTGRES_AWAY: [(&str, &str, &str); 14] = [
+    ("permission denied", "", "42501, rights are missing"),
+    ("relation ", " does not exist", "42P01, a table is not there"),
+    ("schema ", " does not exist", "3F000, the schema is not there"),
+    ("could not extend file", "No space left", "53100, the disk is full"),
+    ("could not write", "No space left", "53100, the disk is full"),
+    ("could not create file", "No space left", "53100, the disk is full"),
+    ("out of memory", "", "53200, memory is used up"),
+    ("out of shared memory", "", "53200, shared memory is used up"),
+    ("canceling statement due to lock timeout", "", "55P03, another session holds a lock"),
+    ("canceling statement due to statement timeout", "", "57014, a time limit ran out"),
+    ("terminating connection", "", "57P01, the server ended the session"),
+    ("the database system is", "", "57P03, the server starts or stops"),
+    ("could not open file", "", "58P01, a file of the server is not there"),
+    ("could not read block", "", "XX001, a file of the server cannot be read"),
+];
+
+/// Why the database cannot work at all, where its message says so.
+fn outage(message: &str) -> Option<&'static str> {
+    let sqlite = SQLITE_AWAY.into_iter().find(|text| message.starts_with(text));
+    let postgres = || {
+        let said = POSTGRES_AWAY
+            .into_iter()
+            .find(|(begin, next, _)| message.starts_with(begin) && message.contains(next));
+        said.map(|(_, _, words)| words)
+    };
+    sqlite.or_else(postgres)
+}
+
+/// The SQLSTATE of those kinds that diesel tells apart.
+const fn kind_words(kind: DatabaseErrorKind) -> &'static str {
+    use DatabaseErrorKind as Kind;
+    match kind {
+        Kind::UniqueViolation => "23505, a value is not unique",
+        Kind::ForeignKeyViolation => "23503, a foreign key is violated",
+        Kind::NotNullViolation => "23502, a value is missing",
+        Kind::CheckViolation => "23514, a check is violated",
+        Kind::RestrictViolation => "23001, a row is still referenced",
+        Kind::ExclusionViolation => "23P01, an exclusion is violated",
+        Kind::SerializationFailure => "40001, transactions collided",
+        Kind::ReadOnlyTransaction => "25006, the server is read-only",
+        Kind::ClosedConnection => "08006, the connection is closed",
+        Kind::UnableToSendCommand => "the command could not be sent",
+        _ => "an error that the database's own log names",
+    }
+}
+
+/// What the database names beside its message: identifiers of the schema, never data.
+fn names(details: &dyn DatabaseErrorInformation) -> String {
+    let named = [
+        ("constraint", details.constraint_name()),
+        ("table", details.table_name()),
+        ("column", details.column_name()),
+    ];
+    named.into_iter().filter_map(|(what, name)| Some(format!("; {what} {}", name?))).collect()
+}
 
 impl From<Error> for StoreError {
     fn from(error: Error) -> Self {
         match error {
             Error::DatabaseError(kind, details) => {
                 use DatabaseErrorKind as Kind;
+                let outage = outage(details.message());
                 let away = matches!(
                     kind,
                     Kind::ClosedConnection
                         | Kind::UnableToSendCommand
                         | Kind::SerializationFailure
                         | Kind::ReadOnlyTransaction
-                ) || SQLITE_AWAY.iter().any(|text| details.message().starts_with(text));
-                let constraint = details.constraint_name().unwrap_or("no constraint named");
-                let text = format!("{kind:?} ({constraint})");
-                if away { Self::Away(text) } else { Self::Refused(text) }
+                );
+                let words = outage.unwrap_or(kind_words(kind));
+                let text = format!("{words}{}", names(details.as_ref()));
+                if away || outage.is_some() { Self::Away(text) } else { Self::Refused(text) }
             }
             Error::BrokenTransactionManager => Self::Away("the transaction broke".into()),
             Error::NotFound => Self::Refused("no such row".into()),
@@ -55,7 +131,6 @@ impl From<Error> for StoreError {
         }
     }
 }
-
 /// Messages of libpq when waiting will not help.
 const HOPELESS: [&str; 7] = [
     "password authentication failed",

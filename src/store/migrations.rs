@@ -6,14 +6,17 @@
 use super::connection::{AnyConnection, both};
 use super::database::{Database, Purpose};
 use super::error::StoreError;
+use super::postgres;
+use crate::telemetry::Throttle;
 use diesel::backend::Backend;
 use diesel::connection::SimpleConnection as _;
 use diesel::migration::MigrationSource;
 use diesel::pg::Pg;
-use diesel::sql_types::Text;
+use diesel::sql_types::{Bool, Text};
 use diesel::sqlite::Sqlite;
-use diesel::{QueryableByName, RunQueryDsl as _, sql_query};
+use diesel::{PgConnection, QueryableByName, RunQueryDsl as _, sql_query};
 use diesel_migrations::{EmbeddedMigrations, MigrationHarness, embed_migrations};
+use std::time::{Duration, Instant};
 
 const POSTGRES: EmbeddedMigrations = embed_migrations!("migrations/postgres");
 const SQLITE: EmbeddedMigrations = embed_migrations!("migrations/sqlite");
@@ -21,15 +24,17 @@ const SQLITE: EmbeddedMigrations = embed_migrations!("migrations/sqlite");
 /// The key of the advisory lock by which one process migrates at a time.
 const LOCK_KEY: i64 = 0x7573_6572_7379_6e63;
 
+/// Between two attempts to take a lock: longer than the attempt, so that others get their turn.
+const LOCK_PAUSE: Duration = Duration::from_secs(2);
+
 /// Applies pending migrations and returns how many. Waits for another process that migrates.
 pub(super) fn run(database: &Database) -> Result<usize, StoreError> {
     let mut connection = AnyConnection::open(database, Purpose::Migrate)?;
     match (&mut connection, database) {
         (AnyConnection::Postgres(inner), Database::Postgres(target)) => {
-            // The lock ends with the connection.
-            inner.batch_execute(&format!("SELECT pg_advisory_lock({LOCK_KEY})"))?;
+            lock(inner)?;
             create_schema(inner, &target.schema)?;
-            Ok(inner.run_pending_migrations(POSTGRES).map_err(failed)?.len())
+            run_each(inner)
         }
         _ => connection.transaction(|connection| match connection {
             AnyConnection::Sqlite(inner) => {
@@ -40,14 +45,93 @@ pub(super) fn run(database: &Database) -> Result<usize, StoreError> {
     }
 }
 
+/// Takes the lock, which ends with the connection.
+fn lock(connection: &mut PgConnection) -> Result<(), StoreError> {
+    let take = format!("SELECT pg_try_advisory_lock({LOCK_KEY}) AS found");
+    for attempt in 0_u32.. {
+        let Existence { found } = sql_query(&take).get_result(connection)?;
+        if found {
+            break;
+        }
+        if attempt == 0 {
+            tracing::info!("another process migrates; waiting for it");
+        }
+        std::thread::sleep(LOCK_PAUSE);
+    }
+    Ok(())
+}
+
+/// Runs migrations one by one. One that gets no lock within the session's time limit lets those
+/// pass who waited behind it, and is tried again.
+fn run_each(connection: &mut PgConnection) -> Result<usize, StoreError> {
+    let pending = connection.pending_migrations(POSTGRES).map_err(failed)?;
+    let log = Throttle::default();
+    for migration in &pending {
+        // An index that is built beside writers locks none of them out while it waits for old ones.
+        let waits = !migration.metadata().run_in_transaction();
+        if waits {
+            drop_unfinished_indexes(connection)?;
+            connection.batch_execute("SET lock_timeout TO 0")?;
+        }
+        while let Err(error) = connection.run_migration(migration) {
+            if !is_lock_timeout(error.as_ref()) {
+                return Err(failed(error));
+            }
+            if let Some(suppressed) = log.pass(Instant::now()) {
+                let migration = migration.name().to_string();
+                tracing::warn!(
+                    migration,
+                    suppressed,
+                    "a migration waits for a lock that another session holds"
+                );
+            }
+            std::thread::sleep(LOCK_PAUSE);
+        }
+        if waits {
+            connection.batch_execute(&postgres::migration_lock_timeout())?;
+        }
+    }
+    Ok(pending.len())
+}
+
+/// An index whose building was interrupted is there, and never used.
+fn drop_unfinished_indexes(connection: &mut PgConnection) -> Result<(), StoreError> {
+    #[derive(QueryableByName)]
+    struct Unfinished {
+        #[diesel(sql_type = Text)]
+        name: String,
+    }
+    let unfinished: Vec<Unfinished> = sql_query(
+        "SELECT indexrelid::regclass::text AS name FROM pg_index \
+         JOIN pg_class ON pg_class.oid = indexrelid \
+         WHERE NOT indisvalid AND relnamespace = current_schema()::regnamespace",
+    )
+    .load(connection)?;
+    for Unfinished { name } in unfinished {
+        connection.batch_execute(&format!("DROP INDEX CONCURRENTLY {name}"))?;
+    }
+    Ok(())
+}
+
+/// diesel wraps what the server said in text.
+fn is_lock_timeout(error: &(dyn std::error::Error + Send + Sync + 'static)) -> bool {
+    error.to_string().contains("canceling statement due to lock timeout")
+}
+
 /// Creates the schema unless it exists; asking first spares a role that only migrates tables the
 /// right to create schemas.
-fn create_schema(connection: &mut diesel::PgConnection, schema: &str) -> Result<(), StoreError> {
+fn create_schema(connection: &mut PgConnection, schema: &str) -> Result<(), StoreError> {
     Ok(connection.batch_execute(&format!(
         "DO $$ BEGIN
              IF to_regnamespace('\"{schema}\"') IS NULL THEN CREATE SCHEMA \"{schema}\"; END IF;
          END $$"
     ))?)
+}
+
+#[derive(QueryableByName)]
+struct Existence {
+    #[diesel(sql_type = Bool)]
+    found: bool,
 }
 
 #[derive(QueryableByName)]
@@ -63,17 +147,21 @@ pub(super) fn is_current(database: &Database) -> Result<bool, StoreError> {
         return Ok(false);
     }
     let mut connection = AnyConnection::open(database, Purpose::Inspect)?;
+    let listed = match &connection {
+        AnyConnection::Postgres(_) => {
+            "SELECT to_regclass('__diesel_schema_migrations') IS NOT NULL AS found"
+        }
+        AnyConnection::Sqlite(_) => {
+            "SELECT EXISTS (SELECT 1 FROM sqlite_schema WHERE name = '__diesel_schema_migrations') AS found"
+        }
+    };
+    let Existence { found } = both!(&mut connection, |inner| sql_query(listed).get_result(inner))?;
+    if !found {
+        return Ok(false);
+    }
     let query = "SELECT version FROM __diesel_schema_migrations";
     let applied: Vec<AppliedMigration> =
-        match both!(&mut connection, |inner| sql_query(query).load(inner)) {
-            Ok(applied) => applied,
-            Err(error) => {
-                return match StoreError::from(error) {
-                    StoreError::Refused(_) => Ok(false),
-                    away => Err(away),
-                };
-            }
-        };
+        both!(&mut connection, |inner| sql_query(query).load(inner))?;
     let needed = match &connection {
         AnyConnection::Postgres(_) => versions::<Pg>(&POSTGRES)?,
         AnyConnection::Sqlite(_) => versions::<Sqlite>(&SQLITE)?,

@@ -27,6 +27,7 @@ pub mod jobs;
 pub mod leases;
 mod migrations;
 mod postgres;
+mod probe;
 pub mod quarantine;
 mod retention;
 mod row_defaults;
@@ -41,18 +42,17 @@ mod writer;
 pub use changes::OverrideError;
 pub use database::{Database, PostgresTarget};
 pub use error::StoreError;
-pub use postgres::LOCK_TIMEOUT;
 pub use row_defaults::{RowDefaults, UserIds};
 pub use stored_user::StoredUser;
 pub use users::{USER_FIELDS, UserFilter, UserRecord};
+use writer::WalState;
 pub use writer::Writer;
 
 use connection::{AnyConnection, Manager, WriteLock};
 use database::Purpose;
 use diesel::r2d2::{Pool, PooledConnection};
 use std::sync::Arc;
-use std::sync::atomic::AtomicBool;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 const READ_POOL_SIZE: u32 = 8;
 
@@ -62,6 +62,10 @@ const WRITE_POOL_SIZE: u32 = 4;
 /// How long a caller waits for a free connection.
 const CHECKOUT_TIMEOUT: Duration = Duration::from_secs(2);
 
+/// How long a caller waits for a read: for a connection, and for a statement as long as one may
+/// take, and a little more.
+const READ_TIMEOUT: Duration = Duration::from_secs(8);
+
 /// The database, for every caller but the writer of deliveries.
 #[derive(Clone)]
 pub struct Store {
@@ -69,8 +73,7 @@ pub struct Store {
     readers: Pool<Manager>,
     writers: Pool<Manager>,
     write_lock: WriteLock,
-    /// Deleted bytes may be left in SQLite's WAL.
-    wal_is_dirty: Arc<AtomicBool>,
+    wal: Arc<WalState>,
 }
 
 impl Store {
@@ -81,13 +84,13 @@ impl Store {
             pool(database, Purpose::Read, READ_POOL_SIZE),
             pool(database, Purpose::Write, WRITE_POOL_SIZE),
         );
-        let wal_is_dirty = Arc::default();
-        Self { database: database.clone(), readers, writers, write_lock, wal_is_dirty }
+        let wal = Arc::default();
+        Self { database: database.clone(), readers, writers, write_lock, wal }
     }
 
     /// A writer of its own connection, which it opens when it is first used.
     pub fn writer(&self) -> Writer {
-        Writer::new(self.database.clone(), self.write_lock.clone(), Arc::clone(&self.wal_is_dirty))
+        Writer::new(self.database.clone(), self.write_lock.clone(), Arc::clone(&self.wal))
     }
 
     /// Brings the schema up to date; returns how many migrations ran. Blocks.
@@ -106,9 +109,7 @@ impl Store {
         let Database::Postgres(target) = &self.database else {
             return Ok(());
         };
-        let mut first = postgres::open(target, Purpose::Inspect)?;
-        let mut second = postgres::open(target, Purpose::Inspect)?;
-        postgres::refuse_shared_backend(&mut first, &mut second)
+        postgres::check_server(target)
     }
 
     /// Checks that a session of the writer's can be opened in the schema. Blocks.
@@ -116,12 +117,15 @@ impl Store {
         AnyConnection::open(&self.database, Purpose::Write).map(drop)
     }
 
-    pub async fn ping(&self) -> Result<(), StoreError> {
-        self.read(|connection| {
-            let alive = connection.is_alive();
-            alive.then_some(()).ok_or_else(|| StoreError::Away("no answer".into()))
-        })
-        .await
+    /// How long deleted bytes may have been left in SQLite's WAL.
+    pub fn wal_dirty_for(&self) -> Option<Duration> {
+        self.wal.dirty_for()
+    }
+
+    /// Whether users could be written now. Waits two seconds at most.
+    pub async fn check_writable(&self) -> Result<(), StoreError> {
+        let writers = self.writers.clone();
+        call(CHECKOUT_TIMEOUT, move || probe::check_users(&mut *checkout(&writers)?)).await
     }
 
     /// The user of the row's id, or else of the provider's.
@@ -186,8 +190,25 @@ impl Store {
         work: impl FnOnce(&mut AnyConnection) -> Result<T, StoreError> + Send + 'static,
     ) -> Result<T, StoreError> {
         let readers = self.readers.clone();
-        let task = tokio::task::spawn_blocking(move || work(&mut *checkout(&readers)?));
-        task.await.map_err(|_| StoreError::Refused("a read panicked".into()))?
+        call(READ_TIMEOUT, move || {
+            let mut connection = checkout(&readers)?;
+            let started = Instant::now();
+            work(&mut connection).map_err(|error| error.after(started.elapsed()))
+        })
+        .await
+    }
+}
+
+/// Runs `work` off the async threads, and waits `timeout` for it: the time limits of a session end
+/// nothing on a server that hangs. What is given up may still go on, and holds its connection.
+async fn call<T: Send + 'static>(
+    timeout: Duration,
+    work: impl FnOnce() -> Result<T, StoreError> + Send + 'static,
+) -> Result<T, StoreError> {
+    match tokio::time::timeout(timeout, tokio::task::spawn_blocking(work)).await {
+        Ok(Ok(result)) => result,
+        Ok(Err(_)) => Err(StoreError::Refused("a call of the database panicked".into())),
+        Err(_) => Err(StoreError::Away("it does not answer".into())),
     }
 }
 

@@ -11,7 +11,10 @@ use std::time::Duration;
 
 const STATEMENT_TIMEOUT: Duration = Duration::from_secs(5);
 
-pub const LOCK_TIMEOUT: Duration = Duration::from_secs(2);
+pub(super) const LOCK_TIMEOUT: Duration = Duration::from_secs(2);
+
+/// Shorter than a writer waits, so that none of its attempts fails for a migration that waits.
+const MIGRATION_LOCK_TIMEOUT: Duration = Duration::from_secs(1);
 
 /// PostgreSQL 13, as `server_version_num` writes it.
 const OLDEST_SERVER: i32 = 130_000;
@@ -23,6 +26,10 @@ pub(super) fn open(target: &PostgresTarget, purpose: Purpose) -> Result<PgConnec
         check_schema(&mut connection, &target.schema)?;
     }
     Ok(connection)
+}
+
+pub(super) fn migration_lock_timeout() -> String {
+    format!("SET lock_timeout TO {}", MIGRATION_LOCK_TIMEOUT.as_millis())
 }
 
 /// Statements of writers are planned once, because their best plan does not depend on the values,
@@ -37,9 +44,13 @@ pub(super) const CUSTOM_PLANS: &str =
 /// The settings of a session. `search_path` names the service's schema alone, so that no table of
 /// the application can be meant; statements this short never repay compiling a plan.
 fn session(schema: &str, purpose: Purpose) -> String {
-    // Zero is no limit.
-    let limit = |limit: Duration| if purpose == Purpose::Migrate { 0 } else { limit.as_millis() };
-    let (statement_timeout, lock_timeout) = (limit(STATEMENT_TIMEOUT), limit(LOCK_TIMEOUT));
+    // Zero is no limit. A migration may take long, and others wait behind the locks it waits for.
+    let (statement_timeout, lock_timeout) = match purpose {
+        Purpose::Migrate => (Duration::ZERO, MIGRATION_LOCK_TIMEOUT),
+        _ => (STATEMENT_TIMEOUT, LOCK_TIMEOUT),
+    };
+    let (statement_timeout, lock_timeout) =
+        (statement_timeout.as_millis(), lock_timeout.as_millis());
     let planning = if purpose == Purpose::Write { GENERIC_PLANS } else { "" };
     format!(
         "SET search_path TO \"{schema}\";
@@ -49,6 +60,9 @@ fn session(schema: &str, purpose: Purpose) -> String {
          {planning}
          SET jit TO off;
          SET timezone TO 'UTC';
+         SELECT set_config('client_connection_check_interval', '2s', false)
+          WHERE current_setting('server_version_num')::int >= 140000;
+         DO $$ BEGIN SET lc_messages TO 'C'; EXCEPTION WHEN insufficient_privilege THEN NULL; END $$;
          SELECT set_config('synchronous_commit', 'on', false)
           WHERE current_setting('synchronous_commit') = 'off';"
     )
@@ -87,28 +101,52 @@ struct ServerProcess {
     pid: i32,
     #[diesel(sql_type = Bool)]
     read_only: bool,
+    #[diesel(sql_type = Text)]
+    encoding: String,
 }
 
-/// Refuses a pooler that gives two open sessions the same server process: settings and prepared
-/// statements would not stay with their session.
-pub(super) fn refuse_shared_backend(
-    first: &mut PgConnection,
-    second: &mut PgConnection,
-) -> Result<(), StoreError> {
-    let backend = |connection: &mut PgConnection| -> Result<ServerProcess, StoreError> {
-        let sql = "SELECT pg_backend_pid() AS pid, pg_is_in_recovery() AS read_only";
-        Ok(diesel::sql_query(sql).get_result(connection)?)
+/// Sessions beside the first that hold a server process each. Even a pooler that hands its servers out
+/// in turn has to give one of them the first session's, or the first session another one.
+const OTHER_SESSIONS: usize = 4;
+
+/// Refuses a server that cannot be worked with: a standby, another encoding, or a pooler that moves
+/// sessions between server processes, where settings and prepared statements would not stay with
+/// their session. Changes no setting, which through such a pooler would reach the application.
+pub(super) fn check_server(target: &PostgresTarget) -> Result<(), StoreError> {
+    let process = |session: &mut PgConnection| -> Result<ServerProcess, StoreError> {
+        Ok(diesel::sql_query(
+            "SELECT pg_backend_pid() AS pid, pg_is_in_recovery() AS read_only, \
+             current_setting('server_encoding') AS encoding",
+        )
+        .get_result(session)?)
     };
-    let (one, two) = (backend(first)?, backend(second)?);
-    if one.read_only {
+    let mut first = PgConnection::establish(target.url.expose_secret())?;
+    let own = process(&mut first)?;
+    if own.read_only {
         return Err(StoreError::Away("the server is a read-only standby".into()));
     }
-    if one.pid == two.pid {
-        return Err(StoreError::Unusable(
-            "DATABASE_URL points at a pooler in transaction mode, which mixes up sessions; \
-             use the direct connection (often port 5432) or the pooler's session mode"
-                .into(),
-        ));
+    if own.encoding != "UTF8" {
+        return Err(StoreError::Unusable(format!(
+            "the database's encoding is {}, which cannot hold every name; create one with ENCODING 'UTF8' TEMPLATE template0",
+            own.encoding
+        )));
+    }
+    let mut others = Vec::new();
+    for _ in 0..OTHER_SESSIONS {
+        let mut other = PgConnection::establish(target.url.expose_secret())?;
+        other.batch_execute("BEGIN")?;
+        let is_shared = process(&mut other)?.pid == own.pid || process(&mut first)?.pid != own.pid;
+        others.push(other);
+        if is_shared {
+            for other in &mut others {
+                other.batch_execute("ROLLBACK")?;
+            }
+            return Err(StoreError::Unusable(
+                "DATABASE_URL points at a pooler in transaction mode, which mixes up sessions; \
+                 use the direct connection (often port 5432) or the pooler's session mode"
+                    .into(),
+            ));
+        }
     }
     Ok(())
 }

@@ -8,25 +8,35 @@ use super::connection::{AnyConnection, WriteLock};
 use super::database::{Database, Purpose};
 use super::error::StoreError;
 use super::quarantine::{self, Admission, QuarantineEntry};
-use super::{retention, sqlite};
+use super::{probe, retention, sqlite};
 use crate::domain::Timestamp;
-use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::{Duration, Instant};
 
 pub struct Writer {
     database: Database,
     connection: Option<AnyConnection>,
     write_lock: WriteLock,
-    wal_is_dirty: Arc<AtomicBool>,
+    wal: Arc<WalState>,
+}
+
+/// Since when deleted bytes may be left in SQLite's WAL, of any connection of this process.
+#[derive(Debug, Default)]
+pub(super) struct WalState(Mutex<Option<Instant>>);
+
+impl WalState {
+    fn since(&self) -> MutexGuard<'_, Option<Instant>> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    pub(super) fn dirty_for(&self) -> Option<Duration> {
+        self.since().map(|since| since.elapsed())
+    }
 }
 
 impl Writer {
-    pub(super) fn new(
-        database: Database,
-        write_lock: WriteLock,
-        wal_is_dirty: Arc<AtomicBool>,
-    ) -> Self {
-        Self { database, connection: None, write_lock, wal_is_dirty }
+    pub(super) fn new(database: Database, write_lock: WriteLock, wal: Arc<WalState>) -> Self {
+        Self { database, connection: None, write_lock, wal }
     }
 
     /// Commits a batch in one transaction and returns one result a delivery, in their order. After
@@ -47,6 +57,16 @@ impl Writer {
                 Ok(written.results)
             })
         })
+    }
+
+    /// Writes a row that no user could have, and rolls back: where that is refused, every row is.
+    pub fn try_out(&mut self, now: Timestamp) -> Result<(), StoreError> {
+        self.with(|connection| connection.rolled_back(|inner| probe::write_user(inner, now)))
+    }
+
+    /// Commits a note of this replica's, as small as can be.
+    pub fn check_writable(&mut self, now: Timestamp) -> Result<(), StoreError> {
+        self.with(|connection| connection.transaction(|inner| probe::write_note(inner, now)))
     }
 
     /// Quarantines a delivery, in one transaction.
@@ -92,24 +112,26 @@ impl Writer {
 
     /// Deleted bytes stay in SQLite's WAL until it is truncated.
     pub fn mark_wal_dirty(&self) {
-        self.wal_is_dirty.store(matches!(self.database, Database::Sqlite(_)), Ordering::Release);
+        if matches!(self.database, Database::Sqlite(_)) {
+            self.wal.since().get_or_insert_with(Instant::now);
+        }
     }
 
-    /// Whether deleted bytes may be left in the WAL, of any connection.
-    pub fn wal_is_dirty(&self) -> bool {
-        self.wal_is_dirty.load(Ordering::Acquire)
+    /// How long deleted bytes may have been left in the WAL.
+    pub fn wal_dirty_for(&self) -> Option<Duration> {
+        self.wal.dirty_for()
     }
 
     /// On SQLite, removes deleted bytes from the WAL, where no reader prevents it.
     pub fn truncate_wal(&mut self) {
         // A deletion from here on marks it again.
-        self.wal_is_dirty.store(false, Ordering::Release);
+        let since = self.wal.since().take();
         let cleaned = self.with(|connection| match connection {
             AnyConnection::Sqlite(inner) => sqlite::truncate_wal(inner),
             AnyConnection::Postgres(_) => Ok(true),
         });
         if !cleaned.unwrap_or(false) {
-            self.mark_wal_dirty();
+            *self.wal.since() = since;
         }
     }
 

@@ -38,6 +38,8 @@ const API: Description =
 const DELIVERY: Description = ("delivery", "From a delivery's headers to its durable answer");
 const EVENT_LAG: Description =
     ("event_lag", "From the provider's timestamp of an event to its commit");
+const WAL_DIRTY: Description =
+    ("wal_dirty", "How long deleted bytes may have been left in SQLite's write-ahead log");
 const BATCH_SIZE: Description = ("batch_size", "Deliveries in one transaction");
 const QUEUE_DEPTH: Description = ("queue_depth", "Deliveries that wait");
 const QUEUE: Description = ("queue", "Bodies of deliveries that wait");
@@ -81,6 +83,7 @@ pub struct Metrics {
     queue_depth: Gauge,
     queue_bytes: Gauge,
     quarantine_bytes: Gauge,
+    wal_dirty_seconds: Gauge,
     write_back_states: Vec<&'static str>,
 }
 
@@ -122,6 +125,7 @@ impl Metrics {
             queue_depth: add(all, QUEUE_DEPTH, Gauge::default()),
             queue_bytes: add_with_unit(all, QUEUE, Bytes, Gauge::default()),
             quarantine_bytes: add_with_unit(all, QUARANTINE, Bytes, Gauge::default()),
+            wal_dirty_seconds: add_with_unit(all, WAL_DIRTY, Seconds, Gauge::default()),
             write_back_states: words.write_back_states,
             registry,
         }
@@ -208,6 +212,11 @@ impl Metrics {
 
     pub fn set_quarantine_bytes(&self, bytes: i64) {
         self.quarantine_bytes.set(bytes);
+    }
+
+    pub fn set_wal_dirty(&self, age: Option<Duration>) {
+        let seconds = age.map_or(0, |age| age.as_secs());
+        self.wal_dirty_seconds.set(i64::try_from(seconds).unwrap_or(i64::MAX));
     }
 
     pub fn render(&self) -> String {

@@ -103,6 +103,16 @@ both_engines! {
         assert_eq!(app.send(&user(&user_id(4), 1_000)).await.outcome(), "applied");
     }
 
+    async fn copies_of_a_message_that_is_turned_away_are_turned_away_too(app = TestApp::start) {
+        fill(&app, CAP_BYTES);
+        let event = || malformed(&user_id(1));
+        let answers = app.send_in_one_batch(&[("msg_1", event()), ("msg_1", event()), ("msg_1", event())]).await;
+        for answer in answers {
+            answer.assert_unavailable("quarantine_full");
+        }
+        assert_eq!((kept(&app), app.database.count("webhook_events WHERE message_id = 'msg_1'")), (0, 0));
+    }
+
     async fn trap_7_a_message_that_was_turned_away_is_not_remembered(app = TestApp::start) {
         fill(&app, CAP_BYTES);
         let message = message_id();

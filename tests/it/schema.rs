@@ -2,8 +2,8 @@
 //! and a view that applications can rely on.
 
 use crate::support::{
-    Engine, PROFILE_COLUMNS, TestApp, TestDatabase, USER_FIELDS, configuration, deleted, user,
-    user_id, user_with,
+    Engine, PROFILE_COLUMNS, Program, TestApp, TestDatabase, USER_FIELDS, configuration, deleted,
+    until_true, user, user_id, user_with,
 };
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
@@ -166,6 +166,66 @@ async fn both_engines_have_the_same_tables_and_columns() {
 fn both_engines_have_migrations_of_the_same_names() {
     assert_eq!(migrations("postgres"), migrations("sqlite"));
     assert!(!migrations("sqlite").is_empty());
+}
+
+/// Makes the migrations after the first ones pending again.
+fn forget_migrations_after(database: &TestDatabase, count: usize) {
+    for name in migrations("postgres").into_iter().skip(count) {
+        let version = name.split('_').next().unwrap().replace('-', "");
+        let forget = format!("DELETE FROM __diesel_schema_migrations WHERE version = '{version}'");
+        database.execute(&forget);
+    }
+}
+
+#[tokio::test]
+async fn an_index_that_is_built_while_a_transaction_is_open_keeps_no_delivery_waiting() {
+    crate::support::run(async {
+        let replica = TestApp::start(Engine::Postgres).await;
+        let database = &replica.database;
+        forget_migrations_after(database, 3);
+        database.execute("DROP INDEX users_source_created_at; DROP INDEX users_deleted");
+        replica.send(&user(&user_id(1), 1_000)).await;
+        let mut operator = database.connect();
+        operator.batch_execute("BEGIN; UPDATE users SET name = name").unwrap();
+        let program = Program::on(database);
+        let migrating = program.start(&["migrate"]);
+        let waits = "pg_stat_activity WHERE query LIKE '%INDEX CONCURRENTLY%' AND wait_event_type = 'Lock' \
+                     AND application_name = 'usersync'";
+        until_true("the index waits", async || database.count(waits) >= 1).await;
+        for number in 2..6 {
+            let answer = replica.send(&user(&user_id(number), 1_000)).await;
+            assert_eq!(answer.outcome(), "applied");
+        }
+        operator.batch_execute("COMMIT").unwrap();
+        let (status, said) = migrating.ended();
+        assert_eq!(status, Some(0), "{said}");
+        let schema = &database.schema;
+        let indexes = format!("pg_indexes WHERE schemaname = '{schema}' AND indexname IN ('users_source_created_at', 'users_deleted')");
+        assert_eq!((database.count(&indexes), database.count("pg_index WHERE NOT indisvalid")), (2, 0));
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn a_migration_that_waits_for_a_lock_lets_writers_pass() {
+    let database = migrated(Engine::Postgres);
+    forget_migrations_after(&database, 2);
+    for table in ["job_candidates", "jobs", "leases"] {
+        database.execute(&format!("DROP TABLE {table} CASCADE"));
+    }
+    let mut other = database.connect();
+    other.batch_execute("BEGIN; LOCK TABLE write_backs IN ROW EXCLUSIVE MODE").unwrap();
+    let program = Program::on(&database);
+    let mut migrating = program.start(&["migrate"]);
+    migrating.line_with("a migration waits for a lock");
+    // Behind a lock that is waited for without a limit this would wait, too.
+    for _ in 0..5 {
+        database.execute("SET lock_timeout TO 2000; DELETE FROM write_backs");
+    }
+    other.batch_execute("ROLLBACK").unwrap();
+    let (status, said) = migrating.ended();
+    assert_eq!(status, Some(0), "{said}");
+    assert_eq!(database.count("leases"), 0);
 }
 
 #[tokio::test]

@@ -53,11 +53,6 @@ CREATE TABLE leases (
     state TEXT NOT NULL
 ) STRICT, WITHOUT ROWID;
 
--- Live rows by when the provider created their users: jobs compare each page with its part of it.
-CREATE INDEX users_source_created_at ON users (source_created_at) WHERE status <> 'deleted';
--- Rows without a user, to see that nothing personal is left in them.
-CREATE INDEX users_deleted ON users (external_id) WHERE status = 'deleted';
-
 -- What is due, in one order for prefetching and claiming: a page of users is enqueued in one instant.
 DROP INDEX write_backs_due;
 CREATE INDEX write_backs_due ON write_backs (next_try_at, external_id) WHERE state = 'due';

@@ -59,6 +59,24 @@ async fn a_reader_of_the_sqlite_file_keeps_deleted_bytes_only_while_it_reads() {
     until_soon("the bytes are gone", async || !in_files()).await;
 }
 
+#[tokio::test]
+async fn a_reader_that_never_ends_is_said_once_and_shown_until_it_does() {
+    let database = TestDatabase::new(Engine::Sqlite);
+    let service = TestApp::builder(&database).start_process().await;
+    let person = &Person::many(1)[0];
+    assert_eq!(service.send(&person.event()).await.outcome(), "applied");
+    let mut replicator = database.connect_sqlite();
+    replicator.batch_execute("BEGIN; SELECT count(*) FROM users").unwrap();
+    assert_eq!(service.send(&deleted(&person.id)).await.outcome(), "applied");
+    service.logged("write-ahead log cannot be emptied").await;
+    assert!(service.metric("usersync_wal_dirty_seconds").await >= 30);
+    replicator.batch_execute("COMMIT").unwrap();
+    service.logged("write-ahead log is emptied").await;
+    assert_eq!(service.metric("usersync_wal_dirty_seconds").await, 0);
+    assert!(!person::files(&database).contains(person::MARK));
+    assert_eq!(service.log().matches("cannot be emptied").count(), 1);
+}
+
 /// A user is created, and deliveries that cannot be applied or are not genuine come too.
 async fn arrive(service: &AppProcess, person: &Person) {
     let sender = service.client.clone();

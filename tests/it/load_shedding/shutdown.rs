@@ -1,8 +1,8 @@
 //! A stop finishes what waits; a client that goes away loses nothing.
 
 use crate::support::{
-    Answer, AppProcess, Delivery, TestApp, TestDatabase, WriterLock, message_id, until_true, user,
-    user_id,
+    Answer, AppProcess, Cluster, Delivery, Engine, TestApp, TestDatabase, WriterLock, message_id,
+    until_true, user, user_id,
 };
 use std::io::Write as _;
 use std::net::TcpStream;
@@ -52,6 +52,76 @@ both_engines! {
         })
         .await;
     }
+}
+
+#[tokio::test]
+async fn between_not_ready_and_closed_requests_are_served_and_connections_closed() {
+    let database = TestDatabase::new(Engine::Sqlite);
+    let delay = [("USERSYNC_SHUTDOWN_DELAY", "3s")];
+    let mut service = TestApp::builder(&database).variables(&delay).start_process().await;
+    let before = service.get("/healthz").await;
+    assert_eq!(before.headers.get("connection"), None);
+    service.terminate();
+    service.logged("not ready any more").await;
+    service.get("/readyz").await.assert_unavailable("not_running");
+    let answer = service.send(&user(&user_id(1), 1_000)).await;
+    assert_eq!(
+        (answer.outcome(), answer.headers["connection"].to_str().unwrap()),
+        ("applied", "close")
+    );
+    assert!(service.ended().await.success());
+}
+
+/// A service with a delivery under way at a server that hangs, which was asked to stop.
+struct Hanging {
+    service: AppProcess,
+    waiting: JoinHandle<Answer>,
+    /// Goes on before the database is removed from it.
+    _cluster: Cluster,
+    _database: TestDatabase,
+}
+
+async fn stopping_at_a_server_that_hangs() -> Hanging {
+    let cluster = Cluster::start();
+    let database = TestDatabase::on_server(&cluster.url);
+    let service = TestApp::builder(&database).start_process().await;
+    cluster.suspend();
+    let waiting = post(&service, 1);
+    until_true("the writer is at work", async || {
+        service.metric("usersync_batch_size_count").await == 1
+    })
+    .await;
+    service.terminate();
+    service.logged("stopping: ").await;
+    Hanging { service, waiting, _cluster: cluster, _database: database }
+}
+
+#[tokio::test]
+async fn a_stop_ends_in_time_though_the_server_hangs() {
+    let mut hanging = stopping_at_a_server_that_hangs().await;
+    assert_eq!((&mut hanging.waiting).await.unwrap().status, 503);
+    let within = STOPPED_WITHIN + Duration::from_secs(2);
+    assert!(timeout(within, hanging.service.ended()).await.is_ok(), "it goes on");
+}
+
+#[tokio::test]
+async fn a_second_signal_ends_a_service_at_once_though_the_server_hangs() {
+    let mut hanging = stopping_at_a_server_that_hangs().await;
+    hanging.service.terminate();
+    let ended = timeout(Duration::from_secs(5), hanging.service.ended()).await;
+    assert_eq!(ended.expect("it ends at once").code(), Some(130));
+    hanging.waiting.abort();
+}
+
+#[tokio::test]
+async fn a_service_that_waits_for_another_one_s_migration_stops_when_it_is_asked_to() {
+    let database = TestDatabase::new(Engine::Postgres);
+    let mut other = database.connect();
+    other.batch_execute("SELECT pg_advisory_lock(x'7573657273796e63'::bigint)").unwrap();
+    let mut service = TestApp::builder(&database).launch_process();
+    service.logged("another process migrates").await;
+    service.terminate();
+    assert!(timeout(Duration::from_secs(15), service.ended()).await.is_ok(), "it goes on");
 }
 
 fn post(service: &AppProcess, number: usize) -> JoinHandle<Answer> {

@@ -96,9 +96,14 @@ impl TestAppBuilder {
         replicas
     }
 
-    /// Starts the service as a process of its own, ready. Nothing is delivered to it.
+    /// Starts the service as a process of its own; it may not be ready yet.
+    pub fn launch_process(self) -> AppProcess {
+        AppProcess::spawn(&self.database, &self.borrowed())
+    }
+
+    /// Likewise, ready. Nothing is delivered to it.
     pub async fn start_process(self) -> AppProcess {
-        let mut process = AppProcess::spawn(&self.database, &self.borrowed());
+        let mut process = self.launch_process();
         process.until_ready().await;
         process
     }

@@ -1,5 +1,6 @@
 //! A PostgreSQL of a test's own, which it may stop and crash. Gone when dropped.
 
+use rustix::process::{Pid, Signal, kill_process};
 use std::process::Command;
 use tempfile::TempDir;
 
@@ -24,6 +25,30 @@ impl Cluster {
         assert_eq!(script("start", &self.directory, None), self.url);
     }
 
+    /// Suspends every process of the server (SIGSTOP): it takes connections, and answers nothing.
+    pub fn suspend(&self) {
+        self.signal(Signal::STOP);
+    }
+
+    pub fn resume(&self) {
+        self.signal(Signal::CONT);
+    }
+
+    /// To the server, whose first line of this file names it, and to the processes it forked.
+    fn signal(&self, signal: Signal) {
+        let home = std::fs::read_to_string(self.directory.path().join("elsewhere"));
+        let home = home.map_or(self.directory.path().to_owned(), |home| home.trim().into());
+        let pid = std::fs::read_to_string(home.join("data/postmaster.pid")).unwrap();
+        let server: i32 = pid.lines().next().unwrap().parse().unwrap();
+        let children = std::fs::read_to_string(format!("/proc/{server}/task/{server}/children"));
+        let pids = children.unwrap_or_default();
+        let pids = pids.split_whitespace().map(|pid| pid.parse().unwrap());
+        for pid in [server].into_iter().chain(pids) {
+            // A backend may have ended meanwhile.
+            kill_process(Pid::from_raw(pid).unwrap(), signal).ok();
+        }
+    }
+
     /// Stops the server by `fast` or `immediate` shutdown, and starts it again.
     pub fn restart(&self, mode: &str) {
         assert_eq!(script("restart", &self.directory, Some(mode)), self.url);
@@ -32,6 +57,7 @@ impl Cluster {
 
 impl Drop for Cluster {
     fn drop(&mut self) {
+        self.resume();
         script("destroy", &self.directory, None);
     }
 }
