@@ -36,6 +36,8 @@ fn every_wrong_variable_is_reported_at_once_each_with_what_to_do() {
         ("USERSYNC_BIND", "localhost", "as in `127.0.0.1:8080`"),
         ("PORT", "80800", "0 to 65535"),
         ("USERSYNC_METRICS_BIND", "9090", "as in `127.0.0.1:8080`"),
+        ("USERSYNC_SHUTDOWN_DELAY", "soon", "no duration"),
+        ("USERSYNC_KEEP_ALIVE", "2h", "up to an hour"),
         ("CLERK_WEBHOOK_SIGNING_SECRET", "hunter2", "start with `whsec_`"),
         ("CLERK_INSTANCE_ID", "prod", "starts with `ins_`"),
         ("CLERK_SECRET_KEY", "hunter2", "`sk_live_` or `sk_test_`"),

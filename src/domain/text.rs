@@ -1,7 +1,7 @@
 //! Cleans strings from outside before they are stored.
 //!
 //! PostgreSQL's text and jsonb cannot hold NUL, so it is removed on both engines; blank counts as
-//! absent. Called by `provider`.
+//! absent. Called by `provider` and `http`.
 
 use serde_json::Value;
 
@@ -21,6 +21,14 @@ pub fn clean(text: Option<String>) -> Option<String> {
         length if length == text.len() => Some(text),
         _ => Some(trimmed.to_owned()),
     }
+}
+
+/// The provider's ids have about 32 bytes. More than this no index of a database takes.
+pub const LONGEST_ID_BYTES: usize = 255;
+
+/// An id as it is stored, erased and looked up; `None` for what is none.
+pub fn external_id(text: String) -> Option<String> {
+    clean(Some(text)).filter(|id| id.len() <= LONGEST_ID_BYTES)
 }
 
 /// Removes NUL from every key and string.

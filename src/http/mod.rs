@@ -156,9 +156,9 @@ fn json_no_store(body: impl Serialize) -> HttpResponse {
     HttpResponse::Ok().insert_header((CACHE_CONTROL, "no-store")).json(body)
 }
 
-/// An id from a path; `None` if it contains NUL, which no database stores and PostgreSQL rejects.
+/// An id from a path, as rows have it; `None` if no row can have it.
 fn storable(id: Path<String>) -> Option<String> {
-    Some(id.into_inner()).filter(|id| !id.contains('\0'))
+    crate::domain::text::external_id(id.into_inner())
 }
 
 #[expect(clippy::disallowed_methods, reason = "a request is an edge: its time is taken here")]

@@ -58,14 +58,16 @@ impl Committer {
         path: Option<&str>,
     ) -> QuarantineResult {
         let body = submission.delivery.body();
+        let subjects = redaction::subjects(body);
+        let is_kept = subjects.len() <= redaction::MOST_SUBJECTS;
         let entry = QuarantineEntry {
             source: self.defaults.source,
             message_id: submission.delivery.message_id(),
             event_type: &submission.event.event_type,
             reason: reason.as_str(),
             path,
-            body: redaction::redact(body),
-            subjects: redaction::subjects(body),
+            body: if is_kept { redaction::redact(body) } else { Vec::new() },
+            subjects: if is_kept { subjects } else { Vec::new() },
             now: now(),
         };
         let admission = self.writer.quarantine(&entry).or_else(|_| self.writer.quarantine(&entry));

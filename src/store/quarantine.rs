@@ -96,20 +96,12 @@ fn concerned(
     connection: &mut AnyConnection,
     entry: &QuarantineEntry<'_>,
 ) -> Result<Option<(String, bool)>, StoreError> {
-    let mut found = None;
-    for subject in &entry.subjects {
-        let user: Option<(String, Option<String>)> = both!(connection, |inner| users::table
-            .filter(users::external_id.eq(subject).and(users::source.eq(entry.source)))
-            .select((users::id, users::deletion_kind))
-            .first(inner)
-            .optional())?;
-        match user {
-            Some((id, Some(kind))) if kind == "signed" => return Ok(Some((id, true))),
-            Some((id, _)) => found = found.or(Some((id, false))),
-            None => {}
-        }
-    }
-    Ok(found)
+    let users: Vec<(String, Option<String>)> = both!(connection, |inner| users::table
+        .filter(users::external_id.eq_any(&entry.subjects).and(users::source.eq(entry.source)))
+        .select((users::id, users::deletion_kind))
+        .load(inner))?;
+    let concerned = users.into_iter().map(|(id, kind)| (id, kind.as_deref() == Some("signed")));
+    Ok(concerned.max_by_key(|(_, is_deleted)| *is_deleted))
 }
 
 fn keep(
@@ -130,15 +122,17 @@ fn keep(
             quarantine::received_at.eq(received_at),
         ))
         .execute(inner))?;
-    for subject in &entry.subjects {
-        both!(connection, |inner| diesel::insert_into(quarantine_subjects::table)
-            .values((
-                quarantine_subjects::source.eq(entry.source),
-                quarantine_subjects::message_id.eq(entry.message_id),
-                quarantine_subjects::subject.eq(subject),
-            ))
-            .execute(inner))?;
-    }
+    let subjects = entry.subjects.iter().map(|subject| {
+        (
+            quarantine_subjects::source.eq(entry.source),
+            quarantine_subjects::message_id.eq(entry.message_id),
+            quarantine_subjects::subject.eq(subject),
+        )
+    });
+    let subjects: Vec<_> = subjects.collect();
+    both!(connection, |inner| diesel::insert_into(quarantine_subjects::table)
+        .values(&subjects)
+        .execute(inner))?;
     Ok(())
 }
 

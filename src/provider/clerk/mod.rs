@@ -93,7 +93,9 @@ impl Clerk {
 }
 
 fn identifier(id: Option<String>) -> Result<String, PayloadError> {
-    text::clean(id).ok_or_else(|| PayloadError::at(QuarantineReason::MissingField, "data.id"))
+    let at = |reason| move || PayloadError::at(reason, "data.id");
+    let id = text::clean(id).ok_or_else(at(QuarantineReason::MissingField))?;
+    text::external_id(id).ok_or_else(at(QuarantineReason::OutOfRange))
 }
 
 #[cfg(test)]

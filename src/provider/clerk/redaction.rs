@@ -7,13 +7,16 @@
 use crate::domain::text;
 use serde_json::Value;
 use serde_json::value::RawValue;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashSet};
 
 /// Keys whose values are never stored, at any depth.
 const NEVER_STORED: [&str; 2] = ["private_metadata", "unsafe_metadata"];
 
 /// Values nested deeper than this are not parsed, hence not stored.
 const DEEPEST: usize = 64;
+
+/// A body that names more users is not kept: each of their deletions would have to find it.
+pub const MOST_SUBJECTS: usize = 100;
 
 /// `body` without private and unsafe metadata where it parses, else as it is.
 pub fn redact(body: &[u8]) -> Vec<u8> {
@@ -79,22 +82,30 @@ pub fn subjects(body: &[u8]) -> Vec<String> {
     let id = serde_json::from_slice::<Value>(body)
         .ok()
         .and_then(|value| Some(value.get("data")?.get("id")?.as_str()?.to_owned()))
-        .map(text::without_nul)
-        .filter(|id| !id.is_empty());
-    id.map_or_else(|| user_tokens(body), |id| vec![id])
+        .and_then(|id| text::clean(Some(id)));
+    match id {
+        // No row has an id that is too long, and no deletion can name it.
+        Some(id) => text::external_id(id).into_iter().collect(),
+        None => user_tokens(body),
+    }
 }
 
-/// Every `user_` followed by letters or digits. Too many are harmless: a token that is no user's id
-/// never matches a deletion.
+/// Every `user_` followed by letters or digits, once, up to one more than [`MOST_SUBJECTS`]. A token
+/// that is no user's id never matches a deletion.
 fn user_tokens(body: &[u8]) -> Vec<String> {
     const PREFIX: &str = "user_";
     let text = String::from_utf8_lossy(body);
-    let mut tokens: Vec<String> = Vec::new();
+    let (mut known, mut tokens) = (HashSet::new(), Vec::new());
     for rest in text.split(PREFIX).skip(1) {
         let identifier: String = rest.chars().take_while(char::is_ascii_alphanumeric).collect();
-        let token = format!("{PREFIX}{identifier}");
-        if !identifier.is_empty() && !tokens.contains(&token) {
+        let token = text::external_id(format!("{PREFIX}{identifier}"));
+        if let Some(token) = token.filter(|_| !identifier.is_empty())
+            && known.insert(token.clone())
+        {
             tokens.push(token);
+        }
+        if tokens.len() > MOST_SUBJECTS {
+            break;
         }
     }
     tokens
@@ -133,5 +144,11 @@ mod tests {
         let broken = br#"{"data":{"id":"user_1","note":"user_2, user_1"}"#;
         assert_eq!(subjects(broken), ["user_1", "user_2"]);
         assert!(subjects(b"nobody_ user_ user_-").is_empty());
+        assert_eq!(subjects(br#"{"data":{"id":" user_1\u0000 "}}"#), ["user_1"]);
+        assert!(
+            subjects(format!(r#"{{"data":{{"id":"{}"}}}}"#, "x".repeat(256)).as_bytes()).is_empty()
+        );
+        let many: Vec<String> = (0..60_000).map(|number| format!("user_{number}")).collect();
+        assert_eq!(subjects(many.join(" ").as_bytes()).len(), super::MOST_SUBJECTS + 1);
     }
 }

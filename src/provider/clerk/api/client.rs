@@ -83,7 +83,7 @@ impl ClerkApi {
             self.log(request, &error);
             let delay = match error.retry {
                 // The limiter waits.
-                Retry::After(_) => Duration::ZERO,
+                Retry::After => Duration::ZERO,
                 _ => self.limits.backoff.delay(attempts, fastrand::u32(..)),
             };
             attempts += 1;

@@ -42,13 +42,12 @@ impl Drop for CallPermit<'_> {
 impl CallPermit<'_> {
     pub(super) fn report(mut self, error: Option<&CallError>) {
         let now = Instant::now();
+        if let Some(pause) = error.and_then(|error| error.pause) {
+            lock(&self.limiter.pause).lengthen(pause, now);
+        }
         let transition = match error.map(|error| error.retry) {
             // Neither a failure nor a proof of health: a trial goes to another call.
-            Some(Retry::NotOurs) => None,
-            Some(Retry::After(pause)) => {
-                lock(&self.limiter.pause).lengthen(pause, now);
-                None
-            }
+            Some(Retry::NotOurs | Retry::After) => None,
             Some(Retry::Safe | Retry::Ambiguous) => {
                 let is_trial = std::mem::take(&mut self.is_trial);
                 lock(&self.limiter.breaker).record_failure(is_trial, now)

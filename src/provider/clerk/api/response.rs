@@ -17,6 +17,8 @@ pub(super) struct CallError {
     /// The error for the caller if there is no further attempt.
     pub(super) error: ApiError,
     pub(super) retry: Retry,
+    /// The provider's `Retry-After`, whatever the status (trap 37).
+    pub(super) pause: Option<Duration>,
     /// The provider's id of the request, for its support.
     pub(super) trace: Option<String>,
 }
@@ -29,8 +31,8 @@ pub(super) enum Retry {
     NotOurs,
     /// The call had no effect, and may succeed in a moment.
     Soon,
-    /// The provider's `Retry-After` (trap 37).
-    After(Duration),
+    /// The call certainly had no effect, and the provider says when it may have.
+    After,
     /// The call certainly had no effect.
     Safe,
     /// The call may have had its effect.
@@ -39,7 +41,7 @@ pub(super) enum Retry {
 
 impl CallError {
     pub(super) const fn new(error: ApiError, retry: Retry) -> Self {
-        Self { error, retry, trace: None }
+        Self { error, retry, pause: None, trace: None }
     }
 
     /// `why` holds no data of a user.
@@ -59,7 +61,7 @@ impl CallError {
     pub(super) const fn may_be_repeated(&self, has_effect: bool) -> bool {
         match self.retry {
             Retry::Never | Retry::NotOurs => false,
-            Retry::Soon | Retry::After(_) | Retry::Safe => true,
+            Retry::Soon | Retry::After | Retry::Safe => true,
             Retry::Ambiguous => !has_effect,
         }
     }
@@ -81,17 +83,15 @@ pub(super) fn classify(
         return Ok(());
     }
     let error_body = ErrorBody::read(headers, body);
-    let mut error = refusal(status, headers, &error_body, now);
-    error.trace = error_body.trace;
-    Err(error)
+    let pause = retry_after(headers, now);
+    let mut error = refusal(status, pause, &error_body);
+    if let (ApiError::Unavailable { retry_after, .. }, Some(pause)) = (&mut error.error, pause) {
+        *retry_after = pause;
+    }
+    Err(CallError { pause, trace: error_body.trace, ..error })
 }
 
-fn refusal(
-    status: StatusCode,
-    headers: &HeaderMap,
-    error_body: &ErrorBody,
-    now: Timestamp,
-) -> CallError {
+fn refusal(status: StatusCode, pause: Option<Duration>, error_body: &ErrorBody) -> CallError {
     let number = status.as_u16();
     match number {
         401 | 403 => CallError::new(ApiError::Unauthorized(number), Retry::Never),
@@ -109,9 +109,8 @@ fn refusal(
         }
         // Without a time it counts as a failure for the breaker: such come in outages.
         429 => {
-            let pause = retry_after(headers, now);
             let retry_after = pause.unwrap_or(DEFAULT_RETRY_AFTER);
-            let retry = pause.map_or(Retry::Safe, Retry::After);
+            let retry = if pause.is_some() { Retry::After } else { Retry::Safe };
             CallError::new(ApiError::RateLimited { retry_after }, retry)
         }
         408 | 500..=599 => CallError::unavailable(format!("status {number}"), Retry::Ambiguous),
@@ -210,13 +209,27 @@ mod tests {
 
     #[test]
     fn trap_37_retry_after_is_read_as_seconds_or_as_a_date() {
-        let paused = |text| missed(429, Some(("retry-after", text)), "").retry;
-        assert_eq!(paused("7"), Retry::After(Duration::from_secs(7)));
-        assert_eq!(paused("Sat, 01 Aug 2026 12:00:09 GMT"), Retry::After(Duration::from_secs(9)));
+        let paused = |text| {
+            let error = missed(429, Some(("retry-after", text)), "");
+            (error.retry, error.pause.map(|pause| pause.as_secs()))
+        };
+        assert_eq!(paused("7"), (Retry::After, Some(7)));
+        assert_eq!(paused("Sat, 01 Aug 2026 12:00:09 GMT"), (Retry::After, Some(9)));
         for nothing in ["0", "-1", "soon", "1.5", "", "Sat, 01 Aug 2026 11:00:00 GMT"] {
-            assert_eq!(paused(nothing), Retry::Safe, "{nothing}");
+            assert_eq!(paused(nothing), (Retry::Safe, None), "{nothing}");
         }
         assert_eq!(missed(429, None, "").retry, Retry::Safe);
+    }
+
+    #[test]
+    fn trap_37_retry_after_counts_whatever_the_status() {
+        for status in [401, 404, 408, 409, 422, 500, 503] {
+            let error = missed(status, Some(("retry-after", "7")), "");
+            assert_eq!(error.pause, Some(Duration::from_secs(7)), "{status}");
+            if let ApiError::Unavailable { retry_after, .. } = error.error {
+                assert_eq!(retry_after, Duration::from_secs(7), "{status}");
+            }
+        }
     }
 
     #[test]

@@ -5,6 +5,7 @@
 
 use super::token::SignedClaims;
 use super::{Session, SessionError};
+use crate::domain::text::LONGEST_ID_BYTES;
 use crate::domain::{EntitlementName, Timestamp};
 use crate::provider::json::{Integer, object, typed};
 use serde::Deserialize;
@@ -13,9 +14,6 @@ use serde_json::value::RawValue;
 /// Tolerance between two clocks: the provider's own five seconds (trap 39: a minute on a token of a
 /// minute would double its life).
 const SKEW_MS: i64 = 5_000;
-
-/// The provider's ids have about 32 bytes.
-const LONGEST_ID_BYTES: usize = 255;
 
 #[derive(Clone, Debug)]
 pub(super) struct ClaimPolicy {
