@@ -59,7 +59,8 @@ impl SyncService {
         let Some(stored) = stored.filter(StoredUser::is_live) else {
             return Ok(Err(AbsenceOutcome::NoRow));
         };
-        let sent_at_ms = now().as_millis();
+        // The row was read before the call is sent, so the answer is later, whatever clocks say.
+        let sent_at_ms = now().as_millis().max(stored.version_seen_at.saturating_add(1));
         let fetched = if dry_run {
             self.directory.user(external_id, priority).await.map(drop).map_err(Into::into)
         } else {

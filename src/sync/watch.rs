@@ -150,6 +150,11 @@ impl SyncService {
         let known = state.watermark.max(reconciled_at.map(|at| at.0.as_millis()));
         let margin_ms = i64::try_from(MARGIN.as_millis()).unwrap_or(0);
         let floor = known.map(|known| known - margin_ms);
+        // A backfill or a reconcile reads all users, and this would read them beside it.
+        let scan_is_active = self.store.is_full_scan_active(self.source()).await?;
+        if scan_is_active && floor.is_none() {
+            return Ok(state);
+        }
         match self.descend(run, floor).await? {
             Descent::Reached(newest) => {
                 // A time in the future would leave out all changes before it.
@@ -157,7 +162,9 @@ impl SyncService {
                 state.watermark = state.watermark.max(newest);
             }
             // Unless a job read all users meanwhile.
-            Descent::TooFar if self.reconciled_at().await? != reconciled_at => return Ok(state),
+            Descent::TooFar if scan_is_active || self.reconciled_at().await? != reconciled_at => {
+                return Ok(state);
+            }
             Descent::TooFar => {
                 self.enqueue_reconcile("too much changed to be read backwards").await?;
                 return Ok(state);
@@ -166,7 +173,7 @@ impl SyncService {
         let quiet = reconciled_at.is_some_and(|(_, ended)| {
             now().since(ended) < interval.saturating_mul(QUIET_INTERVALS)
         });
-        self.compare_counts(&mut state, quiet).await?;
+        self.compare_counts(&mut state, quiet || scan_is_active).await?;
         Ok(state)
     }
 

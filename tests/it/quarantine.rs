@@ -103,6 +103,30 @@ both_engines! {
         assert_eq!(app.send(&user(&user_id(4), 1_000)).await.outcome(), "applied");
     }
 
+    async fn an_id_that_no_index_takes_is_malformed(app = TestApp::start) {
+        let answer = app.send(&user(&format!("user_{}", "x".repeat(12_000)), 1_000)).await;
+        assert_eq!((answer.outcome(), answer.reason()), ("quarantined", Some("out_of_range")));
+        assert_eq!(app.send(&deleted(&format!("user_{}", "x".repeat(251)))).await.outcome(), "quarantined");
+        assert_eq!(app.send(&user(&format!("user_{}", "x".repeat(250)), 1_000)).await.outcome(), "applied");
+    }
+
+    async fn an_id_is_one_however_it_is_written(app = TestApp::start) {
+        let mut malformed = malformed(&user_id(1));
+        malformed["data"]["id"] = format!(" {}\u{0} ", user_id(1)).into();
+        assert_eq!(app.send(&malformed).await.outcome(), "quarantined");
+        assert_eq!(app.send(&deleted(&format!("{} ", user_id(1)))).await.outcome(), "applied");
+        assert_eq!(kept(&app), 0);
+        assert_eq!(app.user(&format!("%20{}", user_id(1))).await["status"], "deleted");
+    }
+
+    async fn a_body_that_names_too_many_users_is_recorded_without_its_bytes(app = TestApp::start) {
+        let torn: String = (0..60_000).map(|number| format!("user_{number} ")).collect();
+        let answer = app.send_bytes(&message_id(), torn.into()).await;
+        assert_eq!((answer.outcome(), answer.reason()), ("quarantined", Some("invalid_json")));
+        assert_eq!((kept(&app), app.database.count("quarantine_subjects")), (1, 0));
+        assert!(!app.database.dump().contains("user_17"));
+    }
+
     async fn copies_of_a_message_that_is_turned_away_are_turned_away_too(app = TestApp::start) {
         fill(&app, CAP_BYTES);
         let event = || malformed(&user_id(1));

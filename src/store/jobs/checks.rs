@@ -8,6 +8,7 @@ use crate::store::{Store, StoreError};
 use diesel::dsl::{exists, sql};
 use diesel::prelude::*;
 use diesel::sql_types::Bool;
+use std::time::Duration;
 
 /// The live rows that a page is compared with, by when the provider created their users.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -23,11 +24,15 @@ pub enum CreationRange {
     Unknown,
 }
 
+/// Clocks of replicas may differ by this.
+const AHEAD: Duration = Duration::from_secs(60);
+
 /// The last row read: when its user was created, and its external id.
 pub type CreationCursor = (Option<Timestamp>, String);
 
 impl Store {
-    /// Live rows of a range, after the row `after`, that were not fetched since `asked_before`.
+    /// Live rows of a range, after the row `after`, that were not fetched since `asked_before`. A fetch
+    /// that the database's clock has not reached counts as none: a clock was wrong.
     pub async fn rows_not_fetched_since(
         &self,
         source: &'static str,
@@ -38,6 +43,7 @@ impl Store {
     ) -> Result<Vec<CreationCursor>, StoreError> {
         self.read(move |connection| {
             let after = after.as_ref();
+            let horizon = connection.now()?.plus(AHEAD);
             Ok(both!(connection, |inner| {
                 let mut rows = users::table
                     .select((users::source_created_at, users::external_id))
@@ -48,7 +54,8 @@ impl Store {
                     .filter(
                         users::last_fetched_at
                             .is_null()
-                            .or(users::last_fetched_at.lt(asked_before)),
+                            .or(users::last_fetched_at.lt(asked_before))
+                            .or(users::last_fetched_at.gt(horizon)),
                     );
                 match part {
                     CreationRange::Unknown => {

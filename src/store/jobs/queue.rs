@@ -83,6 +83,19 @@ impl Store {
         .await
     }
 
+    /// Whether a job that reads all users, and writes what it finds, waits or runs.
+    pub async fn is_full_scan_active(&self, source: &'static str) -> Result<bool, StoreError> {
+        self.read(move |connection| {
+            let kinds = [JobKind::Backfill, JobKind::Reconcile].map(JobKind::as_str);
+            let active = jobs::table
+                .filter(jobs::source.eq(source).and(jobs::kind.eq_any(kinds)))
+                .filter(jobs::state.eq_any(["queued", "running"]).and(jobs::dry_run.eq(false)));
+            Ok(both!(connection, |inner| diesel::select(diesel::dsl::exists(active))
+                .get_result(inner))?)
+        })
+        .await
+    }
+
     /// Newest first, before the job `before`.
     pub async fn list_jobs(
         &self,

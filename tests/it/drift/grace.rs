@@ -21,6 +21,12 @@ both_engines! {
         assert_eq!((&report["in_flight"], &report["seen"]), (&json!(3), &json!(4)));
     }
 
+    async fn a_difference_that_the_provider_dates_ahead_is_not_young(engine) {
+        let (app, ids) = in_step(engine, 3).await;
+        change(&app, -60 * 24, &ids[0], "first_name", json!("Augusta"));
+        assert_found(&app, &[("stale", &[&ids[0]])]).await;
+    }
+
     async fn older_differences_count_beside_younger_ones(engine) {
         let (app, ids) = in_step(engine, 3).await;
         change(&app, 0, &ids[0], "first_name", json!("Augusta"));

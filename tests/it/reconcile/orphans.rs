@@ -47,6 +47,20 @@ both_engines! {
         assert_eq!(again, before);
     }
 
+    async fn a_row_that_was_fetched_while_a_clock_was_ahead_is_found_when_its_user_is_gone(engine) {
+        let app = backfilled(engine, 12).await;
+        let ids = app.emulator.issued_ids();
+        app.database.execute(&format!(
+            "UPDATE users SET version_seen_at = version_seen_at + 2592000000, last_fetched_at = '2999-01-01T00:00:00.000Z' \
+             WHERE external_id IN ('{}', '{}')",
+            ids[0], ids[1]
+        ));
+        app.lose(&ids[..1]);
+        assert_counted(&reconcile(&app).await, &[("seen", 11), ("updated", 1), ("unchanged", 11), ("extra", 1)]);
+        assert_eq!(app.column(&ids[0], "deletion_kind").as_deref(), Some("absent"));
+        assert_eq!(app.column(&ids[0], "email"), None);
+    }
+
     async fn the_signed_deletion_finishes_what_the_job_began_and_a_job_finds_nothing_in_a_tombstone(engine) {
         let app = backfilled(engine, 12).await;
         let ids = app.emulator.issued_ids();
