@@ -120,7 +120,7 @@ both_engines! {
     }
 
     async fn a_body_that_names_too_many_users_is_recorded_without_its_bytes(app = TestApp::start) {
-        let torn: String = (0..60_000).map(|number| format!("user_{number} ")).collect();
+        let torn = (0..60_000).map(|number| format!("user_{number}")).collect::<Vec<_>>().join(" ");
         let answer = app.send_bytes(&message_id(), torn.into()).await;
         assert_eq!((answer.outcome(), answer.reason()), ("quarantined", Some("invalid_json")));
         assert_eq!((kept(&app), app.database.count("quarantine_subjects")), (1, 0));
