@@ -12,7 +12,7 @@ use crate::provider::clerk::api::{ApiSettings, ClerkApi, InvalidApi};
 use crate::provider::session::Sessions;
 use crate::provider::{API_OK, ApiError, Budget, Call};
 use crate::store::write_backs::{STATES, WriteBackPolicy};
-use crate::store::{Store, StoreError};
+use crate::store::{Clock, Store, StoreError};
 use crate::sync::{SharedBudget, SyncService, Unbounded, WRITE_BACK_OUTCOMES};
 use crate::telemetry::{LabelWords, Metrics, logs};
 use crate::webhook::Rejection;
@@ -85,7 +85,12 @@ pub enum AppError {
 
 impl App {
     pub fn build(config: Config) -> Result<Self, AppError> {
-        let store = Store::new(&config.database);
+        Self::build_with_clock(config, Clock::default())
+    }
+
+    /// Likewise, on a machine with this clock.
+    pub fn build_with_clock(config: Config, clock: Clock) -> Result<Self, AppError> {
+        let store = Store::new(&config.database).with_clock(clock);
         let metrics = Arc::new(Metrics::new(label_words()));
         let defaults = config.row_defaults();
         let wake = Arc::new(Notify::new());
@@ -271,7 +276,9 @@ pub fn sync_service(
     };
     let settings =
         ApiSettings { url: api.url, secret_key: api.secret_key, clerk: provider.clone() };
-    let directory = Arc::new(ClerkApi::new(settings, budget, Arc::clone(metrics))?);
+    let clock = store.clock().clone();
+    let clock = Arc::new(move || clock.now());
+    let directory = Arc::new(ClerkApi::new(settings, budget, Arc::clone(metrics), clock)?);
     let policy = WriteBackPolicy {
         defaults,
         entitlements: provider.entitlements.clone(),

@@ -31,5 +31,5 @@ pub use overrides::{OverrideChange, OverrideChanges};
 pub use schedule::Schedule;
 pub use time::Timestamp;
 pub use user::{Entitlements, Origin, Profile, Snapshot, SnapshotTimes, Status};
-pub use version::{AbsenceBaseline, Digest, Version};
+pub use version::{AbsenceBaseline, Digest, MOST_AHEAD, Version, believed_ms};
 pub use write_back::{Conflict, MetadataNames, MetadataPatch};

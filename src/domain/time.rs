@@ -11,6 +11,9 @@ const RANGE_MS: std::ops::RangeInclusive<i64> = -62_135_596_800_000..=253_402_20
 /// before March 1973 (trap 15: the provider's documents disagree about the unit).
 const SECONDS_BELOW: i64 = 100_000_000_000;
 
+/// By how much the clocks of two replicas may differ, each told the time by one database.
+const CLOCK_SKEW: Duration = Duration::from_secs(5);
+
 /// An instant: made from milliseconds it is within years 1 to 9999; one of PostgreSQL's clock has
 /// the microseconds in which leases are counted.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -68,6 +71,12 @@ impl Timestamp {
         Self(self.0.checked_sub(duration).unwrap_or(jiff::Timestamp::MIN))
     }
 
+    /// Whether this was at most `age` before `now`. What lies further ahead than clocks differ says
+    /// nothing: a wrong clock wrote it.
+    pub fn is_recent(self, now: Self, age: Duration) -> bool {
+        self <= now.plus(CLOCK_SKEW) && now.since(self) < age
+    }
+
     /// Time since `earlier`; zero where that is later.
     pub fn since(self, earlier: Self) -> Duration {
         Duration::try_from(self.0.duration_since(earlier.0)).unwrap_or_default()
@@ -105,12 +114,23 @@ impl serde::Serialize for Timestamp {
 #[cfg(test)]
 mod tests {
     use super::Timestamp;
+    use std::time::Duration;
 
     #[test]
     fn trap_15_envelope_timestamps_in_seconds_and_milliseconds_agree() {
         let seconds = Timestamp::from_seconds_or_millis(1_754_012_591);
         let millis = Timestamp::from_seconds_or_millis(1_754_012_591_000);
         assert_eq!(seconds, millis);
+    }
+
+    #[test]
+    fn what_lies_ahead_of_the_clock_is_not_recent() {
+        let at = |seconds: i64| Timestamp::from_millis(seconds * 1000).unwrap();
+        for (seconds, is_recent) in
+            [(39, false), (41, true), (100, true), (104, true), (106, false)]
+        {
+            assert_eq!(at(seconds).is_recent(at(100), Duration::from_secs(60)), is_recent);
+        }
     }
 
     #[test]

@@ -5,6 +5,14 @@
 //! (`store::batch::sql::rank`) between batches and replicas. No version covers the end of a lock:
 //! of equal versions both places let the longer lock win.
 
+use super::time::Timestamp;
+use std::time::Duration;
+
+/// An instant that lies further ahead of the database's clock was written by a wrong one, and counts
+/// as never: it would hide what comes until time has passed it. The guard of the upsert has this
+/// number too (`store::batch::sql`).
+pub const MOST_AHEAD: Duration = Duration::from_secs(60);
+
 /// Raised whenever the mapping from payload to columns changes, so that a row of an older mapping
 /// loses to the same snapshot mapped anew.
 pub const PROJECTION: i16 = 1;
@@ -61,6 +69,12 @@ impl Version {
         Self { updated_at_ms, projection: PROJECTION, kind: Self::KIND_FETCHED, seen_at_ms, digest }
     }
 
+    /// As the guard believes it at `now`.
+    #[must_use]
+    pub fn believed_at(self, now: Timestamp) -> Self {
+        Self { seen_at_ms: believed_ms(self.seen_at_ms, now), ..self }
+    }
+
     /// An absence found by a look-up sent at `sent_at_ms`. A later change at the provider beats it,
     /// as does a later fetch.
     pub fn of_absence(baseline: AbsenceBaseline, sent_at_ms: i64) -> Self {
@@ -72,4 +86,9 @@ impl Version {
             digest: [0; 32],
         }
     }
+}
+
+/// An instant in milliseconds, or 0 where it lies too far ahead of `now` ([`MOST_AHEAD`]).
+pub fn believed_ms(instant_ms: i64, now: Timestamp) -> i64 {
+    if instant_ms > now.plus(MOST_AHEAD).as_millis() { 0 } else { instant_ms }
 }

@@ -3,10 +3,10 @@
 
 use super::authorization::require;
 use super::pagination::{ListPage, PageRequest, query_pairs};
-use super::{Answer, AppState, Problem, body, json_no_store, now, storable};
+use super::{Answer, AppState, Problem, body, json_no_store, storable};
 use crate::access::Access;
 use crate::domain::JobKind;
-use crate::store::jobs::{JobRecord, JobRequest};
+use crate::store::jobs::JobRequest;
 use crate::sync::jobs::JobView;
 use actix_web::http::StatusCode;
 use actix_web::http::header::{CACHE_CONTROL, LOCATION};
@@ -50,7 +50,7 @@ pub(super) async fn start(state: Data<AppState>, request: HttpRequest, payload: 
         return Ok(HttpResponse::Accepted()
             .insert_header((CACHE_CONTROL, "no-store"))
             .insert_header((LOCATION, location))
-            .json(view(&job)));
+            .json(JobView::of(&job, state.store.now())));
     }
     let detail = format!("a {} is active already: GET {location} shows it", kind.as_str());
     Err(Problem::new(StatusCode::CONFLICT, "job_active", detail).at(location))
@@ -60,7 +60,7 @@ pub(super) async fn show(state: Data<AppState>, request: HttpRequest, id: Path<S
     require(&state, &request, Access::Administer)?;
     let id = storable(id).ok_or_else(not_found)?;
     let job = state.store.find_job(id).await?.ok_or_else(not_found)?;
-    Ok(json_no_store(view(&job)))
+    Ok(json_no_store(JobView::of(&job, state.store.now())))
 }
 
 /// Newest first.
@@ -69,7 +69,7 @@ pub(super) async fn list(state: Data<AppState>, request: HttpRequest) -> Answer 
     let pairs = query_pairs(request.query_string(), &["limit", "cursor"])?;
     let PageRequest { limit, after } = PageRequest::parse(&pairs)?;
     let jobs = state.store.list_jobs(state.source, after, limit + 1).await?;
-    let views = jobs.iter().map(view).collect();
+    let views = jobs.iter().map(|job| JobView::of(job, state.store.now())).collect();
     Ok(json_no_store(ListPage::new(views, limit, |job: &JobView| &job.id)))
 }
 
@@ -83,11 +83,7 @@ pub(super) async fn cancel(
     let id = storable(id).ok_or_else(not_found)?;
     let job = state.store.cancel_job(id).await?.ok_or_else(not_found)?;
     tracing::info!(token = token_name.0, job = job.id, state = job.state, "a job was cancelled");
-    Ok(json_no_store(view(&job)))
-}
-
-fn view(job: &JobRecord) -> JobView {
-    JobView::of(job, now())
+    Ok(json_no_store(JobView::of(&job, state.store.now())))
 }
 
 fn not_found() -> Problem {

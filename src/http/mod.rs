@@ -70,6 +70,11 @@ pub struct AppState {
 }
 
 impl AppState {
+    /// By this machine's clock, which the provider's times are compared with.
+    fn machine_now(&self) -> Timestamp {
+        self.store.clock().machine_now()
+    }
+
     /// The sync service, or 503 where there is no key to the provider's API.
     fn sync(&self) -> Result<&Arc<SyncService>, Problem> {
         let detail = "the provider cannot be asked: CLERK_SECRET_KEY is not set";
@@ -159,11 +164,6 @@ fn json_no_store(body: impl Serialize) -> HttpResponse {
 /// An id from a path, as rows have it; `None` if no row can have it.
 fn storable(id: Path<String>) -> Option<String> {
     crate::domain::text::external_id(id.into_inner())
-}
-
-#[expect(clippy::disallowed_methods, reason = "a request is an edge: its time is taken here")]
-fn now() -> Timestamp {
-    jiff::Timestamp::now().into()
 }
 
 const GET_HEAD: &str = "GET, HEAD";

@@ -3,7 +3,7 @@
 //! Called by `me` and `sign_in_sync`. The row is read for every request: a token says who the user
 //! was when it was signed, the table says whether the user is banned or deleted now.
 
-use super::{AppState, Problem, now};
+use super::{AppState, Problem};
 use crate::provider::ApiError;
 use crate::provider::session::{Session, SessionError};
 use crate::store::UserRecord;
@@ -24,7 +24,7 @@ pub(super) async fn session(state: &AppState, request: &HttpRequest) -> Result<S
     let is_read = matches!(*request.method(), Method::GET | Method::HEAD);
     let token =
         sessions.token_of(authorization, cookies, is_read).ok_or(SessionError::SessionMissing)?;
-    let session = sessions.verify(&token, now()).await?;
+    let session = sessions.verify(&token, state.machine_now()).await?;
     if let Some(actor) = &session.impersonated_by {
         tracing::info!(user.external_id = session.external_id, actor, "an impersonated session");
     }

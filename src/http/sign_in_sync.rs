@@ -9,8 +9,9 @@
 use super::html::{PageLink, page};
 use super::me::MeResponse;
 use super::session::{admit, find, session};
-use super::{Answer, AppState, Problem, json_no_store, now};
+use super::{Answer, AppState, Problem, json_no_store};
 use crate::access::RedirectTarget;
+use crate::domain::Timestamp;
 use crate::provider::session::Session;
 use actix_web::http::StatusCode;
 use actix_web::http::header::{
@@ -93,21 +94,22 @@ async fn answer(
         let detail = "this user's row is being created; try again in a moment";
         return Err(Problem::unavailable("user_not_synced", detail));
     };
+    let now = state.machine_now();
     Ok(match client_kind {
         ClientKind::Program => json_no_store(MeResponse::new(&user, &session, created)),
         _ if target.returned || was_sent(request, SENT_ON) => {
             let text = "Your account is ready. This page continues by itself in a moment.";
-            let after_seconds = Some(seconds_left(&session));
+            let after_seconds = Some(seconds_left(&session, now));
             page(StatusCode::OK, text, Some(PageLink { after_seconds, location: &target.location }))
         }
-        _ => redirect(&target.location, SENT_ON, seconds_left(&session)),
+        _ => redirect(&target.location, SENT_ON, seconds_left(&session, now)),
     })
 }
 
 /// Seconds until the session's token has expired, plus one: then the application gets a new token
 /// with current claims. A token lives one minute.
-fn seconds_left(session: &Session) -> i64 {
-    (session.expires_at_seconds - now().as_seconds() + 1).clamp(1, 60)
+fn seconds_left(session: &Session, now: Timestamp) -> i64 {
+    (session.expires_at_seconds - now.as_seconds() + 1).clamp(1, 60)
 }
 
 /// Redirects, and records it in a cookie for as many seconds.

@@ -6,7 +6,7 @@
 
 use super::authorization::require;
 use super::pagination::{ListPage, PageRequest, query_pairs};
-use super::{Answer, AppState, Problem, body, json_no_store, now, storable};
+use super::{Answer, AppState, Problem, body, json_no_store, storable};
 use crate::access::Access;
 use crate::domain::{AllowedValues, OverrideChange, OverrideChanges};
 use crate::store::{OverrideError, USER_FIELDS, UserFilter, UserRecord};
@@ -59,7 +59,7 @@ pub(super) async fn set_override(
     let id = storable(id).ok_or_else(not_found)?;
     let words = state.entitlements.clone();
     let (role, plan) = (overrides.role.to_string(), overrides.plan.to_string());
-    let user = state.store.set_override(id, words, overrides, now()).await?;
+    let user = state.store.set_override(id, words, overrides, state.store.now()).await?;
     let token = &token_name.0;
     tracing::info!(token, user.id = user.id(), role, plan, "an operator set an override");
     if let Some(sync) = &state.sync {

@@ -4,7 +4,7 @@
 //! read, the signature before anything is parsed. Nothing here decides what a delivery changes.
 
 use super::delivery_body::{self, InFlight};
-use super::{AppState, Problem, now};
+use super::{AppState, Problem};
 use crate::domain::Outcome;
 use crate::ingest::{DeliveryOutcome, Ingest, Unavailable};
 use crate::provider::{Event, Provider};
@@ -30,7 +30,8 @@ pub(super) async fn receive(
         state.metrics.count_unavailable(Unavailable::NotRunning.code());
         return Err(Unavailable::NotRunning.into());
     }
-    let answer = state.webhooks.receive(&request, payload, now().as_seconds()).await?;
+    let now = state.machine_now().as_seconds();
+    let answer = state.webhooks.receive(&request, payload, now).await?;
     let mut response =
         if answer.quarantined { HttpResponse::Accepted() } else { HttpResponse::Ok() };
     Ok(response.json(answer))

@@ -10,7 +10,7 @@ use super::quarantine::QuarantineResult;
 use super::queue::Submission;
 use super::refused_deletions::RefusedDeletions;
 use super::{DeliveryOutcome, Unavailable};
-use crate::domain::{Outcome, QuarantineReason, Timestamp};
+use crate::domain::{Outcome, QuarantineReason};
 use crate::provider::EventEffect;
 use crate::store::batch::{Batch, DeliveryResult};
 use crate::store::{RowDefaults, StoreError, Writer};
@@ -148,7 +148,7 @@ impl Committer {
     /// A delivery that the database refused three times alone. Returns whether the database works.
     fn give_up(&mut self, alone: Submission, why: &str) -> bool {
         // Where any row is refused, the installation is at fault and not this delivery.
-        if let Err(error) = self.writer.try_out(now()) {
+        if let Err(error) = self.writer.try_out() {
             self.reject_all(vec![alone], &format!("no row can be written: {error}"));
             return false;
         }
@@ -179,7 +179,7 @@ impl Committer {
         let items: Vec<BatchItem<'_>> =
             submissions.iter().map(|one| (one.delivery.message_id(), &one.event)).collect();
         let defaults = self.defaults;
-        let batch = merge_batch(&items, defaults, now(), |id| defaults.new_id(id));
+        let batch = merge_batch(&items, defaults, self.writer.now(), |id| defaults.new_id(id));
         let results =
             self.writer.commit(&batch).map_err(|error| match error.after(started.elapsed()) {
                 StoreError::Refused(why) if !self.writer.is_alive() => StoreError::Away(why),
@@ -208,7 +208,7 @@ impl Committer {
         let outcome = delivered.outcome;
         self.metrics.count_delivery(&event.event_type, outcome.as_str());
         if let (Outcome::Applied, Some(sent_at)) = (outcome, event.sent_at) {
-            self.metrics.observe_event_lag_ms(now().as_millis() - sent_at.as_millis());
+            self.metrics.observe_event_lag_ms(self.writer.now().as_millis() - sent_at.as_millis());
         }
         tracing::debug!(
             event.id = delivery.message_id(),
@@ -253,9 +253,4 @@ impl BatchResult {
             deletes: batch.users.iter().any(|user| user.merged.winner.is_deletion()),
         }
     }
-}
-
-#[expect(clippy::disallowed_methods, reason = "the writer thread is an edge: a batch begins here")]
-pub(super) fn now() -> Timestamp {
-    jiff::Timestamp::now().into()
 }

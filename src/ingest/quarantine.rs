@@ -4,7 +4,7 @@
 //! every other delivery, with the envelope that it came in. Bodies are redacted before they are
 //! stored.
 
-use super::commit::{Committer, now};
+use super::commit::Committer;
 use super::queue::Submission;
 use super::{DeliveryOutcome, Ingest, Unavailable};
 use crate::domain::{Outcome, QuarantineReason};
@@ -68,7 +68,7 @@ impl Committer {
             path,
             body: if is_kept { redaction::redact(body) } else { Vec::new() },
             subjects: if is_kept { subjects } else { Vec::new() },
-            now: now(),
+            now: self.writer.now(),
         };
         let admission = self.writer.quarantine(&entry).or_else(|_| self.writer.quarantine(&entry));
         self.writer.mark_wal_dirty();

@@ -3,7 +3,7 @@
 //! Started by `Ingest::start`. It owns the committer, so nothing else commits deliveries.
 
 use super::Unavailable;
-use super::commit::{Committer, SAME_OUTAGE, now};
+use super::commit::{Committer, SAME_OUTAGE};
 use super::queue::{NextBatch, Queue};
 use crate::domain::Backoff;
 use std::sync::Arc;
@@ -70,7 +70,7 @@ fn run(queue: &Queue, mut committer: Committer) {
             NextBatch::Closed => break,
         }
         if queue.probe_at().is_some_and(|at| at <= Instant::now()) {
-            queue.set_writable(committer.writer.check_writable(now()).is_ok());
+            queue.set_writable(committer.writer.check_writable().is_ok());
         }
         truncation.run(&mut committer);
         if retention_at <= Instant::now() && !committer.run_retention() {
@@ -138,7 +138,7 @@ fn reject_queue(queue: &Queue, committer: &Committer) {
 impl Committer {
     /// Returns whether there may be more to delete.
     pub(super) fn run_retention(&mut self) -> bool {
-        let now = now();
+        let now = self.writer.now();
         let oldest = |days| now.minus(DAY * days);
         match self.writer.run_retention(
             oldest(QUARANTINE_DAYS),

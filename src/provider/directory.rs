@@ -6,6 +6,7 @@
 use crate::domain::{MetadataPatch, Snapshot, Timestamp};
 use std::future::Future;
 use std::pin::Pin;
+use std::sync::Arc;
 use std::time::Duration;
 
 pub type ApiFuture<'a, T, E = ApiError> = Pin<Box<dyn Future<Output = Result<T, E>> + Send + 'a>>;
@@ -148,6 +149,9 @@ impl ApiError {
 
 /// How many calls may be made: the provider's limit is one for all replicas, and for the
 /// application's own calls too (trap 37).
+/// Tells the time by which fetches are ordered, on all replicas alike.
+pub type Clock = Arc<dyn Fn() -> Timestamp + Send + Sync>;
+
 pub trait Budget: Send + Sync {
     fn take(&self, priority: Priority) -> ApiFuture<'_, (), BudgetError>;
 }

@@ -4,10 +4,10 @@
 //! the database. Leased requests are counted by half seconds of the database's clock, so that the
 //! bound holds for any ten seconds.
 
-use super::Store;
 use super::connection::{AnyConnection, both};
 use super::error::StoreError;
 use super::schema::api_budgets;
+use super::{Clock, Store};
 use diesel::connection::SimpleConnection as _;
 use diesel::prelude::*;
 use std::time::Duration;
@@ -41,12 +41,14 @@ impl Store {
         wanted: u32,
         most: u32,
     ) -> Result<BudgetSlice, StoreError> {
-        self.write(move |connection| lease(connection, source, wanted, most)).await
+        let clock = self.clock.clone();
+        self.write(move |connection| lease(connection, &clock, source, wanted, most)).await
     }
 }
 
 fn lease(
     connection: &mut AnyConnection,
+    clock: &Clock,
     source: &str,
     wanted: u32,
     most: u32,
@@ -54,7 +56,7 @@ fn lease(
     if let AnyConnection::Postgres(inner) = connection {
         inner.batch_execute(ONE_AT_A_TIME)?;
     }
-    let now_ms = connection.now()?.as_millis();
+    let now_ms = connection.read_clock(clock)?.as_millis();
     let slot = now_ms.div_euclid(SLOT_MS);
     let ours = api_budgets::source.eq(source);
     // Later slots are left from before a clock was set back.

@@ -3,6 +3,7 @@
 //! Used only inside `store`. The engine is chosen once, from the configured [`Database`]; an enum
 //! carries the connection, and [`both!`] a statement that compiles for each engine.
 
+use super::Clock;
 use super::database::{Database, Purpose};
 use super::error::StoreError;
 use super::types::UtcColumn;
@@ -74,6 +75,15 @@ impl AnyConnection {
                 .get_result(inner)?,
         };
         Ok(now.now)
+    }
+
+    /// Likewise, and sets the clock of this process by it.
+    pub(super) fn read_clock(&mut self, clock: &Clock) -> Result<Timestamp, StoreError> {
+        let now = self.now()?;
+        if matches!(self, Self::Postgres(_)) {
+            clock.set(now);
+        }
+        Ok(now)
     }
 
     /// Plans the statements of `work` for what the tables hold now.

@@ -11,13 +11,14 @@
 //! * [`jobs`]: jobs and their progress; [`leases`]: recurring work;
 //! * [`quarantine`], [`users`], [`stored_user`], [`retention`]: rows that are read and deleted;
 //! * [`migrations`], [`schema`], [`types`]: the tables;
-//! * [`database`], [`connection`], [`postgres`], [`sqlite`]: connections; [`error`]: errors by what a
-//!   caller can do.
+//! * [`database`], [`connection`], [`postgres`], [`sqlite`]: connections; [`clock`]: the database's;
+//!   [`error`]: errors by what a caller can do.
 
 pub mod absences;
 pub mod batch;
 pub mod budget;
 mod changes;
+mod clock;
 mod connection;
 mod database;
 mod error;
@@ -40,6 +41,7 @@ pub mod write_backs;
 mod writer;
 
 pub use changes::OverrideError;
+pub use clock::Clock;
 pub use database::{Database, PostgresTarget};
 pub use error::StoreError;
 pub use row_defaults::{RowDefaults, UserIds};
@@ -48,6 +50,7 @@ pub use users::{USER_FIELDS, UserFilter, UserRecord};
 use writer::WalState;
 pub use writer::Writer;
 
+use crate::domain::Timestamp;
 use connection::{AnyConnection, Manager, WriteLock};
 use database::Purpose;
 use diesel::r2d2::{Pool, PooledConnection};
@@ -74,6 +77,7 @@ pub struct Store {
     writers: Pool<Manager>,
     write_lock: WriteLock,
     wal: Arc<WalState>,
+    clock: Clock,
 }
 
 impl Store {
@@ -85,12 +89,28 @@ impl Store {
             pool(database, Purpose::Write, WRITE_POOL_SIZE),
         );
         let wal = Arc::default();
-        Self { database: database.clone(), readers, writers, write_lock, wal }
+        let clock = Clock::default();
+        Self { database: database.clone(), readers, writers, write_lock, wal, clock }
+    }
+
+    /// Goes by this clock.
+    #[must_use]
+    pub fn with_clock(self, clock: Clock) -> Self {
+        Self { clock, ..self }
+    }
+
+    pub fn clock(&self) -> &Clock {
+        &self.clock
+    }
+
+    /// By the database's clock.
+    pub fn now(&self) -> Timestamp {
+        self.clock.now()
     }
 
     /// A writer of its own connection, which it opens when it is first used.
     pub fn writer(&self) -> Writer {
-        Writer::new(self.database.clone(), self.write_lock.clone(), Arc::clone(&self.wal))
+        Writer::of(self)
     }
 
     /// Brings the schema up to date; returns how many migrations ran. Blocks.
@@ -112,9 +132,10 @@ impl Store {
         postgres::check_server(target)
     }
 
-    /// Checks that a session of the writer's can be opened in the schema. Blocks.
+    /// Checks that a session of the writer's can be opened in the schema, and sets the clock. Blocks.
     pub fn check_schema(&self) -> Result<(), StoreError> {
-        AnyConnection::open(&self.database, Purpose::Write).map(drop)
+        let mut connection = AnyConnection::open(&self.database, Purpose::Write)?;
+        connection.read_clock(&self.clock).map(drop)
     }
 
     /// How long deleted bytes may have been left in SQLite's WAL.

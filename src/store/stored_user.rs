@@ -40,6 +40,11 @@ impl StoredUser {
         self.version_kind == Version::IMPORTED.kind
     }
 
+    /// When the provider sent the event, or we sent the fetch, that the row shows.
+    pub fn seen_at(&self) -> Option<Timestamp> {
+        Timestamp::from_millis(self.version_seen_at)
+    }
+
     /// Whether the row is neither emptied nor a tombstone.
     pub fn is_live(&self) -> bool {
         self.deletion_kind.is_none()

@@ -8,7 +8,7 @@ use super::connection::{AnyConnection, WriteLock};
 use super::database::{Database, Purpose};
 use super::error::StoreError;
 use super::quarantine::{self, Admission, QuarantineEntry};
-use super::{probe, retention, sqlite};
+use super::{Clock, Store, probe, retention, sqlite, write_backs};
 use crate::domain::Timestamp;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
@@ -18,6 +18,7 @@ pub struct Writer {
     connection: Option<AnyConnection>,
     write_lock: WriteLock,
     wal: Arc<WalState>,
+    clock: Clock,
 }
 
 /// Since when deleted bytes may be left in SQLite's WAL, of any connection of this process.
@@ -35,8 +36,19 @@ impl WalState {
 }
 
 impl Writer {
-    pub(super) fn new(database: Database, write_lock: WriteLock, wal: Arc<WalState>) -> Self {
-        Self { database, connection: None, write_lock, wal }
+    pub(super) fn of(store: &Store) -> Self {
+        Self {
+            database: store.database.clone(),
+            connection: None,
+            write_lock: store.write_lock.clone(),
+            wal: Arc::clone(&store.wal),
+            clock: store.clock.clone(),
+        }
+    }
+
+    /// By the database's clock.
+    pub fn now(&self) -> Timestamp {
+        self.clock.now()
     }
 
     /// Commits a batch in one transaction and returns one result a delivery, in their order. After
@@ -60,12 +72,14 @@ impl Writer {
     }
 
     /// Writes a row that no user could have, and rolls back: where that is refused, every row is.
-    pub fn try_out(&mut self, now: Timestamp) -> Result<(), StoreError> {
+    pub fn try_out(&mut self) -> Result<(), StoreError> {
+        let now = self.now();
         self.with(|connection| connection.rolled_back(|inner| probe::write_user(inner, now)))
     }
 
     /// Commits a note of this replica's, as small as can be.
-    pub fn check_writable(&mut self, now: Timestamp) -> Result<(), StoreError> {
+    pub fn check_writable(&mut self) -> Result<(), StoreError> {
+        let now = self.now();
         self.with(|connection| connection.transaction(|inner| probe::write_note(inner, now)))
     }
 
@@ -92,12 +106,15 @@ impl Writer {
         oldest_absence: Timestamp,
         oldest_event: Timestamp,
     ) -> Result<usize, StoreError> {
+        let clock = self.clock.clone();
         self.with(|connection| {
+            connection.read_clock(&clock)?;
             connection.with_custom_plans(|connection| {
                 // Each step runs, whether or not the one before failed.
                 let deleted = [
                     retention::delete_bodies_of_deleted(connection),
                     retention::delete_unneeded_write_backs(connection),
+                    write_backs::end_pauses_ahead(connection).map(|()| 0),
                     retention::delete_bodies_with_outcome(connection),
                     retention::delete_old_bodies(connection, oldest_body),
                     retention::delete_absences(connection, oldest_absence),

@@ -6,8 +6,8 @@
 //! the table; and the mass-delete limit holds back what is too much for one day. Users held back
 //! are recorded for the next reconcile.
 
-use super::{SyncError, SyncService, now};
-use crate::domain::AbsenceBaseline;
+use super::{SyncError, SyncService};
+use crate::domain::{AbsenceBaseline, believed_ms};
 use crate::provider::{ApiError, Priority};
 use crate::store::StoredUser;
 use crate::store::absences::{Absence, AbsenceVerdict};
@@ -60,7 +60,8 @@ impl SyncService {
             return Ok(Err(AbsenceOutcome::NoRow));
         };
         // The row was read before the call is sent, so the answer is later, whatever clocks say.
-        let sent_at_ms = now().as_millis().max(stored.version_seen_at.saturating_add(1));
+        let now = self.store.now();
+        let sent_at_ms = now.as_millis().max(believed_ms(stored.version_seen_at, now) + 1);
         let fetched = if dry_run {
             self.directory.user(external_id, priority).await.map(drop).map_err(Into::into)
         } else {
@@ -101,7 +102,7 @@ impl SyncService {
             );
             return Ok(ids.into_iter().map(|id| (id, AbsenceOutcome::HeldBack(reason))).collect());
         }
-        let emptied = match self.store.empty_absent(defaults, now(), absences).await? {
+        let emptied = match self.store.empty_absent(defaults, self.store.now(), absences).await? {
             AbsenceVerdict::Emptied(emptied) => emptied,
             AbsenceVerdict::HeldBack => {
                 tracing::error!(

@@ -90,7 +90,7 @@ impl InstanceCheck {
                 return Err(wrong("an instance that knows its users"));
             }
             None if dry_run => return Ok(()),
-            None => self.store.pin_instance(self.source, id.clone(), super::now()).await?,
+            None => self.store.pin_instance(self.source, id.clone(), self.store.now()).await?,
         };
         if !found.contains(&pinned) {
             return Err(wrong(&pinned));

@@ -4,7 +4,8 @@
 //! provider knows no such user is remembered for a while, which spares the call and never the look
 //! at the table.
 
-use super::{SyncError, SyncService, now};
+use super::{SyncError, SyncService};
+use crate::domain::Timestamp;
 use crate::provider::{ApiError, Priority};
 use crate::store::StoredUser;
 use crate::store::batch::UpsertOutcome;
@@ -37,12 +38,10 @@ enum RowRequirement {
 }
 
 impl RowRequirement {
-    fn is_met_by(self, row: &StoredUser) -> bool {
-        // A time in the future comes from a clock that is ahead, and says nothing.
-        let is_recent = |at| at <= now() && now().since(at) < FRESH_FOR;
+    fn is_met_by(self, row: &StoredUser, now: Timestamp) -> bool {
         match self {
             Self::AnyRow => !row.is_imported(),
-            Self::FreshRow => row.last_fetched_at.is_some_and(is_recent),
+            Self::FreshRow => row.last_fetched_at.is_some_and(|at| at.is_recent(now, FRESH_FOR)),
         }
     }
 }
@@ -89,7 +88,7 @@ impl SyncService {
             // and joins late, must not fetch again.
             let row = self.store.stored_user(self.source(), external_id.to_owned()).await?;
             let row = row.filter(StoredUser::is_live);
-            if row.as_ref().is_some_and(|row| requirement.is_met_by(row)) {
+            if row.as_ref().is_some_and(|row| requirement.is_met_by(row, self.store.now())) {
                 return Ok(());
             }
             // A user who has a row by now is known.

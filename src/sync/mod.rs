@@ -32,7 +32,6 @@ pub use error::SyncError;
 pub use resync::{ResyncOutcome, ResyncResult};
 pub use write_back::WRITE_BACK_OUTCOMES;
 
-use crate::domain::Timestamp;
 use crate::provider::Directory;
 use crate::store::Store;
 use crate::store::write_backs::WriteBackPolicy;
@@ -89,12 +88,4 @@ impl SyncService {
     fn source(&self) -> &'static str {
         self.policy.defaults.source
     }
-}
-
-#[expect(
-    clippy::disallowed_methods,
-    reason = "a job is an edge: here the time of its step is taken"
-)]
-fn now() -> Timestamp {
-    jiff::Timestamp::now().into()
 }

@@ -2,7 +2,7 @@
 //!
 //! Called by everything in `sync` that fetches users.
 
-use super::{SyncError, SyncService, now};
+use super::{SyncError, SyncService};
 use crate::domain::{Change, Snapshot};
 use crate::provider::Priority;
 use crate::store::StoreError;
@@ -25,7 +25,7 @@ impl SyncService {
         snapshots: Vec<Snapshot>,
     ) -> Result<Vec<UserResult>, StoreError> {
         let changes = snapshots.into_iter().map(|user| Change::Snapshot(Box::new(user))).collect();
-        let results = self.store.apply(self.policy.defaults, now(), changes).await?;
+        let results = self.store.apply(self.policy.defaults, self.store.now(), changes).await?;
         self.wake_write_back();
         Ok(results)
     }

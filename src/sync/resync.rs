@@ -5,7 +5,7 @@
 //! all.
 
 use super::absence::AbsenceOutcome;
-use super::{SyncError, SyncService, now};
+use super::{SyncError, SyncService};
 use crate::domain::Snapshot;
 use crate::provider::{ApiError, Priority};
 use crate::store::batch::UpsertOutcome;
@@ -68,7 +68,7 @@ impl SyncService {
         self.add_failures(&fetched, &mut results).await?;
         if take_over && self.policy.defaults.write_back {
             for one in results.values().filter(|one| one.outcome.has_live_row()) {
-                self.store.take_over(self.source(), one.external_id.clone(), now()).await?;
+                self.store.take_over(self.source(), one.external_id.clone(), self.store.now()).await?;
             }
         }
         self.wake_write_back();

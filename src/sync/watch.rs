@@ -6,8 +6,8 @@
 
 use super::bisection::Bisection;
 use super::retry::renew_until_lost;
-use super::{SyncError, SyncService, now};
-use crate::domain::{Change, JobKind, Schedule, Snapshot, Timestamp};
+use super::{SyncError, SyncService};
+use crate::domain::{Change, JobKind, MOST_AHEAD, Schedule, Snapshot, Timestamp};
 use crate::provider::{ListOrder, ListQuery, Position, Priority};
 use crate::store::StoreError;
 use crate::store::jobs::JobRequest;
@@ -84,7 +84,7 @@ impl SyncService {
         mut stopping: watch::Receiver<bool>,
     ) {
         while !*stopping.borrow() {
-            let wait = schedule.wait(now().as_millis());
+            let wait = schedule.wait(self.store.now().as_millis());
             let due = async {
                 if let Some(run) = self.claim_run(SCHEDULE, wait, wait).await {
                     self.run_schedule_once(run, schedule).await;
@@ -114,7 +114,7 @@ impl SyncService {
     async fn run_schedule_once(&self, run: ScheduledRun, schedule: Schedule) {
         let enqueued = self.enqueue_reconcile("it is due").await;
         let wait = match enqueued {
-            Ok(()) => schedule.wait(now().as_millis()),
+            Ok(()) => schedule.wait(self.store.now().as_millis()),
             Err(_) => MARGIN,
         };
         let ended = self.store.finish_scheduled_run(run, wait, "null".into()).await;
@@ -147,6 +147,9 @@ impl SyncService {
     ) -> Result<WatchState, SyncError> {
         self.instance.verify(Priority::Background).await?;
         let reconciled_at = self.reconciled_at().await?;
+        // One that lies ahead, since a clock was wrong once, would hide all changes before it.
+        let horizon_ms = self.store.now().plus(MOST_AHEAD).as_millis();
+        state.watermark = state.watermark.filter(|watermark| *watermark <= horizon_ms);
         let known = state.watermark.max(reconciled_at.map(|at| at.0.as_millis()));
         let margin_ms = i64::try_from(MARGIN.as_millis()).unwrap_or(0);
         let floor = known.map(|known| known - margin_ms);
@@ -158,7 +161,7 @@ impl SyncService {
         match self.descend(run, floor).await? {
             Descent::Reached(newest) => {
                 // A time in the future would leave out all changes before it.
-                let newest = newest.map(|newest| newest.min(now().as_millis()));
+                let newest = newest.map(|newest| newest.min(self.store.now().as_millis()));
                 state.watermark = state.watermark.max(newest);
             }
             // Unless a job read all users meanwhile.
@@ -171,7 +174,7 @@ impl SyncService {
             }
         }
         let quiet = reconciled_at.is_some_and(|(_, ended)| {
-            now().since(ended) < interval.saturating_mul(QUIET_INTERVALS)
+            self.store.now().since(ended) < interval.saturating_mul(QUIET_INTERVALS)
         });
         self.compare_counts(&mut state, quiet || scan_is_active).await?;
         Ok(state)
@@ -218,7 +221,7 @@ impl SyncService {
         let mut bisection = Bisection::of(users);
         while let Some(part) = bisection.next() {
             let (run, policy) = (run.clone(), self.policy.clone());
-            match self.store.apply_users(run, policy, now(), part.clone()).await {
+            match self.store.apply_users(run, policy, self.store.now(), part.clone()).await {
                 Err(StoreError::Refused(why)) => {
                     bisection.halve_or_skip(part, &why);
                 }

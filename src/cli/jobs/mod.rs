@@ -7,7 +7,7 @@ mod progress;
 mod summary;
 
 use super::{DATABASE_VARIABLES, METADATA_VARIABLES, ROW_VARIABLES};
-use super::{Failure, block_on, configured_by, flag, now, output, prepared, source};
+use super::{Failure, block_on, configured_by, flag, output, prepared, source};
 use clap::{Arg, ArgMatches, Command};
 use progress::JobProgressBar;
 use std::io::IsTerminal as _;
@@ -85,7 +85,7 @@ pub(super) fn run(kind: JobKind, matches: &ArgMatches) -> Result<(), Failure> {
     let sync = app::sync_service(&config, &store, Arc::default(), &Arc::default());
     let sync = sync.map_err(AppError::from)?.ok_or_else(no_key)?;
     let job = block_on(work(&sync, &store, asked, JobProgressBar::new(json)))?;
-    let view = view(&job);
+    let view = JobView::of(&job, store.now());
     if json {
         output::line(&serde_json::to_string(&view).unwrap_or_default());
     } else {
@@ -113,10 +113,6 @@ fn no_key() -> Failure {
          API keys page of its dashboard)"
             .into(),
     )
-}
-
-fn view(job: &JobRecord) -> JobView {
-    JobView::of(job, now())
 }
 
 /// Runs the job, or follows the replica that runs it, until it has ended.
@@ -148,7 +144,7 @@ async fn do_or_follow(
 ) -> Result<JobRecord, Failure> {
     let mut announced = is_new;
     while job.is_active() {
-        progress.show(&view(&job));
+        progress.show(&JobView::of(&job, store.now()));
         let claimed = sync.claim_job(&job).await?;
         if claimed.is_none() && !std::mem::replace(&mut announced, true) {
             progress.print(&format!("job {} is run by another process; following it", job.id));

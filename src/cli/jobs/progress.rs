@@ -1,7 +1,6 @@
 //! The progress bar of a running job, drawn on a terminal only; elsewhere the log shows progress.
 //! Called by the commands of jobs.
 
-use super::view;
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 use std::time::Duration;
 use usersync::store::Store;
@@ -31,7 +30,7 @@ impl JobProgressBar {
         loop {
             tokio::time::sleep(super::POLL_INTERVAL).await;
             if let Ok(Some(job)) = store.find_job(id.to_owned()).await {
-                self.show(&view(&job));
+                self.show(&JobView::of(&job, store.now()));
             }
         }
     }

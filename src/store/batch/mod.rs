@@ -17,7 +17,7 @@ mod statement;
 use super::connection::{AnyConnection, both};
 use super::error::StoreError;
 use super::schema::users;
-use crate::domain::{Change, IgnoreReason, MergedChange, Outcome, Timestamp};
+use crate::domain::{Change, IgnoreReason, MOST_AHEAD, MergedChange, Outcome, Timestamp};
 use diesel::prelude::*;
 
 /// What one transaction writes. Users are in the order of their external ids, deliveries in that of
@@ -119,7 +119,7 @@ pub(super) fn apply(
             if user.merged.last_sign_in_at.is_some() {
                 raise_last_sign_in(connection, batch.source, user)?;
             }
-            raise_last_fetched(connection, batch.source, user)?;
+            raise_last_fetched(connection, batch, user)?;
         }
     }
     Ok(results)
@@ -157,17 +157,23 @@ pub(super) fn raise_last_sign_in(
 /// Raises the last fetch of a row that is newer than the fetch.
 fn raise_last_fetched(
     connection: &mut AnyConnection,
-    source: &str,
+    batch: &Batch<'_>,
     user: &UserWrite<'_>,
 ) -> Result<(), StoreError> {
     let Change::Snapshot(snapshot) = user.merged.winner else {
         return Ok(());
     };
     let latest = snapshot.fetched_at;
+    let horizon = batch.now.plus(MOST_AHEAD);
     both!(connection, |inner| diesel::update(users::table)
-        .filter(users::external_id.eq(&snapshot.external_id).and(users::source.eq(source)))
+        .filter(users::external_id.eq(&snapshot.external_id).and(users::source.eq(batch.source)))
         .filter(users::deletion_kind.is_null().or(users::deletion_kind.ne("signed")))
-        .filter(users::last_fetched_at.is_null().or(users::last_fetched_at.lt(latest)))
+        .filter(
+            users::last_fetched_at
+                .is_null()
+                .or(users::last_fetched_at.lt(latest))
+                .or(users::last_fetched_at.gt(horizon))
+        )
         .set(users::last_fetched_at.eq(latest))
         .execute(inner))?;
     Ok(())

@@ -25,6 +25,9 @@ macro_rules! batch_columns {
 /// both lack a lock the last comparison gives NULL, hence no change.
 macro_rules! rank {
     ($row:literal) => {
+        rank!($row, concat!($row, ".version_seen_at"))
+    };
+    ($row:literal, $seen_at:expr) => {
         concat!(
             $row,
             ".version_updated_at, ",
@@ -32,8 +35,8 @@ macro_rules! rank {
             ".version_projection, ",
             $row,
             ".version_kind, ",
-            $row,
-            ".version_seen_at, ",
+            $seen_at,
+            ", ",
             $row,
             ".version_digest, ",
             $row,
@@ -41,6 +44,35 @@ macro_rules! rank {
             $row,
             ".locked_until"
         )
+    };
+}
+
+/// The rank of the row that is there. An instant that the database's clock has not nearly reached
+/// was written by a wrong one, and counts as never ([`crate::domain::MOST_AHEAD`]).
+macro_rules! held_rank {
+    (postgres) => {
+        rank!(
+            "users",
+            "CASE WHEN users.version_seen_at > (extract(epoch FROM now()) * 1000)::int8 + 60000 \
+             THEN 0 ELSE users.version_seen_at END"
+        )
+    };
+    (sqlite) => {
+        rank!(
+            "users",
+            "CASE WHEN users.version_seen_at > unixepoch() * 1000 + 60000 THEN 0 \
+             ELSE users.version_seen_at END"
+        )
+    };
+}
+
+/// Beyond this a last fetch counts as never.
+macro_rules! horizon {
+    (postgres) => {
+        "now() + interval '1 minute'"
+    };
+    (sqlite) => {
+        "strftime('%Y-%m-%dT%H:%M:%fZ', 'now', '+1 minute')"
     };
 }
 
@@ -61,10 +93,10 @@ macro_rules! unchanged {
 /// The guard is the order of snapshots, compared in the row's own `WHERE`, so that it holds
 /// whatever other writers do at the same moment. A signed deletion has the greatest version, hence
 /// needs no clause of its own; it removes overrides, which an absence only hides. The last sign-in
-/// and the last fetch only ever rise. A fetch that brings what the row holds raises the version,
+/// and the last fetch only ever rise, apart from a fetch that was dated ahead. A fetch that brings what the row holds raises the version,
 /// and leaves the local times alone.
 macro_rules! on_conflict {
-    () => {
+    ($engine:ident) => {
         concat!(
             " ON CONFLICT (external_id, source) DO UPDATE SET \
          source_external_id = excluded.source_external_id, \
@@ -96,6 +128,8 @@ macro_rules! on_conflict {
          last_fetched_at = CASE \
              WHEN excluded.deletion_kind = 'signed' THEN NULL \
              WHEN users.last_fetched_at IS NULL OR users.last_fetched_at < excluded.last_fetched_at \
+                 OR excluded.last_fetched_at IS NOT NULL \
+                     AND users.last_fetched_at > ", horizon!($engine), " \
              THEN excluded.last_fetched_at ELSE users.last_fetched_at END, \
          last_sign_in_at = CASE \
              WHEN excluded.deletion_kind = 'signed' THEN NULL \
@@ -107,7 +141,7 @@ macro_rules! on_conflict {
          deleted_at = excluded.deleted_at, \
          deletion_kind = excluded.deletion_kind \
          WHERE (" ,
-            rank!("users"),
+            held_rank!($engine),
             ") < (",
             rank!("excluded"),
             ")"
@@ -125,7 +159,7 @@ macro_rules! written {
             ") SELECT ",
             row_columns!(),
             ", $1, $2, $2, $2, CASE WHEN deletion_kind IS NOT NULL THEN $2 END FROM incoming",
-            on_conflict!(),
+            on_conflict!(postgres),
             " RETURNING id, external_id, xmax = 0 AS created, updated_at = $2 AS touched, \
              set_role IS NOT NULL OR set_plan IS NOT NULL AS has_override)"
         )
@@ -164,5 +198,6 @@ macro_rules! woken {
 }
 
 pub(super) use {
-    batch_columns, enqueued, on_conflict, rank, row_columns, unchanged, woken, written,
+    batch_columns, enqueued, held_rank, horizon, on_conflict, rank, row_columns, unchanged, woken,
+    written,
 };

@@ -4,7 +4,7 @@
 //! outcomes are decided here as PostgreSQL's statement decides them.
 
 use super::row::Row;
-use super::sql::{batch_columns, on_conflict, rank, row_columns, unchanged};
+use super::sql::{batch_columns, held_rank, horizon, on_conflict, rank, row_columns, unchanged};
 use super::{
     Batch, DeliveryResult, DeliveryWrite, Disposition, UpsertOutcome, UserResult, UserWrite,
     WrittenBatch,
@@ -234,7 +234,7 @@ impl QueryFragment<Sqlite> for Upsert<'_> {
         out.push_sql(", ");
         out.push_bind_param::<Nullable<UtcColumn>, _>(&self.deleted_at)?;
         out.push_sql(")");
-        out.push_sql(on_conflict!());
+        out.push_sql(on_conflict!(sqlite));
         out.push_sql(" RETURNING updated_at, set_role IS NOT NULL OR set_plan IS NOT NULL");
         Ok(())
     }

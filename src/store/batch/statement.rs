@@ -9,7 +9,8 @@
 use super::Batch;
 use super::row::{Deliveries, Rows};
 use super::sql::{
-    batch_columns, enqueued, on_conflict, rank, row_columns, unchanged, woken, written,
+    batch_columns, enqueued, held_rank, horizon, on_conflict, rank, row_columns, unchanged, woken,
+    written,
 };
 use crate::store::types::UtcColumn;
 use diesel::QueryResult;
@@ -113,7 +114,7 @@ const FACTS: &str = concat!(
     LEFT JOIN incoming ON incoming.place = delivered.user_place \
     LEFT JOIN written ON written.external_id = incoming.external_id \
     LEFT JOIN LATERAL (SELECT users.id, users.deletion_kind, ((",
-    rank!("users"),
+    held_rank!(postgres),
     ") < (",
     rank!("incoming"),
     ")) IS NOT TRUE AS not_older, \
@@ -202,7 +203,7 @@ const USER_RESULTS: &str = concat!(
         ELSE 3 END)::int2 \
     FROM incoming LEFT JOIN written ON written.external_id = incoming.external_id \
     LEFT JOIN LATERAL (SELECT users.id, users.deletion_kind, ((",
-    rank!("users"),
+    held_rank!(postgres),
     ") < (",
     rank!("incoming"),
     ")) IS NOT TRUE AS not_older FROM users \

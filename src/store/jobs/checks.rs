@@ -1,14 +1,13 @@
 //! Reads rows that a job checks apart from any page: live ones that no page had, and deleted ones
 //! of which personal data is left. Called by the jobs of `sync`; writes nothing.
 
-use crate::domain::Timestamp;
+use crate::domain::{MOST_AHEAD, Timestamp};
 use crate::store::connection::both;
 use crate::store::schema::{quarantine_subjects, users, write_backs};
 use crate::store::{Store, StoreError};
 use diesel::dsl::{exists, sql};
 use diesel::prelude::*;
 use diesel::sql_types::Bool;
-use std::time::Duration;
 
 /// The live rows that a page is compared with, by when the provider created their users.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -23,9 +22,6 @@ pub enum CreationRange {
     /// The time is not known.
     Unknown,
 }
-
-/// Clocks of replicas may differ by this.
-const AHEAD: Duration = Duration::from_secs(60);
 
 /// The last row read: when its user was created, and its external id.
 pub type CreationCursor = (Option<Timestamp>, String);
@@ -43,7 +39,7 @@ impl Store {
     ) -> Result<Vec<CreationCursor>, StoreError> {
         self.read(move |connection| {
             let after = after.as_ref();
-            let horizon = connection.now()?.plus(AHEAD);
+            let horizon = connection.now()?.plus(MOST_AHEAD);
             Ok(both!(connection, |inner| {
                 let mut rows = users::table
                     .select((users::source_created_at, users::external_id))

@@ -18,6 +18,17 @@ use std::time::Duration;
 /// a transaction idle, so that a paused one is gone by then.
 pub const LEASE: Duration = Duration::from_secs(15);
 
+/// Whether nobody holds the job. A lease that ends later than any that is given now was given while
+/// the clock was ahead.
+macro_rules! is_free {
+    ($now:expr) => {
+        jobs::leased_until
+            .is_null()
+            .or(jobs::leased_until.lt($now))
+            .or(jobs::leased_until.gt($now.plus(LEASE * 2)))
+    };
+}
+
 #[derive(Clone, Debug)]
 pub struct JobConclusion {
     pub end: JobEnd,
@@ -42,7 +53,12 @@ impl Store {
         if free.await?.is_none() {
             return Ok(None);
         }
-        self.write(move |connection| claim(connection, source, kind, only.as_deref())).await
+        let clock = self.clock.clone();
+        self.write(move |connection| {
+            connection.read_clock(&clock)?;
+            claim(connection, source, kind, only.as_deref())
+        })
+        .await
     }
 
     /// Returns whether the lease is still held.
@@ -108,7 +124,7 @@ fn find_free(
         free = free
             .filter(jobs::source.eq(source).and(jobs::kind.eq(kind.as_str())))
             .filter(jobs::state.eq_any(["queued", "running"]))
-            .filter(jobs::leased_until.is_null().or(jobs::leased_until.lt(now)));
+            .filter(is_free!(now));
         if let Some(only) = only {
             free = free.filter(jobs::id.eq(only));
         }
@@ -132,7 +148,7 @@ fn claim(
         jobs::table.find(&free.id).filter(jobs::fence.eq(free.fence))
     )
     .filter(jobs::state.eq_any(["queued", "running"]))
-    .filter(jobs::leased_until.is_null().or(jobs::leased_until.lt(now)))
+    .filter(is_free!(now))
     .set((
         jobs::state.eq("running"),
         jobs::fence.eq(free.fence + 1),

@@ -1,12 +1,13 @@
 //! Enqueues, finds, lists and cancels jobs. Called by `http`, `cli` and `sync`.
 
 use super::{JobRecord, json};
-use crate::domain::{Counters, JobKind, Timestamp};
+use crate::domain::{Counters, JobKind, MOST_AHEAD, Timestamp};
 use crate::store::connection::{AnyConnection, both};
 use crate::store::schema::jobs;
 use crate::store::types::JsonText;
 use crate::store::{Store, StoreError};
 use diesel::prelude::*;
+use uuid::{NoContext, Uuid};
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct JobRequest {
@@ -21,10 +22,9 @@ impl Store {
     pub async fn enqueue_job(
         &self,
         source: &'static str,
-        id: String,
         asked: JobRequest,
     ) -> Result<(JobRecord, bool), StoreError> {
-        self.write(move |connection| enqueue(connection, source, &id, asked)).await
+        self.write(move |connection| enqueue(connection, source, asked)).await
     }
 
     /// Cancels a job, unless it has ended.
@@ -45,17 +45,20 @@ impl Store {
     }
 
     /// The last job of this kind that succeeded: of drift, which always is a dry run, any; of other
-    /// kinds none that was a dry run.
+    /// kinds none that was a dry run. One from a time that has not come yet, since the clock was
+    /// wrong once, would stay the last for as long; it does not count.
     pub async fn last_success(
         &self,
         source: &'static str,
         kind: JobKind,
     ) -> Result<Option<JobRecord>, StoreError> {
         self.read(move |connection| {
+            let now = connection.now()?;
             Ok(both!(connection, |inner| jobs::table
                 .filter(jobs::source.eq(source).and(jobs::kind.eq(kind.as_str())))
                 .filter(jobs::state.eq("succeeded"))
                 .filter(jobs::dry_run.eq(kind == JobKind::Drift))
+                .filter(jobs::created_at.le(now.plus(MOST_AHEAD)))
                 .order(jobs::id.desc())
                 .select(JobRecord::as_select())
                 .first(inner)
@@ -64,17 +67,20 @@ impl Store {
         .await
     }
 
-    /// The last job that read all users, which a blocked reconcile has too.
+    /// The last job that read all users, which a blocked reconcile has too. As for
+    /// [`Store::last_success`], its time must have come.
     pub async fn last_full_scan(
         &self,
         source: &'static str,
     ) -> Result<Option<JobRecord>, StoreError> {
         self.read(move |connection| {
+            let now = connection.now()?;
             let kinds = [JobKind::Backfill, JobKind::Reconcile].map(JobKind::as_str);
             Ok(both!(connection, |inner| jobs::table
                 .filter(jobs::source.eq(source).and(jobs::kind.eq_any(kinds)))
                 .filter(jobs::state.eq_any(["succeeded", "blocked"]))
                 .filter(jobs::dry_run.eq(false))
+                .filter(jobs::finished_at.le(now.plus(MOST_AHEAD)))
                 .order(jobs::started_at.desc())
                 .select(JobRecord::as_select())
                 .first(inner)
@@ -120,14 +126,15 @@ impl Store {
 fn enqueue(
     connection: &mut AnyConnection,
     source: &str,
-    id: &str,
     asked: JobRequest,
 ) -> Result<(JobRecord, bool), StoreError> {
     let counters = json(&Counters::default())?;
     let now = connection.now()?;
+    // Jobs are listed in the order of their ids, hence by the clock that all replicas share.
+    let id = id_at(now);
     let made = both!(connection, |inner| diesel::insert_into(jobs::table)
         .values((
-            jobs::id.eq(id),
+            jobs::id.eq(&id),
             jobs::source.eq(source),
             jobs::kind.eq(asked.kind.as_str()),
             jobs::dry_run.eq(asked.dry_run),
@@ -146,6 +153,13 @@ fn enqueue(
     // It ended between the two statements: the client may try again.
     let ended = || StoreError::Away("a job of this kind ended just now".into());
     Ok((active.ok_or_else(ended)?, made == 1))
+}
+
+fn id_at(now: Timestamp) -> String {
+    let seconds = u64::try_from(now.as_seconds()).unwrap_or_default();
+    let nanoseconds =
+        u32::try_from(now.as_micros().rem_euclid(1_000_000) * 1_000).unwrap_or_default();
+    Uuid::new_v7(uuid::Timestamp::from_unix(NoContext, seconds, nanoseconds)).to_string()
 }
 
 pub(super) fn find(

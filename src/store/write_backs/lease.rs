@@ -119,6 +119,21 @@ impl Store {
     }
 }
 
+/// Longer than any lease, and than any pause.
+const LONGEST_PAUSE: Duration = Duration::from_secs(24 * 60 * 60);
+
+/// Makes those due that were put off while the clock was ahead.
+pub(in crate::store) fn end_pauses_ahead(connection: &mut AnyConnection) -> Result<(), StoreError> {
+    let now = connection.now()?;
+    let horizon = now.plus(LONGEST_PAUSE);
+    let lies_ahead = write_backs::next_try_at.gt(horizon).or(write_backs::leased_until.gt(horizon));
+    both!(connection, |inner| diesel::update(write_backs::table)
+        .filter(write_backs::state.eq("due").and(lies_ahead.assume_not_null()))
+        .set((write_backs::next_try_at.eq(now), write_backs::leased_until.eq(None::<Timestamp>)))
+        .execute(inner))?;
+    Ok(())
+}
+
 /// Due and not leased. The state is a literal, so that PostgreSQL uses the index of due rows.
 #[diesel::dsl::auto_type(no_type_alias)]
 fn claimable<'a>(source: &'a str, now: Timestamp) -> _ {

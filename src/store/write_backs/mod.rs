@@ -10,6 +10,7 @@ mod complete;
 mod lease;
 
 pub use complete::{Acknowledgement, WriteBackStatus};
+pub(super) use lease::end_pauses_ahead;
 pub use lease::{Reschedule, WriteBackLease};
 
 use super::stored_user::StoredUser;

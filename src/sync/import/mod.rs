@@ -15,7 +15,6 @@ mod records;
 pub use fault::{BadLine, ImportError};
 pub use formats::ImportFormat;
 
-use super::now;
 use crate::provider::Provider;
 use crate::store::{RowDefaults, Store};
 use batch::ImportBatch;
@@ -114,7 +113,7 @@ impl Import<'_> {
         let Some(line) = batch.first_line() else {
             return Ok(());
         };
-        let stored = batch.store(self, now()).await;
+        let stored = batch.store(self, self.store.now()).await;
         for (line, outcome) in stored.map_err(|error| ImportError::Store { line, error })? {
             counts.lines += 1;
             match outcome {

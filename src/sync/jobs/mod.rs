@@ -62,8 +62,7 @@ impl Default for Cursor {
 impl SyncService {
     /// Enqueues a job unless one of its kind is active. Returns the active one, and if it is new.
     pub async fn enqueue_job(&self, request: JobRequest) -> Result<(JobRecord, bool), StoreError> {
-        let id = uuid::Uuid::now_v7().to_string();
-        let (job, is_new) = self.store.enqueue_job(self.source(), id, request).await?;
+        let (job, is_new) = self.store.enqueue_job(self.source(), request).await?;
         if is_new {
             let JobRequest { kind, dry_run, allow_mass_delete } = request;
             tracing::info!(

@@ -12,9 +12,9 @@ use crate::provider::{ApiError, ListQuery, Page, Priority};
 use crate::store::StoreError;
 use crate::store::absences::Absence;
 use crate::store::jobs::EmptyOutcome;
+use crate::sync::SyncError;
 use crate::sync::absence::AbsenceOutcome;
 use crate::sync::retry::retry;
-use crate::sync::{SyncError, now};
 use std::collections::HashSet;
 use std::sync::Arc;
 use tokio::task::{JoinError, JoinSet};
@@ -142,7 +142,7 @@ impl JobRun {
             let (defaults, lifted) = (self.sync.policy.defaults, self.allow_mass_delete);
             let acted = self.retry(|| {
                 let (lease, gone, progress) = (self.lease.clone(), gone.clone(), progress.clone());
-                store.empty_candidates(lease, defaults, now(), gone, progress, lifted)
+                store.empty_candidates(lease, defaults, store.now(), gone, progress, lifted)
             });
             match acted.await? {
                 EmptyOutcome::Emptied(progress) => self.progress = progress,

@@ -10,9 +10,9 @@ use crate::domain::Change;
 use crate::provider::{ApiError, Page, Priority};
 use crate::store::StoreError;
 use crate::store::jobs::{Candidate, CreationRange, JobPage, JobProgress};
+use crate::sync::SyncError;
 use crate::sync::bisection::Bisection;
 use crate::sync::retry::retry;
-use crate::sync::{SyncError, now};
 use std::collections::HashSet;
 use std::sync::Arc;
 use tokio::task::JoinSet;
@@ -151,7 +151,7 @@ impl JobRun {
         let sync = Arc::clone(&self.sync);
         let committed = self.retry(|| {
             let policy = sync.policy.clone();
-            sync.store.commit_page(self.lease.clone(), policy, now(), Arc::clone(page))
+            sync.store.commit_page(self.lease.clone(), policy, sync.store.now(), Arc::clone(page))
         });
         let progress = committed.await?.ok_or(SyncError::LeaseLost)?;
         self.progress = progress;

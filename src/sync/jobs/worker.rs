@@ -7,7 +7,7 @@ use super::{Cursor, JobView};
 use crate::domain::{JobEnd, JobKind};
 use crate::store::jobs::{JobConclusion, JobLease, JobProgress, JobRecord};
 use crate::sync::retry::renew_until_lost;
-use crate::sync::{SyncError, SyncService, now};
+use crate::sync::{SyncError, SyncService};
 use std::sync::Arc;
 use std::time::Duration;
 use tokio::sync::watch;
@@ -93,7 +93,7 @@ impl SyncService {
             tokio::time::sleep(PROGRESS_LOG_INTERVAL).await;
             if let Ok(Some(job)) = self.store.find_job(lease.job_id().to_owned()).await {
                 let JobView { kind, counters, rate_per_second, expected, seconds_left, .. } =
-                    JobView::of(&job, now());
+                    JobView::of(&job, self.store.now());
                 let (job, seen) = (&job.id, counters.seen);
                 tracing::info!(
                     job,

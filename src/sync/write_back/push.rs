@@ -6,13 +6,13 @@
 //! nothing to do (traps 26, 27 and 31).
 
 use super::worker::BACKOFF;
-use crate::domain::{Backoff, MetadataPatch, Timestamp};
+use crate::domain::{Backoff, MetadataPatch};
 use crate::provider::{ApiError, Priority};
 use crate::store::budget::WINDOW;
 use crate::store::write_backs::{Acknowledgement, Reschedule, WriteBackLease, WriteBackStatus};
 use crate::store::{StoreError, StoredUser};
 use crate::sync::absence::AbsenceOutcome;
-use crate::sync::{SyncError, SyncService, now};
+use crate::sync::{SyncError, SyncService};
 use std::time::Duration;
 
 /// Limit of one push; shorter than its lease.
@@ -22,10 +22,7 @@ const WITHIN: Duration = Duration::from_secs(15);
 const UNCLEAR: Backoff = Backoff { first: BACKOFF.longest, longest: Duration::from_secs(60 * 60) };
 
 /// How old a snapshot may be to be compared with.
-const FRESH_MS: i64 = 60_000;
-
-/// How far ahead a clock may be for its time to count.
-const SKEW_MS: i64 = 5_000;
+const FRESH_FOR: Duration = Duration::from_secs(60);
 
 /// A fetch and a patch, and both again where an operator changed an override meanwhile.
 const MOST_STEPS: u32 = 6;
@@ -71,7 +68,7 @@ impl SyncService {
             let Some(stored) = stored.filter(StoredUser::is_live) else {
                 return Ok(PushOutcome::of(&self.complete(&lease, None).await?));
             };
-            if next == PushStep::Compare && !is_fresh(&stored, &lease) {
+            if next == PushStep::Compare && !self.is_fresh(&stored, &lease) {
                 next = PushStep::Fetch;
             }
             let fetches = next == PushStep::Fetch;
@@ -130,7 +127,12 @@ impl SyncService {
         acknowledgement: Option<Acknowledgement>,
     ) -> Result<WriteBackStatus, StoreError> {
         let (policy, lease) = (self.policy.clone(), lease.clone());
-        let status = self.store.complete_write_back(policy, now(), lease.clone(), acknowledgement);
+        let status = self.store.complete_write_back(
+            policy,
+            self.store.now(),
+            lease.clone(),
+            acknowledgement,
+        );
         let status = status.await?;
         if let WriteBackStatus::Conflict(conflict) = status {
             tracing::warn!(
@@ -208,6 +210,18 @@ impl SyncService {
         }
     }
 
+    /// The row is of this minute, and there is no override that the provider may show already.
+    fn is_fresh(&self, stored: &StoredUser, lease: &WriteBackLease) -> bool {
+        lease.override_at.is_none()
+            && stored.seen_at().is_some_and(|at| at.is_recent(self.store.now(), FRESH_FOR))
+    }
+
+    pub(super) fn is_recently_seen(&self, stored: &StoredUser) -> bool {
+        let instants = [stored.seen_at(), stored.last_fetched_at];
+        let now = self.store.now();
+        instants.into_iter().flatten().any(|at| at.is_recent(now, FRESH_FOR))
+    }
+
     async fn reschedule(
         &self,
         lease: &WriteBackLease,
@@ -244,18 +258,4 @@ impl PushOutcome {
             WriteBackStatus::Lost => "lost",
         })
     }
-}
-
-/// The row is of this minute, and there is no override that the provider may show already.
-fn is_fresh(stored: &StoredUser, lease: &WriteBackLease) -> bool {
-    lease.override_at.is_none() && is_recent(stored.version_seen_at)
-}
-
-pub(super) fn is_recently_seen(stored: &StoredUser) -> bool {
-    let fetched_at = stored.last_fetched_at.map_or(0, Timestamp::as_millis);
-    is_recent(stored.version_seen_at) || is_recent(fetched_at)
-}
-
-fn is_recent(at_ms: i64) -> bool {
-    (-SKEW_MS..FRESH_MS).contains(&(now().as_millis() - at_ms))
 }

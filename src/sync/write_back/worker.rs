@@ -5,7 +5,7 @@
 //! listed by their ids, in one call for many, and those who need nothing cost no call of their own.
 
 use super::LEASE;
-use super::push::{PushOutcome, is_recently_seen};
+use super::push::PushOutcome;
 use crate::domain::Backoff;
 use crate::provider::{ApiError, ListQuery, Priority};
 use crate::store::write_backs::WriteBackLease;
@@ -164,7 +164,7 @@ impl SyncService {
         let source = self.source();
         let next = self.store.next_write_backs(source, i64::from(AHEAD)).await?;
         *ahead = next.len();
-        let old = next.into_iter().filter(|subject| !is_recently_seen(subject));
+        let old = next.into_iter().filter(|subject| !self.is_recently_seen(subject));
         let ids: Vec<String> = old.map(|subject| subject.external_id).collect();
         if ids.len() < WORTH_IT {
             return Ok(());

@@ -1,7 +1,7 @@
 //! The service is killed while it empties rows: it goes on, empties no row twice, and is not stopped
 //! by its own limit.
 
-use super::fill;
+use super::{fill, just_now};
 use crate::support::{Engine, TestApp, TestDatabase, TestEmulator, until_true};
 use diesel::connection::SimpleConnection;
 use serde_json::{Value, json};
@@ -33,7 +33,7 @@ async fn goes_on(engine: Engine) {
     let builder = TestApp::builder(&database).emulator(&emulator).no_write_back();
     let mut service = builder.start_process().await;
     service.finish_job(json!({"kind": "backfill"})).await;
-    fill(&database, "known", LIVE - GONE - OTHERS, "'2099-01-01T00:00:00.000Z'");
+    fill(&database, "known", LIVE - GONE - OTHERS, just_now(engine));
     fill(&database, "gone", GONE, "NULL");
 
     let held = hold_last_row(&database);

@@ -2,13 +2,12 @@
 
 use super::{
     assert_agreed, assert_counted, assert_counters, assert_stopped, backfilled, bring_back, fill,
-    forgotten, reconcile, reconcile_at_any_price,
+    forgotten, just_now, reconcile, reconcile_at_any_price,
 };
 use crate::support::outcomes;
 
 /// Times of the last fetch by which a row counts as orphan, or not.
 const NEVER_ASKED_FOR: &str = "NULL";
-const ASKED_FOR: &str = "'2099-01-01T00:00:00.000Z'";
 
 both_engines! {
     async fn of_eleven_extra_rows_none_is_emptied_until_an_operator_allows_it(engine) {
@@ -60,11 +59,12 @@ both_engines! {
 
     async fn one_in_a_hundred_may_be_extra_and_not_one_more(engine) {
         let app = backfilled(engine, 10).await;
-        fill(&app.database, "known", 1_177, ASKED_FOR);
+        fill(&app.database, "known", 1_177, just_now(engine));
         fill(&app.database, "gone", 13, NEVER_ASKED_FOR);
         assert_stopped(&reconcile(&app).await, "blocked", &["13 of 1200 live rows"]);
         assert_eq!(app.emptied(), 0);
-        app.database.execute("UPDATE users SET last_fetched_at = '2099-01-01T00:00:00.000Z' WHERE external_id = 'user_gone_1'");
+        let fetched = format!("UPDATE users SET last_fetched_at = {} WHERE external_id = 'user_gone_1'", just_now(engine));
+        app.database.execute(&fetched);
         assert_counted(&reconcile(&app).await, &[("seen", 10), ("updated", 12), ("unchanged", 10), ("extra", 12)]);
         assert_eq!(app.emptied(), 12);
     }
@@ -72,7 +72,7 @@ both_engines! {
     /// Rows are emptied in parts, and those that are emptied already do not count as a smaller table.
     async fn as_many_as_may_be_extra_are_emptied_to_the_last_one(engine) {
         let app = backfilled(engine, 5).await;
-        fill(&app.database, "known", 60_000 - 605, ASKED_FOR);
+        fill(&app.database, "known", 60_000 - 605, just_now(engine));
         fill(&app.database, "gone", 600, NEVER_ASKED_FOR);
         assert_counted(&reconcile(&app).await, &[("seen", 5), ("updated", 600), ("unchanged", 5), ("extra", 600)]);
         assert_eq!(app.emptied(), 600);

@@ -1,5 +1,6 @@
 //! Reconcile and backfill: all users of the provider, compared with all rows.
 
+mod clock_ahead;
 mod concurrent_changes;
 mod crash;
 mod deadlocks;
@@ -112,6 +113,14 @@ fn there(emulator: &TestEmulator) -> Vec<String> {
 fn bring_back(app: &TestApp, users: &[Value]) {
     for user in users {
         assert!(app.emulator.put_user(user), "{user}");
+    }
+}
+
+/// A time after the beginning of a job that begins at once, and no further ahead than is believed.
+fn just_now(engine: Engine) -> &'static str {
+    match engine {
+        Engine::Postgres => "now() + interval '50 seconds'",
+        Engine::Sqlite => "strftime('%Y-%m-%dT%H:%M:%fZ', 'now', '+50 seconds')",
     }
 }
 

@@ -7,6 +7,7 @@ use tokio::sync::oneshot;
 use tokio::task::JoinHandle;
 use usersync::app::{App, AppError};
 use usersync::config::Config;
+use usersync::store::Clock;
 
 pub const ADMIN_TOKEN: &str = "admin-token-of-the-tests-0123456789";
 pub const READ_TOKEN: &str = "read-token-of-the-tests-01234567890";
@@ -41,8 +42,13 @@ impl TestApp {
         TestAppBuilder::on(database.into())
     }
 
-    pub(super) fn run(config: Config, database: TestDatabase, emulator: TestEmulator) -> Self {
-        let app = App::build(config).unwrap();
+    pub(super) fn run(
+        config: Config,
+        clock: Clock,
+        database: TestDatabase,
+        emulator: TestEmulator,
+    ) -> Self {
+        let app = App::build_with_clock(config, clock).unwrap();
         let client = TestClient::of(format!("http://{}", app.address()));
         let metrics_origin = app.metrics_address().map(|address| format!("http://{address}"));
         let (stop, stopped) = oneshot::channel();

@@ -6,6 +6,7 @@ use super::{
     TestEmulator,
 };
 use usersync::config::{Config, ConfigSource, Requirement};
+use usersync::store::Clock;
 
 #[must_use]
 pub struct TestAppBuilder {
@@ -13,12 +14,19 @@ pub struct TestAppBuilder {
     emulator: TestEmulator,
     has_deliveries: bool,
     variables: Vec<(String, String)>,
+    clock: Clock,
 }
 
 impl TestAppBuilder {
     pub fn on(database: TestDatabase) -> Self {
         let emulator = TestEmulator::default();
-        Self { database, emulator, has_deliveries: false, variables: Vec::new() }
+        Self {
+            database,
+            emulator,
+            has_deliveries: false,
+            variables: Vec::new(),
+            clock: Clock::default(),
+        }
     }
 
     /// With these variables besides; of two with one name the later counts.
@@ -26,6 +34,11 @@ impl TestAppBuilder {
         let owned = |(name, value): &(&str, &str)| ((*name).to_owned(), (*value).to_owned());
         self.variables.extend(variables.iter().map(owned));
         self
+    }
+
+    /// On a machine with this clock.
+    pub fn clock(self, clock: Clock) -> Self {
+        Self { clock, ..self }
     }
 
     pub fn emulated(self) -> Self {
@@ -75,7 +88,7 @@ impl TestAppBuilder {
     /// Starts the service in this process; it may not be ready yet.
     pub fn launch(self) -> TestApp {
         let config = configuration(&self.database, &self.borrowed());
-        let app = TestApp::run(config, self.database, self.emulator.clone());
+        let app = TestApp::run(config, self.clock, self.database, self.emulator.clone());
         if self.has_deliveries {
             self.emulator.deliver_to(Some(app.url.clone()));
         }
@@ -87,7 +100,8 @@ impl TestAppBuilder {
     pub async fn start_many(self, count: usize) -> Vec<TestApp> {
         let launch = || {
             let config = configuration(&self.database, &self.borrowed());
-            TestApp::run(config, self.database.clone(), self.emulator.clone())
+            let (clock, database) = (self.clock.clone(), self.database.clone());
+            TestApp::run(config, clock, database, self.emulator.clone())
         };
         let replicas: Vec<TestApp> = (0..count).map(|_| launch()).collect();
         for replica in &replicas {

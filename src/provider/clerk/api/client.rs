@@ -57,7 +57,7 @@ pub(super) fn build(settings: &ApiSettings, limits: &Limits) -> Result<Client, I
 #[derive(Debug)]
 pub(super) struct Reply {
     pub(super) body: Vec<u8>,
-    /// Just before the request was sent, by the wall clock.
+    /// Just before the request was sent.
     pub(super) sent_at: Timestamp,
 }
 
@@ -73,7 +73,7 @@ impl ClerkApi {
             let permit = self.limiter.acquire(request, priority).await?;
             let sent = Instant::now();
             let timeout = self.timeout(request, priority, began);
-            let result = send(&self.client, request, timeout).await;
+            let result = self.send(request, timeout).await;
             self.metrics.observe_api_request(sent.elapsed());
             permit.report(result.as_ref().err());
             let error = match result {
@@ -93,6 +93,26 @@ impl ClerkApi {
                 return Err(final_error(error, request.has_effect()));
             }
             tokio::time::sleep(delay).await;
+        }
+    }
+
+    /// Sends once and reads the answer, all within `timeout`.
+    async fn send(&self, request: &Request<'_>, timeout: Duration) -> Result<Reply, CallError> {
+        let method = if request.has_effect() { Method::PATCH } else { Method::GET };
+        let mut builder = self.client.request(method, request.url.clone()).timeout(timeout);
+        if let Some(body) = &request.body {
+            builder = builder.header(CONTENT_TYPE, "application/json").body(body.clone());
+        }
+        let sent_at = (self.clock)();
+        let mut response = builder.send().await.map_err(|error| transport_error(&error))?;
+        let status = response.status();
+        let limit = if status.is_success() { request.most_bytes() } else { OTHER_BYTES };
+        let (body, end) = read_body(&mut response, limit).await;
+        response::classify(status, response.headers(), &body, (self.clock)())?;
+        match end {
+            Ok(()) => Ok(Reply { body, sent_at }),
+            Err(BodyError::Broken(error)) => Err(transport_error(&error)),
+            Err(error) => Err(CallError::protocol(error.to_string())),
         }
     }
 
@@ -128,30 +148,6 @@ fn final_error(failure: CallError, has_effect: bool) -> ApiError {
     }
 }
 
-/// Sends once and reads the answer, all within `timeout`.
-async fn send(
-    client: &Client,
-    request: &Request<'_>,
-    timeout: Duration,
-) -> Result<Reply, CallError> {
-    let method = if request.has_effect() { Method::PATCH } else { Method::GET };
-    let mut builder = client.request(method, request.url.clone()).timeout(timeout);
-    if let Some(body) = &request.body {
-        builder = builder.header(CONTENT_TYPE, "application/json").body(body.clone());
-    }
-    let sent_at = now();
-    let mut response = builder.send().await.map_err(|error| transport_error(&error))?;
-    let status = response.status();
-    let limit = if status.is_success() { request.most_bytes() } else { OTHER_BYTES };
-    let (body, end) = read_body(&mut response, limit).await;
-    response::classify(status, response.headers(), &body, now())?;
-    match end {
-        Ok(()) => Ok(Reply { body, sent_at }),
-        Err(BodyError::Broken(error)) => Err(transport_error(&error)),
-        Err(error) => Err(CallError::protocol(error.to_string())),
-    }
-}
-
 /// Nothing was sent where no connection was made; after that, anything may have happened.
 fn transport_error(error: &reqwest::Error) -> CallError {
     if error.is_connect() {
@@ -163,9 +159,4 @@ fn transport_error(error: &reqwest::Error) -> CallError {
     } else {
         CallError::unavailable("the connection broke".to_owned(), Retry::Ambiguous)
     }
-}
-
-#[expect(clippy::disallowed_methods, reason = "an edge: a request is sent now")]
-fn now() -> Timestamp {
-    jiff::Timestamp::now().into()
 }

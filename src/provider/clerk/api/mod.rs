@@ -16,7 +16,7 @@ pub use client::InvalidApi;
 use super::Clerk;
 use crate::domain::{MetadataPatch, Snapshot};
 use crate::provider::{
-    API_OK, ApiError, ApiFuture, Budget, Call, Directory, ListQuery, Page, Priority,
+    API_OK, ApiError, ApiFuture, Budget, Call, Clock, Directory, ListQuery, Page, Priority,
 };
 use crate::telemetry::{Metrics, Throttle};
 use client::Reply;
@@ -45,22 +45,26 @@ pub struct ClerkApi {
     limiter: CallLimiter,
     metrics: Arc<Metrics>,
     refusals: Throttle,
+    clock: Clock,
 }
 
 impl ClerkApi {
-    /// A client that makes no more calls than `budget` allows. Nothing is sent yet.
+    /// A client that makes no more calls than `budget` allows, and dates its fetches by `clock`.
+    /// Nothing is sent yet.
     pub fn new(
         settings: ApiSettings,
         budget: Arc<dyn Budget>,
         metrics: Arc<Metrics>,
+        clock: Clock,
     ) -> Result<Self, InvalidApi> {
-        Self::with_limits(settings, budget, metrics, Limits::default())
+        Self::with_limits(settings, budget, metrics, clock, Limits::default())
     }
 
     fn with_limits(
         settings: ApiSettings,
         budget: Arc<dyn Budget>,
         metrics: Arc<Metrics>,
+        clock: Clock,
         limits: Limits,
     ) -> Result<Self, InvalidApi> {
         Ok(Self {
@@ -71,6 +75,7 @@ impl ClerkApi {
             limits,
             metrics,
             refusals: Throttle::default(),
+            clock,
         })
     }
 

@@ -129,8 +129,7 @@ fn policy(config: &Config) -> WriteBackPolicy {
 async fn claim_job(store: &Store, policy: &WriteBackPolicy) -> JobLease {
     let (source, kind) = (policy.defaults.source, JobKind::Reconcile);
     let asked = JobRequest { kind, dry_run: false, allow_mass_delete: false };
-    let id = uuid::Uuid::now_v7().to_string();
-    store.enqueue_job(source, id, asked).await.unwrap();
+    store.enqueue_job(source, asked).await.unwrap();
     store.claim_job(source, kind, None).await.unwrap().unwrap().lease()
 }
 

@@ -1,11 +1,11 @@
 //! A client for the tests of this folder: its pauses last milliseconds, and its budget counts the
 //! requests and can refuse them.
 
-use crate::domain::Backoff;
+use crate::domain::{Backoff, Timestamp};
 use crate::provider::clerk::api::limits::Limits;
 use crate::provider::clerk::api::{ApiSettings, ClerkApi};
 use crate::provider::clerk::tests::clerk;
-use crate::provider::{API_OK, ApiFuture, Budget, BudgetError, Call, Priority};
+use crate::provider::{API_OK, ApiFuture, Budget, BudgetError, Call, Clock, Priority};
 use crate::telemetry::{LabelWords, Metrics};
 use std::collections::VecDeque;
 use std::sync::{Arc, Mutex};
@@ -66,8 +66,13 @@ pub(super) fn client_with(url: &str, limits: Limits) -> Client {
         ..LabelWords::default()
     }));
     let shared: Arc<dyn Budget> = Arc::<CountingBudget>::clone(&budget);
-    let api = ClerkApi::with_limits(settings(url), shared, Arc::clone(&metrics), limits);
+    let api = ClerkApi::with_limits(settings(url), shared, Arc::clone(&metrics), clock(), limits);
     Client { api: api.unwrap(), budget, metrics }
+}
+
+/// Stands still, but that is all that a client without a table needs.
+pub(super) fn clock() -> Clock {
+    Arc::new(|| Timestamp::from_millis(1_790_000_000_000).unwrap())
 }
 
 pub(super) fn client(url: &str) -> Client {

@@ -9,7 +9,7 @@ use crate::domain::{Backoff, MetadataPatch};
 use crate::provider::Priority::{Background, Interactive};
 use crate::provider::clerk::tests::stub::{Answer, Stub, answer};
 use crate::provider::{ApiError, Directory as _, ListQuery, Priority};
-use client::{Client, CountingBudget, client, client_with, limits, settings};
+use client::{Client, CountingBudget, client, client_with, clock, limits, settings};
 use std::io::Read as _;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -76,7 +76,7 @@ async fn the_key_goes_to_no_target_of_a_redirect() {
 fn a_key_that_would_travel_in_the_clear_is_refused() {
     let new = |settings| {
         let (budget, metrics) = (Arc::new(CountingBudget::default()), Arc::default());
-        ClerkApi::new(settings, budget, metrics).err()
+        ClerkApi::new(settings, budget, metrics, clock()).err()
     };
     for url in [
         "http://api.clerk.com",

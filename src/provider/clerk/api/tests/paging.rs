@@ -1,6 +1,6 @@
 //! Tests of listing all users against the emulator, which pages as Clerk's API does.
 
-use super::client::{CountingBudget, settings};
+use super::client::{CountingBudget, clock, settings};
 use crate::provider::Priority::Background;
 use crate::provider::clerk::api::ClerkApi;
 use crate::provider::{Directory as _, ListQuery, Position};
@@ -17,7 +17,8 @@ async fn trap_33_users_deleted_between_two_pages_hide_no_other() {
     let credentials = emulator.credentials();
     let mut settings = settings(&credentials.api_url);
     settings.secret_key = credentials.secret_key.clone().into();
-    let api = ClerkApi::new(settings, Arc::new(CountingBudget::default()), Arc::default()).unwrap();
+    let api = ClerkApi::new(settings, Arc::new(CountingBudget::default()), Arc::default(), clock())
+        .unwrap();
     let mut query = ListQuery { limit: LIMIT, ..ListQuery::default() };
     let (mut seen, mut created_at) = (Vec::new(), Vec::new());
     loop {
