@@ -91,6 +91,9 @@ pub enum DriftKind {
     /// A user of the provider without a live row.
     Missing,
     Stale,
+    /// A row that claims to be newer than what the provider shows, and has for longer than it can be
+    /// on its way; or one that bears a time from the future.
+    Newer,
     /// A live row whose user the provider does not know.
     #[serde(rename = "extra")]
     #[strum(serialize = "extra")]
@@ -102,8 +105,8 @@ pub enum DriftKind {
 }
 
 impl DriftKind {
-    pub const ALL: [Self; 5] =
-        [Self::Missing, Self::Stale, Self::Orphan, Self::Conflict, Self::Unerased];
+    pub const ALL: [Self; 6] =
+        [Self::Missing, Self::Stale, Self::Newer, Self::Orphan, Self::Conflict, Self::Unerased];
 
     pub const fn as_str(self) -> &'static str {
         self.into_str()

@@ -26,6 +26,9 @@ impl Status {
     }
 }
 
+/// In milliseconds.
+const DAY_MS: i64 = 24 * 60 * 60 * 1_000;
+
 /// The mapped and cleaned fields of a payload; no string is blank.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Profile {
@@ -171,7 +174,8 @@ impl Snapshot {
         entitlements: &Entitlements,
     ) -> Self {
         let millis = |at: Option<Timestamp>| at.map_or(0, Timestamp::as_millis);
-        let (updated_at, seen_at) = (millis(times.updated_at), millis(times.seen_at));
+        let seen_at = millis(times.seen_at);
+        let updated_at = believed_update(millis(times.updated_at), seen_at);
         let digest = profile.digest();
         let (version, fetched_at) = match origin {
             Origin::Event => (Version::of_event(updated_at, seen_at, digest), None),
@@ -194,9 +198,19 @@ impl Snapshot {
     }
 }
 
+/// A change cannot be seen before it was made. A provider that dates a user ahead is believed by a
+/// day, or the row would stand still until that time has come.
+fn believed_update(updated_at_ms: i64, seen_at_ms: i64) -> i64 {
+    if seen_at_ms == 0 {
+        updated_at_ms
+    } else {
+        updated_at_ms.min(seen_at_ms.saturating_add(DAY_MS))
+    }
+}
+
 #[cfg(test)]
 mod tests {
-    use super::Profile;
+    use super::{DAY_MS, Profile, believed_update};
 
     #[test]
     fn trap_14_absent_names_never_become_words_or_stray_spaces() {
@@ -212,6 +226,14 @@ mod tests {
         assert_eq!(named(None, text("Lovelace"), text("ada")).name(), "Lovelace");
         assert_eq!(named(None, None, text("ada")).name(), "ada");
         assert_eq!(Profile::unknown().name(), "User");
+    }
+
+    #[test]
+    fn a_user_who_is_dated_ahead_is_believed_by_a_day() {
+        let cases = [(5, 9, 5), (9 + DAY_MS, 9, 9 + DAY_MS), (i64::MAX, 9, 9 + DAY_MS), (7, 0, 7)];
+        for (updated_at, seen_at, believed) in cases {
+            assert_eq!(believed_update(updated_at, seen_at), believed);
+        }
     }
 
     #[test]

@@ -6,7 +6,7 @@
 
 use super::absence::AbsenceOutcome;
 use super::{SyncError, SyncService};
-use crate::domain::Snapshot;
+use crate::domain::{Change, Snapshot};
 use crate::provider::{ApiError, Priority};
 use crate::store::batch::UpsertOutcome;
 use serde::Serialize;
@@ -68,7 +68,9 @@ impl SyncService {
         self.add_failures(&fetched, &mut results).await?;
         if take_over && self.policy.defaults.write_back {
             for one in results.values().filter(|one| one.outcome.has_live_row()) {
-                self.store.take_over(self.source(), one.external_id.clone(), self.store.now()).await?;
+                self.store
+                    .take_over(self.source(), one.external_id.clone(), self.store.now())
+                    .await?;
             }
         }
         self.wake_write_back();
@@ -98,13 +100,14 @@ impl SyncService {
         &self,
         fetched: &BTreeMap<String, FetchResult>,
     ) -> Result<HashMap<String, ResyncResult>, SyncError> {
-        let snapshots: BTreeMap<&String, &Snapshot> =
-            fetched.iter().filter_map(|(id, user)| Some((id, user.as_ref().ok()?))).collect();
-        let upserts = self.apply(snapshots.values().copied().cloned().collect()).await?;
-        let results = snapshots.keys().zip(upserts).map(|(external_id, upsert)| {
+        let users = fetched.values().filter_map(|user| user.as_ref().ok()).cloned();
+        let users = users.map(|user| Change::Snapshot(Box::new(user))).collect();
+        let (policy, now) = (self.policy.clone(), self.store.now());
+        let upserts = self.store.resync_users(policy, now, users).await?;
+        let results = upserts.into_iter().map(|(external_id, upsert)| {
             let outcome = ResyncOutcome::of(upsert.outcome);
             let reason = (upsert.outcome == UpsertOutcome::Absent).then_some("absent");
-            let (user_id, external_id) = (Some(upsert.user_id), (*external_id).clone());
+            let user_id = Some(upsert.user_id);
             (external_id.clone(), ResyncResult { user_id, external_id, outcome, reason })
         });
         Ok(results.collect())

@@ -45,7 +45,8 @@ fn drift(report: &DriftReport) -> Vec<String> {
     let mut lines = vec![format!("{} users compared", report.seen)];
     let meanings = [
         "missing: users of the provider without a live row",
-        "stale: rows that are older than the provider's users",
+        "stale: rows that are older than the provider's users, or were altered",
+        "newer: rows that claim to be newer than the provider's users",
         "extra: live rows whose user the provider does not know",
         "conflict: users with an id that is not ours, or an unknown role",
         "unerased: deleted users with personal data left",

@@ -21,8 +21,11 @@ pub struct DriftReport {
     pub seen: u64,
     /// Users of the provider without a live row.
     pub missing: DriftGroup,
-    /// Rows older than the provider's user.
+    /// Rows older than the provider's user, or with columns that do not hold what their version says.
     pub stale: DriftGroup,
+    /// Rows that claim to be newer than the provider's user.
+    #[serde(default)]
+    pub newer: DriftGroup,
     /// Live rows whose user the provider does not know.
     pub extra: DriftGroup,
     /// Users with an id that is not ours, or an unknown role.
@@ -60,17 +63,18 @@ impl DriftReport {
         Ok(job.and_then(|job| job.report().map(|report| (job, report))))
     }
 
-    pub fn groups(&self) -> [(DriftKind, &DriftGroup); 5] {
+    pub fn groups(&self) -> [(DriftKind, &DriftGroup); 6] {
         [
             (DriftKind::Missing, &self.missing),
             (DriftKind::Stale, &self.stale),
+            (DriftKind::Newer, &self.newer),
             (DriftKind::Orphan, &self.extra),
             (DriftKind::Conflict, &self.conflicts),
             (DriftKind::Unerased, &self.unerased),
         ]
     }
 
-    pub fn counts(&self) -> [(DriftKind, u64); 5] {
+    pub fn counts(&self) -> [(DriftKind, u64); 6] {
         self.groups().map(|(drift_kind, found)| (drift_kind, found.count))
     }
 
@@ -88,6 +92,7 @@ impl JobRun {
             seen,
             missing: self.recheck_drift(DriftKind::Missing).await?,
             stale: self.recheck_drift(DriftKind::Stale).await?,
+            newer: self.recheck_drift(DriftKind::Newer).await?,
             extra: self.recheck_drift(DriftKind::Orphan).await?,
             conflicts: self.recheck_drift(DriftKind::Conflict).await?,
             unerased: self.erasure_violations().await?,

@@ -1,14 +1,9 @@
 //! Every kind of difference, and the ids of its users.
 
-use super::{assert_found, assert_reported, change, drift, in_step, named, reported, sign_up};
+use super::{assert_found, assert_reported, change, drift, in_step, named, reported, set, sign_up};
 use crate::support::{ENTITLEMENT_COLUMNS, Engine, PROFILE_COLUMNS, TestApp, deleted};
 use clerk_emulator::Outage;
 use serde_json::json;
-
-/// Changes a user's row behind the service's back.
-fn set(app: &TestApp, id: &str, what: &str) {
-    app.database.execute(&format!("UPDATE users SET {what} WHERE external_id = '{id}'"));
-}
 
 /// Deletes a user at the provider, and here by the signed event.
 async fn delete(app: &TestApp, id: &str) {

@@ -1,5 +1,6 @@
 //! Drift: differences between table and provider are reported, and left as they are.
 
+mod contradictions;
 mod grace;
 mod kinds;
 mod report;
@@ -10,9 +11,10 @@ use crate::support::{
 use serde_json::{Value, json};
 
 /// Every kind: as a report names it, and as the program and the metrics do.
-const DIFFERENCES: [[&str; 2]; 5] = [
+const DIFFERENCES: [[&str; 2]; 6] = [
     ["missing", "missing"],
     ["stale", "stale"],
+    ["newer", "newer"],
     ["extra", "extra"],
     ["conflicts", "conflict"],
     ["unerased", "unerased"],
@@ -34,6 +36,11 @@ fn change(app: &TestApp, minutes_ago: i64, id: &str, field: &str, value: Value) 
     user[field] = value;
     user["updated_at"] = json!((now_seconds() - 60 * minutes_ago) * 1_000);
     assert!(app.emulator.put_user(&user), "{user}");
+}
+
+/// Changes a user's row behind the service's back.
+fn set(app: &TestApp, id: &str, what: &str) {
+    app.database.execute(&format!("UPDATE users SET {what} WHERE external_id = '{id}'"));
 }
 
 /// A service that knows all users of its provider, who have not changed for an hour; their ids.

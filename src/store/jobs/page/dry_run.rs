@@ -3,7 +3,7 @@
 
 use super::row::Row;
 use crate::domain::{
-    Comparison, Conflict, Counters, DriftKind, DryRunReport, Snapshot, Timestamp, compare,
+    Comparison, Conflict, Counters, DriftKind, DryRunReport, GRACE, Snapshot, Timestamp, compare,
     write_back,
 };
 use crate::store::jobs::candidates::Candidate;
@@ -11,11 +11,9 @@ use crate::store::write_backs::WriteBackPolicy;
 use serde_json::{Map, Value};
 use std::collections::HashMap;
 
-/// A younger difference does not count, in milliseconds: an event about it may be on its way.
-const GRACE_MS: i64 = 60_000;
-
 pub(super) struct DryRun<'a> {
     pub(super) policy: &'a WriteBackPolicy,
+    pub(super) now: Timestamp,
     pub(super) rows: &'a HashMap<String, Row>,
     pub(super) counters: &'a mut Counters,
     pub(super) report: &'a mut DryRunReport,
@@ -25,7 +23,7 @@ impl DryRun<'_> {
     /// Counts what would be done about a user. Returns how the user differs, if for long enough.
     pub(super) fn add(&mut self, user: &Snapshot) -> Vec<Candidate> {
         let row = self.rows.get(&user.external_id);
-        let comparison = compare(row.map(Row::view).as_ref(), user);
+        let comparison = compare(row.map(Row::view).as_ref(), user, self.now);
         let counters = &mut *self.counters;
         let drift_kind = match comparison {
             Comparison::Missing => {
@@ -36,11 +34,19 @@ impl DryRun<'_> {
                 counters.updated += 1;
                 Some(DriftKind::Missing)
             }
-            Comparison::Stale => {
+            Comparison::Stale | Comparison::Altered => {
                 counters.updated += 1;
                 Some(DriftKind::Stale)
             }
-            Comparison::Unconfirmed | Comparison::Same | Comparison::Newer => {
+            Comparison::Newer => {
+                counters.updated += 1;
+                Some(DriftKind::Newer)
+            }
+            Comparison::Ahead => {
+                counters.unchanged += 1;
+                Some(DriftKind::Newer)
+            }
+            Comparison::Unconfirmed | Comparison::Same | Comparison::Overtaken => {
                 counters.unchanged += 1;
                 None
             }
@@ -49,10 +55,10 @@ impl DryRun<'_> {
                 return Vec::new();
             }
         };
-        match drift_kind {
-            Some(DriftKind::Missing) => counters.missing += 1,
-            Some(_) => counters.stale += 1,
-            None => {}
+        match (drift_kind, comparison) {
+            (Some(DriftKind::Missing), _) => counters.missing += 1,
+            (None, _) | (_, Comparison::Ahead) => {}
+            (Some(_), _) => counters.stale += 1,
         }
         let conflict = self.preview_write_back(user, row).map(|_| DriftKind::Conflict);
         let row_synced_at = row.map(|row| row.synced_at);
@@ -105,6 +111,7 @@ impl DryRun<'_> {
 /// Whether the user changed so recently that an event may be on its way.
 fn is_young(user: &Snapshot) -> bool {
     let asked_at = user.fetched_at.map_or(0, Timestamp::as_millis);
+    let grace_ms = i64::try_from(GRACE.as_millis()).unwrap_or(i64::MAX);
     // A user whom the provider dates ahead is not young for ever.
-    (0..GRACE_MS).contains(&(asked_at - user.version.updated_at_ms))
+    (0..grace_ms).contains(&(asked_at - user.version.updated_at_ms))
 }

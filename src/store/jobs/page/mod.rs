@@ -7,22 +7,21 @@
 
 mod dry_run;
 mod row;
+mod write;
 
 use super::candidates::{self, Candidate};
 use super::{JobLease, JobProgress, renew, save};
-use crate::domain::{Change, Comparison, Counters, Timestamp, compare};
-use crate::store::batch::{UpsertOutcome, UserResult};
-use crate::store::changes;
-use crate::store::connection::{AnyConnection, both};
+use crate::domain::{Change, Counters, Timestamp};
+use crate::store::batch::UserResult;
+use crate::store::connection::AnyConnection;
 use crate::store::leases::{self, ScheduledRun};
-use crate::store::schema::write_backs;
 use crate::store::write_backs::WriteBackPolicy;
 use crate::store::{Store, StoreError};
-use diesel::prelude::*;
 use dry_run::DryRun;
-use row::{Row, load_rows};
+use row::load_rows;
 use std::collections::HashMap;
 use std::sync::Arc;
+use write::{count, write};
 
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum JobMode {
@@ -80,8 +79,29 @@ impl Store {
             let ids = users.iter().map(Change::external_id);
             let rows = load_rows(connection, policy.defaults.source, ids)?;
             let mut counters = Counters::default();
-            write(connection, &policy, now, &users, &rows, &mut counters)?;
+            for written in write(connection, &policy, now, &users, &rows, false)?.values() {
+                count(&mut counters, written);
+            }
             Ok(Some(counters))
+        })
+        .await
+    }
+
+    /// Likewise, for an operator. Returns one result a user, by external id.
+    pub async fn resync_users(
+        &self,
+        policy: WriteBackPolicy,
+        now: Timestamp,
+        users: Vec<Change>,
+    ) -> Result<HashMap<String, UserResult>, StoreError> {
+        self.write(move |connection| {
+            let ids = users.iter().map(Change::external_id);
+            let rows = load_rows(connection, policy.defaults.source, ids)?;
+            let written = write(connection, &policy, now, &users, &rows, true)?;
+            Ok(written
+                .into_iter()
+                .map(|(external_id, (_, result))| (external_id, result))
+                .collect())
         })
         .await
     }
@@ -105,9 +125,12 @@ fn commit(
     counters.failed += u64::try_from(page.unreadable).unwrap_or_default();
     let mut found: Vec<Candidate> = page.orphans.iter().cloned().map(Candidate::orphan).collect();
     if page.mode == JobMode::Apply {
-        write(connection, policy, now, &page.users, rows, counters)?;
+        for written in write(connection, policy, now, &page.users, rows, false)?.values() {
+            count(counters, written);
+        }
     } else {
-        let mut dry_run = DryRun { policy, rows, counters, report: &mut progress.report };
+        let report = &mut progress.report;
+        let mut dry_run = DryRun { policy, now, rows, counters, report };
         for user in page.users.iter().filter_map(Change::snapshot) {
             let differing = dry_run.add(user);
             if page.mode == JobMode::Drift {
@@ -120,90 +143,4 @@ fn commit(
         save(connection, lease, &progress)?;
     }
     Ok(Some(progress))
-}
-
-/// Hands what differs to the guard, and enqueues write-backs for rows that agree.
-fn write(
-    connection: &mut AnyConnection,
-    policy: &WriteBackPolicy,
-    now: Timestamp,
-    users: &[Change],
-    rows: &HashMap<String, Row>,
-    counters: &mut Counters,
-) -> Result<(), StoreError> {
-    let (mut written, mut needs_write_back) = (Vec::new(), Vec::new());
-    for (change, user) in users.iter().filter_map(|change| Some((change, change.snapshot()?))) {
-        let row = rows.get(&user.external_id);
-        let comparison = compare(row.map(Row::view).as_ref(), user);
-        match (comparison, row) {
-            (Comparison::Tombstoned, _) => counters.tombstoned += 1,
-            (Comparison::Same, Some(row)) => {
-                counters.unchanged += 1;
-                if policy.defaults.write_back && !row.needs_no_write_back(user) {
-                    needs_write_back.push(user.external_id.as_str());
-                }
-            }
-            _ => written.push((change, comparison)),
-        }
-    }
-    written.sort_unstable_by(|(one, _), (other, _)| one.external_id().cmp(other.external_id()));
-    let (changes, comparisons): (Vec<&Change>, Vec<Comparison>) = written.into_iter().unzip();
-    if !changes.is_empty() {
-        let results = changes::apply(connection, policy.defaults, now, &changes)?;
-        for (result, comparison) in results.iter().zip(comparisons) {
-            count(counters, result, comparison);
-        }
-    }
-    needs_write_back.sort_unstable();
-    enqueue_missing(connection, policy.defaults.source, &needs_write_back, now)
-}
-
-fn count(counters: &mut Counters, result: &UserResult, comparison: Comparison) {
-    match result.outcome {
-        UpsertOutcome::Created => {
-            counters.created += 1;
-            counters.missing += 1;
-        }
-        UpsertOutcome::Updated => {
-            counters.updated += 1;
-            if comparison == Comparison::Returned {
-                counters.missing += 1;
-            } else {
-                counters.stale += 1;
-            }
-        }
-        UpsertOutcome::Unchanged | UpsertOutcome::Superseded | UpsertOutcome::Absent => {
-            counters.unchanged += 1;
-        }
-        UpsertOutcome::Tombstoned => counters.tombstoned += 1,
-    }
-}
-
-/// Enqueues write-backs, and leaves those that are due or parked as they are.
-fn enqueue_missing(
-    connection: &mut AnyConnection,
-    source: &str,
-    external_ids: &[&str],
-    created_at: Timestamp,
-) -> Result<(), StoreError> {
-    if external_ids.is_empty() {
-        return Ok(());
-    }
-    let now = connection.now()?;
-    let rows: Vec<_> = external_ids
-        .iter()
-        .map(|external_id| {
-            (
-                write_backs::source.eq(source),
-                write_backs::external_id.eq(external_id),
-                write_backs::next_try_at.eq(now),
-                write_backs::created_at.eq(created_at),
-            )
-        })
-        .collect();
-    both!(connection, |inner| diesel::insert_into(write_backs::table)
-        .values(&rows)
-        .on_conflict_do_nothing()
-        .execute(inner))?;
-    Ok(())
 }
