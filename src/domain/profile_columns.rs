@@ -30,11 +30,9 @@ pub struct ProfileColumns<'a> {
 impl ProfileColumns<'_> {
     pub fn hold(&self, snapshot: &Snapshot) -> bool {
         let profile = &snapshot.profile;
-        let lower = profile.email.as_ref().map(|email| email.to_lowercase());
         let texts = [
             (self.source_external_id, profile.source_external_id.as_deref()),
             (self.email, profile.email.as_deref()),
-            (self.email_lower, lower.as_deref()),
             (self.phone, profile.phone.as_deref()),
             (self.username, profile.username.as_deref()),
             (self.first_name, profile.first_name.as_deref()),
@@ -46,17 +44,39 @@ impl ProfileColumns<'_> {
             (Some(self.status), Some(profile.status.as_str())),
         ];
         texts.iter().all(|(held, shown)| held == shown)
+            && is_lower(self.email_lower, profile.email.as_deref())
             && self.email_verified == profile.email_verified
             && self.source_created_at == profile.source_created_at
             && is_same_json(self.public_metadata, &profile.public_metadata)
     }
 }
 
-/// PostgreSQL spells JSON in its own way.
+fn is_lower(lower: Option<&str>, email: Option<&str>) -> bool {
+    match (lower, email) {
+        (Some(lower), Some(email)) => {
+            let is_plain = email.is_ascii() && !email.bytes().any(|byte| byte.is_ascii_uppercase());
+            if is_plain { lower == email } else { lower == email.to_lowercase() }
+        }
+        (lower, email) => lower == email,
+    }
+}
+
+/// PostgreSQL spells JSON in its own way: with spaces, and the keys in another order.
 fn is_same_json(one: &str, other: &str) -> bool {
     let parse = |text| serde_json::from_str::<Value>(text).ok();
-    one == other
+    visible(one).eq(visible(other))
         || matches!((parse(one), parse(other)), (Some(one), Some(other)) if is_same(&one, &other))
+}
+
+/// The bytes of JSON without the spaces between its parts, so that most need no parsing.
+fn visible(json: &str) -> impl Iterator<Item = u8> {
+    let (mut is_text, mut is_escape) = (false, false);
+    json.bytes().filter(move |byte| {
+        let shows = is_text || *byte != b' ';
+        is_text ^= *byte == b'"' && !is_escape;
+        is_escape = is_text && *byte == b'\\' && !is_escape;
+        shows
+    })
 }
 
 fn is_same(one: &Value, other: &Value) -> bool {
@@ -97,6 +117,9 @@ mod tests {
             (r#"{"a":1}"#, r#"{"a": 1, "b": null}"#, false),
             (r#"{"a":[1,2]}"#, r#"{"a": [2, 1]}"#, false),
             (r#"{"a":"x"}"#, r#"{"a": "y"}"#, false),
+            (r#"{"a":"x y"}"#, r#"{"a": "xy"}"#, false),
+            (r#"{"a\\":" ","b":" \" "}"#, r#"{"a\\": " ", "b": " \" "}"#, true),
+            (r#"{"a\\":" ","b":" \" "}"#, r#"{"a\\": " ", "b": " \"  "}"#, false),
         ] {
             assert_eq!(is_same_json(one, other), is_same, "{one} {other}");
         }

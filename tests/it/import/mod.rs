@@ -73,7 +73,31 @@ fn assert_without(mark: &str, database: &TestDatabase, run: &RunOutput) {
     }
 }
 
+/// The recipe of docs/operations.md: pairs of what write-back left at the provider.
+fn ids_at_the_provider(app: &TestApp) -> String {
+    let id = |user: &Value| user["public_metadata"]["dbId"].as_str().unwrap().to_owned();
+    let users = app.emulator.users();
+    let lines = users.iter().map(|user| format!("{},{}\n", id(user), user["id"].as_str().unwrap()));
+    format!("id,external_id\n{}", lines.collect::<String>())
+}
+
 both_engines! {
+    async fn ids_of_a_lost_table_come_back_from_the_provider(engine) {
+        let app = TestApp::builder(engine).emulated().start().await;
+        app.emulator.sign_up_many(5);
+        app.quiet().await;
+        app.database.until_count("users_live", 5).await;
+        let (before, file) = (rows(&app.database), ids_at_the_provider(&app));
+        let (_, emulator) = app.stop().await;
+
+        let database = migrated(engine);
+        assert_eq!(import(&database, file, &[]).counts(), [5, 5, 0, 0]);
+        let app = TestApp::builder(&database).emulator(&emulator).start().await;
+        assert_eq!(app.run_job(json!({"kind": "backfill"})).await["counters"]["updated"], 5);
+        app.quiet().await;
+        assert_eq!((rows(&database), app.outbox()), (before, Vec::new()));
+    }
+
     async fn an_imported_row_keeps_its_id_and_takes_the_profile_of_the_first_event(app = TestApp::start) {
         let run = import(&app.database, pairs(&[("row-42", user_id(1))]), &[]);
         assert_eq!((run.status, run.counts()), (Some(0), [1, 1, 0, 0]), "{run:?}");

@@ -21,7 +21,7 @@ use dry_run::DryRun;
 use row::load_rows;
 use std::collections::HashMap;
 use std::sync::Arc;
-use write::{count, write};
+use write::write;
 
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum JobMode {
@@ -79,9 +79,7 @@ impl Store {
             let ids = users.iter().map(Change::external_id);
             let rows = load_rows(connection, policy.defaults.source, ids)?;
             let mut counters = Counters::default();
-            for written in write(connection, &policy, now, &users, &rows, false)?.values() {
-                count(&mut counters, written);
-            }
+            write(connection, &policy, now, &users, &rows, false)?.count_into(&mut counters);
             Ok(Some(counters))
         })
         .await
@@ -97,10 +95,10 @@ impl Store {
         self.write(move |connection| {
             let ids = users.iter().map(Change::external_id);
             let rows = load_rows(connection, policy.defaults.source, ids)?;
-            let written = write(connection, &policy, now, &users, &rows, true)?;
+            let written = write(connection, &policy, now, &users, &rows, true)?.written;
             Ok(written
                 .into_iter()
-                .map(|(external_id, (_, result))| (external_id, result))
+                .map(|((change, _), result)| (change.external_id().to_owned(), result))
                 .collect())
         })
         .await
@@ -125,9 +123,7 @@ fn commit(
     counters.failed += u64::try_from(page.unreadable).unwrap_or_default();
     let mut found: Vec<Candidate> = page.orphans.iter().cloned().map(Candidate::orphan).collect();
     if page.mode == JobMode::Apply {
-        for written in write(connection, policy, now, &page.users, rows, false)?.values() {
-            count(counters, written);
-        }
+        write(connection, policy, now, &page.users, rows, false)?.count_into(counters);
     } else {
         let report = &mut progress.report;
         let mut dry_run = DryRun { policy, now, rows, counters, report };

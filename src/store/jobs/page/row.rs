@@ -1,8 +1,7 @@
 //! Reads the columns of rows that a page is compared with. Called by [`super`].
 
-use crate::domain::{Comparison, ProfileColumns, RowState, RowView, Snapshot, Timestamp, Version};
+use crate::domain::{ProfileColumns, RowState, RowView, Snapshot, Timestamp, Version};
 use crate::store::StoreError;
-use crate::store::batch::{UpsertOutcome, UserResult};
 use crate::store::connection::{AnyConnection, both};
 use crate::store::schema::users;
 use crate::store::types::Json;
@@ -64,13 +63,6 @@ impl Row {
                 Some(_) => RowState::Absent,
             },
         }
-    }
-
-    /// The result of a user about whom nothing is written.
-    pub(super) fn untouched(&self, comparison: Comparison) -> UserResult {
-        let is_deleted = comparison == Comparison::Tombstoned;
-        let outcome = if is_deleted { UpsertOutcome::Tombstoned } else { UpsertOutcome::Unchanged };
-        UserResult { user_id: self.id.clone(), outcome }
     }
 
     fn version(&self) -> Version {

@@ -14,35 +14,40 @@ use std::collections::HashMap;
 /// A fetched user whose row differs, with how it does.
 type Difference<'a> = (&'a Change, Comparison);
 
-/// What became of a user.
-pub(super) type Written = (Comparison, UserResult);
+/// What became of the users of a page.
+#[derive(Default)]
+pub(super) struct PageResult<'a> {
+    /// Those about whom nothing was written, because the row agreed.
+    same: u64,
+    /// Likewise, because the deletion is signed.
+    tombstoned: u64,
+    /// The others, each with what the guard did.
+    pub(super) written: Vec<(Difference<'a>, UserResult)>,
+}
 
 /// Hands what differs to the guard, and enqueues write-backs for rows that agree; with `renews`
-/// these are handed over too, so that they show when they were fetched. Returns what was done, by
-/// external id.
-pub(super) fn write(
+/// every user is handed over, so that the row shows when it was fetched last.
+pub(super) fn write<'a>(
     connection: &mut AnyConnection,
     policy: &WriteBackPolicy,
     now: Timestamp,
-    fetched: &[Change],
+    fetched: &'a [Change],
     rows: &HashMap<String, Row>,
     renews: bool,
-) -> Result<HashMap<String, Written>, StoreError> {
+) -> Result<PageResult<'a>, StoreError> {
     let (mut differing, mut needs_write_back) = (Vec::new(), Vec::new());
-    let mut results = HashMap::with_capacity(fetched.len());
+    let mut result = PageResult::default();
     for (change, user) in fetched.iter().filter_map(|one| Some((one, one.snapshot()?))) {
         let row = rows.get(&user.external_id);
-        let comparison = compare(row.map(Row::view).as_ref(), user, now);
-        match (comparison, row) {
-            (Comparison::Same, _) if renews => differing.push((change, comparison)),
-            (Comparison::Tombstoned | Comparison::Same, Some(row)) => {
-                let is_same = comparison == Comparison::Same;
-                if is_same && policy.defaults.write_back && !row.needs_no_write_back(user) {
+        match (compare(row.map(Row::view).as_ref(), user, now), row) {
+            (Comparison::Tombstoned, _) if !renews => result.tombstoned += 1,
+            (Comparison::Same, Some(row)) if !renews => {
+                result.same += 1;
+                if policy.defaults.write_back && !row.needs_no_write_back(user) {
                     needs_write_back.push(user.external_id.as_str());
                 }
-                results.insert(user.external_id.clone(), (comparison, row.untouched(comparison)));
             }
-            _ => differing.push((change, comparison)),
+            (comparison, _) => differing.push((change, comparison)),
         }
     }
     differing.sort_unstable_by(|(one, _), (other, _)| one.external_id().cmp(other.external_id()));
@@ -50,13 +55,11 @@ pub(super) fn write(
     let changes: Vec<&Change> = differing.iter().map(|(change, _)| *change).collect();
     if !changes.is_empty() {
         let written = changes::apply(connection, policy.defaults, now, &changes)?;
-        for ((change, comparison), result) in differing.into_iter().zip(written) {
-            results.insert(change.external_id().to_owned(), (comparison, result));
-        }
+        result.written = differing.into_iter().zip(written).collect();
     }
     needs_write_back.sort_unstable();
     enqueue_missing(connection, policy.defaults.source, &needs_write_back, now)?;
-    Ok(results)
+    Ok(result)
 }
 
 /// Makes rows follow that contradict what the provider shows. All rows that are to be written are
@@ -92,25 +95,31 @@ fn lower_versions(
     Ok(())
 }
 
-/// Counts users of a job by what was done.
-pub(super) fn count(counters: &mut Counters, (comparison, result): &Written) {
-    match result.outcome {
-        UpsertOutcome::Created => {
-            counters.created += 1;
-            counters.missing += 1;
-        }
-        UpsertOutcome::Updated => {
-            counters.updated += 1;
-            if *comparison == Comparison::Returned {
-                counters.missing += 1;
-            } else {
-                counters.stale += 1;
+impl PageResult<'_> {
+    /// Counts users of a job by what was done.
+    pub(super) fn count_into(&self, counters: &mut Counters) {
+        counters.unchanged += self.same;
+        counters.tombstoned += self.tombstoned;
+        for ((_, comparison), result) in &self.written {
+            match result.outcome {
+                UpsertOutcome::Created => {
+                    counters.created += 1;
+                    counters.missing += 1;
+                }
+                UpsertOutcome::Updated => {
+                    counters.updated += 1;
+                    if *comparison == Comparison::Returned {
+                        counters.missing += 1;
+                    } else {
+                        counters.stale += 1;
+                    }
+                }
+                UpsertOutcome::Unchanged | UpsertOutcome::Superseded | UpsertOutcome::Absent => {
+                    counters.unchanged += 1;
+                }
+                UpsertOutcome::Tombstoned => counters.tombstoned += 1,
             }
         }
-        UpsertOutcome::Unchanged | UpsertOutcome::Superseded | UpsertOutcome::Absent => {
-            counters.unchanged += 1;
-        }
-        UpsertOutcome::Tombstoned => counters.tombstoned += 1,
     }
 }
 
