@@ -118,9 +118,10 @@ impl WebhookReceiver {
         now_seconds: i64,
         started: Instant,
     ) -> Result<DeliveryAnswer, WebhookError> {
-        let header = |name: &str| request.headers().get(name).map(HeaderValue::as_bytes);
-        delivery_body::check_length(header(CONTENT_LENGTH.as_str()))?;
-        let headers = SignedHeaders::read(header)?;
+        let length = request.headers().get(CONTENT_LENGTH).map(HeaderValue::as_bytes);
+        delivery_body::check_length(length)?;
+        let values = |name: &str| request.headers().get_all(name).map(HeaderValue::as_bytes);
+        let headers = SignedHeaders::read(|name| values(name).collect())?;
         headers.check_timestamp(now_seconds)?;
         let body = delivery_body::read(payload, &self.in_flight).await?;
 

@@ -24,17 +24,25 @@ pub struct SignedHeaders {
 }
 
 impl SignedHeaders {
-    /// `get` returns a header's value by its lower-case name.
-    pub fn read<'a>(get: impl Fn(&str) -> Option<&'a [u8]>) -> Result<Self, Rejection> {
+    /// `get` returns a header's values by its lower-case name. Of one that came twice with
+    /// different values each counts: signatures may be spread over several.
+    pub fn read<'a>(get: impl Fn(&str) -> Vec<&'a [u8]>) -> Result<Self, Rejection> {
         let read = |svix: &str, standard: &str, short| -> Result<String, Rejection> {
-            let present =
-                |name| get(name).map(<[u8]>::trim_ascii).filter(|value| !value.is_empty());
-            let value = present(svix)
-                .or_else(|| present(standard))
-                .ok_or(Rejection::MissingHeader(short))?;
+            let joined = |name| {
+                let mut values = get(name);
+                values.dedup();
+                values.join(&b' ').trim_ascii().to_vec()
+            };
+            let value = match joined(svix) {
+                empty if empty.is_empty() => joined(standard),
+                value => value,
+            };
+            if value.is_empty() {
+                return Err(Rejection::MissingHeader(short));
+            }
             let printable = value.iter().all(|byte| (b' '..=b'~').contains(byte));
-            match std::str::from_utf8(value) {
-                Ok(text) if printable => Ok(text.to_owned()),
+            match String::from_utf8(value) {
+                Ok(text) if printable => Ok(text),
                 _ => Err(Rejection::InvalidHeader(short)),
             }
         };
@@ -70,7 +78,9 @@ mod tests {
     use super::{Rejection, SignedHeaders};
 
     fn read(pairs: &[(&str, &'static [u8])]) -> Result<SignedHeaders, Rejection> {
-        SignedHeaders::read(|name| pairs.iter().find(|pair| pair.0 == name).map(|pair| pair.1))
+        SignedHeaders::read(|name| {
+            pairs.iter().filter(|pair| pair.0 == name).map(|pair| pair.1).collect()
+        })
     }
 
     fn at(timestamp: &str) -> SignedHeaders {
@@ -96,6 +106,14 @@ mod tests {
         assert_eq!(read(&[("svix-id", b" ")]), Err(Rejection::MissingHeader("id")));
         assert_eq!(read(&[("svix-id", b"\xff")]), Err(Rejection::InvalidHeader("id")));
         assert_eq!(read(&[("svix-id", b"m")]), Err(Rejection::MissingHeader("timestamp")));
+    }
+
+    #[test]
+    fn a_header_that_came_twice_counts_once_or_is_read_as_a_list() {
+        let twice = [("svix-id", &b"m"[..]), ("svix-timestamp", b"1"), ("svix-id", b"m")];
+        let signatures = [("svix-signature", &b"v1,x"[..]), ("svix-signature", b"v1,y")];
+        let headers = read(&[&twice[..], &signatures].concat()).unwrap();
+        assert_eq!((headers.id.as_str(), headers.signatures.as_str()), ("m", "v1,x v1,y"));
     }
 
     #[test]

@@ -23,18 +23,16 @@ pub enum Rejection {
     #[error("the delivery was signed more than 300 s in the future; set this machine's clock")]
     TimestampTooNew,
     #[error(
-        "no signature matches; compare CLERK_WEBHOOK_SIGNING_SECRET with the signing secret of this very endpoint and instance"
+        "no signature matches; compare CLERK_WEBHOOK_SIGNING_SECRET with the signing secret of this very endpoint and instance, and see that every proxy, gateway and framework on the way passes the raw bytes of the body through"
     )]
     BadSignature,
     #[error(
         "signed with the secret in CLERK_WEBHOOK_SECRET, which CLERK_WEBHOOK_SIGNING_SECRET replaces; put both into CLERK_WEBHOOK_SIGNING_SECRET, separated by a comma, while rotating"
     )]
     InactiveSecret,
-    /// The signature is genuine for the same JSON spelled differently.
-    #[error(
-        "the body was re-encoded on its way (a proxy or framework parsed and re-wrote the JSON); pass the raw bytes through"
-    )]
-    BodyReencoded,
+    /// The signature is genuine for the same JSON in another form; the text says what happened to it.
+    #[error("the body was re-encoded on its way: {0}")]
+    BodyReencoded(&'static str),
     #[error("the body is larger than 1 MiB")]
     BodyTooLarge,
     #[error("the body did not arrive within 10 s")]

@@ -5,7 +5,7 @@
 
 use super::diagnosis;
 use super::headers::SignedHeaders;
-use super::{Rejection, SigningSecrets};
+use super::{Rejection, SigningSecret, SigningSecrets};
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use bytes::Bytes;
@@ -46,26 +46,30 @@ pub fn verify(
 ) -> Result<Verified, Rejection> {
     let candidates = candidates(&headers.signatures);
     let signed = |code: [u8; 32]| candidates.iter().any(|known| bool::from(known.ct_eq(&code)));
-    let code = |secret: &super::SigningSecret| secret.code(&headers.id, &headers.timestamp, &body);
+    let code = |secret: &SigningSecret| secret.code(&headers.id, &headers.timestamp, &body);
     if secrets.active.iter().any(|secret| signed(code(secret))) {
         return Ok(Verified { message_id: headers.id, body });
     }
     if secrets.inactive.iter().any(|secret| signed(code(secret))) {
         return Err(Rejection::InactiveSecret);
     }
-    let rewritten = diagnosis::other_spellings(&body).any(|spelling| {
-        let code =
-            |secret: &super::SigningSecret| secret.code(&headers.id, &headers.timestamp, &spelling);
+    let explanation = diagnosis::explain(&body, |other| {
+        let code = |secret: &SigningSecret| secret.code(&headers.id, &headers.timestamp, other);
         secrets.active.iter().any(|secret| signed(code(secret)))
     });
-    Err(if rewritten { Rejection::BodyReencoded } else { Rejection::BadSignature })
+    Err(explanation.map_or(Rejection::BadSignature, Rejection::BodyReencoded))
 }
 
 /// The first `v1` signatures; entries of other versions and malformed ones are skipped (trap 3).
+/// Gateways join headers that came twice with commas, so a comma may stand between entries too.
 fn candidates(signatures: &str) -> Vec<[u8; 32]> {
-    signatures
-        .split_ascii_whitespace()
-        .filter_map(|entry| entry.strip_prefix("v1,"))
+    let between = |character: char| character == ',' || character.is_ascii_whitespace();
+    let words: Vec<&str> = signatures.split(between).filter(|word| !word.is_empty()).collect();
+    let encoded = words.windows(2).filter_map(|pair| match pair {
+        ["v1", encoded] => Some(*encoded),
+        _ => None,
+    });
+    encoded
         .take(MOST_SIGNATURES)
         .filter_map(|encoded| STANDARD.decode(encoded).ok()?.try_into().ok())
         .collect()

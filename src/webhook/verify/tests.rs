@@ -88,13 +88,13 @@ fn trap_1_a_reserialised_body_fails_and_is_told_apart() {
         r#"{"data":{"first_name":"A<B","id":"user_1","last_name":"Zoë"},"type":"user.updated"}"#;
     let good = "v1,3EeuSNTlH1O2ItljyO51EgplfwKPeeWX1FOpTdzJd+U=";
     assert!(check(SECRET_1, message, raw, good).is_ok());
-    assert_eq!(check(SECRET_1, message, rewritten, good).unwrap_err(), Rejection::BodyReencoded);
+    assert_eq!(check(SECRET_1, message, rewritten, good).unwrap_err().code(), "body_reencoded");
 
     let compact = r#"{"a":"b \" c","d":[1,2]}"#;
     let pretty = "{\n  \"a\": \"b \\\" c\",\n  \"d\": [1, 2]\n}\n";
     let secret = SigningSecret::parse(SECRET_1).unwrap();
     let good = secret.signature(ID_1, "1654012700", compact.as_bytes());
-    assert_eq!(check(SECRET_1, message, pretty, &good).unwrap_err(), Rejection::BodyReencoded);
+    assert_eq!(check(SECRET_1, message, pretty, &good).unwrap_err().code(), "body_reencoded");
 }
 
 #[test]
@@ -147,6 +147,18 @@ fn any_active_secret_passes_and_an_inactive_one_is_named() {
     assert_eq!(verdict.unwrap_err(), Rejection::InactiveSecret);
     let same = secrets(&[SECRET_1], &[SECRET_1]);
     assert!(same.inactive.is_empty());
+}
+
+#[test]
+fn only_bodies_up_to_64_kib_are_diagnosed() {
+    let secret = SigningSecret::parse(SECRET_1).unwrap();
+    for (length, code) in [(65_000, "body_reencoded"), (66_000, "bad_signature")] {
+        let signed = format!("[\"{}\"]", "a".repeat(length));
+        let good = secret.signature(ID_1, "1654012700", signed.as_bytes());
+        let changed = signed.replace('[', "[ ");
+        let verdict = check(SECRET_1, (ID_1, "1654012700"), changed, &good);
+        assert_eq!(verdict.unwrap_err().code(), code, "{length}");
+    }
 }
 
 proptest::proptest! {
