@@ -4,6 +4,7 @@
 //! hashed and compared with each of them in constant time, so that timing reveals neither text nor
 //! length.
 
+use crate::provider::http::bearer;
 use sha2::{Digest as _, Sha256};
 use std::fmt::Write as _;
 use subtle::ConstantTimeEq as _;
@@ -70,10 +71,8 @@ impl Tokens {
         authorization: Option<&[u8]>,
         access: Access,
     ) -> Result<&TokenName, AccessError> {
-        let presented = authorization
-            .and_then(|value| value.strip_prefix(b"Bearer "))
-            .ok_or(AccessError::Unauthorized)?;
-        let digest: [u8; 32] = Sha256::digest(presented.trim_ascii()).into();
+        let presented = authorization.and_then(bearer).ok_or(AccessError::Unauthorized)?;
+        let digest: [u8; 32] = Sha256::digest(presented).into();
         let mut found = None;
         for token in &self.known {
             if bool::from(token.digest.ct_eq(&digest)) {

@@ -4,6 +4,7 @@
 use super::{Answer, AppState, fallback};
 use crate::domain::Timestamp;
 use crate::sync::jobs::DriftReport;
+use actix_web::http::header::HeaderName;
 use actix_web::web::Data;
 use actix_web::{HttpRequest, HttpResponse};
 use std::time::Duration;
@@ -15,14 +16,13 @@ const OPENMETRICS: &str = "application/openmetrics-text; version=1.0.0; charset=
 
 /// On the main listener: only if that is loopback, and only for requests that no proxy forwarded.
 pub(super) async fn public(state: Data<AppState>, request: HttpRequest) -> Answer {
-    let forwarded = request
-        .headers()
-        .keys()
-        .any(|name| name.as_str() == "forwarded" || name.as_str().starts_with("x-forwarded-"));
+    let forwarded = request.headers().keys().map(HeaderName::as_str).any(|name| {
+        ["forwarded", "via", "x-real-ip"].contains(&name) || name.starts_with("x-forwarded-")
+    });
     if state.shows_metrics && !forwarded {
         Ok(show(state).await)
     } else {
-        fallback::route_not_found().await
+        fallback::route_not_found(request).await
     }
 }
 

@@ -112,8 +112,13 @@ impl Readiness {
     }
 }
 
+/// `/webhooks/clerk` and `/api/webhooks/clerk`, with the slashes that addresses gain where their
+/// parts are joined.
+const WEBHOOK_PATHS: [&str; 2] =
+    ["/{_a:/*}webhooks{_b:/+}clerk{_c:/*}", "/{_a:/*}api{_b:/+}webhooks{_c:/+}clerk{_d:/*}"];
+
 pub fn routes(config: &mut ServiceConfig) {
-    for path in ["/webhooks/clerk", "/api/webhooks/clerk"] {
+    for path in WEBHOOK_PATHS {
         config.service(resource(path, "POST").route(web::post().to(webhooks::receive)));
     }
     config

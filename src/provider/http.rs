@@ -1,7 +1,8 @@
-//! What every request to a provider has in common: where it may go, and how much is read.
+//! What every request that carries a key has in common: where it may go, how much is read, and how
+//! the key is written.
 //!
-//! Called by the clients in the provider's folder, and by configuration for addresses. It builds no
-//! request and decides about no repeat.
+//! Called by the clients in the provider's folder, by configuration for addresses, and where requests
+//! to us carry a token. It builds no request and decides about no repeat.
 
 use reqwest::{Client, ClientBuilder, Response, redirect};
 use std::error::Error;
@@ -73,4 +74,12 @@ pub(super) async fn read_body(
 pub(super) fn innermost_cause(error: &reqwest::Error) -> String {
     let causes = std::iter::successors(error.source(), |cause| (*cause).source());
     causes.last().map_or_else(|| "unknown".to_owned(), ToString::to_string)
+}
+
+/// The token of an `Authorization` header after `Bearer`, in whatever case the client writes that;
+/// `None` for another scheme, or without a token.
+pub(crate) fn bearer(authorization: &[u8]) -> Option<&[u8]> {
+    let (scheme, token) = authorization.split_at_checked(b"Bearer ".len())?;
+    let token = token.trim_ascii();
+    (scheme.eq_ignore_ascii_case(b"Bearer ") && !token.is_empty()).then_some(token)
 }

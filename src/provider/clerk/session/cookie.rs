@@ -2,6 +2,8 @@
 //!
 //! Called by [`super::Sessions::token_of`]. Pure; it does not look into the token.
 
+use crate::provider::http;
+
 /// The cookie of applications with one instance.
 const PLAIN: &str = "__session";
 
@@ -35,11 +37,9 @@ fn cookie(pair: &[u8]) -> Option<(&str, &str)> {
     (!value.is_empty()).then(|| (name.trim(), value))
 }
 
-/// The token after `Bearer`; `None` for another scheme.
+/// A client that sent a broken token gets its error: no cookie takes its place.
 pub(super) fn bearer(authorization: &[u8]) -> Option<String> {
-    let token = authorization.strip_prefix(b"Bearer ")?.trim_ascii();
-    // A client that sent a broken token gets its error: no cookie takes its place.
-    (!token.is_empty()).then(|| String::from_utf8_lossy(token).into_owned())
+    http::bearer(authorization).map(|token| String::from_utf8_lossy(token).into_owned())
 }
 
 #[cfg(test)]
@@ -70,7 +70,8 @@ mod tests {
     #[test]
     fn only_bearer_is_about_sessions() {
         assert_eq!(bearer(b"Bearer  a.b.c ").as_deref(), Some("a.b.c"));
-        for other in [&b"Basic abc"[..], b"Bearer ", b"Bearer", b"a.b.c", b"bearer a.b.c", b""] {
+        assert_eq!(bearer(b"bearer a.b.c").as_deref(), Some("a.b.c"));
+        for other in [&b"Basic abc"[..], b"Bearer ", b"Bearer", b"Bearera.b.c", b"a.b.c", b""] {
             assert_eq!(bearer(other), None);
         }
         assert!(bearer(b"Bearer \xff").is_some());
