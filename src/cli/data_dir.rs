@@ -10,7 +10,7 @@ use std::fs::{self, DirBuilder};
 use std::io;
 use std::os::unix::fs::{DirBuilderExt as _, MetadataExt as _};
 use std::path::{Path, PathBuf};
-use usersync::config::ConfigSource;
+use usersync::config::{ConfigSource, dotenv};
 use uuid::Uuid;
 
 /// Permission bits of group and others.
@@ -65,9 +65,7 @@ impl DataDir {
             Err(error) if error.kind() == io::ErrorKind::NotFound => String::new(),
             Err(error) => return Err(unusable(&path, &error)),
         };
-        let values = dotenvy::from_read_iter(text.as_bytes()).collect::<Result<_, _>>();
-        // The line's text may contain a secret.
-        let values = values.map_err(|_| unusable(&path, &"it holds a line that cannot be read"))?;
+        let values = dotenv::parse(&text, |_| None).map_err(|error| unusable(&path, &error))?;
         Ok(EnvFile { path, lines: text.lines().map(str::to_owned).collect(), values })
     }
 }

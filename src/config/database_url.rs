@@ -89,9 +89,10 @@ fn postgres(rest: &str, schema: String) -> Result<(Database, Option<String>), St
     let mut kept: Vec<(String, String)> = Vec::new();
     let mut changed: Vec<&str> = Vec::new();
     for parameter in parameters.split('&').filter(|parameter| !parameter.is_empty()) {
-        let (name, value) = parameter.split_once('=').unwrap_or((parameter, ""));
+        let (name, value) = parameter.split_once('=').ok_or(ENCODE)?;
         // A password that holds `?` looks like this; libpq and our warning would print it.
-        if !name.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'_') {
+        let is_name = name.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'_');
+        if !is_name || value.contains(['@', '=']) || !is_encoded(value) {
             return Err(ENCODE.to_owned());
         }
         match translate(name, value) {
@@ -124,26 +125,46 @@ fn postgres(rest: &str, schema: String) -> Result<(Database, Option<String>), St
 
 const ENCODE: &str = "cannot be read as a connection URL; percent-encode special characters in user name, \
                       password and parameters (`@` is `%40`, `:` is `%3A`, `/` is `%2F`, `?` is `%3F`, `#` is `%23`, \
-                      `%` is `%25`)";
+                      `%` is `%25`, a space is `%20`)";
 
 /// Whether libpq reads user, password, hosts and database where they were meant: it prints in its
 /// messages what it takes for a host, which may be the end of a password.
 fn check_place(place: &str) -> Result<(), String> {
     let (credentials, server) = place.rsplit_once('@').unwrap_or(("", place));
-    let is_encoded = |text: &str| {
-        text.split('%').skip(1).all(|rest| {
-            rest.as_bytes().get(..2).is_some_and(|code| code.iter().all(u8::is_ascii_hexdigit))
-        })
-    };
     let known = |byte: u8| byte.is_ascii_alphanumeric() || b"-_.:,[]/%~".contains(&byte);
     let plain_credentials = !credentials.contains(['@', '/', '#'])
         && credentials.matches(':').count() <= 1
         && is_encoded(credentials);
-    if plain_credentials && server.bytes().all(known) && is_encoded(server) {
+    let (hosts, _) = server.split_once('/').unwrap_or((server, ""));
+    if plain_credentials
+        && server.bytes().all(known)
+        && is_encoded(server)
+        && hosts.split(',').all(is_host)
+    {
         Ok(())
     } else {
         Err(ENCODE.to_owned())
     }
+}
+
+/// A host, or `[…]`, with a number as its port if it has one: not a user with a password whose `@`
+/// was lost.
+fn is_host(text: &str) -> bool {
+    let after = text.strip_prefix('[').and_then(|rest| rest.split_once(']'));
+    let port = match after {
+        Some((_, after)) => after.strip_prefix(':'),
+        None => text.split_once(':').map(|(_, port)| port),
+    };
+    port.is_none_or(|port| port.bytes().all(|byte| byte.is_ascii_digit()))
+}
+
+/// Whether libpq can decode it: it prints what it cannot.
+fn is_encoded(text: &str) -> bool {
+    let codes = text.split('%').skip(1).all(|rest| {
+        let code = rest.as_bytes().get(..2).unwrap_or_default();
+        code.len() == 2 && code.iter().all(u8::is_ascii_hexdigit) && code != b"00"
+    });
+    codes && !text.contains(|character: char| character.is_control() || character.is_whitespace())
 }
 
 /// Parameters of ORMs and poolers that people have in their URLs. Others are counted, not named: a
@@ -180,6 +201,8 @@ fn translate<'a>(name: &'a str, value: &'a str) -> Option<(&'a str, &'a str)> {
 #[cfg(test)]
 mod tests {
     use super::{Database, parse};
+    use diesel::{Connection as _, PgConnection};
+    use proptest::prelude::{ProptestConfig, Strategy, prop, prop_assert, proptest};
     use secrecy::ExposeSecret as _;
 
     fn url(text: &str) -> (String, Option<String>) {
@@ -230,8 +253,82 @@ mod tests {
             "postgres://u@[::1]:5432/d",
             "postgres:///d",
             "postgres://%2Frun%2Fpg/d",
+            "postgres://u:pä$$w0rd!@h/d",
         ] {
             assert!(parse(fine, "usersync".into()).is_ok(), "{fine}");
+        }
+    }
+
+    /// How people put a password into a URL.
+    #[derive(Clone, Copy, Debug)]
+    enum Place {
+        Password,
+        User,
+        Parameter,
+        Host,
+        Database,
+    }
+
+    fn url_with(place: Place, password: &str) -> String {
+        match place {
+            Place::Password => format!("postgres://svc:{password}@127.0.0.1:1/db?sslmode=disable"),
+            Place::User => format!("postgresql://{password}@127.0.0.1:1/db"),
+            Place::Parameter => format!("postgres://svc@127.0.0.1:1/db?password={password}"),
+            // What followed was lost: then an `@` of the password begins a host, for all we know.
+            Place::Host => format!("postgres://svc:{password}"),
+            Place::Database => format!("postgres://127.0.0.1:1/db@svc:{password}"),
+        }
+    }
+
+    /// A password of words that no message holds, joined by what URLs, shells and dotenv files mind.
+    fn password() -> impl Strategy<Value = (Vec<String>, String)> {
+        let word = "[g-z]{2}[0-9][g-z]{3}";
+        let joint = "[@:/?#%&=+$;,'\"\\\\ \u{1}é€\u{1f511}\\[\\]{}.-]{1,3}|%00|%zz|%4|://|\r\n";
+        proptest::collection::vec((word, joint), 1..4).prop_map(|parts| {
+            let words = parts.iter().map(|(word, _)| word.clone()).collect();
+            (words, parts.into_iter().flat_map(|(word, joint)| [joint, word]).collect())
+        })
+    }
+
+    fn percent_encode(text: &str) -> String {
+        text.bytes().flat_map(|byte| ["%".to_owned(), format!("{byte:02X}")]).collect()
+    }
+
+    /// All that is said about a URL: by us, and by libpq where we pass it on.
+    fn said_about(url: &str) -> String {
+        match parse(url, "usersync".into()) {
+            Err(problem) => problem,
+            Ok((Database::Sqlite(_), _)) => String::new(),
+            Ok((Database::Postgres(target), warning)) => {
+                let error = PgConnection::establish(target.url.expose_secret()).err();
+                format!("{warning:?} {error:?}")
+            }
+        }
+    }
+
+    proptest! {
+        #![proptest_config(ProptestConfig::with_cases(2_000))]
+
+        #[test]
+        fn no_word_of_a_password_is_printed_however_it_is_spelled(
+            (words, password) in password(),
+            place in prop::sample::select(&[Place::Password, Place::Parameter, Place::Host, Place::Database][..]),
+        ) {
+            for spelled in [password.clone(), percent_encode(&password), format!("\"{password}\"")] {
+                let is_a_host = matches!(place, Place::Host) && spelled.contains('@');
+                let said = if is_a_host { String::new() } else { said_about(&url_with(place, &spelled)) };
+                for word in &words {
+                    prop_assert!(!said.contains(word.as_str()), "{place:?} {spelled}: {said}");
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn an_encoded_password_is_taken_whatever_it_holds() {
+        let password = percent_encode("a@b:c/d?e#f%g&h'i\"j $kë");
+        for place in [Place::Password, Place::User, Place::Parameter] {
+            assert!(parse(&url_with(place, &password), "usersync".into()).is_ok(), "{place:?}");
         }
     }
 

@@ -4,13 +4,14 @@
 //! value, so that the operator sees every problem at once.
 
 use super::database_url;
+use super::spelling;
 use super::{Config, ConfigError, ConfigSource, Requirement};
 use crate::access::{Access, Tokens};
 use crate::domain::schedule::parse_duration;
 use crate::domain::{AllowedValues, EntitlementName, Entitlements};
 use crate::store::Database;
 use crate::webhook::{SigningSecret, SigningSecrets};
-use std::net::{Ipv4Addr, SocketAddr};
+use std::net::{Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::path::PathBuf;
 use std::time::Duration;
 
@@ -82,7 +83,7 @@ impl<'a> Loader<'a> {
     pub(super) fn list(&mut self, name: &str) -> Vec<String> {
         let text = self.text(name).unwrap_or_default();
         let items = text.split(|character: char| character == ',' || character.is_whitespace());
-        items.filter(|item| !item.is_empty()).map(str::to_owned).collect()
+        items.map(spelling::bare).filter(|item| !item.is_empty()).map(str::to_owned).collect()
     }
 
     pub(super) fn database(&mut self) -> Database {
@@ -106,7 +107,7 @@ impl<'a> Loader<'a> {
         match (self.address("USERSYNC_BIND"), port) {
             (Some(address), Some(port)) => SocketAddr::new(address.ip(), port),
             (Some(address), None) => address,
-            (None, Some(port)) => SocketAddr::from((Ipv4Addr::UNSPECIFIED, port)),
+            (None, Some(port)) => SocketAddr::from((Ipv6Addr::UNSPECIFIED, port)),
             (None, None) => SocketAddr::from((Ipv4Addr::LOCALHOST, 8080)),
         }
     }

@@ -5,10 +5,12 @@
 //! them, and no message repeats one.
 
 mod database_url;
+pub mod dotenv;
 mod loader;
 mod provider;
 mod sessions;
 mod source;
+mod spelling;
 mod variables;
 
 pub use provider::ProviderApi;

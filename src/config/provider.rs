@@ -97,8 +97,8 @@ impl Loader<'_> {
     fn budget(&mut self, url: &Url, default: u32) -> Option<u32> {
         match self.text("USERSYNC_API_BUDGET").as_deref() {
             None => Some(default),
-            Some("off") if is_loopback(url) => None,
-            Some("off") => {
+            Some(OFF | FALSE) if is_loopback(url) => None,
+            Some(OFF | FALSE) => {
                 self.problem(
                     "USERSYNC_API_BUDGET",
                     "can be `off` only where CLERK_API_URL is a loopback address; write a number",
@@ -142,7 +142,7 @@ impl Loader<'_> {
         problem: &'static str,
     ) -> Option<T> {
         let text = self.text(variable).unwrap_or_else(|| default.to_owned());
-        if text == "off" {
+        if [OFF, FALSE].contains(&text.as_str()) {
             return None;
         }
         let parsed = parse(&text);
@@ -204,7 +204,13 @@ fn parse_api(text: &str) -> Option<Url> {
 const AN_INTERVAL: &str = "is neither `off` nor an interval, as in `30s`, `5m` or `1h`";
 const A_SCHEDULE: &str = "is neither `off` nor `daily`, an interval, as in `6h` or `7d`, or a time of the day in UTC, as in `03:30`";
 
-pub(super) const ON_OFF: &[(&str, bool)] = &[("on", true), ("off", false)];
+const OFF: &str = "off";
+
+/// What writers of YAML 1.1 make of `off` where it is not quoted.
+const FALSE: &str = "false";
+
+pub(super) const ON_OFF: &[(&str, bool)] =
+    &[("on", true), (OFF, false), ("true", true), (FALSE, false)];
 
 pub(super) const AN_ORIGIN: &str = "is not an origin, as in `https://app.example.com`: scheme and host, a port if it needs one, and nothing after it";
 

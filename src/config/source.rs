@@ -6,6 +6,7 @@
 //! variables.
 
 use super::variables::{VARIABLES, VariableInput};
+use super::{dotenv, spelling};
 use std::collections::HashMap;
 use std::path::Path;
 
@@ -21,20 +22,11 @@ impl ConfigSource {
 
     /// Adds the variables of a dotenv file, over those that are set.
     pub fn read_env_file(&mut self, path: &Path) -> Result<(), String> {
-        let explain = |error: dotenvy::Error| match error {
-            // The line's text may contain a secret.
-            dotenvy::Error::LineParse(_, place) => {
-                format!(
-                    "--env-file {}: a line cannot be read, near byte {place} of it",
-                    path.display()
-                )
-            }
-            other => format!("--env-file {}: {other}", path.display()),
-        };
-        let file: HashMap<String, String> = dotenvy::from_path_iter(path)
-            .map_err(explain)?
-            .collect::<Result<_, _>>()
-            .map_err(explain)?;
+        let explain =
+            |what: &dyn std::fmt::Display| format!("--env-file {}: {what}", path.display());
+        let text = std::fs::read_to_string(path).map_err(|error| explain(&error))?;
+        let outside = |name: &str| self.values.get(name).cloned();
+        let file = dotenv::parse(&text, outside).map_err(|error| explain(&error))?;
         for name in file.keys() {
             self.forget_other_way(name);
         }
@@ -73,22 +65,20 @@ impl ConfigSource {
         self.values.retain(|name, _| !prefixes.iter().any(|prefix| name.starts_with(prefix)));
     }
 
-    /// The trimmed value; blank counts as unset. For a secret, `NAME_FILE` may name its file.
+    /// The bare value; blank counts as unset. For a secret, `NAME_FILE` may name its file. That
+    /// name is never printed: whoever mistook it wrote the secret there.
     pub(super) fn get(&self, name: &str) -> Result<Option<String>, String> {
-        let direct = self.trimmed(name);
-        let path = is_secret(name).then(|| self.trimmed(&format!("{name}_FILE"))).flatten();
-        match (direct, path) {
-            (Some(_), Some(_)) => Err(format!("is set, and {name}_FILE too; keep one of them")),
-            (Some(value), None) => Ok(Some(value.to_owned())),
-            (None, Some(path)) => match std::fs::read_to_string(path) {
-                Ok(text) if text.trim().is_empty() => Err(format!("the file {path} is empty")),
-                Ok(text) => Ok(Some(text.trim().to_owned())),
-                Err(error) => {
-                    Err(format!("the file {path} in {name}_FILE cannot be read: {error}"))
-                }
-            },
-            (None, None) => Ok(None),
-        }
+        let file = format!("{name}_FILE");
+        let path = is_secret(name).then(|| self.bare(&file)).flatten();
+        let value = match (self.bare(name), path) {
+            (Some(_), Some(_)) => Err(format!("is set, and {file} too; keep one of them")),
+            (None, Some(path)) => read(path)
+                .map(Some)
+                .map_err(|what| format!("cannot be read from the file in {file}: {what}")),
+            (direct, None) => Ok(direct.map(str::to_owned)),
+        }?;
+        value.as_deref().map_or(Ok(()), spelling::check)?;
+        Ok(value)
     }
 
     /// Names with our prefix that are not variables: most likely typing errors.
@@ -105,14 +95,34 @@ impl ConfigSource {
             .keys()
             .map(String::as_str)
             .filter(|name| name.starts_with("USERSYNC_") && !name.starts_with("USERSYNC_TEST_"))
-            .filter(|name| !known(name))
+            .filter(|name| !known(name) && !self.is_service_link(name))
             .collect();
         names.sort_unstable();
         names
     }
 
-    fn trimmed(&self, name: &str) -> Option<&str> {
-        self.values.get(name).map(|value| value.trim()).filter(|value| !value.is_empty())
+    /// Whether Kubernetes, or a link of Docker, injected it for a service called as we are.
+    fn is_service_link(&self, name: &str) -> bool {
+        let is_address = |name| self.bare(name).is_some_and(|value| value.contains("://"));
+        name.ends_with("_SERVICE_HOST")
+            || name.contains("_SERVICE_PORT")
+            || name.contains("_PORT_")
+                && ["_TCP", "_UDP", "_SCTP"].iter().any(|protocol| name.contains(protocol))
+            || name.ends_with("_PORT") && is_address(name)
+    }
+
+    fn bare(&self, name: &str) -> Option<&str> {
+        self.values.get(name).map(|value| spelling::bare(value)).filter(|value| !value.is_empty())
+    }
+}
+
+/// The secret in a file.
+fn read(path: &str) -> Result<String, String> {
+    spelling::check(path).map_err(|what| format!("its path {what}"))?;
+    let text = std::fs::read_to_string(path).map_err(|error| error.to_string())?;
+    match spelling::bare(&text) {
+        "" => Err("it is empty".into()),
+        secret => Ok(secret.to_owned()),
     }
 }
 
@@ -124,6 +134,7 @@ fn is_secret(name: &str) -> bool {
             .any(|variable| variable.name == name && variable.input == VariableInput::Secret)
 }
 
+/// What is not UTF-8 gets a mark, by which it is refused, where it would seem unset.
 fn readable(pair: (std::ffi::OsString, std::ffi::OsString)) -> Option<(String, String)> {
-    Some((pair.0.into_string().ok()?, pair.1.into_string().ok()?))
+    Some((pair.0.into_string().ok()?, pair.1.to_string_lossy().into_owned()))
 }
