@@ -33,7 +33,7 @@ SCRIPT
 
 # The embedded database is used where no DATABASE_URL is given. SSL_CERT_FILE tells the bundled OpenSSL, which knows no
 # system paths, where the certificates are (for sslrootcert=system in a PostgreSQL URL).
-ENV USERSYNC_BIND=0.0.0.0:8080 \
+ENV USERSYNC_BIND=[::]:8080 \
     USERSYNC_SHUTDOWN_DELAY=5s \
     DATABASE_URL=sqlite:///data/usersync.db \
     SSL_CERT_FILE=/etc/ssl/certs/ca-certificates.crt

@@ -21,7 +21,7 @@ use actix_web::middleware::from_fn;
 use actix_web::web::{Data, ServiceConfig};
 use actix_web::{App as Routes, HttpServer};
 use std::future::Future;
-use std::net::SocketAddr;
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, TcpListener};
 use std::sync::Arc;
 use std::time::Duration;
 use tokio::sync::{Notify, watch};
@@ -310,10 +310,26 @@ fn serve(
     .client_request_timeout(HEADERS_WITHIN)
     .keep_alive(keep_alive)
     .backlog(BACKLOG)
-    .bind(bind)
+    .bind(&*addresses(bind))
     .map_err(|error| AppError::Bind(bind, error, variable))?;
     let address = server.addrs().first().copied().unwrap_or(bind);
     Ok((server.run(), address))
+}
+
+/// `[::]` means all addresses of both families. It takes IPv4 too, and then `0.0.0.0`, which is
+/// tried as well, is in use; a host that keeps the families apart needs both, and one without IPv6
+/// has that alone.
+fn addresses(bind: SocketAddr) -> Vec<SocketAddr> {
+    let ipv4 = SocketAddr::from((Ipv4Addr::UNSPECIFIED, bind.port()));
+    match bind.ip() {
+        // Each would get a free port of its own.
+        IpAddr::V6(Ipv6Addr::UNSPECIFIED) if bind.port() == 0 => {
+            let has_ipv6 = TcpListener::bind(bind).is_ok();
+            vec![if has_ipv6 { bind } else { ipv4 }]
+        }
+        IpAddr::V6(Ipv6Addr::UNSPECIFIED) => vec![bind, ipv4],
+        _ => vec![bind],
+    }
 }
 
 /// Prepares the database, again and again while it is away.

@@ -51,11 +51,15 @@ pub const VARIABLES: &[Variable] = &[
         "Where users are kept: `sqlite://PATH`, or `postgres://` of PostgreSQL 13 or newer.",
     ),
     flag("USERSYNC_SCHEMA", "usersync", "PostgreSQL schema that holds everything."),
-    flag("USERSYNC_BIND", "127.0.0.1:8080", "Listen address. Port 0 picks a free one and logs it."),
+    flag(
+        "USERSYNC_BIND",
+        "127.0.0.1:8080",
+        "Listen address; `[::]:8080` is all addresses, of IPv6 and IPv4. Port 0 picks a free one and logs it.",
+    ),
     flag(
         "PORT",
         "",
-        "Listen port. Alone it means all addresses; with USERSYNC_BIND it replaces that port.",
+        "Listen port. Alone it means all addresses, of IPv6 and IPv4; with USERSYNC_BIND it replaces that port.",
     ),
     flag(
         "USERSYNC_METRICS_BIND",
