@@ -94,7 +94,8 @@ pub fn subjects(body: &[u8]) -> Vec<String> {
 /// that is no user's id never matches a deletion.
 fn user_tokens(body: &[u8]) -> Vec<String> {
     const PREFIX: &str = "user_";
-    let text = String::from_utf8_lossy(body);
+    // NUL is no part of an id that is stored.
+    let text = String::from_utf8_lossy(body).replace("\\u0000", "");
     let (mut known, mut tokens) = (HashSet::new(), Vec::new());
     for rest in text.split(PREFIX).skip(1) {
         let identifier: String = rest.chars().take_while(char::is_ascii_alphanumeric).collect();
@@ -143,6 +144,7 @@ mod tests {
         assert_eq!(subjects(br#"{"data":{"id":"user_1","by":"user_2"}}"#), ["user_1"]);
         let broken = br#"{"data":{"id":"user_1","note":"user_2, user_1"}"#;
         assert_eq!(subjects(broken), ["user_1", "user_2"]);
+        assert_eq!(subjects(br#"{"data":{"id":"user_\u00001\u00002""#), ["user_12"]);
         assert!(subjects(b"nobody_ user_ user_-").is_empty());
         assert_eq!(subjects(br#"{"data":{"id":" user_1\u0000 "}}"#), ["user_1"]);
         assert!(

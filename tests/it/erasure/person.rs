@@ -1,6 +1,7 @@
-//! Payloads with one mark in every personal field, and the places where it can be found.
+//! Payloads of generated people, with one mark in every personal field, and the places where it can be
+//! found.
 
-use crate::support::{Engine, TestDatabase, user, user_id};
+use crate::support::{Engine, Rng, TestDatabase, user, user_id};
 use serde_json::{Value, json};
 use std::path::PathBuf;
 use std::process::Command;
@@ -9,31 +10,55 @@ use std::process::Command;
 pub const MARK: &str = "mk7q2xv9zpersonal";
 
 pub struct Person {
+    /// As it is stored.
     pub id: String,
+    pub email: String,
     number: usize,
+    spellings: [String; 3],
+    /// Whether the id is a word, so that it can be found where JSON breaks off.
+    pub is_word: bool,
 }
 
 impl Person {
     pub fn many(count: usize) -> Vec<Self> {
-        let person = |number| Self { id: user_id(number), number };
-        (0..count).map(person).collect()
+        let mut rng = Rng::seeded(0x5eed);
+        (0..count).map(|number| Self::random(number, &mut rng)).collect()
     }
 
-    pub fn email(&self) -> String {
-        format!("{MARK}.{}@example.org", self.number)
+    fn random(number: usize, rng: &mut Rng) -> Self {
+        let word = user_id(number);
+        let (id, is_word) = match rng.below(4) {
+            0 => (word, true),
+            1 => (format!("{word}{}", "x".repeat(255 - word.len())), true),
+            2 => (format!("{word}-é\u{1f511}\u{65e5}"), false),
+            _ => (format!("{word} \"'\\/?%#&\n."), false),
+        };
+        let email = match rng.below(4) {
+            0 => format!("{MARK}.{number}@example.org"),
+            1 => format!("{MARK}.{number}.é\u{65e5}@xn--exmple-cua.org"),
+            2 => format!("{MARK}.{number}{}@example.org", "x".repeat(3_000)),
+            _ => format!("\"{MARK} {number}+%&#\\\"@example.org"),
+        };
+        let spellings = [(); 3].map(|()| odd_spelling(&id, rng));
+        Self { id, email, number, spellings, is_word }
+    }
+
+    /// The id as a sender may write it; each number gives another way.
+    pub fn spelled(&self, number: usize) -> &str {
+        &self.spellings[number]
     }
 
     /// An event that has the mark wherever a person can be found. Every tenth person's
     /// metadata is larger than a page of the database.
     pub fn event(&self) -> Value {
-        let mut event = user(&self.id, 1_000);
+        let mut event = user(self.spelled(0), 1_000);
         let notes = if self.number.is_multiple_of(10) { 1_000 } else { 1 };
         let data = &mut event["data"];
         for field in ["first_name", "last_name", "username", "external_id"] {
             data[field] = json!(MARK);
         }
         data["image_url"] = json!(format!("https://img.example.org/{MARK}"));
-        data["email_addresses"][0]["email_address"] = json!(self.email());
+        data["email_addresses"][0]["email_address"] = json!(format!("\u{a0}{}\0 ", self.email));
         data["primary_phone_number_id"] = json!("idn_2");
         data["phone_numbers"] = json!([{"id": "idn_2", "phone_number": MARK}]);
         data["public_metadata"] = json!({"notes": vec![MARK; notes], MARK: 1, "role": MARK});
@@ -45,6 +70,7 @@ impl Person {
 
     pub fn malformed(&self) -> Value {
         let mut event = self.event();
+        event["data"]["id"] = json!(self.spelled(1));
         event["data"]["banned"] = json!(MARK);
         event
     }
@@ -60,6 +86,19 @@ impl Person {
     pub fn rewritten(&self) -> String {
         serde_json::to_string_pretty(&self.event()).unwrap()
     }
+}
+
+/// Text with what is cleaned away: NUL anywhere, white space of any kind around it.
+pub fn odd_spelling(text: &str, rng: &mut Rng) -> String {
+    const BLANKS: [&str; 8] = ["", " ", "\t", "\r\n", "\u{a0}", "\u{3000}", "\0", " \0 "];
+    let mut odd = BLANKS[rng.below(BLANKS.len())].to_owned();
+    for character in text.chars() {
+        odd.push(character);
+        if rng.below(20) == 0 {
+            odd.push('\0');
+        }
+    }
+    odd + BLANKS[rng.below(BLANKS.len())]
 }
 
 pub struct Trace {

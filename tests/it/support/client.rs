@@ -6,6 +6,7 @@ use reqwest::{Method, StatusCode};
 use serde_json::{Value, json};
 use std::time::{SystemTime, UNIX_EPOCH};
 use tokio::task::JoinHandle;
+use url::Url;
 use uuid::Uuid;
 
 pub const SECRET: &str = "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw";
@@ -153,9 +154,18 @@ impl TestClient {
 
     /// The user as `GET /v1/users/{id}` shows it; panics where there is none.
     pub async fn user(&self, id: &str) -> Value {
-        let answer = self.get_as(READ_TOKEN, &format!("/v1/users/{id}")).await;
+        let encoded: String =
+            id.bytes().flat_map(|byte| ["%".to_owned(), format!("{byte:02X}")]).collect();
+        let answer = self.get_as(READ_TOKEN, &format!("/v1/users/{encoded}")).await;
         assert_eq!(answer.status, 200, "{answer:?}");
         answer.body
+    }
+
+    /// The users with this address.
+    pub async fn find_by_email(&self, email: &str) -> Answer {
+        let mut url = Url::parse(&self.origin).unwrap();
+        url.query_pairs_mut().append_pair("email", email);
+        self.get_as(READ_TOKEN, &format!("/v1/users?{}", url.query().unwrap())).await
     }
 
     pub async fn set_override(&self, user_id: &str, body: Value) {
