@@ -12,6 +12,7 @@ pub mod job;
 pub mod merge;
 pub mod outcome;
 pub mod overrides;
+pub mod patch_log;
 pub mod profile_columns;
 pub mod schedule;
 pub mod text;
@@ -29,6 +30,7 @@ pub use job::{Counters, DriftKind, DryRunReport, JobEnd, JobKind, WriteBackPrevi
 pub use merge::{Change, MergedChange};
 pub use outcome::{IgnoreReason, Outcome, QuarantineReason, StaleReason};
 pub use overrides::{OverrideChange, OverrideChanges};
+pub use patch_log::PatchLog;
 pub use profile_columns::ProfileColumns;
 pub use schedule::Schedule;
 pub use time::Timestamp;

@@ -44,6 +44,11 @@ impl MetadataPatch {
             .filter_map(|(name, value)| Some((name.clone(), Value::String(value.clone()?))))
             .collect()
     }
+
+    /// Whether the provider's public metadata hold all of it.
+    pub fn is_in(&self, public_metadata: &Map<String, Value>, names: &MetadataNames) -> bool {
+        self.object(names).iter().all(|(name, value)| public_metadata.get(name) == Some(value))
+    }
 }
 
 /// Why a differing value at the provider is left alone.
@@ -170,6 +175,15 @@ mod tests {
             assert_eq!(plan_for(&held, Some("admin"), false).conflict, None);
             assert_eq!(plan_for(&held, None, true).patch.role.as_deref(), Some("user"));
         }
+    }
+
+    #[test]
+    fn what_was_sent_is_in_metadata_that_show_every_word_of_it() {
+        let sent = fill(Some("7"), Some("admin"), None);
+        let is_in = |held: Value| sent.is_in(held.as_object().unwrap(), &MetadataNames::default());
+        assert!(is_in(json!({"dbId": "7", "role": "admin", "theme": "dark"})));
+        assert!(!is_in(json!({"dbId": "7", "role": "user"})) && !is_in(json!({"role": "admin"})));
+        assert!(!is_in(json!({"dbId": 7, "role": "admin"})) && !is_in(json!({})));
     }
 
     #[test]

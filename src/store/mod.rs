@@ -6,8 +6,8 @@
 //!
 //! * [`batch`]: one transaction for many deliveries;
 //! * [`changes`]: fetched snapshots and overrides, beside the writer; [`imports`]: rows of a file;
-//! * [`write_backs`], [`absences`], [`budget`], [`instance_pins`]: what concerns the provider's
-//!   API;
+//! * [`write_backs`], [`absences`], [`budget`], [`user_calls`], [`instance_pins`]: what concerns the
+//!   provider's API;
 //! * [`jobs`]: jobs and their progress; [`leases`]: recurring work;
 //! * [`quarantine`], [`users`], [`stored_user`], [`retention`]: rows that are read and deleted;
 //! * [`migrations`], [`schema`], [`types`]: the tables;
@@ -36,6 +36,7 @@ pub mod schema;
 mod sqlite;
 mod stored_user;
 pub mod types;
+mod user_calls;
 mod users;
 pub mod write_backs;
 mod writer;

@@ -7,8 +7,8 @@ use super::connection::{AnyConnection, both};
 use super::error::StoreError;
 use super::quarantine::drop_messages;
 use super::schema::{
-    absences, job_candidates, jobs, quarantine, quarantine_subjects, users, webhook_events,
-    write_backs,
+    absences, job_candidates, jobs, quarantine, quarantine_subjects, user_calls, users,
+    webhook_events, write_backs,
 };
 use crate::domain::Timestamp;
 use diesel::prelude::*;
@@ -60,6 +60,21 @@ pub(super) fn delete_unneeded_write_backs(
         .limit(STEP)
         .load(inner))?;
     delete_each!(connection, found, |key| write_backs::table.find((&key.0, &key.1)))
+}
+
+/// Deletes logs of calls that no longer matter.
+pub(super) fn delete_user_calls(connection: &mut AnyConnection) -> Result<usize, StoreError> {
+    let is_past = user_calls::kept_until.lt(connection.now()?);
+    let found: Vec<String> = both!(connection, |inner| user_calls::table
+        .filter(is_past)
+        .order(user_calls::external_id)
+        .select(user_calls::external_id)
+        .limit(STEP)
+        .load(inner))?;
+    Ok(both!(connection, |inner| diesel::delete(user_calls::table)
+        .filter(user_calls::external_id.eq_any(&found))
+        .filter(is_past)
+        .execute(inner))?)
 }
 
 /// Deletes candidates of ended jobs: the replica that ended the job does so too, unless it died.

@@ -127,6 +127,20 @@ diesel::table! {
 
 diesel::table! {
     use diesel::sql_types::Text;
+    use crate::store::types::{JsonColumn, UtcColumn};
+
+    /// The last calls of the provider about each user, in milliseconds.
+    user_calls (external_id, source) {
+        source -> Text,
+        external_id -> Text,
+        calls -> JsonColumn,
+        patches -> JsonColumn,
+        kept_until -> UtcColumn,
+    }
+}
+
+diesel::table! {
+    use diesel::sql_types::Text;
     use crate::store::types::UtcColumn;
 
     /// The instance of the provider that the table belongs to.
@@ -211,6 +225,7 @@ diesel::allow_tables_to_appear_in_same_query!(
     quarantine_subjects,
     write_backs,
     api_budgets,
+    user_calls,
     pinned_instances,
     absences,
     jobs,

@@ -115,6 +115,7 @@ impl Writer {
                     retention::delete_bodies_of_deleted(connection),
                     retention::delete_unneeded_write_backs(connection),
                     write_backs::end_pauses_ahead(connection).map(|()| 0),
+                    retention::delete_user_calls(connection),
                     retention::delete_bodies_with_outcome(connection),
                     retention::delete_old_bodies(connection, oldest_body),
                     retention::delete_absences(connection, oldest_absence),

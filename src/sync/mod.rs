@@ -35,7 +35,7 @@ pub use write_back::WRITE_BACK_OUTCOMES;
 use crate::provider::Directory;
 use crate::store::Store;
 use crate::store::write_backs::WriteBackPolicy;
-use crate::telemetry::Metrics;
+use crate::telemetry::{Metrics, Throttle};
 use instance::InstanceCheck;
 use just_in_time::SingleFlight;
 use std::sync::Arc;
@@ -49,6 +49,8 @@ pub struct SyncService {
     single_flight: SingleFlight,
     wake: Arc<Notify>,
     job_wake: Notify,
+    postponed_log: Throttle,
+    unkept_log: Throttle,
     metrics: Arc<Metrics>,
 }
 
@@ -77,6 +79,8 @@ impl SyncService {
             single_flight,
             wake,
             job_wake: Notify::new(),
+            postponed_log: Throttle::default(),
+            unkept_log: Throttle::default(),
             metrics,
         }
     }

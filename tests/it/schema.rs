@@ -183,7 +183,7 @@ async fn an_index_that_is_built_while_a_transaction_is_open_keeps_no_delivery_wa
         let replica = TestApp::start(Engine::Postgres).await;
         let database = &replica.database;
         forget_migrations_after(database, 3);
-        database.execute("DROP INDEX users_source_created_at; DROP INDEX users_deleted");
+        database.execute("DROP INDEX users_source_created_at; DROP INDEX users_deleted; DROP TABLE user_calls");
         replica.send(&user(&user_id(1), 1_000)).await;
         let mut operator = database.connect();
         operator.batch_execute("BEGIN; UPDATE users SET name = name").unwrap();
@@ -210,7 +210,7 @@ async fn an_index_that_is_built_while_a_transaction_is_open_keeps_no_delivery_wa
 async fn a_migration_that_waits_for_a_lock_lets_writers_pass() {
     let database = migrated(Engine::Postgres);
     forget_migrations_after(&database, 2);
-    for table in ["job_candidates", "jobs", "leases"] {
+    for table in ["job_candidates", "jobs", "leases", "user_calls"] {
         database.execute(&format!("DROP TABLE {table} CASCADE"));
     }
     let mut other = database.connect();

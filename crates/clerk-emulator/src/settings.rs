@@ -97,6 +97,8 @@ pub enum Outage {
     EmptyLists,
     /// Both `NotFound` and `EmptyLists`.
     NoUsers,
+    /// 200 to every merge of metadata, with the user as before: nothing of it is kept.
+    UnkeptMetadata,
 }
 
 #[derive(Clone, Default)]

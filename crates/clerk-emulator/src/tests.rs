@@ -319,6 +319,18 @@ async fn outages_come_and_go() {
 }
 
 #[tokio::test]
+async fn metadata_that_are_not_kept_are_answered_as_before() {
+    let emulator = start(|_| {});
+    emulator.set_outage(Outage::UnkeptMetadata);
+    let user = emulator.create_user(json!({"public_metadata": {"a": 1}}));
+    let id = user["id"].as_str().unwrap();
+    let path = format!("/v1/users/{id}/metadata");
+    let more = Some(json!({"public_metadata": {"b": 2}}));
+    assert_eq!(call(&emulator, Method::PATCH, &path, more).await, (StatusCode::OK, user.clone()));
+    assert_eq!((emulator.user(id), emulator.metadata_writes(id)), (Some(user.clone()), 1));
+}
+
+#[tokio::test]
 async fn rate_limits_hold_where_they_are_switched_on() {
     let emulator = start(|settings| {
         settings.users = 1;

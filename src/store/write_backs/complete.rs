@@ -11,8 +11,9 @@ use crate::store::changes::apply;
 use crate::store::connection::{AnyConnection, both};
 use crate::store::schema::write_backs;
 use crate::store::stored_user::{self, StoredUser};
-use crate::store::{Store, StoreError};
+use crate::store::{Store, StoreError, user_calls};
 use diesel::prelude::*;
+use serde_json::{Map, Value};
 
 #[derive(Clone, Debug)]
 pub struct Acknowledgement {
@@ -28,7 +29,18 @@ pub enum WriteBackStatus {
     Conflict(Conflict),
     /// More is to be sent now; the lease with all that was enqueued meanwhile.
     More(WriteBackLease),
+    /// The answer does not show what was sent. The lease is held.
+    NotKept(WriteBackLease),
     Lost,
+}
+
+impl Acknowledgement {
+    /// Whether the provider kept all that was sent.
+    fn shows_all(&self, policy: &WriteBackPolicy) -> bool {
+        let shown: Map<String, Value> =
+            serde_json::from_str(&self.snapshot.profile.public_metadata).unwrap_or_default();
+        self.sent.is_in(&shown, &policy.names)
+    }
 }
 
 impl Store {
@@ -56,6 +68,7 @@ fn apply_answer(
     acknowledgement: Option<Acknowledgement>,
 ) -> Result<WriteBackStatus, StoreError> {
     let source = policy.defaults.source;
+    let is_kept = acknowledgement.as_ref().is_none_or(|answer| answer.shows_all(policy));
     let answer =
         acknowledgement.map(|answer| (Change::Snapshot(Box::new(answer.snapshot)), answer.sent));
     if let Some((change, _)) = &answer {
@@ -65,6 +78,9 @@ fn apply_answer(
     let Some(current) = lock(connection, source, lease)? else {
         return Ok(WriteBackStatus::Lost);
     };
+    if answer.as_ref().is_some_and(|(_, sent)| !sent.is_empty()) {
+        user_calls::log_patch(connection, source, &lease.external_id)?;
+    }
     let Some(mut stored) = stored.filter(StoredUser::is_live) else {
         return delete(connection, source, lease);
     };
@@ -76,7 +92,8 @@ fn apply_answer(
     let plan = policy.plan(&stored, current.take_over);
     // An override that is left was not acknowledged: the provider was not asked since.
     if !plan.patch.is_empty() || stored.set_role.is_some() || stored.set_plan.is_some() {
-        return keep(connection, source, current);
+        let status = if is_kept { WriteBackStatus::More } else { WriteBackStatus::NotKept };
+        return keep(connection, source, current).map(status);
     }
     let Some(conflict) = plan.conflict else {
         return delete(connection, source, lease);
@@ -131,14 +148,14 @@ fn keep(
     connection: &mut AnyConnection,
     source: &str,
     current: WriteBackLease,
-) -> Result<WriteBackStatus, StoreError> {
+) -> Result<WriteBackLease, StoreError> {
     let lease_end = write_backs::leased_until.assume_not_null();
     both!(connection, |inner| diesel::update(
         write_backs::table.find((&current.external_id, source))
     )
     .set(write_backs::next_try_at.eq(lease_end))
     .execute(inner))?;
-    Ok(WriteBackStatus::More(WriteBackLease { outcome_unknown: false, ..current }))
+    Ok(WriteBackLease { outcome_unknown: false, ..current })
 }
 
 fn delete(

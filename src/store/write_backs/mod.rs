@@ -1,19 +1,22 @@
 //! The outbox of write-backs: one row a user, and a lease on each.
 //!
 //! Rows are enqueued in the transaction of the change that calls for them (`batch::sql::enqueued`,
-//! `enqueue!`). A worker of `sync` claims some ([`lease`]), calls the provider and completes them
+//! `enqueue!`). A worker of `sync` claims some ([`claim`]), calls the provider and completes them
 //! ([`complete`]); operators list them. What is sent is decided when it is sent. Times are the
 //! database's clock; each claim raises the row's fence, and a worker with an older fence changes
 //! nothing. Lock order: users, then this table.
 
+mod claim;
 mod complete;
 mod lease;
 
+pub use claim::{ClaimedWriteBacks, PostponedWriteBack};
 pub use complete::{Acknowledgement, WriteBackStatus};
 pub(super) use lease::end_pauses_ahead;
 pub use lease::{Reschedule, WriteBackLease};
 
 use super::stored_user::StoredUser;
+use super::user_calls;
 use crate::domain::{Entitlements, MetadataNames};
 use crate::domain::{
     Timestamp,
@@ -127,7 +130,7 @@ impl Store {
             )
             .set(write_backs::take_over.eq(true))
             .execute(inner))?;
-            Ok(())
+            user_calls::forget_patches(connection, source, &external_id)
         })
         .await
     }
@@ -174,5 +177,5 @@ pub(in crate::store) fn enqueue_override(
     both!(connection, |inner| diesel::update(write_backs::table.find((external_id, source)))
         .set(write_backs::override_at.eq(now))
         .execute(inner))?;
-    Ok(())
+    user_calls::forget_patches(connection, source, external_id)
 }

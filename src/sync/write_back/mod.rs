@@ -5,10 +5,13 @@
 //! plan is the domain's, and is made anew from the row under each lease.
 
 mod push;
+mod setback;
 mod worker;
 
 use super::SyncService;
 use crate::provider::Priority;
+use crate::store::StoreError;
+use crate::store::write_backs::{PostponedWriteBack, WriteBackLease};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -19,11 +22,12 @@ const LEASE: Duration = Duration::from_secs(20);
 const WORKER_POLL_INTERVAL: Duration = Duration::from_millis(20);
 
 /// The closed set of metric labels.
-pub const WRITE_BACK_OUTCOMES: [&str; 12] = [
+pub const WRITE_BACK_OUTCOMES: [&str; 13] = [
     "done",
     "conflict",
     "held_back",
     "rejected",
+    "not_kept",
     "protocol",
     "rate_limited",
     "unavailable",
@@ -54,19 +58,45 @@ impl SyncService {
     /// Pushes one user, or waits while a worker does.
     async fn push_now(&self, external_id: String, timeout: Duration) {
         let started = Instant::now();
-        let (source, only) = (self.source(), Some(external_id.clone()));
-        let leases = self.store.claim_write_backs(source, only, 1, LEASE).await;
-        if let Some(lease) = leases.unwrap_or_default().pop() {
+        let only = Some(external_id.clone());
+        let claimed = self.claim(only, 1).await.unwrap_or_default();
+        if let Some(lease) = claimed.into_iter().next() {
             // What fails here is left to the worker.
             self.push(lease, Priority::Interactive).await;
             return;
         }
-        while started.elapsed() < timeout && self.is_due(&external_id).await {
+        while started.elapsed() < timeout && self.is_under_way(&external_id).await {
             tokio::time::sleep(WORKER_POLL_INTERVAL).await;
         }
     }
 
     async fn is_due(&self, external_id: &str) -> bool {
         self.store.is_write_back_due(self.source(), external_id.to_owned()).await.unwrap_or(false)
+    }
+
+    async fn is_under_way(&self, external_id: &str) -> bool {
+        let external_id = external_id.to_owned();
+        self.store.is_write_back_under_way(self.source(), external_id).await.unwrap_or(false)
+    }
+
+    /// Claims write-backs, and says which of them wait, since what we write does not last.
+    async fn claim(
+        &self,
+        only: Option<String>,
+        most: i64,
+    ) -> Result<Vec<WriteBackLease>, StoreError> {
+        let claimed = self.store.claim_write_backs(self.source(), only, most, LEASE).await?;
+        for PostponedWriteBack { external_id, writes, wait } in claimed.postponed {
+            let Some(suppressed) = self.postponed_log.pass(Instant::now()) else { continue };
+            tracing::warn!(
+                user.external_id = external_id,
+                writes,
+                suppressed,
+                wait_seconds = wait.as_secs(),
+                "what we write about this user does not last, so the next write waits: look for an application that \
+                 replaces public_metadata by a copy of its own, for example at each user.updated"
+            );
+        }
+        Ok(claimed.leases)
     }
 }

@@ -6,10 +6,9 @@
 //! nothing to do (traps 26, 27 and 31).
 
 use super::worker::BACKOFF;
-use crate::domain::{Backoff, MetadataPatch};
+use crate::domain::MetadataPatch;
 use crate::provider::{ApiError, Priority};
-use crate::store::budget::WINDOW;
-use crate::store::write_backs::{Acknowledgement, Reschedule, WriteBackLease, WriteBackStatus};
+use crate::store::write_backs::{Acknowledgement, WriteBackLease, WriteBackStatus};
 use crate::store::{StoreError, StoredUser};
 use crate::sync::absence::AbsenceOutcome;
 use crate::sync::{SyncError, SyncService};
@@ -17,9 +16,6 @@ use std::time::Duration;
 
 /// Limit of one push; shorter than its lease.
 const WITHIN: Duration = Duration::from_secs(15);
-
-/// The pauses after responses that cannot be understood.
-const UNCLEAR: Backoff = Backoff { first: BACKOFF.longest, longest: Duration::from_secs(60 * 60) };
 
 /// How old a snapshot may be to be compared with.
 const FRESH_FOR: Duration = Duration::from_secs(60);
@@ -87,10 +83,11 @@ impl SyncService {
             };
             match status {
                 WriteBackStatus::More(renewed) => lease = renewed,
+                WriteBackStatus::NotKept(lease) => return Ok(self.handle_not_kept(&lease).await?),
                 status => return Ok(PushOutcome::of(&status)),
             }
         }
-        self.reschedule(&lease, BACKOFF.first, "again", false).await?;
+        self.reschedule(&lease, BACKOFF.first, "again", None).await?;
         Ok(PushOutcome::Finished("again"))
     }
 
@@ -164,49 +161,12 @@ impl SyncService {
         match outcomes.get(&lease.external_id) {
             Some(AbsenceOutcome::StillThere | AbsenceOutcome::Newer) => Ok(CallResult::StillThere),
             Some(AbsenceOutcome::HeldBack(_)) => {
-                self.reschedule(lease, Duration::ZERO, "held_back", true).await?;
+                self.reschedule(lease, Duration::ZERO, "held_back", Some("held_back")).await?;
                 Ok(CallResult::Ended(PushOutcome::Finished("held_back")))
             }
             Some(AbsenceOutcome::Emptied | AbsenceOutcome::NoRow) | None => {
                 Ok(CallResult::Answered(self.complete(lease, None).await?))
             }
-        }
-    }
-
-    async fn reschedule_after(
-        &self,
-        lease: &WriteBackLease,
-        error: ApiError,
-        outcome_unknown: bool,
-    ) -> Result<PushOutcome, StoreError> {
-        let why = error.code();
-        let (after, parks) = match &error {
-            ApiError::Rejected { .. } => (Duration::ZERO, true),
-            ApiError::RateLimited { retry_after } | ApiError::Unavailable { retry_after, .. } => {
-                ((*retry_after).max(BACKOFF.first), false)
-            }
-            ApiError::Protocol(_) => {
-                (UNCLEAR.bound(u32::try_from(lease.attempts).unwrap_or(0)), false)
-            }
-            // The whole worker pauses.
-            ApiError::Unauthorized(_) | ApiError::NotFound => (BACKOFF.first, false),
-        };
-        let counts = matches!(error, ApiError::Protocol(_));
-        let reschedule = Reschedule { after, why, outcome_unknown, parks, counts };
-        self.store.reschedule_write_back(self.source(), lease.clone(), reschedule).await?;
-        match error {
-            ApiError::Rejected { .. } | ApiError::Protocol(_) => {
-                tracing::warn!(
-                    user.external_id = lease.external_id,
-                    "a write-back failed: {error}"
-                );
-                Ok(PushOutcome::Finished(why))
-            }
-            // Only this user's calls are too many, which is no reason for others to wait.
-            ApiError::RateLimited { retry_after } if retry_after <= WINDOW => {
-                Ok(PushOutcome::Finished(why))
-            }
-            error => Ok(PushOutcome::NotNow(error)),
         }
     }
 
@@ -220,18 +180,6 @@ impl SyncService {
         let instants = [stored.seen_at(), stored.last_fetched_at];
         let now = self.store.now();
         instants.into_iter().flatten().any(|at| at.is_recent(now, FRESH_FOR))
-    }
-
-    async fn reschedule(
-        &self,
-        lease: &WriteBackLease,
-        after: Duration,
-        why: &'static str,
-        parks: bool,
-    ) -> Result<(), StoreError> {
-        let outcome_unknown = lease.outcome_unknown;
-        let reschedule = Reschedule { after, why, outcome_unknown, parks, counts: false };
-        self.store.reschedule_write_back(self.source(), lease.clone(), reschedule).await
     }
 }
 
@@ -255,6 +203,7 @@ impl PushOutcome {
             WriteBackStatus::Done => "done",
             WriteBackStatus::Conflict(_) => "conflict",
             WriteBackStatus::More(_) => "again",
+            WriteBackStatus::NotKept(_) => "not_kept",
             WriteBackStatus::Lost => "lost",
         })
     }

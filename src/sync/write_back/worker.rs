@@ -4,7 +4,6 @@
 //! before it is patched, since another program may have filled in a value; so the next users are
 //! listed by their ids, in one call for many, and those who need nothing cost no call of their own.
 
-use super::LEASE;
 use super::push::PushOutcome;
 use crate::domain::Backoff;
 use crate::provider::{ApiError, ListQuery, Priority};
@@ -150,7 +149,7 @@ impl SyncService {
             _ = stopping.wait_for(|stops| *stops) => return Ok(Vec::new()),
         }
         let most = i64::try_from(free).unwrap_or(0);
-        let leases = self.store.claim_write_backs(source, None, most, LEASE).await?;
+        let leases = self.claim(None, most).await?;
         *ahead = ahead.saturating_sub(leases.len());
         Ok(leases)
     }

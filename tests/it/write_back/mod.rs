@@ -6,6 +6,7 @@ mod outages;
 mod overrides;
 mod prefetch;
 mod replicas;
+mod unkept;
 
 use crate::support::{Engine, TestApp};
 use serde_json::json;

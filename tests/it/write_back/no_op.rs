@@ -111,7 +111,7 @@ both_engines! {
         assert_eq!((app.outbox(), app.metadata(&id)["role"].clone()), (vec![], json!("user")));
     }
 
-    async fn housekeeping_drops_notes_about_the_deleted_and_old_absences(engine) {
+    async fn housekeeping_drops_notes_about_the_deleted_old_absences_and_logs_of_calls(engine) {
         let app = TestApp::builder(engine).emulated().variables(&[("USERSYNC_WORKERS", "off")]).start().await;
         for id in ["user_1", "user_2"] {
             app.send(&user(id, 1_700_000_000_000)).await;
@@ -122,14 +122,17 @@ both_engines! {
         app.database.execute(&format!(
             "INSERT INTO write_backs (source, external_id, next_try_at, created_at) VALUES ('clerk', 'user_1', {time}, {time});
              INSERT INTO absences (source, external_id, state, found_at) VALUES ('clerk', 'user_3', 'emptied', {time}),
-                 ('clerk', 'user_4', 'held_back', '2026-03-01T00:00:00.000Z')"
+                 ('clerk', 'user_4', 'held_back', '2026-03-01T00:00:00.000Z');
+             INSERT INTO user_calls (source, external_id, kept_until) VALUES ('clerk', 'user_5', {time}),
+                 ('clerk', 'user_6', '2096-01-01T00:00:00.000Z')"
         ));
         let store = Store::new(&configuration(&app.database, &[]).database);
         let at = |text: &str| text.parse::<Timestamp>().unwrap();
         let (never, february) = (at("1970-01-01T00:00:00Z"), at("2026-02-01T00:00:00Z"));
         let tidied = tokio::task::spawn_blocking(move || store.writer().run_retention(never, february, never));
-        assert_eq!(tidied.await.unwrap().unwrap(), 2);
+        assert_eq!(tidied.await.unwrap().unwrap(), 3);
         assert_eq!(app.outbox(), ["user_2 due"]);
-        assert_eq!(app.database.query("SELECT external_id AS value FROM absences"), [Some("user_4".into())]);
+        assert_eq!(app.database.texts("SELECT external_id AS value FROM absences"), ["user_4"]);
+        assert_eq!(app.database.texts("SELECT external_id AS value FROM user_calls"), ["user_6"]);
     }
 }

@@ -6,6 +6,7 @@ use crate::directory::list::Query;
 use crate::error::ApiError;
 use crate::instance::events::deleted;
 use crate::instance::{Instance, State};
+use crate::settings::Outage;
 use crate::user::{self, User, metadata};
 use actix_web::HttpRequest;
 use actix_web::web::{self, Bytes, Data, Path, ServiceConfig};
@@ -79,7 +80,9 @@ async fn delete(id: Path<String>, instance: Data<Instance>) -> RouteResult {
 async fn merge_metadata(id: Path<String>, instance: Data<Instance>, body: Bytes) -> RouteResult {
     let fields = parse_body(&body)?;
     instance.count_metadata_write(&id);
-    let user = instance.change(&id, |user, _| metadata::merge(user, &fields))?;
+    let is_kept = instance.lock().outage != Outage::UnkeptMetadata;
+    let merge = |user: &mut User| if is_kept { metadata::merge(user, &fields) } else { Ok(()) };
+    let user = instance.change(&id, |user, _| merge(user))?;
     Ok(json_response(user.as_ref()))
 }
 
