@@ -147,13 +147,16 @@ impl ApiError {
     }
 }
 
-/// How many calls may be made: the provider's limit is one for all replicas, and for the
-/// application's own calls too (trap 37).
 /// Tells the time by which fetches are ordered, on all replicas alike.
 pub type Clock = Arc<dyn Fn() -> Timestamp + Send + Sync>;
 
+/// How many calls may be made: the provider's limit is one for all replicas, and for the
+/// application's own calls too (trap 37).
 pub trait Budget: Send + Sync {
     fn take(&self, priority: Priority) -> ApiFuture<'_, (), BudgetError>;
+
+    /// Counts a call about one user, of which the provider takes few.
+    fn take_about<'a>(&'a self, user: &'a str) -> ApiFuture<'a, (), BudgetError>;
 }
 
 /// The budget is used up, or its database is away.

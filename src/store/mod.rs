@@ -36,7 +36,7 @@ pub mod schema;
 mod sqlite;
 mod stored_user;
 pub mod types;
-mod user_calls;
+pub mod user_calls;
 mod users;
 pub mod write_backs;
 mod writer;

@@ -2,7 +2,8 @@
 //!
 //! Taken from by the API client. The provider's limit is one for the whole instance, the
 //! application's own calls included (trap 37). A replica leases slices from the database and spends
-//! each within half a second. The last fifth of the budget is for interactive calls.
+//! each within half a second. The last fifth of the budget is for interactive calls. What is called
+//! about one user is counted there too, call by call.
 
 use crate::provider::{ApiFuture, Budget, BudgetError, Priority};
 use crate::store::Store;
@@ -63,6 +64,14 @@ impl SharedBudget {
         Ok(())
     }
 
+    async fn take_one_about(&self, user: &str) -> Result<(), BudgetError> {
+        let taken = self.store.take_user_call(self.source, user.to_owned()).await;
+        match taken.map_err(|_| BudgetError { retry_after: ASK_AGAIN })? {
+            None => Ok(()),
+            Some(retry_after) => Err(BudgetError { retry_after }),
+        }
+    }
+
     async fn lease(&self, most: u32) -> Result<RemainingBudget, BudgetError> {
         let wanted = (self.requests_per_window / SLICES).clamp(1, LARGEST_SLICE);
         // Counted from the question: by the database's clock the slice ends no later.
@@ -81,6 +90,10 @@ impl Budget for SharedBudget {
     fn take(&self, priority: Priority) -> ApiFuture<'_, (), BudgetError> {
         Box::pin(self.take_one(priority))
     }
+
+    fn take_about<'a>(&'a self, user: &'a str) -> ApiFuture<'a, (), BudgetError> {
+        Box::pin(self.take_one_about(user))
+    }
 }
 
 /// For a provider on this machine.
@@ -88,6 +101,10 @@ pub struct Unbounded;
 
 impl Budget for Unbounded {
     fn take(&self, _: Priority) -> ApiFuture<'_, (), BudgetError> {
+        Box::pin(async { Ok(()) })
+    }
+
+    fn take_about<'a>(&'a self, _: &'a str) -> ApiFuture<'a, (), BudgetError> {
         Box::pin(async { Ok(()) })
     }
 }

@@ -7,7 +7,7 @@ use super::worker::BACKOFF;
 use crate::domain::patch_log::PAUSES;
 use crate::provider::ApiError;
 use crate::store::StoreError;
-use crate::store::budget::WINDOW;
+use crate::store::user_calls::USER_WINDOW;
 use crate::store::write_backs::{Reschedule, WriteBackLease};
 use crate::sync::SyncService;
 use std::time::{Duration, Instant};
@@ -69,7 +69,7 @@ impl SyncService {
                 Ok(PushOutcome::Finished(why))
             }
             // Only this user's calls are too many, which is no reason for others to wait.
-            ApiError::RateLimited { retry_after } if retry_after <= WINDOW => {
+            ApiError::RateLimited { retry_after } if retry_after <= USER_WINDOW => {
                 Ok(PushOutcome::Finished(why))
             }
             error => Ok(PushOutcome::NotNow(error)),

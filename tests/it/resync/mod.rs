@@ -3,6 +3,7 @@
 mod healing;
 mod outcomes;
 mod requests;
+mod user_limit;
 
 use crate::support::{Engine, TestApp};
 

@@ -1,8 +1,9 @@
 //! Decides before every attempt whether the call is made now, waits, or fails.
 //!
 //! Called by the client before each request, repeats included. It holds the pause that the provider
-//! demanded, the circuit breaker and the calls about one user, which are this replica's, and takes
-//! from the budget, which all replicas share (trap 37). It sends nothing.
+//! demanded, the circuit breaker and its own calls about one user, which are this replica's, and takes
+//! from the budget, which all replicas share, as they do the calls about one user (trap 37). It sends
+//! nothing.
 
 use super::breaker::{Breaker, Transition};
 use super::limits::{DEFAULT_RETRY_AFTER, Limits, ProviderPause, UserCallWindow};
@@ -90,6 +91,7 @@ impl CallLimiter {
         }
         let permit = self.pass(priority, began).await?;
         if let Some(user) = request.user {
+            self.take_about(user, priority, began).await?;
             lock(&self.window).take(user, Instant::now()).or_else(at_once)?;
         }
         Ok(permit)
@@ -108,6 +110,24 @@ impl CallLimiter {
                 Err(_) => return Err(ApiError::RateLimited { retry_after: DEFAULT_RETRY_AFTER }),
             }
         }
+    }
+
+    /// Counts the call about a user over all replicas: last of all, so that it is sent at once. What
+    /// is refused does not wait here, since other users' calls need not.
+    async fn take_about(
+        &self,
+        user: &str,
+        priority: Priority,
+        began: Instant,
+    ) -> Result<(), ApiError> {
+        let left = self.limits.max_wait(priority).saturating_sub(began.elapsed());
+        let taken = timeout(left, self.budget.take_about(user)).await;
+        let retry_after = match taken {
+            Ok(Ok(())) => return Ok(()),
+            Ok(Err(exhausted)) => exhausted.retry_after.max(SHORTEST_WAIT),
+            Err(_) => DEFAULT_RETRY_AFTER,
+        };
+        Err(ApiError::RateLimited { retry_after })
     }
 
     /// Waits for the end of the pause, and until the breaker lets the call pass.

@@ -16,6 +16,8 @@ use std::time::Duration;
 pub(super) struct CountingBudget {
     taken: Mutex<usize>,
     pub(super) refusals: Mutex<VecDeque<Duration>>,
+    /// A user about whom other replicas made all calls that may be made.
+    pub(super) refused_user: Mutex<Option<&'static str>>,
 }
 
 impl CountingBudget {
@@ -33,6 +35,12 @@ impl Budget for CountingBudget {
             *self.taken.lock().unwrap() += 1;
             Ok(())
         })
+    }
+
+    fn take_about<'a>(&'a self, user: &'a str) -> ApiFuture<'a, (), BudgetError> {
+        let refused = *self.refused_user.lock().unwrap() == Some(user);
+        let retry_after = Duration::from_secs(7);
+        Box::pin(async move { if refused { Err(BudgetError { retry_after }) } else { Ok(()) } })
     }
 }
 

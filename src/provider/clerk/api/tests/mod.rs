@@ -186,6 +186,16 @@ async fn the_eleventh_call_about_a_user_in_ten_seconds_is_not_sent() {
 }
 
 #[tokio::test]
+async fn a_user_whose_calls_other_replicas_made_is_refused_at_once_and_no_other_is() {
+    let (stub, client) = stub_and_client([answer(200, USER)]);
+    *client.budget.refused_user.lock().unwrap() = Some("user_2");
+    let refused = Err(ApiError::RateLimited { retry_after: Duration::from_secs(7) });
+    assert_eq!(client.api.user("user_2", Background).await, refused);
+    assert_eq!(stub.count(), 0);
+    assert!(client.api.user("user_1", Background).await.is_ok());
+}
+
+#[tokio::test]
 async fn trap_37_repeats_take_from_the_budget_too() {
     let (stub, client) = stub_and_client([error(500, "x"), error(503, "x"), answer(200, USER)]);
     client.api.user("user_1", Interactive).await.unwrap();
