@@ -120,7 +120,7 @@ both_engines! {
         let app = TestApp::builder(engine).manual_events().no_write_back().start().await;
         let id = user_and_another(&app).await;
         let before = app.user(&id).await;
-        for (sent_in, outcome) in [(60_000, "stale"), (-1, "updated")] {
+        for (sent_in, outcome) in [(50_000, "stale"), (-1, "updated")] {
             app.empty_absent(std::slice::from_ref(&id), sent_in).await;
             assert_eq!(app.user(&id).await["status"], "deleted");
             let (actual, reason) = app.resync_one(&id).await;
