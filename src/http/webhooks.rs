@@ -48,6 +48,7 @@ pub struct WebhookReceiver {
     ingest: Ingest,
     metrics: Arc<Metrics>,
     rejections: Throttle,
+    slow: Throttle,
     second_instance: Throttle,
 }
 
@@ -90,6 +91,7 @@ impl WebhookReceiver {
             ingest,
             metrics,
             rejections: Throttle::default(),
+            slow: Throttle::default(),
             second_instance: Throttle::default(),
         }
     }
@@ -105,7 +107,7 @@ impl WebhookReceiver {
         let result = self.verify_and_submit(request, payload, now_seconds, started).await;
         match &result {
             Ok(_) => self.metrics.observe_delivery(started.elapsed()),
-            Err(WebhookError::Unavailable(reason)) => self.metrics.count_unavailable(reason.code()),
+            Err(WebhookError::Unavailable(reason)) => self.record_unavailable(*reason, started),
             Err(WebhookError::Rejected(rejection)) => self.record_rejection(*rejection, started),
         }
         result
@@ -140,6 +142,20 @@ impl WebhookReceiver {
             reason: outcome.reason(),
             quarantined: matches!(outcome, Outcome::Quarantined(_)),
         })
+    }
+
+    /// Counts it, and logs what nobody else does: a commit that does not end has no error.
+    fn record_unavailable(&self, reason: Unavailable, now: Instant) {
+        self.metrics.count_unavailable(reason.code());
+        if reason == Unavailable::Slow
+            && let Some(suppressed) = self.slow.pass(now)
+        {
+            let seconds = ANSWER_WITHIN.as_secs();
+            tracing::error!(
+                suppressed,
+                "deliveries are answered 503, the database does not answer within {seconds} s"
+            );
+        }
     }
 
     /// Counts and logs a rejection, so that the operator finds a wrong secret soon.

@@ -137,7 +137,7 @@ impl Store {
             let mut connection = checkout(&writers)?;
             let _guard = write_lock.wait();
             let started = Instant::now();
-            work(&mut connection).map_err(|error| error.after(started.elapsed()))
+            connection.run(work).map_err(|error| error.after(started.elapsed()))
         })
         .await
     }

@@ -35,7 +35,7 @@ impl StoreError {
 }
 
 /// Messages of SQLite when it cannot work at all. They contain no data.
-const SQLITE_AWAY: [&str; 8] = [
+const SQLITE_AWAY: [&str; 10] = [
     "database is locked",
     "database table is locked",
     "database schema is locked",
@@ -43,18 +43,22 @@ const SQLITE_AWAY: [&str; 8] = [
     "database or disk is full",
     "disk I/O error",
     "unable to open database file",
+    "database disk image is malformed",
+    "file is not a database",
     "no such table",
 ];
 
 /// How messages of PostgreSQL begin and go on when the installation is at fault and no statement
 /// is, and their SQLSTATE, which diesel does not show. In English, in which sessions ask for them.
-const POSTGRES_AWAY: [(&str, &str, &str); 14] = [
+const POSTGRES_AWAY: [(&str, &str, &str); 16] = [
     ("permission denied", "", "42501, rights are missing"),
     ("relation ", " does not exist", "42P01, a table is not there"),
     ("schema ", " does not exist", "3F000, the schema is not there"),
-    ("could not extend file", "No space left", "53100, the disk is full"),
-    ("could not write", "No space left", "53100, the disk is full"),
-    ("could not create file", "No space left", "53100, the disk is full"),
+    ("could not ", "No space left on device", "53100, the disk is full"),
+    ("could not ", "Disk quota exceeded", "53100, the disk quota is used up"),
+    ("could not ", "Read-only file system", "58030, the disk is read-only"),
+    ("could not extend file", "", "58030, a file of the server cannot grow"),
+    ("could not write", "", "58030, a file of the server cannot be written"),
     ("out of memory", "", "53200, memory is used up"),
     ("out of shared memory", "", "53200, shared memory is used up"),
     ("canceling statement due to lock timeout", "", "55P03, another session holds a lock"),

@@ -125,12 +125,12 @@ impl Store {
     }
 
     /// Refuses a database that cannot be worked with whatever its schema: a pooler that mixes
-    /// up sessions, or a standby. Blocks.
+    /// up sessions, a standby, or a file that may not be written. Blocks.
     pub fn check_server(&self) -> Result<(), StoreError> {
-        let Database::Postgres(target) = &self.database else {
-            return Ok(());
-        };
-        postgres::check_server(target)
+        match &self.database {
+            Database::Postgres(target) => postgres::check_server(target),
+            Database::Sqlite(path) => sqlite::check_access(path),
+        }
     }
 
     /// Checks that a session of the writer's can be opened in the schema, and sets the clock. Blocks.

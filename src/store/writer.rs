@@ -4,7 +4,7 @@
 //! never called on an async thread.
 
 use super::batch::{self, Batch, DeliveryResult};
-use super::connection::{AnyConnection, WriteLock};
+use super::connection::{AnyConnection, OpenConnection, WriteLock};
 use super::database::{Database, Purpose};
 use super::error::StoreError;
 use super::quarantine::{self, Admission, QuarantineEntry};
@@ -15,7 +15,7 @@ use std::time::{Duration, Instant};
 
 pub struct Writer {
     database: Database,
-    connection: Option<AnyConnection>,
+    connection: Option<OpenConnection>,
     write_lock: WriteLock,
     wal: Arc<WalState>,
     clock: Clock,
@@ -77,8 +77,13 @@ impl Writer {
         self.with(|connection| connection.rolled_back(|inner| probe::write_user(inner, now)))
     }
 
-    /// Commits a note of this replica's, as small as can be.
+    /// Whether a user's row fits, and a commit succeeds: of a note of this replica's, as small as
+    /// can be. A trigger that refuses the row says nothing about either.
     pub fn check_writable(&mut self) -> Result<(), StoreError> {
+        match self.try_out() {
+            Ok(()) | Err(StoreError::Refused(_)) => {}
+            Err(error) => return Err(error),
+        }
         let now = self.now();
         self.with(|connection| connection.transaction(|inner| probe::write_note(inner, now)))
     }
@@ -169,9 +174,9 @@ impl Writer {
         let _guard = self.write_lock.wait();
         let connection = match &mut self.connection {
             Some(connection) => connection,
-            none => none.insert(AnyConnection::open(&self.database, Purpose::Write)?),
+            none => none.insert(OpenConnection::open(&self.database, Purpose::Write)?),
         };
-        let result = work(connection);
+        let result = connection.run(work);
         if matches!(result, Err(StoreError::Away(_))) {
             self.connection = None;
         }

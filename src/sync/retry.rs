@@ -18,7 +18,6 @@ pub(super) struct RetryPolicy {
     /// Named in the log.
     pub(super) caller: &'static str,
     pub(super) backoff: Backoff,
-    pub(super) attempts: u32,
     pub(super) give_up_after: Duration,
 }
 
@@ -39,7 +38,7 @@ where
             Err(error) => error.into(),
         };
         failed += 1;
-        let gives_up = failed >= policy.attempts || started.elapsed() >= policy.give_up_after;
+        let gives_up = started.elapsed() >= policy.give_up_after;
         let Some(requested) = requested_pause(&error, failed).filter(|_| !gives_up) else {
             return Err(error);
         };

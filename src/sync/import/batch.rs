@@ -16,11 +16,11 @@ const MOST_LINES: usize = 500;
 /// By what the lines have in the file: few long lines must not fill the memory.
 const MOST_BYTES: usize = 4 << 20;
 
+/// As long as a server takes that is repaired; who sees it wait may also end it, and begin anew later.
 const RETRY: RetryPolicy = RetryPolicy {
     caller: "the import",
     backoff: Backoff { first: Duration::from_millis(250), longest: Duration::from_secs(2) },
-    attempts: 5,
-    give_up_after: Duration::MAX,
+    give_up_after: Duration::from_secs(10 * 60),
 };
 
 /// The lines, in their order.

@@ -34,7 +34,6 @@ use std::time::Duration;
 const RETRY: RetryPolicy = RetryPolicy {
     caller: "a job",
     backoff: Backoff { first: Duration::from_secs(1), longest: Duration::from_secs(30) },
-    attempts: u32::MAX,
     give_up_after: Duration::from_secs(60 * 60),
 };
 

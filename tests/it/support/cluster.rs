@@ -1,6 +1,7 @@
 //! A PostgreSQL of a test's own, which it may stop and crash. Gone when dropped.
 
 use rustix::process::{Pid, Signal, kill_process};
+use std::path::PathBuf;
 use std::process::Command;
 use tempfile::TempDir;
 
@@ -34,19 +35,27 @@ impl Cluster {
         self.signal(Signal::CONT);
     }
 
-    /// To the server, whose first line of this file names it, and to the processes it forked.
     fn signal(&self, signal: Signal) {
-        let home = std::fs::read_to_string(self.directory.path().join("elsewhere"));
-        let home = home.map_or(self.directory.path().to_owned(), |home| home.trim().into());
-        let pid = std::fs::read_to_string(home.join("data/postmaster.pid")).unwrap();
-        let server: i32 = pid.lines().next().unwrap().parse().unwrap();
-        let children = std::fs::read_to_string(format!("/proc/{server}/task/{server}/children"));
-        let pids = children.unwrap_or_default();
-        let pids = pids.split_whitespace().map(|pid| pid.parse().unwrap());
-        for pid in [server].into_iter().chain(pids) {
+        for pid in self.pids() {
             // A backend may have ended meanwhile.
             kill_process(Pid::from_raw(pid).unwrap(), signal).ok();
         }
+    }
+
+    /// The server, whose first line of this file names it, and the processes it forked.
+    pub fn pids(&self) -> Vec<i32> {
+        let pid = std::fs::read_to_string(self.data_directory().join("postmaster.pid")).unwrap();
+        let server: i32 = pid.lines().next().unwrap().parse().unwrap();
+        let children = std::fs::read_to_string(format!("/proc/{server}/task/{server}/children"));
+        let children = children.unwrap_or_default();
+        let children = children.split_whitespace().map(|pid| pid.parse().unwrap());
+        [server].into_iter().chain(children).collect()
+    }
+
+    pub fn data_directory(&self) -> PathBuf {
+        let home = std::fs::read_to_string(self.directory.path().join("elsewhere"));
+        let home = home.map_or(self.directory.path().to_owned(), |home| home.trim().into());
+        home.join("data")
     }
 
     /// Stops the server by `fast` or `immediate` shutdown, and starts it again.

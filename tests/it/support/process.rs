@@ -10,8 +10,9 @@ use std::process::{Child, Command, ExitStatus, Stdio};
 use tempfile::TempDir;
 use uuid::Uuid;
 
-/// Raises the limit of open files as far as this user may, then becomes the program.
-const WITH_MANY_FILES: &str = r#"ulimit -n "$(ulimit -Hn)"; exec "$0" serve"#;
+/// Raises the limit of open files as far as this user may, then becomes the program. A file that
+/// reaches its limit is an error to it, as a full disk is, and no signal.
+const WITH_MANY_FILES: &str = r#"ulimit -n "$(ulimit -Hn)"; trap '' XFSZ; exec "$0" serve"#;
 
 /// `usersync serve` on a port that it keeps when it is started again.
 pub struct AppProcess {
@@ -64,6 +65,10 @@ impl AppProcess {
             answer.status().is_success().then_some(())
         })
         .await;
+    }
+
+    pub fn pid(&self) -> i32 {
+        self.child.id().try_into().unwrap()
     }
 
     /// Ends the process at once, as a power cut would (SIGKILL).
