@@ -334,14 +334,18 @@ fn addresses(bind: SocketAddr) -> Vec<SocketAddr> {
 
 /// Prepares the database, again and again while it is away.
 async fn prepare(state: Data<AppState>, mode: MigrationMode) -> Result<(), StoreError> {
+    let mut known = None;
     for attempt in 0.. {
         let store = state.store.clone();
         let result = tokio::task::spawn_blocking(move || prepare_once(&store, mode)).await;
         match result.unwrap_or_else(|_| Err(StoreError::Unusable("preparing panicked".into()))) {
-            Err(StoreError::Away(why)) if attempt == 0 => tracing::error!(
-                "the database is away, deliveries are answered 503 until it is there; \
-                 is DATABASE_URL right, and the server running? {why}"
-            ),
+            Err(StoreError::Away(why)) if known.as_ref() != Some(&why) => {
+                tracing::error!(
+                    "the database is away, deliveries are answered 503 until it is there; \
+                     is DATABASE_URL right, and the server running? {why}"
+                );
+                known = Some(why);
+            }
             Err(StoreError::Away(_)) => {}
             Err(error) => return Err(error),
             Ok(migrations) => {
@@ -361,11 +365,18 @@ async fn prepare(state: Data<AppState>, mode: MigrationMode) -> Result<(), Store
 pub fn prepare_once(store: &Store, migrate: MigrationMode) -> Result<usize, StoreError> {
     store.check_server()?;
     let migrated = match migrate {
-        // Checking first takes no lock. If the check fails, migrating reports why.
-        MigrationMode::Auto if store.is_current().unwrap_or(false) => 0,
-        MigrationMode::Auto => store.migrate()?,
+        // Checking first takes no lock. If the database is away, migrating reports why.
+        MigrationMode::Auto => match store.is_current() {
+            Ok(true) => 0,
+            Err(error @ StoreError::Unusable(_)) => return Err(error),
+            _ => store.migrate()?,
+        },
         MigrationMode::Check if store.is_current()? => 0,
         MigrationMode::Check => {
+            // What is not there at all, or not to be used, is said as that.
+            if let Err(error @ StoreError::Unusable(_)) = store.check_schema() {
+                return Err(error);
+            }
             return Err(StoreError::Unusable(
                 "the schema is older than this release; run `usersync migrate`, \
                  or set USERSYNC_MIGRATE=auto"

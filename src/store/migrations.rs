@@ -6,7 +6,7 @@
 use super::connection::{AnyConnection, both};
 use super::database::{Database, Purpose};
 use super::error::StoreError;
-use super::postgres;
+use super::{postgres, rights};
 use crate::telemetry::Throttle;
 use diesel::backend::Backend;
 use diesel::connection::SimpleConnection as _;
@@ -34,6 +34,7 @@ pub(super) fn run(database: &Database) -> Result<usize, StoreError> {
         (AnyConnection::Postgres(inner), Database::Postgres(target)) => {
             lock(inner)?;
             create_schema(inner, &target.schema)?;
+            postgres::check_schema(inner, &target.schema)?;
             run_each(inner)
         }
         _ => connection.transaction(|connection| match connection {
@@ -121,11 +122,22 @@ fn is_lock_timeout(error: &(dyn std::error::Error + Send + Sync + 'static)) -> b
 /// Creates the schema unless it exists; asking first spares a role that only migrates tables the
 /// right to create schemas.
 fn create_schema(connection: &mut PgConnection, schema: &str) -> Result<(), StoreError> {
-    Ok(connection.batch_execute(&format!(
+    let created = connection.batch_execute(&format!(
         "DO $$ BEGIN
              IF to_regnamespace('\"{schema}\"') IS NULL THEN CREATE SCHEMA \"{schema}\"; END IF;
          END $$"
-    ))?)
+    ));
+    created.map_err(|error| match &error {
+        // Waiting gives no rights.
+        diesel::result::Error::DatabaseError(_, details) if is_denied(details.message()) => {
+            failure(details.message())
+        }
+        _ => error.into(),
+    })
+}
+
+fn is_denied(message: &str) -> bool {
+    message.contains("permission denied")
 }
 
 #[derive(QueryableByName)]
@@ -159,6 +171,9 @@ pub(super) fn is_current(database: &Database) -> Result<bool, StoreError> {
     if !found {
         return Ok(false);
     }
+    if let AnyConnection::Postgres(inner) = &mut connection {
+        rights::check_migrations(inner)?;
+    }
     let query = "SELECT version FROM __diesel_schema_migrations";
     let applied: Vec<AppliedMigration> =
         both!(&mut connection, |inner| sql_query(query).load(inner))?;
@@ -175,9 +190,8 @@ fn versions<DB: Backend>(migrations: &EmbeddedMigrations) -> Result<Vec<String>,
 }
 
 fn failure(message: &str) -> StoreError {
-    let denied = message.contains("permission denied");
     let hint = "; run `usersync migrate` as the role that owns the schema (docs/sql/roles.sql)";
-    let hint = if denied { hint } else { "" };
+    let hint = if is_denied(message) { hint } else { "" };
     StoreError::Unusable(format!("the schema could not be migrated: {message}{hint}"))
 }
 

@@ -11,8 +11,8 @@
 //! * [`jobs`]: jobs and their progress; [`leases`]: recurring work;
 //! * [`quarantine`], [`users`], [`stored_user`], [`retention`]: rows that are read and deleted;
 //! * [`migrations`], [`schema`], [`types`]: the tables;
-//! * [`database`], [`connection`], [`postgres`], [`sqlite`]: connections; [`clock`]: the database's;
-//!   [`error`]: errors by what a caller can do.
+//! * [`database`], [`connection`], [`postgres`], [`sqlite`]: connections; [`rights`]: those that the
+//!   service needs; [`clock`]: the database's; [`error`]: errors by what a caller can do.
 
 pub mod absences;
 pub mod batch;
@@ -31,6 +31,7 @@ mod postgres;
 mod probe;
 pub mod quarantine;
 mod retention;
+mod rights;
 mod row_defaults;
 pub mod schema;
 mod sqlite;
@@ -133,9 +134,13 @@ impl Store {
         }
     }
 
-    /// Checks that a session of the writer's can be opened in the schema, and sets the clock. Blocks.
+    /// Checks that a session of the writer's can be opened in the schema, with every right that the
+    /// service needs, and sets the clock. Blocks.
     pub fn check_schema(&self) -> Result<(), StoreError> {
         let mut connection = AnyConnection::open(&self.database, Purpose::Write)?;
+        if let AnyConnection::Postgres(inner) = &mut connection {
+            rights::check_tables(inner)?;
+        }
         connection.read_clock(&self.clock).map(drop)
     }
 

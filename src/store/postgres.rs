@@ -76,7 +76,7 @@ struct ServerInfo {
     server: i32,
 }
 
-fn check_schema(connection: &mut PgConnection, schema: &str) -> Result<(), StoreError> {
+pub(super) fn check_schema(connection: &mut PgConnection, schema: &str) -> Result<(), StoreError> {
     let session: ServerInfo = diesel::sql_query(
         "SELECT current_schema()::text AS schema, current_setting('server_version_num')::int AS server",
     )
@@ -100,6 +100,8 @@ struct ServerProcess {
     #[diesel(sql_type = Integer)]
     pid: i32,
     #[diesel(sql_type = Bool)]
+    standby: bool,
+    #[diesel(sql_type = Bool)]
     read_only: bool,
     #[diesel(sql_type = Text)]
     encoding: String,
@@ -109,21 +111,28 @@ struct ServerProcess {
 /// in turn has to give one of them the first session's, or the first session another one.
 const OTHER_SESSIONS: usize = 4;
 
-/// Refuses a server that cannot be worked with: a standby, another encoding, or a pooler that moves
+/// Refuses a server that cannot be worked with: a standby, a read-only one, another encoding, or a pooler that moves
 /// sessions between server processes, where settings and prepared statements would not stay with
 /// their session. Changes no setting, which through such a pooler would reach the application.
 pub(super) fn check_server(target: &PostgresTarget) -> Result<(), StoreError> {
     let process = |session: &mut PgConnection| -> Result<ServerProcess, StoreError> {
         Ok(diesel::sql_query(
-            "SELECT pg_backend_pid() AS pid, pg_is_in_recovery() AS read_only, \
+            "SELECT pg_backend_pid() AS pid, pg_is_in_recovery() AS standby, \
+             current_setting('transaction_read_only')::bool AS read_only, \
              current_setting('server_encoding') AS encoding",
         )
         .get_result(session)?)
     };
     let mut first = PgConnection::establish(target.url.expose_secret())?;
     let own = process(&mut first)?;
-    if own.read_only {
+    // Neither is for ever: a standby is promoted, and hosts make a server read-only whose disk is full.
+    if own.standby {
         return Err(StoreError::Away("the server is a read-only standby".into()));
+    }
+    if own.read_only {
+        return Err(StoreError::Away(
+            "sessions of this role are read-only (default_transaction_read_only is on)".into(),
+        ));
     }
     if own.encoding != "UTF8" {
         return Err(StoreError::Unusable(format!(
