@@ -2,6 +2,7 @@
 //! says, no job fails, nothing acknowledged is lost, and all is well again, without a restart, once the
 //! cause is gone.
 
+mod acknowledged;
 mod at_start;
 mod disk;
 mod fault;
