@@ -1,8 +1,8 @@
-//! One connection to either engine, and the pool of them.
+//! One connection to either engine.
 //!
 //! Used only inside `store`. The engine is chosen once, from the configured [`Database`]; an enum
-//! carries the connection, and [`both!`] a statement that compiles for each engine. Who keeps a
-//! connection holds it as an [`OpenConnection`], which knows whether its file is still there.
+//! carries the connection, and [`both!`] a statement that compiles for each engine. Who keeps one holds
+//! it as an [`OpenConnection`](super::open_connection::OpenConnection).
 
 use super::Clock;
 use super::database::{Database, Purpose};
@@ -11,9 +11,8 @@ use super::types::UtcColumn;
 use super::{postgres, sqlite};
 use crate::domain::Timestamp;
 use diesel::connection::{AnsiTransactionManager, SimpleConnection as _, TransactionManager as _};
-use diesel::r2d2::{ManageConnection, R2D2Connection as _};
+use diesel::r2d2::R2D2Connection as _;
 use diesel::{PgConnection, QueryableByName, RunQueryDsl as _, SqliteConnection, sql_query};
-use std::ops::{Deref, DerefMut};
 use std::sync::Arc;
 
 /// A connection to one of the two engines.
@@ -154,80 +153,5 @@ impl AnyConnection {
             Err(error @ (StoreError::Away(_) | StoreError::Refused(_))) => Err(error),
             _ => result,
         }
-    }
-}
-
-/// A connection that outlives the call that opened it.
-pub(super) struct OpenConnection {
-    connection: AnyConnection,
-    /// `None`: no file is the database.
-    file: Option<sqlite::FileIdentity>,
-}
-
-impl OpenConnection {
-    pub(super) fn open(database: &Database, purpose: Purpose) -> Result<Self, StoreError> {
-        // Before it is opened: of a file that is replaced meanwhile the old identity is known.
-        let file = match database {
-            Database::Sqlite(path) => Some(sqlite::FileIdentity::of(path)?),
-            Database::Postgres(_) => None,
-        };
-        let connection = AnyConnection::open(database, purpose)?;
-        Ok(Self { connection, file })
-    }
-
-    /// Fails where the database's file was deleted or replaced: SQLite would go on writing into one
-    /// that nobody can open any more.
-    pub(super) fn check_file(&self) -> Result<(), StoreError> {
-        self.file.as_ref().map_or(Ok(()), sqlite::FileIdentity::check)
-    }
-
-    /// Runs `work`, whose writes count only where the file is in its place after them.
-    pub(super) fn run<T>(
-        &mut self,
-        work: impl FnOnce(&mut AnyConnection) -> Result<T, StoreError>,
-    ) -> Result<T, StoreError> {
-        self.check_file()?;
-        let done = work(&mut self.connection)?;
-        self.check_file()?;
-        Ok(done)
-    }
-}
-
-impl Deref for OpenConnection {
-    type Target = AnyConnection;
-
-    fn deref(&self) -> &AnyConnection {
-        &self.connection
-    }
-}
-
-impl DerefMut for OpenConnection {
-    fn deref_mut(&mut self) -> &mut AnyConnection {
-        &mut self.connection
-    }
-}
-
-/// Opens and checks connections for a pool.
-#[derive(Debug)]
-pub(super) struct Manager {
-    pub(super) database: Database,
-    pub(super) purpose: Purpose,
-}
-
-impl ManageConnection for Manager {
-    type Connection = OpenConnection;
-    type Error = StoreError;
-
-    fn connect(&self) -> Result<OpenConnection, StoreError> {
-        OpenConnection::open(&self.database, self.purpose)
-    }
-
-    fn is_valid(&self, connection: &mut OpenConnection) -> Result<(), StoreError> {
-        connection.check_file()?;
-        both!(&mut **connection, |inner| inner.ping()).map_err(StoreError::from)
-    }
-
-    fn has_broken(&self, connection: &mut OpenConnection) -> bool {
-        std::thread::panicking() || both!(&mut **connection, |inner| inner.is_broken())
     }
 }

@@ -11,8 +11,9 @@
 //! * [`jobs`]: jobs and their progress; [`leases`]: recurring work;
 //! * [`quarantine`], [`users`], [`stored_user`], [`retention`]: rows that are read and deleted;
 //! * [`migrations`], [`schema`], [`types`]: the tables;
-//! * [`database`], [`connection`], [`postgres`], [`sqlite`]: connections; [`rights`]: those that the
-//!   service needs; [`clock`]: the database's; [`error`]: errors by what a caller can do.
+//! * [`database`], [`connection`], [`open_connection`], [`postgres`], [`sqlite`], [`sqlite_file`]:
+//!   connections; [`rights`]: those that the service needs; [`clock`]: the database's; [`error`]: errors
+//!   by what a caller can do.
 
 pub mod absences;
 pub mod batch;
@@ -27,6 +28,7 @@ mod instance_pins;
 pub mod jobs;
 pub mod leases;
 mod migrations;
+mod open_connection;
 mod postgres;
 mod probe;
 pub mod quarantine;
@@ -35,6 +37,7 @@ mod rights;
 mod row_defaults;
 pub mod schema;
 mod sqlite;
+mod sqlite_file;
 mod stored_user;
 pub mod types;
 pub mod user_calls;
@@ -53,9 +56,10 @@ use writer::WalState;
 pub use writer::Writer;
 
 use crate::domain::Timestamp;
-use connection::{AnyConnection, Manager, WriteLock};
+use connection::{AnyConnection, WriteLock};
 use database::Purpose;
 use diesel::r2d2::{Pool, PooledConnection};
+use open_connection::Manager;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -130,7 +134,7 @@ impl Store {
     pub fn check_server(&self) -> Result<(), StoreError> {
         match &self.database {
             Database::Postgres(target) => postgres::check_server(target),
-            Database::Sqlite(path) => sqlite::check_access(path),
+            Database::Sqlite(path) => sqlite_file::check_access(path),
         }
     }
 

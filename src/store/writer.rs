@@ -4,9 +4,10 @@
 //! never called on an async thread.
 
 use super::batch::{self, Batch, DeliveryResult};
-use super::connection::{AnyConnection, OpenConnection, WriteLock};
+use super::connection::{AnyConnection, WriteLock};
 use super::database::{Database, Purpose};
 use super::error::StoreError;
+use super::open_connection::OpenConnection;
 use super::quarantine::{self, Admission, QuarantineEntry};
 use super::{Clock, Store, probe, retention, sqlite, write_backs};
 use crate::domain::Timestamp;

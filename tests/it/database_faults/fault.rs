@@ -47,7 +47,8 @@ impl Fault {
             Self::ServerDiskFull => {
                 &["53100, the disk is full", "58030, a file of the server cannot grow"]
             }
-            Self::FileLocked => &["database is locked"],
+            // Writers of this process wait for each other, too.
+            Self::FileLocked => &["database is locked", "does not answer"],
             Self::FileGone => &["there is no file"],
             Self::FileReplaced => &["was replaced", "no such table"],
             Self::FileDiskFull => &["database or disk is full", "disk I/O error"],

@@ -4,6 +4,7 @@
 
 mod acknowledged;
 mod at_start;
+mod deleted_log;
 mod disk;
 mod fault;
 mod rig;
