@@ -30,8 +30,8 @@ use tokio::task::JoinSet;
 /// How long open requests may take after stopping began, in seconds.
 const DRAIN_SECONDS: u64 = 20;
 
-/// How long workers, which are told before, may still take after them.
-const WORKERS_STOP: Duration = Duration::from_secs(1);
+/// How long workers may take meanwhile, and a little longer.
+const WORKERS_STOP: Duration = Duration::from_secs(DRAIN_SECONDS + 1);
 
 /// How long the queue may then take to drain.
 const WRITER_DRAIN: Duration = Duration::from_secs(4);
@@ -193,9 +193,10 @@ impl App {
             }
             tracing::info!("stopping: new connections are refused, open requests are finished");
         }
+        let workers_end = tokio::time::Instant::now() + WORKERS_STOP;
         handle.stop(true).await;
         let workers = async { while working.join_next().await.is_some() {} };
-        if tokio::time::timeout(WORKERS_STOP, workers).await.is_err() {
+        if tokio::time::timeout_at(workers_end, workers).await.is_err() {
             tracing::warn!("a worker did not stop in time; its lease runs out");
         }
         if let Some(handle) = metrics_handle {

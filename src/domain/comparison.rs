@@ -107,7 +107,10 @@ pub fn compare(row: Option<&RowView<'_>>, snapshot: &Snapshot, now: Timestamp) -
 }
 
 fn is_of_same_version(row: &RowView<'_>, snapshot: &Snapshot) -> bool {
-    row.version.updated_at_ms == snapshot.version.updated_at_ms
+    let (held, shown) = (row.version.updated_at_ms, snapshot.version.updated_at_ms);
+    // A user whom the provider dates ahead is believed by a day, which is another time at each fetch.
+    let are_ahead = held.min(shown) > snapshot.version.seen_at_ms;
+    (held == shown || are_ahead)
         && row.version.projection == snapshot.version.projection
         && row.version.digest == snapshot.version.digest
 }
@@ -261,6 +264,21 @@ mod tests {
         assert_eq!(compare_with(&row_of(&just_now), &fetched(10, 200)), Comparison::Same);
         let fetched_ahead = RowView { last_fetched_at: Some(at(560_001)), ..row_of(&just_now) };
         assert_eq!(compare_with(&fetched_ahead, &fetched(10, 200)), Comparison::Ahead);
+    }
+
+    #[test]
+    fn a_user_who_is_dated_ahead_is_written_once() {
+        let ahead = i64::from(u32::MAX);
+        let earlier = fetched(ahead, 100);
+        assert_eq!(compare_with(&row_of(&earlier), &fetched(ahead, 200)), Comparison::Same);
+    }
+
+    #[test]
+    fn what_the_provider_dates_is_believed_however_far_ahead() {
+        let earlier = fetched(10, 100);
+        for version in [Version::of_event(10, 900_000, earlier.version.digest), Version::DELETION] {
+            assert_eq!(version.believed_at(at(0)), version);
+        }
     }
 
     #[test]

@@ -69,10 +69,14 @@ impl Version {
         Self { updated_at_ms, projection: PROJECTION, kind: Self::KIND_FETCHED, seen_at_ms, digest }
     }
 
-    /// As the guard believes it at `now`.
+    /// As the guard believes it at `now`: only a fetch is dated by a clock of ours.
     #[must_use]
     pub fn believed_at(self, now: Timestamp) -> Self {
-        Self { seen_at_ms: believed_ms(self.seen_at_ms, now), ..self }
+        if self.kind == Self::KIND_FETCHED {
+            Self { seen_at_ms: believed_ms(self.seen_at_ms, now), ..self }
+        } else {
+            self
+        }
     }
 
     /// An absence found by a look-up sent at `sent_at_ms`. A later change at the provider beats it,

@@ -4,6 +4,7 @@
 use super::authorization::require;
 use super::{Answer, AppState, Problem, body, json_no_store};
 use crate::access::Access;
+use crate::domain::text;
 use crate::sync::ResyncResult;
 use actix_web::HttpRequest;
 use actix_web::web::{Data, Payload};
@@ -33,14 +34,12 @@ pub(super) async fn resync(
     let token_name = require(&state, &request, Access::Administer)?;
     let body: ResyncBody =
         serde_json::from_slice(&body::read(payload).await?).map_err(|_| invalid())?;
-    let named = body.user_ids.iter().all(|id| !id.is_empty() && !id.contains('\0'));
-    if body.user_ids.is_empty() || body.user_ids.len() > MOST_USERS || !named {
-        return Err(invalid());
-    }
+    let ids: Option<Vec<String>> = body.user_ids.into_iter().map(text::external_id).collect();
+    let ids = ids.filter(|ids| (1..=MOST_USERS).contains(&ids.len())).ok_or_else(invalid)?;
     let sync = state.sync()?;
-    let users = body.user_ids.len();
+    let users = ids.len();
     tracing::info!(token = token_name.0, users, take_over = body.take_over, "a manual resync");
-    let data = sync.resync(body.user_ids, body.take_over).await?;
+    let data = sync.resync(ids, body.take_over).await?;
     Ok(json_no_store(ResyncResponse { data }))
 }
 

@@ -115,18 +115,18 @@ impl Committer {
                     self.reply_all(submissions, result);
                     return true;
                 }
-                Err(StoreError::Refused(why)) => {
+                Err(error) if error.is_refusal() => {
                     refused += 1;
+                    refusal = error.reason();
                     tracing::debug!(
                         deliveries = submissions.len(),
-                        "the database refused a batch: {why}"
+                        "the database refused a batch: {refusal}"
                     );
-                    refusal = why;
                 }
-                Err(StoreError::Away(why) | StoreError::Unusable(why)) => {
+                Err(error) => {
                     away += 1;
                     if away == TRIES_AWAY {
-                        self.reject_all(submissions, &why);
+                        self.reject_all(submissions, &error.reason());
                         return false;
                     }
                 }
@@ -148,7 +148,7 @@ impl Committer {
     /// A delivery that the database refused three times alone. Returns whether the database works.
     fn give_up(&mut self, alone: Submission, why: &str) -> bool {
         // Where any row is refused, the installation is at fault and not this delivery.
-        if let Err(error) = self.writer.try_out() {
+        if let Err(error) = self.writer.try_out(self.defaults.source) {
             self.reject_all(vec![alone], &format!("no row can be written: {error}"));
             return false;
         }
@@ -161,15 +161,15 @@ impl Committer {
 
     /// Tries anew to apply the deletions that were refused, without waiting for the provider.
     pub(super) fn retry_refused_deletions(&mut self) {
-        for submission in self.refused_deletions.take() {
-            let alone = vec![submission];
-            match self.attempt(&alone) {
-                Ok(result) => self.reply_all(alone, result),
-                Err(error) => {
-                    for submission in alone {
-                        self.refused_deletions.add(submission, &error.to_string());
-                    }
-                }
+        let mut is_away = false;
+        for deletion in self.refused_deletions.take() {
+            let alone = vec![deletion];
+            // While the database is away each would wait for it, and the deliveries with them.
+            let result = if is_away { None } else { Some(self.attempt(&alone)) };
+            is_away |= matches!(&result, Some(Err(error)) if !error.is_refusal());
+            match result {
+                Some(Ok(result)) => self.reply_all(alone, result),
+                _ => alone.into_iter().for_each(|deletion| self.refused_deletions.keep(deletion)),
             }
         }
     }

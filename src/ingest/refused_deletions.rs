@@ -12,6 +12,9 @@ use std::time::Instant;
 
 const MOST: usize = 1_000;
 
+/// A deletion's body has some hundred bytes.
+const MOST_BYTES: usize = 16 * 1024;
+
 #[derive(Default)]
 pub(super) struct RefusedDeletions {
     by_message: BTreeMap<String, Submission>,
@@ -31,7 +34,14 @@ impl RefusedDeletions {
             );
         }
         deletion.answer(Err(Unavailable::DeletionRefused));
-        if self.by_message.len() < MOST || self.by_message.contains_key(&message_id) {
+        self.keep(deletion);
+    }
+
+    /// Remembers a delivery that is answered, within bounds.
+    pub(super) fn keep(&mut self, deletion: Submission) {
+        let message_id = deletion.delivery.message_id().to_owned();
+        let is_small = deletion.delivery.body().len() <= MOST_BYTES;
+        if is_small && (self.by_message.len() < MOST || self.by_message.contains_key(&message_id)) {
             self.by_message.insert(message_id, deletion);
         }
     }

@@ -52,6 +52,7 @@ impl Drop for CloseAtEnd<'_> {
 }
 
 fn run(queue: &Queue, mut committer: Committer) {
+    let source = committer.defaults.source;
     let _close_at_end = CloseAtEnd(queue);
     let mut retention_at = Instant::now() + RETENTION_INTERVAL;
     let mut truncation = Truncation::default();
@@ -70,11 +71,14 @@ fn run(queue: &Queue, mut committer: Committer) {
             NextBatch::Closed => break,
         }
         if queue.probe_at().is_some_and(|at| at <= Instant::now()) {
-            queue.set_writable(committer.writer.check_writable().is_ok());
+            queue.set_writable(committer.writer.check_writable(source).is_ok());
         }
         truncation.run(&mut committer);
         if retention_at <= Instant::now() && !committer.run_retention() {
             committer.retry_refused_deletions();
+            if let Err(error) = committer.writer.end_pauses_ahead() {
+                tracing::debug!("write-backs that wait for too long wait on: {error}");
+            }
             retention_at = Instant::now() + RETENTION_INTERVAL;
         }
     }

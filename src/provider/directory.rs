@@ -148,7 +148,7 @@ impl ApiError {
 }
 
 /// Tells the time by which fetches are ordered, on all replicas alike.
-pub type Clock = Arc<dyn Fn() -> Timestamp + Send + Sync>;
+pub type FetchClock = Arc<dyn Fn() -> Timestamp + Send + Sync>;
 
 /// How many calls may be made: the provider's limit is one for all replicas, and for the
 /// application's own calls too (trap 37).

@@ -14,8 +14,8 @@ mod json;
 pub use clerk::{Clerk as Provider, ExportError, redaction, session};
 
 pub use directory::{
-    API_OK, ApiError, ApiFuture, Budget, BudgetError, Call, Clock, Directory, ListOrder, ListQuery,
-    Page, Position, Priority,
+    API_OK, ApiError, ApiFuture, Budget, BudgetError, Call, Directory, FetchClock, ListOrder,
+    ListQuery, Page, Position, Priority,
 };
 
 use crate::domain::{Change, IgnoreReason, QuarantineReason, Timestamp};

@@ -2,13 +2,17 @@
 //!
 //! Told by the statements of `store` that ask the database for its time, and read by everybody who
 //! needs an instant that other replicas compare with theirs. Between two readings it goes on by the
-//! machine's monotonic clock, so that a wall clock that is wrong, or set, orders nothing. SQLite's
-//! clock is the machine's. What is compared with the provider's time, as the tolerance of a
-//! signature or the age of a token, is the machine's too.
+//! machine's monotonic clock, so that a wall clock that is wrong, or set, orders nothing; after a
+//! machine was suspended it is behind until the next reading. SQLite's clock is the machine's. What
+//! is compared with the provider's time, as the tolerance of a signature or the age of a token, is
+//! the machine's too.
 
 use crate::domain::Timestamp;
 use std::sync::{Arc, Mutex, PoisonError};
-use std::time::Instant;
+use std::time::{Duration, Instant};
+
+/// Longer than an answer is on its way; a database's clock that is set back by more is followed.
+const LATEST_ANSWER: Duration = Duration::from_secs(5);
 
 #[derive(Clone)]
 pub struct Clock(Arc<State>);
@@ -36,10 +40,16 @@ impl Clock {
         reading.map_or_else(|| self.machine_now(), |(read, at)| read.plus(at.elapsed()))
     }
 
-    /// Takes over the time that PostgreSQL has just answered.
+    /// Takes over the time that PostgreSQL has just answered, unless its answer was on its way for
+    /// longer than that of the reading before.
     pub(super) fn set(&self, read: Timestamp) {
-        let reading = Some((read, Instant::now()));
-        *self.0.reading.lock().unwrap_or_else(PoisonError::into_inner) = reading;
+        let mut reading = self.0.reading.lock().unwrap_or_else(PoisonError::into_inner);
+        let expected = reading.map(|(read, at)| read.plus(at.elapsed()));
+        let is_late = expected
+            .is_some_and(|expected| expected > read && expected.since(read) < LATEST_ANSWER);
+        if !is_late {
+            *reading = Some((read, Instant::now()));
+        }
     }
 }
 
@@ -65,6 +75,8 @@ mod tests {
         let clock = Clock::new(|| day(30));
         assert_eq!(clock.now(), day(30));
         clock.clone().set(day(1));
+        // An answer that was on its way for long.
+        clock.set(day(1).minus(Duration::from_secs(3)));
         assert!(clock.now() >= day(1) && clock.now() < day(1).plus(Duration::from_secs(60)));
         assert_eq!(clock.machine_now(), day(30));
     }

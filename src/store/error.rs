@@ -34,6 +34,28 @@ impl StoreError {
     }
 }
 
+/// What an application's trigger may lack as well as the service: what else is written tells.
+const OF_TRIGGERS_TOO: [&str; 4] = ["42501", "42P01", "3F000", "no such table"];
+
+impl StoreError {
+    /// Whether a delivery may be at fault for which a statement failed. While the installation is,
+    /// other rows are refused too.
+    pub fn is_refusal(&self) -> bool {
+        match self {
+            Self::Refused(_) => true,
+            Self::Away(why) => OF_TRIGGERS_TOO.iter().any(|words| why.starts_with(words)),
+            Self::Unusable(_) => false,
+        }
+    }
+
+    /// The words without what they mean.
+    pub fn reason(self) -> String {
+        match self {
+            Self::Away(why) | Self::Refused(why) | Self::Unusable(why) => why,
+        }
+    }
+}
+
 /// Messages of SQLite when it cannot work at all. They contain no data.
 const SQLITE_AWAY: [&str; 10] = [
     "database is locked",
@@ -50,7 +72,7 @@ const SQLITE_AWAY: [&str; 10] = [
 
 /// How messages of PostgreSQL begin and go on when the installation is at fault and no statement
 /// is, and their SQLSTATE, which diesel does not show. In English, in which sessions ask for them.
-const POSTGRES_AWAY: [(&str, &str, &str); 16] = [
+const POSTGRES_AWAY: [(&str, &str, &str); 17] = [
     ("permission denied", "", "42501, rights are missing"),
     ("relation ", " does not exist", "42P01, a table is not there"),
     ("schema ", " does not exist", "3F000, the schema is not there"),
@@ -63,6 +85,7 @@ const POSTGRES_AWAY: [(&str, &str, &str); 16] = [
     ("out of shared memory", "", "53200, shared memory is used up"),
     ("canceling statement due to lock timeout", "", "55P03, another session holds a lock"),
     ("canceling statement due to statement timeout", "", "57014, a time limit ran out"),
+    ("deadlock detected", "", "40P01, transactions collided"),
     ("terminating connection", "", "57P01, the server ended the session"),
     ("the database system is", "", "57P03, the server starts or stops"),
     ("could not open file", "", "58P01, a file of the server is not there"),

@@ -74,9 +74,12 @@ fn run_each(connection: &mut PgConnection) -> Result<usize, StoreError> {
             drop_unfinished_indexes(connection)?;
             connection.batch_execute("SET lock_timeout TO 0")?;
         }
+        let mut started = Instant::now();
         while let Err(error) = connection.run_migration(migration) {
             if !is_lock_timeout(error.as_ref()) {
-                return Err(failed(error));
+                // Where the role may not ask for English messages, its time tells a lock.
+                let may_be_a_lock = !waits && started.elapsed() >= postgres::MIGRATION_LOCK_TIMEOUT;
+                return Err(if may_be_a_lock { waits_for_lock() } else { failed(error) });
             }
             if let Some(suppressed) = log.pass(Instant::now()) {
                 let migration = migration.name().to_string();
@@ -87,6 +90,7 @@ fn run_each(connection: &mut PgConnection) -> Result<usize, StoreError> {
                 );
             }
             std::thread::sleep(LOCK_PAUSE);
+            started = Instant::now();
         }
         if waits {
             connection.batch_execute(&postgres::migration_lock_timeout())?;
@@ -95,6 +99,13 @@ fn run_each(connection: &mut PgConnection) -> Result<usize, StoreError> {
     Ok(pending.len())
 }
 
+fn waits_for_lock() -> StoreError {
+    StoreError::Away("a migration got no lock in time; the database's own log may say more".into())
+}
+
+/// Indexes that migrations build beside writers.
+const CONCURRENT_INDEXES: &str = "'users_source_created_at', 'users_deleted'";
+
 /// An index whose building was interrupted is there, and never used.
 fn drop_unfinished_indexes(connection: &mut PgConnection) -> Result<(), StoreError> {
     #[derive(QueryableByName)]
@@ -102,11 +113,12 @@ fn drop_unfinished_indexes(connection: &mut PgConnection) -> Result<(), StoreErr
         #[diesel(sql_type = Text)]
         name: String,
     }
-    let unfinished: Vec<Unfinished> = sql_query(
+    let unfinished: Vec<Unfinished> = sql_query(format!(
         "SELECT indexrelid::regclass::text AS name FROM pg_index \
          JOIN pg_class ON pg_class.oid = indexrelid \
-         WHERE NOT indisvalid AND relnamespace = current_schema()::regnamespace",
-    )
+         WHERE NOT indisvalid AND relnamespace = current_schema()::regnamespace \
+         AND relname IN ({CONCURRENT_INDEXES})",
+    ))
     .load(connection)?;
     for Unfinished { name } in unfinished {
         connection.batch_execute(&format!("DROP INDEX CONCURRENTLY {name}"))?;

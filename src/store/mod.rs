@@ -155,8 +155,13 @@ impl Store {
 
     /// Whether users could be written now. Waits two seconds at most.
     pub async fn check_writable(&self) -> Result<(), StoreError> {
-        let writers = self.writers.clone();
-        call(CHECKOUT_TIMEOUT, move || probe::check_users(&mut *checkout(&writers)?)).await
+        let (writers, write_lock) = (self.writers.clone(), self.write_lock.clone());
+        call(CHECKOUT_TIMEOUT, move || {
+            let mut connection = checkout(&writers)?;
+            let _guard = write_lock.wait();
+            probe::check_users(&mut connection)
+        })
+        .await
     }
 
     /// The user of the row's id, or else of the provider's.

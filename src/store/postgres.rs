@@ -14,7 +14,7 @@ const STATEMENT_TIMEOUT: Duration = Duration::from_secs(5);
 pub(super) const LOCK_TIMEOUT: Duration = Duration::from_secs(2);
 
 /// Shorter than a writer waits, so that none of its attempts fails for a migration that waits.
-const MIGRATION_LOCK_TIMEOUT: Duration = Duration::from_secs(1);
+pub(super) const MIGRATION_LOCK_TIMEOUT: Duration = Duration::from_secs(1);
 
 /// PostgreSQL 13, as `server_version_num` writes it.
 const OLDEST_SERVER: i32 = 130_000;

@@ -11,12 +11,16 @@ use crate::domain::Timestamp;
 use diesel::connection::SimpleConnection as _;
 use diesel::prelude::*;
 
-/// No provider's name, and no user's id.
+/// No user's id, here or at a provider, and no lease's name.
 const PROBE: &str = "usersync-probe";
 
 /// As full as a user's row can be, so that an application's trigger finds what it asks for, and with
 /// letters that not every encoding has.
-pub(super) fn write_user(connection: &mut AnyConnection, now: Timestamp) -> Result<(), StoreError> {
+pub(super) fn write_user(
+    connection: &mut AnyConnection,
+    source: &str,
+    now: Timestamp,
+) -> Result<(), StoreError> {
     let text = Some("Prüfung 試験");
     let profile = (
         users::email.eq(Some("probe@usersync.invalid")),
@@ -41,7 +45,7 @@ pub(super) fn write_user(connection: &mut AnyConnection, now: Timestamp) -> Resu
         users::updated_at.eq(now),
         users::synced_at.eq(now),
     );
-    let key = (users::id.eq(PROBE), users::source.eq(PROBE), users::external_id.eq(PROBE));
+    let key = (users::id.eq(PROBE), users::source.eq(source), users::external_id.eq(PROBE));
     both!(connection, |inner| diesel::insert_into(users::table)
         .values((key, profile, version))
         .execute(inner))?;

@@ -73,15 +73,17 @@ impl Writer {
     }
 
     /// Writes a row that no user could have, and rolls back: where that is refused, every row is.
-    pub fn try_out(&mut self) -> Result<(), StoreError> {
+    pub fn try_out(&mut self, source: &str) -> Result<(), StoreError> {
         let now = self.now();
-        self.with(|connection| connection.rolled_back(|inner| probe::write_user(inner, now)))
+        self.with(|connection| {
+            connection.rolled_back(|inner| probe::write_user(inner, source, now))
+        })
     }
 
     /// Whether a user's row fits, and a commit succeeds: of a note of this replica's, as small as
     /// can be. A trigger that refuses the row says nothing about either.
-    pub fn check_writable(&mut self) -> Result<(), StoreError> {
-        match self.try_out() {
+    pub fn check_writable(&mut self, source: &str) -> Result<(), StoreError> {
+        match self.try_out(source) {
             Ok(()) | Err(StoreError::Refused(_)) => {}
             Err(error) => return Err(error),
         }
@@ -120,7 +122,6 @@ impl Writer {
                 let deleted = [
                     retention::delete_bodies_of_deleted(connection),
                     retention::delete_unneeded_write_backs(connection),
-                    write_backs::end_pauses_ahead(connection).map(|()| 0),
                     retention::delete_user_calls(connection),
                     retention::delete_bodies_with_outcome(connection),
                     retention::delete_old_bodies(connection, oldest_body),
@@ -132,6 +133,11 @@ impl Writer {
                 deleted.into_iter().sum()
             })
         })
+    }
+
+    /// Makes write-backs due that were put off while the clock was ahead.
+    pub fn end_pauses_ahead(&mut self) -> Result<(), StoreError> {
+        self.with(|connection| connection.transaction(write_backs::end_pauses_ahead))
     }
 
     /// Deleted bytes stay in SQLite's WAL until it is truncated.

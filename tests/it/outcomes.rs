@@ -55,6 +55,16 @@ both_engines! {
         assert_eq!(send(&app, &user(&user_id(1), 3_000)).await.outcome(), "applied");
     }
 
+    async fn a_repeated_deletion_changes_nothing_of_the_row(app = TestApp::start) {
+        let first = message_id();
+        app.send_as(&first, &deleted(&user_id(1))).await;
+        let row = app.database.dump_of(&["users"]);
+        for message in [first, message_id()] {
+            app.send_as(&message, &deleted(&user_id(1))).await;
+            assert_eq!(app.database.dump_of(&["users"]), row);
+        }
+    }
+
     async fn the_deletion_is_applied_once_and_everything_else_is_tombstoned(app = TestApp::start) {
         let created = send(&app, &user(&user_id(1), 1_000)).await;
         assert_eq!(send(&app, &deleted(&user_id(1))).await.outcome(), "applied");

@@ -6,14 +6,11 @@
 
 use super::payload::{self, PayloadError, UserPayload};
 use super::{Clerk, profile};
-use crate::domain::text::clean;
+use crate::domain::text::{LONGEST_ID_BYTES, clean};
 use crate::domain::{Origin, Profile, QuarantineReason, Snapshot, SnapshotTimes};
 use serde_json::value::RawValue;
 
 const PREFIX: &str = "user_";
-
-/// In bytes: a request could not name a longer id.
-const LONGEST_ID: usize = 255;
 
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum ExportError {
@@ -105,7 +102,9 @@ fn identifier(id: Option<&str>) -> Result<String, ExportError> {
     let blank = |character: char| character.is_control() || character.is_whitespace();
     match id.strip_prefix(PREFIX) {
         None | Some("") => Err(ExportError::ForeignId),
-        Some(_) if id.len() > LONGEST_ID || id.contains(blank) => Err(ExportError::UnusableId),
+        Some(_) if id.len() > LONGEST_ID_BYTES || id.contains(blank) => {
+            Err(ExportError::UnusableId)
+        }
         Some(_) => Ok(id.to_owned()),
     }
 }

@@ -47,20 +47,23 @@ macro_rules! rank {
     };
 }
 
-/// The rank of the row that is there. An instant that the database's clock has not nearly reached
-/// was written by a wrong one, and counts as never ([`crate::domain::MOST_AHEAD`]).
+/// The rank of the row that is there. The instant of a fetch that the database's clock has not nearly
+/// reached was taken by a wrong one, and counts as never ([`crate::domain::MOST_AHEAD`]). An event
+/// and a deletion are dated by no clock of ours.
 macro_rules! held_rank {
     (postgres) => {
         rank!(
             "users",
-            "CASE WHEN users.version_seen_at > (extract(epoch FROM now()) * 1000)::int8 + 60000 \
+            "CASE WHEN users.version_kind = 2 \
+             AND users.version_seen_at > (extract(epoch FROM now()) * 1000)::int8 + 60000 \
              THEN 0 ELSE users.version_seen_at END"
         )
     };
     (sqlite) => {
         rank!(
             "users",
-            "CASE WHEN users.version_seen_at > unixepoch() * 1000 + 60000 THEN 0 \
+            "CASE WHEN users.version_kind = 2 \
+             AND users.version_seen_at > unixepoch() * 1000 + 60000 THEN 0 \
              ELSE users.version_seen_at END"
         )
     };
@@ -93,8 +96,8 @@ macro_rules! unchanged {
 /// The guard is the order of snapshots, compared in the row's own `WHERE`, so that it holds
 /// whatever other writers do at the same moment. A signed deletion has the greatest version, hence
 /// needs no clause of its own; it removes overrides, which an absence only hides. The last sign-in
-/// and the last fetch only ever rise, apart from a fetch that was dated ahead. A fetch that brings what the row holds raises the version,
-/// and leaves the local times alone.
+/// and the last fetch only ever rise, apart from a fetch that was dated ahead. A fetch that brings
+/// what the row holds raises the version, and leaves the local times alone.
 macro_rules! on_conflict {
     ($engine:ident) => {
         concat!(
@@ -201,3 +204,19 @@ pub(super) use {
     batch_columns, enqueued, held_rank, horizon, on_conflict, rank, row_columns, unchanged, woken,
     written,
 };
+
+#[cfg(test)]
+mod tests {
+    use crate::domain::MOST_AHEAD;
+
+    #[test]
+    fn the_guard_believes_as_far_ahead_as_the_domain() {
+        let (milliseconds, minutes) = (MOST_AHEAD.as_millis(), MOST_AHEAD.as_secs() / 60);
+        for guard in [held_rank!(postgres), held_rank!(sqlite)] {
+            assert!(guard.contains(&format!("+ {milliseconds} ")), "{guard}");
+        }
+        for horizon in [horizon!(postgres), horizon!(sqlite)] {
+            assert!(horizon.contains(&format!("{minutes} minute'")), "{horizon}");
+        }
+    }
+}

@@ -89,6 +89,16 @@ both_engines! {
         assert_eq!(app.column(&ids[0], "first_name").as_deref(), Some("Augusta"));
     }
 
+    async fn a_user_whom_the_provider_dates_ahead_is_in_step_after_one_fetch(engine) {
+        let (app, ids) = in_step(engine, 1).await;
+        let mut user = app.emulator.user(&ids[0]).unwrap();
+        user["updated_at"] = json!(253_402_207_200_000_i64);
+        assert!(app.emulator.put_user(&user));
+        assert_eq!(job(&app, "reconcile").await["counters"]["updated"], 1);
+        assert_eq!(job(&app, "reconcile").await["counters"]["unchanged"], 1);
+        assert_found(&app, &[]).await;
+    }
+
     async fn a_user_whom_the_provider_dated_ahead_stands_still_for_a_day_at_most_and_follows_a_reconcile(engine) {
         let (app, ids) = in_step(engine, 1).await;
         let mut ahead = app.event_of(&ids[0]);

@@ -7,7 +7,6 @@ use crate::support::{
 };
 use serde_json::{Value, json};
 use std::time::Duration;
-use usersync::domain::Timestamp;
 use usersync::store::{Clock, Store};
 
 const MONTH: Duration = Duration::from_secs(30 * 24 * 60 * 60);
@@ -77,9 +76,8 @@ both_engines! {
         let ahead = "'2999-01-01T00:00:00.000Z'";
         app.database.execute(&format!("UPDATE write_backs SET next_try_at = {ahead}, leased_until = {ahead}"));
         let store = Store::new(&configuration(&app.database, &[]).database);
-        let long_ago = Timestamp::from_millis(0).unwrap();
-        let housekeeping = move || store.writer().run_retention(long_ago, long_ago, long_ago).unwrap();
-        tokio::task::spawn_blocking(housekeeping).await.unwrap();
+        // As the writer does each minute.
+        tokio::task::spawn_blocking(move || store.writer().end_pauses_ahead().unwrap()).await.unwrap();
         let worker = replica(&app).start().await;
         worker.quiet().await;
         assert_eq!(app.metadata(&id)["role"], "user");

@@ -16,7 +16,7 @@ pub use client::InvalidApi;
 use super::Clerk;
 use crate::domain::{MetadataPatch, Snapshot};
 use crate::provider::{
-    API_OK, ApiError, ApiFuture, Budget, Call, Clock, Directory, ListQuery, Page, Priority,
+    API_OK, ApiError, ApiFuture, Budget, Call, Directory, FetchClock, ListQuery, Page, Priority,
 };
 use crate::telemetry::{Metrics, Throttle};
 use client::Reply;
@@ -45,7 +45,7 @@ pub struct ClerkApi {
     limiter: CallLimiter,
     metrics: Arc<Metrics>,
     refusals: Throttle,
-    clock: Clock,
+    clock: FetchClock,
 }
 
 impl ClerkApi {
@@ -55,7 +55,7 @@ impl ClerkApi {
         settings: ApiSettings,
         budget: Arc<dyn Budget>,
         metrics: Arc<Metrics>,
-        clock: Clock,
+        clock: FetchClock,
     ) -> Result<Self, InvalidApi> {
         Self::with_limits(settings, budget, metrics, clock, Limits::default())
     }
@@ -64,7 +64,7 @@ impl ClerkApi {
         settings: ApiSettings,
         budget: Arc<dyn Budget>,
         metrics: Arc<Metrics>,
-        clock: Clock,
+        clock: FetchClock,
         limits: Limits,
     ) -> Result<Self, InvalidApi> {
         Ok(Self {

@@ -3,6 +3,7 @@
 //! Built by the client for each call and sent any number of times. Pure.
 
 use super::limits::{OTHER_BYTES, PAGE_BYTES, USER_BYTES};
+use crate::domain::text::LONGEST_ID_BYTES;
 use crate::provider::{ApiError, Call, ListOrder, ListQuery, Position};
 use bytes::Bytes;
 use serde_json::{Map, Value, json};
@@ -115,7 +116,7 @@ impl<'a> Request<'a> {
 /// control characters even then, and the request would go to another route.
 fn checked(id: &str) -> Result<&str, ApiError> {
     let dots_only = matches!(id, "" | "." | "..");
-    if dots_only || id.len() > 255 || id.chars().any(char::is_control) {
+    if dots_only || id.len() > LONGEST_ID_BYTES || id.chars().any(char::is_control) {
         return Err(ApiError::Rejected { status: 400, code: "no_user_id".to_owned() });
     }
     Ok(id)

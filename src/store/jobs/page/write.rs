@@ -62,8 +62,9 @@ pub(super) fn write<'a>(
     Ok(result)
 }
 
-/// Makes rows follow that contradict what the provider shows. All rows that are to be written are
-/// locked first, in the order in which every writer locks.
+/// Makes rows follow that contradict what the provider shows. The rows that are there are locked first,
+/// in the order in which every writer locks; where a new user of the page collides with another
+/// writer all the same, one of them tries again.
 fn lower_versions(
     connection: &mut AnyConnection,
     source: &str,

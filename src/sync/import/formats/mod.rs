@@ -5,6 +5,7 @@
 use super::records::{Record, Records};
 use super::{BadLine, ImportError};
 use crate::domain::ImportRow;
+use crate::domain::text::LONGEST_ID_BYTES;
 use crate::provider::Provider;
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, strum::EnumString, strum::IntoStaticStr)]
@@ -25,9 +26,6 @@ impl ImportFormat {
         self.into_str()
     }
 }
-
-/// Of a row's id, in bytes.
-const LONGEST_ID: usize = 255;
 
 pub(super) enum FileLayout {
     /// For each column of the file its index among those that are read.
@@ -157,7 +155,7 @@ fn row_id(id: &str) -> Result<String, BadLine> {
     let id = id.trim();
     if id.is_empty() {
         Err(BadLine::NoRowId)
-    } else if id.len() > LONGEST_ID || id.contains(char::is_control) {
+    } else if id.len() > LONGEST_ID_BYTES || id.contains(char::is_control) {
         Err(BadLine::UnusableRowId)
     } else {
         Ok(id.to_owned())

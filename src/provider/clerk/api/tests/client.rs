@@ -5,7 +5,7 @@ use crate::domain::{Backoff, Timestamp};
 use crate::provider::clerk::api::limits::Limits;
 use crate::provider::clerk::api::{ApiSettings, ClerkApi};
 use crate::provider::clerk::tests::clerk;
-use crate::provider::{API_OK, ApiFuture, Budget, BudgetError, Call, Clock, Priority};
+use crate::provider::{API_OK, ApiFuture, Budget, BudgetError, Call, FetchClock, Priority};
 use crate::telemetry::{LabelWords, Metrics};
 use std::collections::VecDeque;
 use std::sync::{Arc, Mutex};
@@ -79,7 +79,7 @@ pub(super) fn client_with(url: &str, limits: Limits) -> Client {
 }
 
 /// Stands still, but that is all that a client without a table needs.
-pub(super) fn clock() -> Clock {
+pub(super) fn clock() -> FetchClock {
     Arc::new(|| Timestamp::from_millis(1_790_000_000_000).unwrap())
 }
 
