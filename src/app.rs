@@ -341,6 +341,7 @@ async fn prepare(state: Data<AppState>, mode: MigrationMode) -> Result<(), Store
         let result = tokio::task::spawn_blocking(move || prepare_once(&store, mode)).await;
         match result.unwrap_or_else(|_| Err(StoreError::Unusable("preparing panicked".into()))) {
             Err(StoreError::Away(why)) if known.as_ref() != Some(&why) => {
+                state.readiness.set_prepared(false);
                 tracing::error!(
                     "the database is away, deliveries are answered 503 until it is there; \
                      is DATABASE_URL right, and the server running? {why}"
@@ -358,7 +359,7 @@ async fn prepare(state: Data<AppState>, mode: MigrationMode) -> Result<(), Store
         }
         tokio::time::sleep(PREPARE_BACKOFF.bound(attempt)).await;
     }
-    state.readiness.set_prepared();
+    state.readiness.set_prepared(true);
     Ok(())
 }
 

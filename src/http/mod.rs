@@ -17,6 +17,7 @@ mod me;
 mod metrics;
 mod pagination;
 pub mod problem;
+mod readiness;
 mod request_id;
 mod resync;
 mod session;
@@ -27,6 +28,7 @@ mod write_backs;
 
 pub use closing::close_while_stopping;
 pub use problem::Problem;
+pub use readiness::Readiness;
 pub use request_id::tag;
 pub use webhooks::WebhookReceiver;
 
@@ -42,7 +44,6 @@ use actix_web::web::{self, Path, ServiceConfig};
 use actix_web::{HttpResponse, Resource, Route, guard};
 use serde::Serialize;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
 
 /// What a handler returns.
 type Answer = Result<HttpResponse, Problem>;
@@ -79,36 +80,6 @@ impl AppState {
     fn sync(&self) -> Result<&Arc<SyncService>, Problem> {
         let detail = "the provider cannot be asked: CLERK_SECRET_KEY is not set";
         self.sync.as_ref().ok_or_else(|| Problem::unavailable("api_not_configured", detail))
-    }
-}
-
-/// Whether requests can be served: not before the database is prepared, and not while stopping.
-#[derive(Debug, Default)]
-pub struct Readiness {
-    prepared: AtomicBool,
-    stopping: AtomicBool,
-}
-
-impl Readiness {
-    pub fn set_prepared(&self) {
-        self.prepared.store(true, Ordering::Release);
-    }
-
-    pub fn set_stopping(&self) {
-        self.stopping.store(true, Ordering::Release);
-    }
-
-    pub fn is_prepared(&self) -> bool {
-        self.prepared.load(Ordering::Acquire)
-    }
-
-    pub fn is_stopping(&self) -> bool {
-        self.stopping.load(Ordering::Acquire)
-    }
-
-    /// What `/readyz` answers: a load balancer may send requests here.
-    pub fn is_ready(&self) -> bool {
-        self.is_prepared() && !self.is_stopping()
     }
 }
 

@@ -21,20 +21,32 @@ use std::time::{Duration, Instant};
 /// How long a request waits for its commit before it is answered 503; the provider waits 15 s.
 const ANSWER_WITHIN: Duration = Duration::from_secs(10);
 
+/// How long a delivery waits for a database that is being prepared. A database that is away is told
+/// sooner.
+const PREPARED_WITHIN: Duration = Duration::from_secs(5);
+
 pub(super) async fn receive(
     state: Data<AppState>,
     request: HttpRequest,
     payload: Payload,
 ) -> Result<HttpResponse, Problem> {
-    if !state.readiness.is_prepared() {
+    let arrival = Arrival { instant: Instant::now(), seconds: state.machine_now().as_seconds() };
+    if !state.readiness.is_prepared_within(PREPARED_WITHIN).await {
         state.metrics.count_unavailable(Unavailable::NotRunning.code());
         return Err(Unavailable::NotRunning.into());
     }
-    let now = state.machine_now().as_seconds();
-    let answer = state.webhooks.receive(&request, payload, now).await?;
+    let answer = state.webhooks.receive(&request, payload, arrival).await?;
     let mut response =
         if answer.quarantined { HttpResponse::Accepted() } else { HttpResponse::Ok() };
     Ok(response.json(answer))
+}
+
+/// When the headers of a request arrived.
+#[derive(Clone, Copy)]
+pub struct Arrival {
+    instant: Instant,
+    /// Since 1970, by this machine's clock.
+    seconds: i64,
 }
 
 /// Verifies the deliveries of one provider and submits them to ingest.
@@ -96,15 +108,14 @@ impl WebhookReceiver {
         }
     }
 
-    /// `now_seconds` (since 1970) is when the headers arrived.
     pub async fn receive(
         &self,
         request: &HttpRequest,
         payload: Payload,
-        now_seconds: i64,
+        arrival: Arrival,
     ) -> Result<DeliveryAnswer, WebhookError> {
-        let started = Instant::now();
-        let result = self.verify_and_submit(request, payload, now_seconds, started).await;
+        let result = self.verify_and_submit(request, payload, arrival).await;
+        let started = arrival.instant;
         match &result {
             Ok(_) => self.metrics.observe_delivery(started.elapsed()),
             Err(WebhookError::Unavailable(reason)) => self.record_unavailable(*reason, started),
@@ -117,14 +128,13 @@ impl WebhookReceiver {
         &self,
         request: &HttpRequest,
         payload: Payload,
-        now_seconds: i64,
-        started: Instant,
+        arrival: Arrival,
     ) -> Result<DeliveryAnswer, WebhookError> {
         let length = request.headers().get(CONTENT_LENGTH).map(HeaderValue::as_bytes);
         delivery_body::check_length(length)?;
         let values = |name: &str| request.headers().get_all(name).map(HeaderValue::as_bytes);
         let headers = SignedHeaders::read(|name| values(name).collect())?;
-        headers.check_timestamp(now_seconds)?;
+        headers.check_timestamp(arrival.seconds)?;
         let body = delivery_body::read(payload, &self.in_flight).await?;
 
         let delivery = verify::verify(headers, body, &self.secrets)?;
@@ -132,7 +142,7 @@ impl WebhookReceiver {
         self.report_second_instance(&event);
 
         let event_id = delivery.message_id().to_owned();
-        let time_left = ANSWER_WITHIN.saturating_sub(started.elapsed());
+        let time_left = ANSWER_WITHIN.saturating_sub(arrival.instant.elapsed());
         let reply = tokio::time::timeout(time_left, self.ingest.submit(delivery, event)).await;
         let DeliveryOutcome { outcome, user_id } = reply.unwrap_or(Err(Unavailable::Slow))?;
         Ok(DeliveryAnswer {

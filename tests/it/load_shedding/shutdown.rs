@@ -124,6 +124,20 @@ async fn a_service_that_waits_for_another_one_s_migration_stops_when_it_is_asked
     assert!(timeout(Duration::from_secs(15), service.ended()).await.is_ok(), "it goes on");
 }
 
+/// As a load balancer sends it, which noticed the open port before the first answer of `/readyz`.
+#[tokio::test]
+async fn a_delivery_to_a_service_that_starts_waits_until_the_database_is_prepared() {
+    let database = TestDatabase::new(Engine::Postgres);
+    let mut other = database.connect();
+    other.batch_execute("SELECT pg_advisory_lock(x'7573657273796e63'::bigint)").unwrap();
+    let service = TestApp::builder(&database).launch_process();
+    service.logged("another process migrates").await;
+    let waiting = post(&service, 1);
+    service.get("/readyz").await.assert_unavailable("not_running");
+    drop(other);
+    assert_eq!(waiting.await.unwrap().outcome(), "applied");
+}
+
 fn post(service: &AppProcess, number: usize) -> JoinHandle<Answer> {
     service.spawn(message_id(), user(&user_id(number), 1_000).to_string().into())
 }
