@@ -4,6 +4,8 @@
 //! prepared. [`App::run_until_stopped`] prepares it, serves, and stops in order: readiness,
 //! connections, workers, queue.
 
+mod listener;
+
 use crate::config::{Config, MigrationMode};
 use crate::domain::{Backoff, JobEnd, JobKind, Outcome, Schedule};
 use crate::http::{self, AppState, Readiness, WebhookReceiver};
@@ -20,8 +22,9 @@ use actix_web::dev::Server;
 use actix_web::middleware::from_fn;
 use actix_web::web::{Data, ServiceConfig};
 use actix_web::{App as Routes, HttpServer};
+use listener::NewConnections;
 use std::future::Future;
-use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, TcpListener};
+use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 use tokio::sync::{Notify, watch};
@@ -38,8 +41,9 @@ const WRITER_DRAIN: Duration = Duration::from_secs(4);
 
 const HEADERS_WITHIN: Duration = Duration::from_secs(10);
 
-/// Connections that wait to be accepted: the provider sends bursts.
-const BACKLOG: u32 = 4_096;
+/// For how long before it closes the service holds new connections back: longer than those take
+/// which wait to be accepted, shorter than the second after which a client's system tries again.
+const SETTLING: Duration = Duration::from_millis(250);
 
 /// Delays between attempts to prepare a database that is away.
 pub const PREPARE_BACKOFF: Backoff =
@@ -59,6 +63,7 @@ pub fn block_on<F: Future>(future: F) -> F::Output {
 pub struct App {
     address: SocketAddr,
     metrics_address: Option<SocketAddr>,
+    new_connections: NewConnections,
     server: Server,
     metrics_server: Option<Server>,
     state: Data<AppState>,
@@ -127,15 +132,18 @@ impl App {
         });
         let listen =
             |bind, variable, routes| serve(bind, variable, config.keep_alive, &state, routes);
-        let (server, address) = listen(config.bind, "PORT or USERSYNC_BIND", http::routes)?;
+        let (server, address, new_connections) =
+            listen(config.bind, "PORT or USERSYNC_BIND", http::routes)?;
         let metrics_server = config
             .metrics_bind
             .map(|bind| listen(bind, "USERSYNC_METRICS_BIND", http::metrics_routes))
-            .transpose()?;
+            .transpose()?
+            .map(|(server, address, _)| (server, address));
         let (metrics_server, metrics_address) = metrics_server.unzip();
         Ok(Self {
             address,
             metrics_address,
+            new_connections,
             server,
             metrics_server,
             state,
@@ -189,11 +197,15 @@ impl App {
             if !self.shutdown_delay.is_zero() {
                 let delay_seconds = self.shutdown_delay.as_secs_f64();
                 tracing::info!(delay_seconds, "not ready any more; requests are served meanwhile");
-                tokio::time::sleep(self.shutdown_delay).await;
+                let settling = SETTLING.min(self.shutdown_delay / 2);
+                tokio::time::sleep(self.shutdown_delay.saturating_sub(settling)).await;
+                self.new_connections.hold();
+                tokio::time::sleep(settling).await;
             }
             tracing::info!("stopping: new connections are refused, open requests are finished");
         }
         let workers_end = tokio::time::Instant::now() + WORKERS_STOP;
+        drop(self.new_connections);
         handle.stop(true).await;
         let workers = async { while working.join_next().await.is_some() {} };
         if tokio::time::timeout_at(workers_end, workers).await.is_err() {
@@ -297,9 +309,12 @@ fn serve(
     keep_alive: Duration,
     state: &Data<AppState>,
     routes: fn(&mut ServiceConfig),
-) -> Result<(Server, SocketAddr), AppError> {
+) -> Result<(Server, SocketAddr, NewConnections), AppError> {
+    let failed = |error| AppError::Bind(bind, error, variable);
+    let listeners = listener::listen(bind).map_err(failed)?;
+    let new_connections = NewConnections::of(&listeners)?;
     let state = state.clone();
-    let server = HttpServer::new(move || {
+    let mut server = HttpServer::new(move || {
         Routes::new()
             .app_data(state.clone())
             .wrap(from_fn(http::tag))
@@ -309,28 +324,12 @@ fn serve(
     .disable_signals()
     .shutdown_timeout(DRAIN_SECONDS)
     .client_request_timeout(HEADERS_WITHIN)
-    .keep_alive(keep_alive)
-    .backlog(BACKLOG)
-    .bind(&*addresses(bind))
-    .map_err(|error| AppError::Bind(bind, error, variable))?;
-    let address = server.addrs().first().copied().unwrap_or(bind);
-    Ok((server.run(), address))
-}
-
-/// `[::]` means all addresses of both families. It takes IPv4 too, and then `0.0.0.0`, which is
-/// tried as well, is in use; a host that keeps the families apart needs both, and one without IPv6
-/// has that alone.
-fn addresses(bind: SocketAddr) -> Vec<SocketAddr> {
-    let ipv4 = SocketAddr::from((Ipv4Addr::UNSPECIFIED, bind.port()));
-    match bind.ip() {
-        // Each would get a free port of its own.
-        IpAddr::V6(Ipv6Addr::UNSPECIFIED) if bind.port() == 0 => {
-            let has_ipv6 = TcpListener::bind(bind).is_ok();
-            vec![if has_ipv6 { bind } else { ipv4 }]
-        }
-        IpAddr::V6(Ipv6Addr::UNSPECIFIED) => vec![bind, ipv4],
-        _ => vec![bind],
+    .keep_alive(keep_alive);
+    for listener in listeners {
+        server = server.listen(listener).map_err(failed)?;
     }
+    let address = server.addrs().first().copied().unwrap_or(bind);
+    Ok((server.run(), address, new_connections))
 }
 
 /// Prepares the database, again and again while it is away.

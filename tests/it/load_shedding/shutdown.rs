@@ -4,7 +4,7 @@ use crate::support::{
     Answer, AppProcess, Cluster, Delivery, Engine, TestApp, TestDatabase, WriterLock, message_id,
     until_true, user, user_id,
 };
-use std::io::Write as _;
+use std::io::{Read as _, Write as _};
 use std::net::TcpStream;
 use std::time::Duration;
 use tokio::task::JoinHandle;
@@ -122,6 +122,55 @@ async fn a_service_that_waits_for_another_one_s_migration_stops_when_it_is_asked
     service.logged("another process migrates").await;
     service.terminate();
     assert!(timeout(Duration::from_secs(15), service.ended()).await.is_ok(), "it goes on");
+}
+
+/// What became of a request on a connection of its own.
+#[derive(Debug, PartialEq)]
+enum Fate {
+    Answered,
+    Refused,
+    Cut,
+}
+
+fn attempt(port: u16) -> Fate {
+    let Ok(mut connection) = TcpStream::connect(("127.0.0.1", port)) else {
+        return Fate::Refused;
+    };
+    let mut answer = String::new();
+    let asked =
+        connection.write_all(b"GET /healthz HTTP/1.1\r\nhost: test\r\nconnection: close\r\n\r\n");
+    match asked.and_then(|()| connection.read_to_string(&mut answer)) {
+        Ok(_) if answer.starts_with("HTTP/1.1 200") => Fate::Answered,
+        _ => Fate::Cut,
+    }
+}
+
+/// A load balancer that checks no health goes on connecting until it is refused.
+#[cfg(target_os = "linux")]
+#[tokio::test]
+async fn a_stop_cuts_no_connection_that_it_let_in() {
+    const CLIENTS: usize = 16;
+    let database = TestDatabase::new(Engine::Sqlite);
+    let delay = [("USERSYNC_SHUTDOWN_DELAY", "1s")];
+    let mut service = TestApp::builder(&database).variables(&delay).start_process().await;
+    let port = service.port;
+    for _ in 0..3 {
+        let client = || {
+            tokio::task::spawn_blocking(move || {
+                std::iter::repeat_with(|| attempt(port))
+                    .find(|fate| *fate != Fate::Answered)
+                    .unwrap()
+            })
+        };
+        let clients: Vec<_> = (0..CLIENTS).map(|_| client()).collect();
+        service.terminate();
+        for client in clients {
+            assert_eq!(client.await.unwrap(), Fate::Refused);
+        }
+        assert!(service.ended().await.success());
+        service.start_again();
+        service.until_ready().await;
+    }
 }
 
 /// As a load balancer sends it, which noticed the open port before the first answer of `/readyz`.
