@@ -11,9 +11,9 @@
 //! * [`jobs`]: jobs and their progress; [`leases`]: recurring work;
 //! * [`quarantine`], [`users`], [`stored_user`], [`retention`]: rows that are read and deleted;
 //! * [`migrations`], [`schema`], [`types`]: the tables;
-//! * [`database`], [`connection`], [`open_connection`], [`postgres`], [`sqlite`], [`sqlite_file`]:
-//!   connections; [`rights`]: those that the service needs; [`clock`]: the database's; [`error`]: errors
-//!   by what a caller can do.
+//! * [`database`], [`connection`], [`open_connection`], [`postgres`], [`pooler`], [`sqlite`],
+//!   [`sqlite_file`]: connections; [`rights`]: those that the service needs; [`clock`]: the
+//!   database's; [`error`]: errors by what a caller can do.
 
 pub mod absences;
 pub mod batch;
@@ -29,6 +29,7 @@ pub mod jobs;
 pub mod leases;
 mod migrations;
 mod open_connection;
+mod pooler;
 mod postgres;
 mod probe;
 pub mod quarantine;

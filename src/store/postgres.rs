@@ -3,6 +3,7 @@
 
 use super::database::{PostgresTarget, Purpose};
 use super::error::StoreError;
+use super::pooler;
 use diesel::connection::SimpleConnection as _;
 use diesel::sql_types::{Bool, Integer, Nullable, Text};
 use diesel::{Connection as _, PgConnection, QueryableByName, RunQueryDsl as _};
@@ -96,9 +97,7 @@ pub(super) fn check_schema(connection: &mut PgConnection, schema: &str) -> Resul
 }
 
 #[derive(QueryableByName)]
-struct ServerProcess {
-    #[diesel(sql_type = Integer)]
-    pid: i32,
+struct Server {
     #[diesel(sql_type = Bool)]
     standby: bool,
     #[diesel(sql_type = Bool)]
@@ -107,55 +106,39 @@ struct ServerProcess {
     encoding: String,
 }
 
-/// Sessions beside the first that hold a server process each. Even a pooler that hands its servers out
-/// in turn has to give one of them the first session's, or the first session another one.
-const OTHER_SESSIONS: usize = 4;
-
-/// Refuses a server that cannot be worked with: a standby, a read-only one, another encoding, or a pooler that moves
-/// sessions between server processes, where settings and prepared statements would not stay with
-/// their session. Changes no setting, which through such a pooler would reach the application.
+/// Refuses a server that cannot be worked with: a standby, a read-only one, another encoding, or a
+/// pooler that moves sessions between server processes, where settings and prepared statements would
+/// not stay with their session. Changes no setting, which through such a pooler would reach the
+/// application.
 pub(super) fn check_server(target: &PostgresTarget) -> Result<(), StoreError> {
-    let process = |session: &mut PgConnection| -> Result<ServerProcess, StoreError> {
-        Ok(diesel::sql_query(
-            "SELECT pg_backend_pid() AS pid, pg_is_in_recovery() AS standby, \
-             current_setting('transaction_read_only')::bool AS read_only, \
-             current_setting('server_encoding') AS encoding",
-        )
-        .get_result(session)?)
-    };
-    let mut first = PgConnection::establish(target.url.expose_secret())?;
-    let own = process(&mut first)?;
+    let mut session = PgConnection::establish(target.url.expose_secret())?;
+    let server: Server = diesel::sql_query(
+        "SELECT pg_is_in_recovery() AS standby, \
+         current_setting('transaction_read_only')::bool AS read_only, \
+         current_setting('server_encoding') AS encoding",
+    )
+    .get_result(&mut session)?;
     // Neither is for ever: a standby is promoted, and hosts make a server read-only whose disk is full.
-    if own.standby {
+    if server.standby {
         return Err(StoreError::Away("the server is a read-only standby".into()));
     }
-    if own.read_only {
+    if server.read_only {
         return Err(StoreError::Away(
             "sessions of this role are read-only (default_transaction_read_only is on)".into(),
         ));
     }
-    if own.encoding != "UTF8" {
+    if server.encoding != "UTF8" {
         return Err(StoreError::Unusable(format!(
             "the database's encoding is {}, which cannot hold every name; create one with ENCODING 'UTF8' TEMPLATE template0",
-            own.encoding
+            server.encoding
         )));
     }
-    let mut others = Vec::new();
-    for _ in 0..OTHER_SESSIONS {
-        let mut other = PgConnection::establish(target.url.expose_secret())?;
-        other.batch_execute("BEGIN")?;
-        let is_shared = process(&mut other)?.pid == own.pid || process(&mut first)?.pid != own.pid;
-        others.push(other);
-        if is_shared {
-            for other in &mut others {
-                other.batch_execute("ROLLBACK")?;
-            }
-            return Err(StoreError::Unusable(
-                "DATABASE_URL points at a pooler in transaction mode, which mixes up sessions; \
-                 use the direct connection (often port 5432) or the pooler's session mode"
-                    .into(),
-            ));
-        }
+    if pooler::shares_processes(target, &mut session)? {
+        return Err(StoreError::Unusable(
+            "DATABASE_URL points at a pooler in transaction mode, which mixes up sessions; \
+             use the direct connection (often port 5432) or the pooler's session mode"
+                .into(),
+        ));
     }
     Ok(())
 }
