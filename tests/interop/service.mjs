@@ -28,9 +28,12 @@ export async function serveUntilReady(variables, port) {
   const service = serve({ USERSYNC_BIND: address, ...variables });
   let status;
   service.ended.then((ended) => (status = ended));
-  await until(`usersync on ${address} is ready`, async () => {
-    if (status !== undefined) throw new Error(`usersync ended with ${status}: ${service.lines.join("\n")}`);
+  const isReady = async () => {
+    if (status !== undefined) throw new Error(`it ended with ${status}`);
     return (await send(`http://${address}/readyz`).catch(() => ({}))).status === 200;
+  };
+  await until(`usersync on ${address} is ready`, isReady).catch((error) => {
+    throw new Error(`${error.message}: ${service.lines.join("\n")}`);
   });
   return service;
 }
