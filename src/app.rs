@@ -311,10 +311,10 @@ fn serve(
     routes: fn(&mut ServiceConfig),
 ) -> Result<(Server, SocketAddr, NewConnections), AppError> {
     let failed = |error| AppError::Bind(bind, error, variable);
-    let listeners = listener::listen(bind).map_err(failed)?;
-    let new_connections = NewConnections::of(&listeners)?;
+    let listener = listener::listen(bind).map_err(failed)?;
+    let new_connections = NewConnections::of(&listener)?;
     let state = state.clone();
-    let mut server = HttpServer::new(move || {
+    let server = HttpServer::new(move || {
         Routes::new()
             .app_data(state.clone())
             .wrap(from_fn(http::tag))
@@ -324,10 +324,9 @@ fn serve(
     .disable_signals()
     .shutdown_timeout(DRAIN_SECONDS)
     .client_request_timeout(HEADERS_WITHIN)
-    .keep_alive(keep_alive);
-    for listener in listeners {
-        server = server.listen(listener).map_err(failed)?;
-    }
+    .keep_alive(keep_alive)
+    .listen(listener)
+    .map_err(failed)?;
     let address = server.addrs().first().copied().unwrap_or(bind);
     Ok((server.run(), address, new_connections))
 }

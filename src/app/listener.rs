@@ -1,4 +1,4 @@
-//! The listening sockets, and how they turn new connections away before they are closed. Called by
+//! The listening socket, and how it turns new connections away before it is closed. Called by
 //! [`super`]; knows nothing of HTTP.
 //!
 //! A socket that is closed resets connections which the system has accepted and the server has not,
@@ -7,56 +7,48 @@
 
 use socket2::{Domain, Socket, Type};
 use std::io;
-use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, TcpListener};
+use std::net::{Ipv4Addr, Ipv6Addr, SocketAddr, TcpListener};
 
 /// Connections that wait to be accepted: the provider sends bursts.
 const BACKLOG: i32 = 4_096;
 
-/// Listens on each of the addresses that `bind` means, of which one has to be free.
-pub(super) fn listen(bind: SocketAddr) -> io::Result<Vec<TcpListener>> {
-    let (mut listeners, mut failed) = (Vec::new(), None);
-    for address in addresses(bind) {
-        match listen_on(address) {
-            Ok(listener) => listeners.push(listener),
-            Err(error) => failed = Some(error),
+/// Listens on `bind`. `[::]` means all addresses of both families, whatever the host's setting for
+/// such sockets is; on a host without IPv6 it means those of IPv4.
+pub(super) fn listen(bind: SocketAddr) -> io::Result<TcpListener> {
+    match listen_on(bind) {
+        Err(error) if is_all_of_ipv6(bind) && lacks_family(&error) => {
+            listen_on((Ipv4Addr::UNSPECIFIED, bind.port()).into())
         }
-    }
-    match failed {
-        Some(error) if listeners.is_empty() => Err(error),
-        _ => Ok(listeners),
+        listener => listener,
     }
 }
 
 fn listen_on(address: SocketAddr) -> io::Result<TcpListener> {
     let socket = Socket::new(Domain::for_address(address), Type::STREAM, None)?;
+    if is_all_of_ipv6(address) {
+        socket.set_only_v6(false)?;
+    }
     socket.set_reuse_address(true)?;
     socket.bind(&address.into())?;
     socket.listen(BACKLOG)?;
     Ok(socket.into())
 }
 
-/// `[::]` means all addresses of both families. It takes IPv4 too, and then `0.0.0.0`, which is
-/// tried as well, is in use; a host that keeps the families apart needs both, and one without IPv6
-/// has that alone.
-fn addresses(bind: SocketAddr) -> Vec<SocketAddr> {
-    let ipv4 = SocketAddr::from((Ipv4Addr::UNSPECIFIED, bind.port()));
-    match bind.ip() {
-        // Each would get a free port of its own.
-        IpAddr::V6(Ipv6Addr::UNSPECIFIED) if bind.port() == 0 => {
-            let has_ipv6 = TcpListener::bind(bind).is_ok();
-            vec![if has_ipv6 { bind } else { ipv4 }]
-        }
-        IpAddr::V6(Ipv6Addr::UNSPECIFIED) => vec![bind, ipv4],
-        _ => vec![bind],
-    }
+fn is_all_of_ipv6(address: SocketAddr) -> bool {
+    address.ip() == Ipv6Addr::UNSPECIFIED
 }
 
-/// Second handles of the listening sockets, which stay open as long as this lives.
-pub(super) struct NewConnections(Vec<TcpListener>);
+fn lacks_family(error: &io::Error) -> bool {
+    let no_family = rustix::io::Errno::AFNOSUPPORT.raw_os_error();
+    error.raw_os_error() == Some(no_family) || error.kind() == io::ErrorKind::AddrNotAvailable
+}
+
+/// A second handle of the listening socket, which stays open as long as this lives.
+pub(super) struct NewConnections(TcpListener);
 
 impl NewConnections {
-    pub(super) fn of(listeners: &[TcpListener]) -> io::Result<Self> {
-        listeners.iter().map(TcpListener::try_clone).collect::<Result<_, _>>().map(Self)
+    pub(super) fn of(listener: &TcpListener) -> io::Result<Self> {
+        listener.try_clone().map(Self)
     }
 
     /// Leaves attempts to connect unanswered from now on. The client's system repeats them after a
@@ -64,10 +56,8 @@ impl NewConnections {
     /// client may try another replica. What is connected already goes on.
     #[cfg(target_os = "linux")]
     pub(super) fn hold(&self) {
-        for listener in &self.0 {
-            if let Err(error) = socket2::SockRef::from(listener).attach_filter(&NO_SYN) {
-                tracing::debug!("new connections could not be held back: {error}");
-            }
+        if let Err(error) = socket2::SockRef::from(&self.0).attach_filter(&NO_SYN) {
+            tracing::debug!("new connections could not be held back: {error}");
         }
     }
 
@@ -90,3 +80,31 @@ const NO_SYN: [socket2::SockFilter; 5] = {
         SockFilter::new(0x06, 0, 0, u32::MAX), // return all
     ]
 };
+
+#[cfg(test)]
+mod tests {
+    use super::listen;
+    use std::io::ErrorKind;
+    use std::net::{Ipv4Addr, Ipv6Addr, SocketAddr, TcpStream};
+
+    #[test]
+    fn all_addresses_are_those_of_both_families_on_one_port() {
+        let listener = listen((Ipv6Addr::UNSPECIFIED, 0).into()).unwrap();
+        let port = listener.local_addr().unwrap().port();
+        assert!(TcpStream::connect((Ipv4Addr::LOCALHOST, port)).is_ok());
+        if listener.local_addr().unwrap().is_ipv6() {
+            assert!(TcpStream::connect((Ipv6Addr::LOCALHOST, port)).is_ok());
+        }
+    }
+
+    #[test]
+    fn a_port_that_another_process_has_in_one_family_is_in_use() {
+        for taken in [SocketAddr::from((Ipv4Addr::LOCALHOST, 0)), (Ipv6Addr::LOCALHOST, 0).into()] {
+            // A host may lack the family.
+            let Ok(other) = listen(taken) else { continue };
+            let port = other.local_addr().unwrap().port();
+            let result = listen((Ipv6Addr::UNSPECIFIED, port).into());
+            assert_eq!(result.unwrap_err().kind(), ErrorKind::AddrInUse, "{taken}");
+        }
+    }
+}
