@@ -36,7 +36,7 @@ pub use fields::{
 pub use process::AppProcess;
 pub use program::{Program, RunOutput, Running, shell};
 pub use proxy::{Blocked, Proxy, Server, Upstream};
-pub use raw_http::exchange;
+pub use raw_http::{closed_after, exchange};
 pub use rng::Rng;
 pub use session_tokens::{PARTY, SessionTokens, Signer};
 pub use slow_clients::SlowClients;

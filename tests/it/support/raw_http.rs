@@ -4,7 +4,7 @@ use super::TestApp;
 use serde_json::Value;
 use std::io::{Read as _, Write as _};
 use std::net::TcpStream;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 /// Longer than any of the service's own time limits.
 const ANSWER_WITHIN: Duration = Duration::from_secs(30);
@@ -17,6 +17,21 @@ pub async fn exchange(app: &TestApp, bytes: Vec<u8>) -> (u16, Value) {
         stream.set_read_timeout(Some(ANSWER_WITHIN)).unwrap();
         stream.write_all(&bytes).unwrap();
         read_answer(&mut stream)
+    });
+    exchange.await.unwrap()
+}
+
+/// Sends bytes, and returns after how long the service closes the connection that it has answered on.
+pub async fn closed_after(app: &TestApp, bytes: Vec<u8>) -> Duration {
+    let address = app.origin.trim_start_matches("http://").to_owned();
+    let exchange = tokio::task::spawn_blocking(move || {
+        let mut stream = TcpStream::connect(address).unwrap();
+        stream.set_read_timeout(Some(ANSWER_WITHIN)).unwrap();
+        stream.write_all(&bytes).unwrap();
+        read_answer(&mut stream);
+        let answered = Instant::now();
+        assert_eq!(stream.read(&mut [0; 1]).expect("an end in time"), 0);
+        answered.elapsed()
     });
     exchange.await.unwrap()
 }
