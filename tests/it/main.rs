@@ -30,6 +30,7 @@ mod dev;
 mod drift;
 mod erasure;
 mod fixtures;
+mod following_trigger;
 mod hosts;
 mod identity;
 mod import;
