@@ -2,7 +2,8 @@
 //!
 //! Called by [`super::verify`] once no secret fits. The provider signs compact JSON with sorted
 //! keys, so where a signature fits such a spelling of the body, or what the body wraps, something
-//! between re-wrote it. Such a delivery is still refused: the sender learns no more than that.
+//! between re-wrote it. Only compression is told by the first two bytes alone, whoever sent them. Such
+//! a delivery is still refused: the sender learns no more than that.
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
@@ -13,7 +14,7 @@ use std::fmt::Write as _;
 
 /// Larger bodies are not diagnosed: refusing a request should stay cheap. A body has at most
 /// twelve other forms, and most have three.
-const LARGEST_DIAGNOSED_BYTES: usize = 64 * 1024;
+const LARGEST_DIAGNOSED_BYTES: usize = 16 * 1024;
 
 const REWRITTEN: &str =
     "a proxy or framework parsed the JSON and wrote it anew; pass the raw bytes through";
@@ -66,8 +67,9 @@ fn is_rewritten(body: &[u8], is_signed: impl Fn(&[u8]) -> bool) -> bool {
     let kept = compact(body, <[u8]>::to_vec);
     let plain = compact(body, |string| unescape(string).unwrap_or_else(|| string.to_vec()));
     let sorted = serde_json::from_slice(body).map(|value: Value| value.to_string().into_bytes());
-    let bases = [Some(kept), Some(plain), sorted.ok()];
-    bases.into_iter().flatten().any(|base| {
+    let mut bases: Vec<Vec<u8>> = [kept, plain].into_iter().chain(sorted.ok()).collect();
+    bases.dedup();
+    bases.into_iter().any(|base| {
         let text = std::str::from_utf8(&base).unwrap_or_default();
         let escapes: [fn(char) -> bool; 2] = [is_markup, |character| !character.is_ascii()];
         let mut escapes = escapes.into_iter().filter(|is_escaped| text.contains(*is_escaped));

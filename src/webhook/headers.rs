@@ -25,7 +25,8 @@ pub struct SignedHeaders {
 
 impl SignedHeaders {
     /// `get` returns a header's values by its lower-case name. Of one that came twice with
-    /// different values each counts: signatures may be spread over several.
+    /// different values each counts: signatures may be spread over several. A gateway may have
+    /// joined two that are the same with a comma.
     pub fn read<'a>(get: impl Fn(&str) -> Vec<&'a [u8]>) -> Result<Self, Rejection> {
         let read = |svix: &str, standard: &str, short| -> Result<String, Rejection> {
             let joined = |name| {
@@ -47,8 +48,8 @@ impl SignedHeaders {
             }
         };
         let headers = Self {
-            id: read("svix-id", "webhook-id", "id")?,
-            timestamp: read("svix-timestamp", "webhook-timestamp", "timestamp")?,
+            id: once(read("svix-id", "webhook-id", "id")?),
+            timestamp: once(read("svix-timestamp", "webhook-timestamp", "timestamp")?),
             signatures: read("svix-signature", "webhook-signature", "signature")?,
         };
         if headers.id.len() > LONGEST_ID_BYTES {
@@ -70,6 +71,14 @@ impl SignedHeaders {
         } else {
             Err(Rejection::TimestampTooNew)
         }
+    }
+}
+
+/// One of two equal halves, or all of it.
+fn once(text: String) -> String {
+    match text.split_once(',') {
+        Some((first, second)) if first == second.trim_start() => first.to_owned(),
+        _ => text,
     }
 }
 
@@ -114,6 +123,12 @@ mod tests {
         let signatures = [("svix-signature", &b"v1,x"[..]), ("svix-signature", b"v1,y")];
         let headers = read(&[&twice[..], &signatures].concat()).unwrap();
         assert_eq!((headers.id.as_str(), headers.signatures.as_str()), ("m", "v1,x v1,y"));
+        let joined = [("svix-id", &b"m, m"[..]), ("svix-timestamp", b"1,1")];
+        let headers = read(&[&joined[..], &signatures].concat()).unwrap();
+        assert_eq!((headers.id.as_str(), headers.timestamp.as_str()), ("m", "1"));
+        let others = [("svix-id", &b"m, n"[..]), ("svix-timestamp", b"1,")];
+        let headers = read(&[&others[..], &signatures].concat()).unwrap();
+        assert_eq!((headers.id.as_str(), headers.timestamp.as_str()), ("m, n", "1,"));
     }
 
     #[test]
