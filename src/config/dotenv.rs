@@ -1,12 +1,18 @@
 //! Reads dotenv files: lines of `NAME=value`, with `export`, quotes and comments as Compose has them.
 //!
-//! Called by [`super::ConfigSource`], and by `dev` for a file of its own. Tools disagree about `$`, so
-//! one that cannot be replaced is refused: half a password is worse than none. No message repeats a
-//! value.
+//! Called by [`super::ConfigSource`], and by `dev` for a file of its own. Tools disagree about `$`, and
+//! about quotes and backslashes inside an unquoted value, so what cannot be replaced, or would be read
+//! in two ways, is refused: half a password is worse than none. No message repeats a value.
 
 use std::collections::HashMap;
 use std::iter::Peekable;
 use std::str::Chars;
+
+pub struct DotenvValue {
+    pub text: String,
+    /// Whether it stood in single quotes, so that each `$` stands for itself.
+    pub is_literal: bool,
+}
 
 #[derive(Debug, PartialEq, Eq, thiserror::Error)]
 #[error("line {line}: {what}")]
@@ -18,6 +24,8 @@ pub struct DotenvError {
 const NO_ASSIGNMENT: &str = "is not `NAME=value`";
 const OPEN_QUOTE: &str = "begins a value with a quote that is never closed";
 const AFTER_QUOTE: &str = "has text after the closing quote of a value";
+const INNER_QUOTE: &str = "has a quote or a backslash inside an unquoted value, which some tools take off and others do not; \
+                           put the whole value into quotes";
 const DOLLAR: &str = "has a `$` that some tools replace and others do not, and no variable of that name is known; \
                       put the value into single quotes, where it stands for itself";
 
@@ -25,8 +33,8 @@ const DOLLAR: &str = "has a `$` that some tools replace and others do not, and n
 pub fn parse(
     text: &str,
     outside: impl Fn(&str) -> Option<String>,
-) -> Result<HashMap<String, String>, DotenvError> {
-    let mut values: HashMap<String, String> = HashMap::new();
+) -> Result<HashMap<String, DotenvValue>, DotenvError> {
+    let mut values: HashMap<String, DotenvValue> = HashMap::new();
     let mut lines = text.trim_start_matches('\u{feff}').lines().zip(1..);
     while let Some((text, line)) = lines.next() {
         let text = text.trim();
@@ -35,17 +43,21 @@ pub fn parse(
         }
         let error = |what| DotenvError { line, what };
         let (name, value) = assignment(text).ok_or(error(NO_ASSIGNMENT))?;
-        let known = |name: &str| values.get(name).cloned().or_else(|| outside(name));
-        let value = match value.strip_prefix(['"', '\'']) {
-            Some(rest) => {
-                let quote = if value.starts_with('"') { '"' } else { '\'' };
-                let mut more = lines.by_ref().map(|(text, _)| text);
-                let inner = quoted(rest, quote, &mut more).map_err(error)?;
-                if quote == '"' { expand(&inner, true, known) } else { Some(inner) }
-            }
-            None => expand(without_comment(value), false, known),
+        let known = |name: &str| match values.get(name) {
+            Some(value) => Some(value.text.clone()),
+            None => outside(name),
         };
-        values.insert(name.to_owned(), value.ok_or(error(DOLLAR))?);
+        let mut more = lines.by_ref().map(|(text, _)| text);
+        let is_literal = value.starts_with('\'');
+        let text = if let Some(rest) = value.strip_prefix('\'') {
+            Some(quoted(rest, '\'', &mut more).map_err(error)?)
+        } else if let Some(rest) = value.strip_prefix('"') {
+            expand(&quoted(rest, '"', &mut more).map_err(error)?, true, known)
+        } else {
+            expand(unquoted(value).map_err(error)?, false, known)
+        };
+        let text = text.ok_or(error(DOLLAR))?;
+        values.insert(name.to_owned(), DotenvValue { text, is_literal });
     }
     Ok(values)
 }
@@ -87,15 +99,18 @@ fn quoted<'a>(
     }
 }
 
-/// A comment starts the value, or has white space before it.
-fn without_comment(value: &str) -> &str {
+/// Without the comment, which starts the value, or has white space before it. Of backslashes only `\$`
+/// is read alike.
+fn unquoted(value: &str) -> Result<&str, &'static str> {
     let mut before = ' ';
     let comment = value.find(|character: char| {
         let starts = character == '#' && before.is_whitespace();
         before = character;
         starts
     });
-    comment.and_then(|place| value.get(..place)).unwrap_or(value).trim_end()
+    let value = comment.and_then(|place| value.get(..place)).unwrap_or(value).trim_end();
+    let is_plain = !value.replace("\\$", "").contains(['"', '\'', '\\']);
+    if is_plain { Ok(value) } else { Err(INNER_QUOTE) }
 }
 
 /// With `\$` and, in double quotes, the other escapes taken back, and variables replaced; `None` where
@@ -113,8 +128,8 @@ fn expand(text: &str, is_quoted: bool, known: impl Fn(&str) -> Option<String>) -
             ('$', Some('$')) => return None,
             ('$', Some('{')) => {
                 rest.next();
-                let name: String =
-                    rest.by_ref().take_while(|character| *character != '}').collect();
+                let name = word(&mut rest);
+                rest.next_if_eq(&'}')?;
                 out += &known(&name)?;
             }
             ('$', Some(first)) if first.is_ascii_alphabetic() || *first == '_' => {

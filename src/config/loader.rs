@@ -217,11 +217,13 @@ impl<'a> Loader<'a> {
             .unwrap_or(default)
     }
 
+    /// In any case: writers of configuration have their own ways with `true`.
     pub(super) fn choice<T: Copy>(&mut self, name: &str, default: T, choices: &[(&str, T)]) -> T {
         let Some(text) = self.text(name) else {
             return default;
         };
-        if let Some((_, choice)) = choices.iter().find(|(word, _)| *word == text) {
+        if let Some((_, choice)) = choices.iter().find(|(word, _)| word.eq_ignore_ascii_case(&text))
+        {
             return *choice;
         }
         let words: Vec<String> = choices.iter().map(|(word, _)| format!("`{word}`")).collect();

@@ -97,8 +97,8 @@ impl Loader<'_> {
     fn budget(&mut self, url: &Url, default: u32) -> Option<u32> {
         match self.text("USERSYNC_API_BUDGET").as_deref() {
             None => Some(default),
-            Some(OFF | FALSE) if is_loopback(url) => None,
-            Some(OFF | FALSE) => {
+            Some(text) if is_off(text) && is_loopback(url) => None,
+            Some(text) if is_off(text) => {
                 self.problem(
                     "USERSYNC_API_BUDGET",
                     "can be `off` only where CLERK_API_URL is a loopback address; write a number",
@@ -142,7 +142,7 @@ impl Loader<'_> {
         problem: &'static str,
     ) -> Option<T> {
         let text = self.text(variable).unwrap_or_else(|| default.to_owned());
-        if [OFF, FALSE].contains(&text.as_str()) {
+        if is_off(&text) {
             return None;
         }
         let parsed = parse(&text);
@@ -213,6 +213,10 @@ pub(super) const ON_OFF: &[(&str, bool)] =
     &[("on", true), (OFF, false), ("true", true), (FALSE, false)];
 
 pub(super) const AN_ORIGIN: &str = "is not an origin, as in `https://app.example.com`: scheme and host, a port if it needs one, and nothing after it";
+
+fn is_off(text: &str) -> bool {
+    [OFF, FALSE].iter().any(|word| text.eq_ignore_ascii_case(word))
+}
 
 /// A URL that is an origin and nothing else.
 pub(super) fn origin(text: &str) -> Option<Url> {

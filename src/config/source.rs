@@ -6,7 +6,7 @@
 //! variables.
 
 use super::variables::{VARIABLES, VariableInput};
-use super::{dotenv, spelling};
+use super::{dotenv, dotenv::DotenvValue, spelling};
 use std::collections::HashMap;
 use std::path::Path;
 
@@ -30,7 +30,11 @@ impl ConfigSource {
         for name in file.keys() {
             self.forget_other_way(name);
         }
-        self.values.extend(file);
+        // A literal keeps its quotes, by which `spelling` knows that nothing was to be replaced.
+        self.values.extend(file.into_iter().map(|(name, value)| match value {
+            DotenvValue { text, is_literal: true } => (name, format!("'{text}'")),
+            DotenvValue { text, .. } => (name, text),
+        }));
         Ok(())
     }
 
@@ -65,20 +69,21 @@ impl ConfigSource {
         self.values.retain(|name, _| !prefixes.iter().any(|prefix| name.starts_with(prefix)));
     }
 
-    /// The bare value; blank counts as unset. For a secret, `NAME_FILE` may name its file. That
-    /// name is never printed: whoever mistook it wrote the secret there.
+    /// The bare value; blank counts as unset. For a secret, `NAME_FILE` may name its file, whose `$`
+    /// stand for themselves. That name is never printed: whoever mistook it wrote the secret there.
     pub(super) fn get(&self, name: &str) -> Result<Option<String>, String> {
         let file = format!("{name}_FILE");
         let path = is_secret(name).then(|| self.bare(&file)).flatten();
-        let value = match (self.bare(name), path) {
+        match (self.bare(name), path) {
             (Some(_), Some(_)) => Err(format!("is set, and {file} too; keep one of them")),
             (None, Some(path)) => read(path)
                 .map(Some)
                 .map_err(|what| format!("cannot be read from the file in {file}: {what}")),
-            (direct, None) => Ok(direct.map(str::to_owned)),
-        }?;
-        value.as_deref().map_or(Ok(()), spelling::check)?;
-        Ok(value)
+            (direct, None) => {
+                self.values.get(name).map_or(Ok(()), |value| spelling::check(value))?;
+                Ok(direct.map(str::to_owned))
+            }
+        }
     }
 
     /// Names with our prefix that are not variables: most likely typing errors.

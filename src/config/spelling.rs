@@ -17,15 +17,15 @@ fn trim(text: &str) -> &str {
     text.trim_matches(|character: char| character.is_whitespace() || character == '\u{feff}')
 }
 
-/// Why the text cannot be what the operator meant, if so.
+/// Why the text cannot be what the operator meant, if so. In single quotes `$` stands for itself.
 pub(super) fn check(text: &str) -> Result<(), &'static str> {
     if text.contains('\u{fffd}') {
         return Err("holds bytes that are not UTF-8; write it as UTF-8");
     }
-    if is_placeholder(text) {
+    if !trim(text).starts_with('\'') && is_placeholder(bare(text)) {
         return Err(
             "names another variable, as `${NAME}`, which nothing replaced on the way; write the value itself \
-                    (in a URL `$` is `%24`)",
+                    (in a URL `$` is `%24`; elsewhere a value in single quotes may hold it)",
         );
     }
     Ok(())

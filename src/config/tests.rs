@@ -95,6 +95,11 @@ fn a_secret_may_stand_in_a_file_but_not_in_both_places() {
     source.read_env_file(both.path()).unwrap();
     let error = Config::load(&source, Requirement::SigningSecret).unwrap_err();
     assert!(error.0[0].contains("keep one"), "{error}");
+    let dollars = "x".repeat(32) + "${x}$(x)";
+    std::fs::write(file.path(), &dollars).unwrap();
+    assert!(with(&[("USERSYNC_ADMIN_TOKEN_FILE", path)]).is_ok());
+    assert!(with(&[("USERSYNC_ADMIN_TOKEN", &format!("'{dollars}'"))]).is_ok());
+    assert!(with(&[("USERSYNC_ADMIN_TOKEN", &dollars)]).is_err());
     let gone = problems(&[("CLERK_WEBHOOK_SIGNING_SECRET_FILE", "/nonexistent")]);
     assert!(gone[0].contains("_FILE: No such file"), "{gone:?}");
 }

@@ -75,7 +75,7 @@ const ROWS: &[Row] = &[
     Row {
         where_: "Docker, systemd, Kubernetes, Railway",
         change: "pass `${NAME}`, `$(NAME)` or a bare `$NAME` on where nothing replaces it",
-        here: "refused: write the value itself",
+        here: "refused: write the value itself, in single quotes if the `$` is part of it",
         check: Variables(
             &[
                 ("DATABASE_URL", "postgres://u:${PASSWORD}@h/d"),
@@ -107,10 +107,18 @@ const ROWS: &[Row] = &[
     Row {
         where_: "Helm and other writers of YAML 1.1",
         change: "turn an unquoted `on` or `off` into `true` or `false`",
-        here: "`true` is `on`, `false` is `off`",
+        here: "`true` is `on`, `false` is `off`, in any case",
         check: Variables(
-            &[("USERSYNC_WORKERS", "false"), ("USERSYNC_WATCH_INTERVAL", "false")],
-            Reads(|config| !config.workers && config.watch_interval.is_none()),
+            &[
+                ("USERSYNC_WORKERS", "False"),
+                ("USERSYNC_WATCH_INTERVAL", "FALSE"),
+                ("USERSYNC_RECONCILE_SCHEDULE", "false"),
+            ],
+            Reads(|config| {
+                !config.workers
+                    && config.watch_interval.is_none()
+                    && config.reconcile_schedule.is_none()
+            }),
         ),
     },
     Row {
@@ -131,7 +139,7 @@ const ROWS: &[Row] = &[
     Row {
         where_: "`.env` files for shells, Compose and `dotenv`",
         change: "have `export`, quotes, comments after a value, `#`, `\\n` and values of several lines",
-        here: "read as Compose reads them",
+        here: "read as Compose reads them; a quote or backslash inside an unquoted value, on which tools disagree, is refused",
         check: EnvFile(
             "# mine, isn't it\nexport PORT='3000' # port\nUSERSYNC_PUBLIC_URL = https://a.example # url\n\
              CLERK_AUTHORIZED_PARTIES=https://a.example, https://b.example\nRUST_LOG=\nDATABASE_URL=sqlite://a#b\n\
@@ -162,7 +170,7 @@ const ROWS: &[Row] = &[
     Row {
         where_: "API gateways",
         change: "join headers that came twice with commas, or keep both",
-        here: "each signature counts",
+        here: "each signature counts, and an id or a timestamp that came twice once",
         check: Deliveries(
             |signed| {
                 let (good, bad) =
@@ -171,7 +179,14 @@ const ROWS: &[Row] = &[
                 let bare = signed.clone().with("svix-signature", &format!("{bad},{good}"));
                 let mut twice = signed.clone().with("svix-signature", &bad);
                 twice.headers.push(("svix-signature".to_owned(), good));
-                vec![joined, bare, twice]
+                let all = ["svix-id", "svix-timestamp", "svix-signature"].into_iter().fold(
+                    signed.clone(),
+                    |delivery, name| {
+                        let value = signed.header(name);
+                        delivery.with(name, &format!("{value}, {value}"))
+                    },
+                );
+                vec![joined, bare, twice, all]
             },
             200,
             "applied",
@@ -244,7 +259,7 @@ const ROWS: &[Row] = &[
     Row {
         where_: "Proxies that compress",
         change: "send the body as gzip",
-        here: "400 `body_reencoded`: pass it on as it came",
+        here: "400 `body_reencoded`, told by its first two bytes alone: pass it on as it came",
         check: Deliveries(
             |signed| {
                 vec![
@@ -360,20 +375,36 @@ fn a_dollar_in_an_env_file_is_replaced_where_it_is_known_and_refused_where_it_is
         format!("${{x}}{long}"),
         format!("$${long}"),
         format!("\"$x {long}\""),
+        format!("${{{PUBLIC_URL}{long}"),
     ] {
         let problem = token(&refused).unwrap_err().concat();
         assert!(problem.contains("line 1") && !problem.contains(&long), "{problem}");
     }
-    for literal in
-        [format!("'$x{long}'"), format!("\\$x{long}"), format!("{long}$"), format!("{long}$1")]
-    {
+    assert!(token(&format!("$({long})")).unwrap_err().concat().contains("nothing replaced"));
+    for literal in [
+        format!("'$x{long}'"),
+        format!("'{long}${{x}}$(x)'"),
+        format!("'${}'", long.to_uppercase()),
+        format!("\\$x{long}"),
+        format!("{long}$"),
+        format!("{long}$1"),
+    ] {
         assert!(token(&literal).is_ok(), "{literal}");
     }
 }
 
 #[test]
 fn a_line_of_an_env_file_that_cannot_be_read_is_named_without_its_text() {
-    for broken in ["PORT 3000", "A='hunter2", "A=\"hunter2\" more", "1A=hunter2", "=hunter2"] {
+    for broken in [
+        "PORT 3000",
+        "A='hunter2",
+        "A=\"hunter2\" more",
+        "1A=hunter2",
+        "=hunter2",
+        "A=hunter\"2\"",
+        "A=hunter2's",
+        "A=hunter2\\\\",
+    ] {
         let problem = load_env_file(&format!("PORT=1\n{broken}\n")).unwrap_err().concat();
         assert!(problem.contains("line 2") && !problem.contains("hunter2"), "{broken}: {problem}");
     }
