@@ -48,6 +48,7 @@ both_engines! {
             json!({"user_ids": user_id(1)}),
             json!({"user_ids": [1]}),
             json!({"user_ids": [null]}),
+            json!({"user_ids": [" "]}),
             json!({"user_ids": [""]}),
             json!({"user_ids": [user_id(1)], "users": []}),
             json!({"user_ids": [user_id(1)], "take_over": "yes"}),
@@ -65,7 +66,7 @@ both_engines! {
     async fn ids_of_any_spelling_reach_the_provider_as_one_user_or_not_at_all(engine) {
         let app = TestApp::builder(engine).manual_events().start().await;
         let known = app.sign_up("Ada");
-        let odd = ["../users", "count", "user_1/metadata", "a?b=c", "%2e%2e", " ", ".", "..", "é"];
+        let odd = ["../users", "count", "user_1/metadata", "a?b=c", "%2e%2e", ".", "..", "é"];
         let answer = app.resync(&odd).await;
         assert_eq!(answer.status, 200, "{answer:?}");
         for one in answer.body["data"].as_array().unwrap() {
