@@ -16,7 +16,7 @@ use crate::provider::{API_OK, ApiError, Budget, Call};
 use crate::store::write_backs::{STATES, WriteBackPolicy};
 use crate::store::{Clock, Store, StoreError};
 use crate::sync::{SharedBudget, SyncService, Unbounded, WRITE_BACK_OUTCOMES};
-use crate::telemetry::{LabelWords, Metrics, logs};
+use crate::telemetry::{LabelWords, Metrics, Throttle, logs};
 use crate::webhook::Rejection;
 use actix_web::dev::Server;
 use actix_web::middleware::from_fn;
@@ -26,7 +26,7 @@ use listener::NewConnections;
 use std::future::Future;
 use std::net::SocketAddr;
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 use tokio::sync::{Notify, watch};
 use tokio::task::JoinSet;
 
@@ -333,20 +333,21 @@ fn serve(
 
 /// Prepares the database, again and again while it is away.
 async fn prepare(state: Data<AppState>, mode: MigrationMode) -> Result<(), StoreError> {
-    let mut known = None;
+    let (mut known, log) = (None, Throttle::default());
     for attempt in 0.. {
         let store = state.store.clone();
         let result = tokio::task::spawn_blocking(move || prepare_once(&store, mode)).await;
         match result.unwrap_or_else(|_| Err(StoreError::Unusable("preparing panicked".into()))) {
-            Err(StoreError::Away(why)) if known.as_ref() != Some(&why) => {
+            Err(StoreError::Away(why)) => {
                 state.readiness.set_prepared(false);
-                tracing::error!(
-                    "the database is away, deliveries are answered 503 until it is there; \
-                     is DATABASE_URL right, and the server running? {why}"
-                );
-                known = Some(why);
+                if known.as_ref() != Some(&why) && log.pass(Instant::now()).is_some() {
+                    tracing::error!(
+                        "the database is away, deliveries are answered 503 until it is there; \
+                         is DATABASE_URL right, and the server running? {why}"
+                    );
+                    known = Some(why);
+                }
             }
-            Err(StoreError::Away(_)) => {}
             Err(error) => return Err(error),
             Ok(migrations) => {
                 if migrations > 0 {
