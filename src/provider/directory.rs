@@ -159,8 +159,35 @@ pub trait Budget: Send + Sync {
     fn take_about<'a>(&'a self, user: &'a str) -> ApiFuture<'a, (), BudgetError>;
 }
 
-/// The budget is used up, or its database is away.
+/// Why no call is to be made now.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct BudgetError {
-    pub retry_after: Duration,
+pub enum BudgetError {
+    UsedUp {
+        retry_after: Duration,
+    },
+    /// Calls cannot be counted: the database fails.
+    Uncounted {
+        retry_after: Duration,
+    },
+}
+
+impl BudgetError {
+    pub const fn retry_after(self) -> Duration {
+        match self {
+            Self::UsedUp { retry_after } | Self::Uncounted { retry_after } => retry_after,
+        }
+    }
+}
+
+impl From<BudgetError> for ApiError {
+    fn from(error: BudgetError) -> Self {
+        match error {
+            BudgetError::UsedUp { retry_after } => Self::RateLimited { retry_after },
+            BudgetError::Uncounted { retry_after } => Self::Unavailable {
+                why: "not asked, since our database cannot count the call".to_owned(),
+                retry_after,
+                outcome_unknown: false,
+            },
+        }
+    }
 }

@@ -6,7 +6,8 @@
 //! about one user is counted there too, call by call.
 
 use crate::provider::{ApiFuture, Budget, BudgetError, Priority};
-use crate::store::Store;
+use crate::store::{Store, StoreError};
+use crate::telemetry::Throttle;
 use std::time::{Duration, Instant};
 use tokio::sync::Mutex;
 
@@ -27,6 +28,7 @@ pub struct SharedBudget {
     requests_per_window: u32,
     interactive: Mutex<RemainingBudget>,
     background: Mutex<RemainingBudget>,
+    log_throttle: Throttle,
 }
 
 /// What is left of a leased slice.
@@ -43,7 +45,8 @@ impl SharedBudget {
         let nothing =
             || Mutex::new(RemainingBudget { requests: 0, last: false, until: Instant::now() });
         let (interactive, background) = (nothing(), nothing());
-        Self { store, source, requests_per_window, interactive, background }
+        let log_throttle = Throttle::default();
+        Self { store, source, requests_per_window, interactive, background, log_throttle }
     }
 
     async fn take_one(&self, priority: Priority) -> Result<(), BudgetError> {
@@ -60,15 +63,15 @@ impl SharedBudget {
             *held = self.lease(most).await?;
         }
         let retry_after = held.until.saturating_duration_since(Instant::now());
-        held.requests = held.requests.checked_sub(1).ok_or(BudgetError { retry_after })?;
+        held.requests = held.requests.checked_sub(1).ok_or(BudgetError::UsedUp { retry_after })?;
         Ok(())
     }
 
     async fn take_one_about(&self, user: &str) -> Result<(), BudgetError> {
         let taken = self.store.take_user_call(self.source, user.to_owned()).await;
-        match taken.map_err(|_| BudgetError { retry_after: ASK_AGAIN })? {
+        match taken.map_err(|error| self.uncounted(&error))? {
             None => Ok(()),
-            Some(retry_after) => Err(BudgetError { retry_after }),
+            Some(retry_after) => Err(BudgetError::UsedUp { retry_after }),
         }
     }
 
@@ -77,12 +80,20 @@ impl SharedBudget {
         // Counted from the question: by the database's clock the slice ends no later.
         let requested_at = Instant::now();
         let slice = self.store.lease_budget(self.source, wanted, most).await;
-        let slice = slice.map_err(|_| BudgetError { retry_after: ASK_AGAIN })?;
+        let slice = slice.map_err(|error| self.uncounted(&error))?;
         Ok(RemainingBudget {
             requests: slice.requests,
             last: slice.requests < wanted,
             until: requested_at + slice.valid_for,
         })
+    }
+
+    /// What is not counted is not sent: the provider's limit is not ours alone.
+    fn uncounted(&self, error: &StoreError) -> BudgetError {
+        if let Some(suppressed) = self.log_throttle.pass(Instant::now()) {
+            tracing::warn!(suppressed, "calls of the provider cannot be counted: {error}");
+        }
+        BudgetError::Uncounted { retry_after: ASK_AGAIN }
     }
 }
 

@@ -35,4 +35,14 @@ both_engines! {
         until("the user is at the limit", async || (next().await == refused).then_some(())).await;
         assert_eq!(replicas[0].resync_one(&other).await.0, "created", "others are not");
     }
+
+    async fn calls_that_cannot_be_counted_are_not_refused_as_too_many(engine) {
+        let builder = TestApp::builder(engine).emulated().no_write_back();
+        let app = builder.variables(&[("USERSYNC_API_BUDGET", "500")]).start().await;
+        let id = app.sign_up("Ada");
+        app.emulator.wait_until_idle().await;
+        app.database.execute("ALTER TABLE user_calls RENAME TO user_calls_away");
+        let unavailable = ("failed".to_owned(), Some("unavailable".to_owned()));
+        assert_eq!(app.resync_one(&id).await, unavailable);
+    }
 }

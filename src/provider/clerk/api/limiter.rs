@@ -9,7 +9,7 @@ use super::breaker::{Breaker, Transition};
 use super::limits::{DEFAULT_RETRY_AFTER, Limits, ProviderPause, UserCallWindow};
 use super::request::Request;
 use super::response::{CallError, Retry};
-use crate::provider::{ApiError, Budget, Priority};
+use crate::provider::{ApiError, Budget, BudgetError, Priority};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 use tokio::time::{sleep, timeout};
@@ -74,8 +74,9 @@ impl CallLimiter {
         Self { budget, limits, pause: Mutex::default(), window: Mutex::default(), breaker }
     }
 
-    /// Waits until `request` may be sent. Everything else is checked before the budget is taken, so
-    /// that no call is taken in vain, and again after it, since waiting for the budget takes time.
+    /// Waits until `request` may be sent. All that this replica knows is checked before the budget is
+    /// taken, so that hardly a call is taken in vain, and again after it, since waiting for the budget
+    /// takes time.
     pub(super) async fn acquire(
         &self,
         request: &Request<'_>,
@@ -103,11 +104,15 @@ impl CallLimiter {
             let left = self.limits.max_wait(priority).saturating_sub(began.elapsed());
             match timeout(left, self.budget.take(priority)).await {
                 Ok(Ok(())) => return Ok(()),
-                Ok(Err(exhausted)) => {
-                    let wait = exhausted.retry_after.max(SHORTEST_WAIT);
-                    self.wait(wait, priority, began).await?;
+                Ok(Err(refusal)) => {
+                    let wait = refusal.retry_after().max(SHORTEST_WAIT);
+                    let waited = self.wait(wait, priority, began).await;
+                    waited.map_err(|_| ApiError::from(refusal))?;
                 }
-                Err(_) => return Err(ApiError::RateLimited { retry_after: DEFAULT_RETRY_AFTER }),
+                Err(_) => {
+                    let retry_after = DEFAULT_RETRY_AFTER;
+                    return Err(BudgetError::Uncounted { retry_after }.into());
+                }
             }
         }
     }
@@ -121,13 +126,13 @@ impl CallLimiter {
         began: Instant,
     ) -> Result<(), ApiError> {
         let left = self.limits.max_wait(priority).saturating_sub(began.elapsed());
+        let uncounted = BudgetError::Uncounted { retry_after: DEFAULT_RETRY_AFTER };
         let taken = timeout(left, self.budget.take_about(user)).await;
-        let retry_after = match taken {
-            Ok(Ok(())) => return Ok(()),
-            Ok(Err(exhausted)) => exhausted.retry_after.max(SHORTEST_WAIT),
-            Err(_) => DEFAULT_RETRY_AFTER,
-        };
-        Err(ApiError::RateLimited { retry_after })
+        let Err(refusal) = taken.unwrap_or(Err(uncounted)) else { return Ok(()) };
+        if let BudgetError::UsedUp { retry_after } = refusal {
+            lock(&self.window).refuse(user, retry_after, Instant::now());
+        }
+        Err(refusal.into())
     }
 
     /// Waits for the end of the pause, and until the breaker lets the call pass.

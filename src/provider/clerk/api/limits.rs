@@ -111,6 +111,8 @@ const REMEMBERED_CALLS: usize = 16_384;
 #[derive(Debug, Default)]
 pub(super) struct UserCallWindow {
     calls: HashMap<Arc<str>, VecDeque<Instant>>,
+    /// Until when the count of all replicas refuses a user's calls.
+    refused: HashMap<Arc<str>, Instant>,
     /// All calls, oldest first.
     order: VecDeque<(Instant, Arc<str>)>,
 }
@@ -118,6 +120,12 @@ pub(super) struct UserCallWindow {
 impl UserCallWindow {
     /// Time until another call about `user` may be made; zero if it may be made now.
     pub(super) fn left(&self, user: &str, now: Instant) -> Duration {
+        let refused = self.refused.get(user);
+        let refused = refused.map_or(Duration::ZERO, |until| until.saturating_duration_since(now));
+        refused.max(self.left_here(user, now))
+    }
+
+    fn left_here(&self, user: &str, now: Instant) -> Duration {
         let recent = |at: &&Instant| **at + WINDOW > now;
         let Some(calls) = self.calls.get(user) else { return Duration::ZERO };
         let mut recent = calls.iter().filter(recent).rev();
@@ -136,6 +144,14 @@ impl UserCallWindow {
         self.order.push_back((now, Arc::clone(&user)));
         self.calls.entry(user).or_default().push_back(now);
         Ok(())
+    }
+
+    /// Notes that other replicas made the calls about `user` that may be made.
+    pub(super) fn refuse(&mut self, user: &str, retry_after: Duration, now: Instant) {
+        self.refused.retain(|_, until| *until > now);
+        if self.refused.len() < REMEMBERED_CALLS {
+            self.refused.insert(user.into(), now + retry_after);
+        }
     }
 
     fn forget(&mut self, now: Instant) {

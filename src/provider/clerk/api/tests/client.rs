@@ -30,7 +30,7 @@ impl Budget for CountingBudget {
     fn take(&self, _: Priority) -> ApiFuture<'_, (), BudgetError> {
         Box::pin(async {
             if let Some(retry_after) = self.refusals.lock().unwrap().pop_front() {
-                return Err(BudgetError { retry_after });
+                return Err(BudgetError::UsedUp { retry_after });
             }
             *self.taken.lock().unwrap() += 1;
             Ok(())
@@ -40,7 +40,9 @@ impl Budget for CountingBudget {
     fn take_about<'a>(&'a self, user: &'a str) -> ApiFuture<'a, (), BudgetError> {
         let refused = *self.refused_user.lock().unwrap() == Some(user);
         let retry_after = Duration::from_secs(7);
-        Box::pin(async move { if refused { Err(BudgetError { retry_after }) } else { Ok(()) } })
+        Box::pin(
+            async move { if refused { Err(BudgetError::UsedUp { retry_after }) } else { Ok(()) } },
+        )
     }
 }
 

@@ -193,6 +193,10 @@ async fn a_user_whose_calls_other_replicas_made_is_refused_at_once_and_no_other_
     assert_eq!(client.api.user("user_2", Background).await, refused);
     assert_eq!(stub.count(), 0);
     assert!(client.api.user("user_1", Background).await.is_ok());
+    let taken = client.budget.count();
+    let again = client.api.user("user_2", Interactive).await;
+    assert!(matches!(again, Err(ApiError::RateLimited { .. })));
+    assert_eq!(client.budget.count(), taken, "nothing is taken for who is known to be refused");
 }
 
 #[tokio::test]
