@@ -1,4 +1,4 @@
-//! How often one user is written to: freely a few times in an hour, then less and less.
+//! How often one user is written to: freely a few times in a day, then less and less.
 //!
 //! Kept by `store`, which asks it before a write-back is claimed. An application that overwrites the
 //! metadata with a copy of its own at every event would otherwise fight with us for ever. Pure.
@@ -7,8 +7,9 @@ use super::{Backoff, Timestamp};
 use serde::Deserialize;
 use std::time::Duration;
 
-/// For so long a write counts.
-const COUNTED_FOR: Duration = Duration::from_secs(60 * 60);
+/// For so long a write counts: longer than twelve of the longest pauses, else the pauses would become
+/// shorter again while the writes still do not last.
+const COUNTED_FOR: Duration = Duration::from_secs(24 * 60 * 60);
 
 /// Writes in that time after which the next does not wait.
 const AT_WILL: usize = 3;
@@ -58,7 +59,7 @@ mod tests {
     }
 
     #[test]
-    fn from_the_fifth_write_in_an_hour_on_each_waits_twice_as_long_up_to_an_hour() {
+    fn from_the_fifth_write_in_a_day_on_each_waits_twice_as_long_up_to_an_hour() {
         let pauses = (0..=12).map(|writes| log(&vec![0; writes]).wait(at(0)).as_secs());
         let expected = [0, 0, 0, 0, 30, 60, 120, 240, 480, 960, 1920, 3600, 3600];
         assert_eq!(pauses.collect::<Vec<_>>(), expected);
@@ -71,12 +72,28 @@ mod tests {
     }
 
     #[test]
-    fn what_is_older_than_an_hour_or_later_than_now_does_not_count() {
+    fn who_takes_our_values_away_at_once_for_days_is_written_to_once_an_hour() {
+        let (mut writes, mut now, mut waits) = (Vec::new(), 0, Vec::new());
+        for _ in 0..60 {
+            let wait = log(&writes).wait(at(now)).as_secs();
+            waits.push(wait);
+            now += i64::try_from(wait).unwrap();
+            writes.push(now);
+            // The list holds no more.
+            writes.drain(..writes.len().saturating_sub(12));
+        }
+        assert_eq!(waits[..11], [0, 0, 0, 0, 30, 60, 120, 240, 480, 960, 1920]);
+        assert_eq!(waits[11..], [3600; 49]);
+    }
+
+    #[test]
+    fn what_is_older_than_a_day_or_later_than_now_does_not_count() {
+        const DAY: i64 = 24 * 60 * 60;
         let log = log(&[0, 0, 0, 0, 0, 50]);
         assert_eq!(
-            [-1, 40, 60, 3599, 3600, 3650].map(|now| log.count(at(now))),
+            [-1, 40, 60, DAY - 1, DAY, DAY + 50].map(|now| log.count(at(now))),
             [0, 5, 6, 6, 1, 0]
         );
-        assert_eq!(log.wait(at(-1)).as_secs() + log.wait(at(3600)).as_secs(), 0);
+        assert_eq!(log.wait(at(-1)).as_secs() + log.wait(at(DAY)).as_secs(), 0);
     }
 }

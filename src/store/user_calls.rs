@@ -22,7 +22,7 @@ pub const USER_WINDOW: Duration = WINDOW.saturating_add(Duration::from_millis(50
 
 /// Ten calls and twelve writes, as many as a [`PatchLog`] looks at.
 const CALLS: List = List { column: "calls", last_index: 9, kept_for: "1 minute" };
-const PATCHES: List = List { column: "patches", last_index: 11, kept_for: "1 hour" };
+const PATCHES: List = List { column: "patches", last_index: 11, kept_for: "24 hours" };
 
 /// A list of instants of a user's row.
 struct List {
