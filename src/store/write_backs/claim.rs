@@ -4,8 +4,9 @@ use super::lease::WriteBackLease;
 use crate::domain::Timestamp;
 use crate::store::connection::{AnyConnection, both};
 use crate::store::schema::{users, write_backs};
+use crate::store::types::UtcColumn;
 use crate::store::{Store, StoreError, StoredUser, user_calls};
-use diesel::dsl::sql;
+use diesel::dsl::{case_when, sql};
 use diesel::prelude::*;
 use diesel::sql_types::Bool;
 use std::time::Duration;
@@ -17,11 +18,18 @@ pub struct ClaimedWriteBacks {
     pub postponed: Vec<PostponedWriteBack>,
 }
 
+impl ClaimedWriteBacks {
+    /// How many were looked at: there may be more where it is as many as were asked for.
+    pub const fn taken_up(&self) -> usize {
+        self.leases.len() + self.postponed.len()
+    }
+}
+
 /// A write-back that waits, since what was written to its user lately did not last.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct PostponedWriteBack {
     pub external_id: String,
-    /// How often the user was written to within an hour.
+    /// How often the user was written to within a day.
     pub writes: usize,
     pub wait: Duration,
 }
@@ -99,8 +107,9 @@ impl Store {
         .await
     }
 
-    /// Claims up to `most` due write-backs for `duration`; or that of `only`, before its time too.
-    /// Those of users who were written to too often are postponed.
+    /// Claims up to `most` due write-backs for `duration`; or that of `only`, before its time too,
+    /// unless it waits after an attempt that counts: no pause is shortened by signing in again. Those
+    /// of users who were written to too often are postponed.
     pub async fn claim_write_backs(
         &self,
         source: &'static str,
@@ -151,7 +160,8 @@ fn claim(
         }};
     }
     let found: Vec<WriteBackLease> = if let Some(only) = only {
-        found!(write_backs::external_id.eq(only))
+        let may_be_early = write_backs::attempts.eq(0).or(write_backs::next_try_at.le(now));
+        found!(write_backs::external_id.eq(only).and(may_be_early))
     } else {
         found!(write_backs::next_try_at.le(now))
     };
@@ -173,6 +183,13 @@ fn claim(
         .execute(inner))?;
     }
     Ok(claimed)
+}
+
+/// The next attempt, or `at` where that is later.
+#[diesel::dsl::auto_type(no_type_alias)]
+fn later(at: Timestamp) -> _ {
+    let at = at.into_sql::<UtcColumn>();
+    case_when(write_backs::next_try_at.lt(at), at).otherwise(write_backs::next_try_at)
 }
 
 /// Postpones those of users who were written to too often.
@@ -198,7 +215,7 @@ fn without_postponed(
         both!(connection, |inner| diesel::update(
             write_backs::table.find((&lease.external_id, source))
         )
-        .set(write_backs::next_try_at.eq(now.plus(wait)))
+        .set(write_backs::next_try_at.eq(later(now.plus(wait))))
         .execute(inner))?;
         let writes = log.map_or(0, |log| log.count(now));
         claimed.postponed.push(PostponedWriteBack { external_id: lease.external_id, writes, wait });

@@ -29,7 +29,8 @@ pub enum WriteBackStatus {
     Conflict(Conflict),
     /// More is to be sent now; the lease with all that was enqueued meanwhile.
     More(WriteBackLease),
-    /// The answer does not show what was sent. The lease is held.
+    /// The answer does not show what was sent, and no operator ordered anything meanwhile. The lease is
+    /// held.
     NotKept(WriteBackLease),
     Lost,
 }
@@ -92,7 +93,10 @@ fn apply_answer(
     let plan = policy.plan(&stored, current.take_over);
     // An override that is left was not acknowledged: the provider was not asked since.
     if !plan.patch.is_empty() || stored.set_role.is_some() || stored.set_plan.is_some() {
-        let status = if is_kept { WriteBackStatus::More } else { WriteBackStatus::NotKept };
+        let is_ordered_anew =
+            (current.override_at, current.take_over) != (lease.override_at, lease.take_over);
+        let goes_on = is_kept || is_ordered_anew;
+        let status = if goes_on { WriteBackStatus::More } else { WriteBackStatus::NotKept };
         return keep(connection, source, current).map(status);
     }
     let Some(conflict) = plan.conflict else {

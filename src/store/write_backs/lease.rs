@@ -21,6 +21,8 @@ pub struct WriteBackLease {
     pub(super) fence: i64,
     /// How many attempts failed so far.
     pub attempts: i32,
+    /// Why the last attempt failed.
+    pub last_error: Option<String>,
     /// A call may have been sent whose answer was lost.
     pub outcome_unknown: bool,
     /// Our values may replace the provider's.

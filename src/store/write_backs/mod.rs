@@ -115,7 +115,7 @@ impl Store {
         .await
     }
 
-    /// Lets our values replace the provider's for this user, and makes that due.
+    /// Lets our values replace the provider's for this user, and makes that due; attempts begin anew.
     pub async fn take_over(
         &self,
         source: &'static str,
@@ -128,7 +128,7 @@ impl Store {
             both!(connection, |inner| diesel::update(
                 write_backs::table.find((&external_id, source))
             )
-            .set(write_backs::take_over.eq(true))
+            .set((write_backs::take_over.eq(true), write_backs::attempts.eq(0)))
             .execute(inner))?;
             user_calls::forget_patches(connection, source, &external_id)
         })
@@ -165,7 +165,7 @@ pub(in crate::store) fn earlier(at: Timestamp) -> _ {
     case_when(write_backs::next_try_at.gt(at), at).otherwise(write_backs::next_try_at)
 }
 
-/// Enqueues a write-back for an override. Its time is the database's: it tells one override from the next.
+/// Enqueues a write-back for an override, whose attempts begin anew. Its time is the database's: it tells one override from the next.
 pub(in crate::store) fn enqueue_override(
     connection: &mut AnyConnection,
     source: &str,
@@ -175,7 +175,7 @@ pub(in crate::store) fn enqueue_override(
     let now = connection.now()?;
     both!(connection, |inner| enqueue!(inner, source, external_id, now, created_at))?;
     both!(connection, |inner| diesel::update(write_backs::table.find((external_id, source)))
-        .set(write_backs::override_at.eq(now))
+        .set((write_backs::override_at.eq(now), write_backs::attempts.eq(0)))
         .execute(inner))?;
     user_calls::forget_patches(connection, source, external_id)
 }

@@ -11,7 +11,7 @@ mod worker;
 use super::SyncService;
 use crate::provider::Priority;
 use crate::store::StoreError;
-use crate::store::write_backs::{PostponedWriteBack, WriteBackLease};
+use crate::store::write_backs::{ClaimedWriteBacks, PostponedWriteBack};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -60,7 +60,7 @@ impl SyncService {
         let started = Instant::now();
         let only = Some(external_id.clone());
         let claimed = self.claim(only, 1).await.unwrap_or_default();
-        if let Some(lease) = claimed.into_iter().next() {
+        if let Some(lease) = claimed.leases.into_iter().next() {
             // What fails here is left to the worker.
             self.push(lease, Priority::Interactive).await;
             return;
@@ -84,9 +84,9 @@ impl SyncService {
         &self,
         only: Option<String>,
         most: i64,
-    ) -> Result<Vec<WriteBackLease>, StoreError> {
+    ) -> Result<ClaimedWriteBacks, StoreError> {
         let claimed = self.store.claim_write_backs(self.source(), only, most, LEASE).await?;
-        for PostponedWriteBack { external_id, writes, wait } in claimed.postponed {
+        for PostponedWriteBack { external_id, writes, wait } in &claimed.postponed {
             let Some(suppressed) = self.postponed_log.pass(Instant::now()) else { continue };
             tracing::warn!(
                 user.external_id = external_id,
@@ -97,6 +97,6 @@ impl SyncService {
                  replaces public_metadata by a copy of its own, for example at each user.updated"
             );
         }
-        Ok(claimed.leases)
+        Ok(claimed)
     }
 }

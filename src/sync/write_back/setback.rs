@@ -12,7 +12,8 @@ use crate::store::write_backs::{Reschedule, WriteBackLease};
 use crate::sync::SyncService;
 use std::time::{Duration, Instant};
 
-/// After so many attempts that failed, a write-back whose value the provider does not keep rests.
+/// After so many attempts that failed, a write-back whose value the provider does not keep rests; not
+/// the first time, since the attempts before may have met unreadable answers.
 const MOST_UNKEPT: i32 = 8;
 
 impl SyncService {
@@ -23,7 +24,8 @@ impl SyncService {
     ) -> Result<PushOutcome, StoreError> {
         let (why, attempts) = ("not_kept", lease.attempts.saturating_add(1));
         let after = pause_after(lease);
-        let parks_as = (attempts >= MOST_UNKEPT).then_some("rejected");
+        let is_repeated = lease.last_error.as_deref() == Some(why);
+        let parks_as = (is_repeated && attempts >= MOST_UNKEPT).then_some("rejected");
         let outcome_unknown = lease.outcome_unknown;
         let reschedule = Reschedule { after, why, outcome_unknown, parks_as, counts: true };
         self.store.reschedule_write_back(self.source(), lease.clone(), reschedule).await?;

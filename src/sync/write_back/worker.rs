@@ -7,7 +7,7 @@
 use super::push::PushOutcome;
 use crate::domain::Backoff;
 use crate::provider::{ApiError, ListQuery, Priority};
-use crate::store::write_backs::WriteBackLease;
+use crate::store::write_backs::ClaimedWriteBacks;
 use crate::sync::{SyncError, SyncService};
 use crate::telemetry::Throttle;
 use std::sync::Arc;
@@ -98,15 +98,19 @@ impl SyncService {
                 let claimed = self.claim_due(free, &mut ahead, &mut stopping).await;
                 claimed.unwrap_or_else(|why| {
                     pauses.lengthen(&why);
-                    Vec::new()
+                    ClaimedWriteBacks::default()
                 })
             } else {
-                Vec::new()
+                ClaimedWriteBacks::default()
             };
-            let all_busy = claimed.len() == free;
-            for lease in claimed {
+            let all_busy = claimed.taken_up() == free;
+            let leaves_room = !claimed.postponed.is_empty();
+            for lease in claimed.leases {
                 let sync = Arc::clone(&self);
                 under_way.spawn(async move { sync.push(lease, Priority::Background).await });
+            }
+            if all_busy && leaves_room {
+                continue;
             }
             let look_again = tokio::time::sleep(pauses.left().max(POLL_INTERVAL));
             tokio::select! {
@@ -133,25 +137,25 @@ impl SyncService {
         free: usize,
         ahead: &mut usize,
         stopping: &mut watch::Receiver<bool>,
-    ) -> Result<Vec<WriteBackLease>, SyncError> {
+    ) -> Result<ClaimedWriteBacks, SyncError> {
         let source = self.source();
         if !self.instance.is_verified() {
             if !self.store.is_any_write_back_due(source).await? {
-                return Ok(Vec::new());
+                return Ok(ClaimedWriteBacks::default());
             }
             tokio::select! {
                 verified = self.instance.verify(Priority::Background) => verified?,
-                _ = stopping.wait_for(|stops| *stops) => return Ok(Vec::new()),
+                _ = stopping.wait_for(|stops| *stops) => return Ok(ClaimedWriteBacks::default()),
             }
         }
         tokio::select! {
             prefetched = self.prefetch(ahead) => prefetched?,
-            _ = stopping.wait_for(|stops| *stops) => return Ok(Vec::new()),
+            _ = stopping.wait_for(|stops| *stops) => return Ok(ClaimedWriteBacks::default()),
         }
         let most = i64::try_from(free).unwrap_or(0);
-        let leases = self.claim(None, most).await?;
-        *ahead = ahead.saturating_sub(leases.len());
-        Ok(leases)
+        let claimed = self.claim(None, most).await?;
+        *ahead = ahead.saturating_sub(claimed.taken_up());
+        Ok(claimed)
     }
 
     /// Refreshes the rows of the next users, where many are stale. `ahead` counts the write-backs to

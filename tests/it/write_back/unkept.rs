@@ -1,9 +1,12 @@
 //! Values that do not last at the provider: it does not keep them, or an application strips them.
 
 use super::with_settled_user;
-use crate::support::{ADMIN_TOKEN, Engine, TestApp, TestDatabase, TestEmulator, until_true};
+use crate::support::{
+    ADMIN_TOKEN, Blocked, Engine, TestApp, TestDatabase, TestEmulator, until_true,
+};
 use clerk_emulator::Outage;
 use serde_json::json;
+use std::time::{Duration, Instant};
 use usersync::domain::Timestamp;
 
 /// So many seconds from now, as both engines compare it.
@@ -20,6 +23,18 @@ impl TestDatabase {
             instant(seconds)
         );
         self.until_count(&from, users).await;
+    }
+
+    /// As if these had been written to twelve times just now, in vain.
+    fn wait_for_what_is_lost(&self, ids: &[&str]) {
+        let log = json!(vec![jiff::Timestamp::now().as_millisecond(); 12]);
+        let until = instant(3_600);
+        let rows = ids.iter().map(|id| format!("('clerk', '{id}', '{log}', '{until}')"));
+        let rows = rows.collect::<Vec<_>>().join(", ");
+        self.execute(&format!(
+            "INSERT INTO user_calls (source, external_id, patches, kept_until) VALUES {rows}
+             ON CONFLICT (external_id, source) DO UPDATE SET patches = excluded.patches"
+        ));
     }
 
     /// As if so many seconds had passed since the last `PATCH`, and the next attempt were due.
@@ -42,6 +57,16 @@ impl TestDatabase {
 impl TestApp {
     fn strip(&self, id: &str) {
         self.emulator.merge_public_metadata(id, json!({"dbId": null, "role": null})).unwrap();
+    }
+
+    async fn sign_in(&self, id: &str) {
+        let token = self.emulator.session_token(id);
+        let answer = self.get_as(&token, "/api/clerk/syncUsers").await;
+        assert_eq!(
+            answer.code(),
+            "not_found",
+            "it redirects to an application, which is not there"
+        );
     }
 
     async fn until_written(&self, id: &str, writes: usize) {
@@ -68,11 +93,13 @@ both_engines! {
         let whys: Vec<_> = listed.data().iter().map(|one| (&one["last_error"], &one["attempts"])).collect();
         assert_eq!(whys, vec![(&json!("not_kept"), &json!(8)); 3]);
         assert_eq!(app.metric("usersync_write_backs_total{outcome=\"not_kept\"}").await, 24);
-        // A change wakes each once.
+        // A change wakes each once, not before the pause between writes is over.
+        app.database.pass(3600);
         app.emulator.update_user(&ids[0], json!({"last_name": "Byron"})).unwrap();
         app.until_written(&ids[0], 9).await;
         assert_eq!(app.database.count("write_backs WHERE state = 'rejected'"), 3);
         app.emulator.set_outage(Outage::None);
+        app.database.pass(3600);
         app.resync(&ids).await;
         app.quiet().await;
         assert!(ids.iter().all(|id| app.metadata(id)["role"] == "user"));
@@ -109,6 +136,74 @@ both_engines! {
         app.set_override(&id, json!({"role": "admin"})).await;
         app.until_written(&id, 5).await;
         assert_eq!(app.metadata(&id)["role"], "admin");
+    }
+
+    async fn an_order_given_during_a_call_does_not_wait_though_that_is_not_kept(engine) {
+        let roles = [("USERSYNC_ROLES", "user,editor,admin")];
+        let builder = TestApp::builder(engine).emulated().variables(&roles);
+        let (app, proxy) = builder.start_behind_proxy().await;
+        let id = app.sign_up("Ada");
+        app.quiet().await;
+        app.emulator.set_outage(Outage::UnkeptMetadata);
+        proxy.block(Blocked::WriteAnswers);
+        app.set_override(&id, json!({"role": "admin"})).await;
+        proxy.until_held(1).await;
+        app.set_override(&id, json!({"role": "editor"})).await;
+        app.emulator.set_outage(Outage::None);
+        proxy.block(Blocked::Nothing);
+        app.until_written(&id, 3).await;
+        assert_eq!(app.metadata(&id)["role"], "editor");
+        assert_eq!(app.metric("usersync_write_backs_total{outcome=\"not_kept\"}").await, 0);
+    }
+
+    async fn a_sign_in_does_not_shorten_a_pause(engine) {
+        let (app, _) = with_settled_user(engine, "Grace").await;
+        app.emulator.set_outage(Outage::UnkeptMetadata);
+        let id = app.sign_up("Ada");
+        app.database.until_postponed(1, 20, 1).await;
+        for _ in 0..3 {
+            app.sign_in(&id).await;
+        }
+        app.database.until_postponed(1, 10, 1).await;
+        assert_eq!(app.emulator.metadata_writes(&id), 1);
+        // Nor does the pause for what does not last shorten a longer one.
+        app.database.wait_for_what_is_lost(&[&id]);
+        app.database.execute(&format!(
+            "UPDATE write_backs SET attempts = 0, next_try_at = '{}'",
+            instant(3_000)
+        ));
+        app.sign_in(&id).await;
+        app.database.until_postponed(1, 2_000, 0).await;
+    }
+
+    async fn an_unreadable_answer_is_not_taken_for_one_that_lacks_our_values(engine) {
+        let (app, _) = with_settled_user(engine, "Grace").await;
+        app.emulator.set_outage(Outage::UnkeptMetadata);
+        let id = app.sign_up("Ada");
+        app.database.until_postponed(1, 20, 1).await;
+        app.database.execute("UPDATE write_backs SET attempts = 8, last_error = 'protocol'");
+        app.database.pass(3600);
+        app.database.until_postponed(1, 3_000, 9).await;
+        assert_eq!(app.database.count("write_backs WHERE state = 'due'"), 1, "not parked yet");
+        app.set_override(&id, json!({"role": "admin"})).await;
+        app.database.until_postponed(1, 20, 1).await;
+        assert_eq!(app.database.count("write_backs WHERE state = 'due'"), 1, "it begins anew");
+    }
+
+    async fn those_who_wait_for_what_is_lost_do_not_hold_up_the_others(engine) {
+        let (app, _) = with_settled_user(engine, "Grace").await;
+        let ids: Vec<String> = (0..400).map(|number| format!("user_{number}")).collect();
+        app.database.wait_for_what_is_lost(&ids.iter().map(String::as_str).collect::<Vec<_>>());
+        let due = ids.iter().map(|id| format!("('clerk', '{id}', '{}', '{}')", instant(-60), instant(0)));
+        let due = due.collect::<Vec<_>>().join(", ");
+        let began = Instant::now();
+        app.database.execute(&format!(
+            "INSERT INTO write_backs (source, external_id, next_try_at, created_at) VALUES {due}"
+        ));
+        let id = app.sign_up("Ada");
+        until_true("it is written", async || app.emulator.metadata_writes(&id) == 1).await;
+        assert!(began.elapsed() < Duration::from_secs(25), "{:?}", began.elapsed());
+        app.database.until_postponed(ids.len(), 0, 0).await;
     }
 }
 
