@@ -114,8 +114,11 @@ async fn send_torn(service: &AppProcess, person: &Person, outcome: &str) {
 async fn forge(service: &AppProcess, person: &Person) {
     let sender = service.client.clone();
     let (body, spaced) = (person.event().to_string(), person.rewritten());
+    // Larger bodies are not diagnosed.
+    let is_told = spaced.len() <= 16 * 1024;
+    let told = if is_told { "body_reencoded" } else { "bad_signature" };
     for (signed, sent, code) in
-        [("{}", body.clone(), "bad_signature"), (body.as_str(), spaced, "body_reencoded")]
+        [("{}", body.clone(), "bad_signature"), (body.as_str(), spaced, told)]
     {
         let answer = Delivery::bytes(signed).with_body(sent).post(&sender).await;
         answer.assert_problem(400, code);
