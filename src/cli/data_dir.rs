@@ -65,7 +65,8 @@ impl DataDir {
             Err(error) if error.kind() == io::ErrorKind::NotFound => String::new(),
             Err(error) => return Err(unusable(&path, &error)),
         };
-        let values = dotenv::parse(&text, |_| None).map_err(|error| unusable(&path, &error))?;
+        let values =
+            dotenv::parse(&text, |_| true, |_| None).map_err(|error| unusable(&path, &error))?;
         let values = values.into_iter().map(|(name, value)| (name, value.text)).collect();
         Ok(EnvFile { path, lines: text.lines().map(str::to_owned).collect(), values })
     }

@@ -29,9 +29,11 @@ const INNER_QUOTE: &str = "has a quote or a backslash inside an unquoted value, 
 const DOLLAR: &str = "has a `$` that some tools replace and others do not, and no variable of that name is known; \
                       put the value into single quotes, where it stands for itself";
 
-/// `outside` knows the variables that do not stand in the file.
+/// `outside` knows the variables that do not stand in the file. A value that is read in two ways is
+/// refused where `is_ours` knows its name, and left out else.
 pub fn parse(
     text: &str,
+    is_ours: impl Fn(&str) -> bool,
     outside: impl Fn(&str) -> Option<String>,
 ) -> Result<HashMap<String, DotenvValue>, DotenvError> {
     let mut values: HashMap<String, DotenvValue> = HashMap::new();
@@ -50,14 +52,20 @@ pub fn parse(
         let mut more = lines.by_ref().map(|(text, _)| text);
         let is_literal = value.starts_with('\'');
         let text = if let Some(rest) = value.strip_prefix('\'') {
-            Some(quoted(rest, '\'', &mut more).map_err(error)?)
+            Ok(quoted(rest, '\'', &mut more).map_err(error)?)
         } else if let Some(rest) = value.strip_prefix('"') {
-            expand(&quoted(rest, '"', &mut more).map_err(error)?, true, known)
+            expand(&quoted(rest, '"', &mut more).map_err(error)?, true, known).ok_or(DOLLAR)
         } else {
-            expand(unquoted(value).map_err(error)?, false, known)
+            unquoted(value).and_then(|value| expand(value, false, known).ok_or(DOLLAR))
         };
-        let text = text.ok_or(error(DOLLAR))?;
-        values.insert(name.to_owned(), DotenvValue { text, is_literal });
+        match text {
+            Ok(text) => {
+                values.insert(name.to_owned(), DotenvValue { text, is_literal });
+            }
+            Err(what) if is_ours(name) => return Err(error(what)),
+            // The file is shared with programs that may read it their way.
+            Err(_) => {}
+        }
     }
     Ok(values)
 }
@@ -143,4 +151,19 @@ fn expand(text: &str, is_quoted: bool, known: impl Fn(&str) -> Option<String>) -
 
 fn word(rest: &mut Peekable<Chars<'_>>) -> String {
     std::iter::from_fn(|| rest.next_if(|character| is_word(*character))).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::parse;
+
+    #[test]
+    fn what_other_programs_read_their_way_is_left_to_them() {
+        let text = "TITLE=Ada's app\nKEY={\"a\":1}\nPATTERN=$$x\\d+\nPORT=1\n";
+        let values = parse(text, |name| name == "PORT", |_| None).unwrap();
+        assert_eq!(values.keys().collect::<Vec<_>>(), ["PORT"]);
+        for line in text.lines().take(3) {
+            assert!(parse(line, |_| true, |_| None).is_err(), "{line}");
+        }
+    }
 }

@@ -15,6 +15,12 @@ pub struct ConfigSource {
     values: HashMap<String, String>,
 }
 
+/// Whether the service reads a variable of this name, or says that it does not know it.
+fn is_ours(name: &str) -> bool {
+    let name = name.strip_suffix("_FILE").unwrap_or(name);
+    name.starts_with("USERSYNC_") || VARIABLES.iter().any(|variable| variable.name == name)
+}
+
 impl ConfigSource {
     pub fn from_environment() -> Self {
         Self { values: std::env::vars_os().filter_map(readable).collect() }
@@ -26,7 +32,7 @@ impl ConfigSource {
             |what: &dyn std::fmt::Display| format!("--env-file {}: {what}", path.display());
         let text = std::fs::read_to_string(path).map_err(|error| explain(&error))?;
         let outside = |name: &str| self.values.get(name).cloned();
-        let file = dotenv::parse(&text, outside).map_err(|error| explain(&error))?;
+        let file = dotenv::parse(&text, is_ours, outside).map_err(|error| explain(&error))?;
         for name in file.keys() {
             self.forget_other_way(name);
         }

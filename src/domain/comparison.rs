@@ -6,7 +6,7 @@
 
 use super::profile_columns::ProfileColumns;
 use super::time::Timestamp;
-use super::user::Snapshot;
+use super::user::{Snapshot, latest_update};
 use super::version::{MOST_AHEAD, Version};
 use std::time::Duration;
 
@@ -109,7 +109,8 @@ pub fn compare(row: Option<&RowView<'_>>, snapshot: &Snapshot, now: Timestamp) -
 fn is_of_same_version(row: &RowView<'_>, snapshot: &Snapshot) -> bool {
     let (held, shown) = (row.version.updated_at_ms, snapshot.version.updated_at_ms);
     // A user whom the provider dates ahead is believed by a day, which is another time at each fetch.
-    let are_ahead = held.min(shown) > snapshot.version.seen_at_ms;
+    let is_dated_ahead = shown == latest_update(snapshot.version.seen_at_ms);
+    let are_ahead = is_dated_ahead && held > snapshot.version.seen_at_ms;
     (held == shown || are_ahead)
         && row.version.projection == snapshot.version.projection
         && row.version.digest == snapshot.version.digest
@@ -268,7 +269,7 @@ mod tests {
 
     #[test]
     fn a_user_who_is_dated_ahead_is_written_once() {
-        let ahead = i64::from(u32::MAX);
+        let ahead = 9 * 24 * 60 * 60 * 1_000;
         let earlier = fetched(ahead, 100);
         assert_eq!(compare_with(&row_of(&earlier), &fetched(ahead, 200)), Comparison::Same);
     }

@@ -201,11 +201,12 @@ impl Snapshot {
 /// A change cannot be seen before it was made. A provider that dates a user ahead is believed by a
 /// day, or the row would stand still until that time has come.
 fn believed_update(updated_at_ms: i64, seen_at_ms: i64) -> i64 {
-    if seen_at_ms == 0 {
-        updated_at_ms
-    } else {
-        updated_at_ms.min(seen_at_ms.saturating_add(DAY_MS))
-    }
+    if seen_at_ms == 0 { updated_at_ms } else { updated_at_ms.min(latest_update(seen_at_ms)) }
+}
+
+/// In milliseconds.
+pub(super) fn latest_update(seen_at_ms: i64) -> i64 {
+    seen_at_ms.saturating_add(DAY_MS)
 }
 
 #[cfg(test)]

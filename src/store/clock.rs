@@ -14,6 +14,9 @@ use std::time::{Duration, Instant};
 /// Longer than an answer is on its way; a database's clock that is set back by more is followed.
 const LATEST_ANSWER: Duration = Duration::from_secs(5);
 
+/// For so long a reading counts against a later one that is behind it.
+const BELIEVED_FOR: Duration = Duration::from_secs(60);
+
 #[derive(Clone)]
 pub struct Clock(Arc<State>);
 
@@ -44,7 +47,8 @@ impl Clock {
     /// longer than that of the reading before.
     pub(super) fn set(&self, read: Timestamp) {
         let mut reading = self.0.reading.lock().unwrap_or_else(PoisonError::into_inner);
-        let expected = reading.map(|(read, at)| read.plus(at.elapsed()));
+        let young = reading.filter(|(_, at)| at.elapsed() < BELIEVED_FOR);
+        let expected = young.map(|(read, at)| read.plus(at.elapsed()));
         let is_late = expected
             .is_some_and(|expected| expected > read && expected.since(read) < LATEST_ANSWER);
         if !is_late {

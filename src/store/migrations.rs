@@ -78,8 +78,12 @@ fn run_each(connection: &mut PgConnection) -> Result<usize, StoreError> {
         while let Err(error) = connection.run_migration(migration) {
             if !is_lock_timeout(error.as_ref()) {
                 // Where the role may not ask for English messages, its time tells a lock.
-                let may_be_a_lock = !waits && started.elapsed() >= postgres::MIGRATION_LOCK_TIMEOUT;
-                return Err(if may_be_a_lock { waits_for_lock() } else { failed(error) });
+                let is_late = !waits && started.elapsed() >= postgres::MIGRATION_LOCK_TIMEOUT;
+                return Err(if is_late && !speaks_english(connection)? {
+                    waits_for_lock()
+                } else {
+                    failed(error)
+                });
             }
             if let Some(suppressed) = log.pass(Instant::now()) {
                 let migration = migration.name().to_string();
@@ -97,6 +101,11 @@ fn run_each(connection: &mut PgConnection) -> Result<usize, StoreError> {
         }
     }
     Ok(pending.len())
+}
+
+fn speaks_english(connection: &mut PgConnection) -> Result<bool, StoreError> {
+    let speaks = "SELECT current_setting('lc_messages') ~ '^(C|POSIX|en|$)' AS found";
+    Ok(sql_query(speaks).get_result::<Existence>(connection)?.found)
 }
 
 fn waits_for_lock() -> StoreError {

@@ -5,13 +5,13 @@
 
 use super::connection::{AnyConnection, both};
 use super::error::StoreError;
-use super::schema::{leases, users};
+use super::schema::{leases, quarantine, users, webhook_events, write_backs};
 use super::types::JsonText;
 use crate::domain::Timestamp;
 use diesel::connection::SimpleConnection as _;
 use diesel::prelude::*;
 
-/// No user's id, here or at a provider, and no lease's name.
+/// No user's id, here or at a provider, no message's, and no lease's name.
 const PROBE: &str = "usersync-probe";
 
 /// As full as a user's row can be, so that an application's trigger finds what it asks for, and with
@@ -52,6 +52,40 @@ pub(super) fn write_user(
     both!(connection, |inner| diesel::update(users::table.find(PROBE))
         .set(users::updated_at.eq(now))
         .execute(inner))?;
+    write_beside(connection, source, now)
+}
+
+/// What a batch writes beside the users.
+fn write_beside(
+    connection: &mut AnyConnection,
+    source: &str,
+    now: Timestamp,
+) -> Result<(), StoreError> {
+    let write_back = write_backs::table.find((PROBE, source));
+    let event = webhook_events::table.find((PROBE, source));
+    both!(connection, |inner| {
+        diesel::insert_into(write_backs::table)
+            .values((
+                write_backs::source.eq(source),
+                write_backs::external_id.eq(PROBE),
+                write_backs::next_try_at.eq(now),
+                write_backs::created_at.eq(now),
+            ))
+            .execute(inner)?;
+        diesel::update(write_back).set(write_backs::state.eq("due")).execute(inner)?;
+        diesel::delete(write_back).execute(inner)?;
+        diesel::insert_into(webhook_events::table)
+            .values((
+                webhook_events::source.eq(source),
+                webhook_events::message_id.eq(PROBE),
+                webhook_events::event_type.eq(PROBE),
+                webhook_events::outcome.eq("ignored"),
+                webhook_events::received_at.eq(now),
+            ))
+            .execute(inner)?;
+        diesel::update(event).set(webhook_events::outcome.eq("ignored")).execute(inner)?;
+        diesel::delete(quarantine::table.find((PROBE, source))).execute(inner)?;
+    });
     Ok(())
 }
 

@@ -139,7 +139,7 @@ const ROWS: &[Row] = &[
     Row {
         where_: "`.env` files for shells, Compose and `dotenv`",
         change: "have `export`, quotes, comments after a value, `#`, `\\n` and values of several lines",
-        here: "read as Compose reads them; a quote or backslash inside an unquoted value, on which tools disagree, is refused",
+        here: "read as Compose reads them; a quote or backslash inside an unquoted value, on which tools disagree, is refused in a variable of ours, and left out in others",
         check: EnvFile(
             "# mine, isn't it\nexport PORT='3000' # port\nUSERSYNC_PUBLIC_URL = https://a.example # url\n\
              CLERK_AUTHORIZED_PARTIES=https://a.example, https://b.example\nRUST_LOG=\nDATABASE_URL=sqlite://a#b\n\
@@ -401,9 +401,9 @@ fn a_line_of_an_env_file_that_cannot_be_read_is_named_without_its_text() {
         "A=\"hunter2\" more",
         "1A=hunter2",
         "=hunter2",
-        "A=hunter\"2\"",
-        "A=hunter2's",
-        "A=hunter2\\\\",
+        "USERSYNC_ROLES=hunter\"2\"",
+        "USERSYNC_ROLES=hunter2's",
+        "USERSYNC_ROLES=hunter2\\\\",
     ] {
         let problem = load_env_file(&format!("PORT=1\n{broken}\n")).unwrap_err().concat();
         assert!(problem.contains("line 2") && !problem.contains("hunter2"), "{broken}: {problem}");

@@ -100,6 +100,17 @@ both_engines! {
         assert_batch_but_one_applied(&app).await;
     }
 
+    async fn a_table_beside_the_users_that_is_not_there_is_an_outage(engine) {
+        let app = TestApp::builder(engine).manual_events().start().await;
+        app.database.execute("ALTER TABLE write_backs RENAME TO elsewhere");
+        for number in 0..2 {
+            app.send(&user(&user_id(number), 1_000)).await.assert_unavailable("database_unavailable");
+        }
+        app.database.execute("ALTER TABLE elsewhere RENAME TO write_backs");
+        assert_eq!(app.send(&user(&user_id(1), 1_000)).await.outcome(), "applied");
+        assert_eq!(app.database.count("quarantine"), 0);
+    }
+
     async fn a_good_snapshot_is_applied_where_a_poisoned_one_of_its_user_is_newer(app = TestApp::start) {
         app.database.refuse_users("last_name", "poison");
         let batch = [("msg_1", user(&user_id(1), 1_000)), ("msg_2", poisoned(&user_id(1), 2_000))];

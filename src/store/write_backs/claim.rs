@@ -1,6 +1,6 @@
 //! Which write-backs are due, and the claim of some of them. Called by `sync`.
 
-use super::lease::WriteBackLease;
+use super::lease::{LONGEST_PAUSE, WriteBackLease};
 use crate::domain::Timestamp;
 use crate::store::connection::{AnyConnection, both};
 use crate::store::schema::{users, write_backs};
@@ -122,14 +122,17 @@ impl Store {
     }
 }
 
-/// Due and not leased. The state is a literal, so that PostgreSQL uses the index of due rows.
+/// Due and not leased; a lease that ends later than any was given while the clock was ahead. The state is a literal, so that PostgreSQL uses the index of due rows.
 #[diesel::dsl::auto_type(no_type_alias)]
 fn claimable<'a>(source: &'a str, now: Timestamp) -> _ {
     let is_due: diesel::expression::SqlLiteral<Bool> = sql::<Bool>("state = 'due'");
-    write_backs::table
-        .filter(is_due)
-        .filter(write_backs::source.eq(source))
-        .filter(write_backs::leased_until.is_null().or(write_backs::leased_until.lt(now)))
+    let horizon: Timestamp = now.plus(LONGEST_PAUSE);
+    write_backs::table.filter(is_due).filter(write_backs::source.eq(source)).filter(
+        write_backs::leased_until
+            .is_null()
+            .or(write_backs::leased_until.lt(now))
+            .or(write_backs::leased_until.gt(horizon)),
+    )
 }
 
 fn claim(

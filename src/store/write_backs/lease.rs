@@ -59,28 +59,27 @@ impl Store {
 }
 
 /// Longer than any lease, and than any pause.
-const LONGEST_PAUSE: Duration = Duration::from_secs(24 * 60 * 60);
+pub(super) const LONGEST_PAUSE: Duration = Duration::from_secs(24 * 60 * 60);
 
 /// Some at once: the rest a minute later.
 const MOST_ENDED: i64 = 1_000;
 
-/// Makes some of those due that were put off while the clock was ahead. A claim puts the next attempt off
-/// to the end of the lease, so one look at the index of due rows finds both.
+/// Makes some of those due that were put off while the clock was ahead. A lease of that time needs no
+/// end: a claim does not believe it.
 pub(in crate::store) fn end_pauses_ahead(connection: &mut AnyConnection) -> Result<(), StoreError> {
     let now = connection.now()?;
+    let horizon = now.plus(LONGEST_PAUSE);
     let ahead = write_backs::table
         .filter(sql::<Bool>("state = 'due'"))
-        .filter(write_backs::next_try_at.gt(now.plus(LONGEST_PAUSE)))
+        .filter(write_backs::next_try_at.gt(horizon))
         .select((write_backs::external_id, write_backs::source))
         .limit(MOST_ENDED);
     let mut ahead: Vec<(String, String)> = both!(connection, |inner| ahead.load(inner))?;
     ahead.sort_unstable();
     for key in ahead {
         both!(connection, |inner| diesel::update(write_backs::table.find((&key.0, &key.1)))
-            .set((
-                write_backs::next_try_at.eq(now),
-                write_backs::leased_until.eq(None::<Timestamp>)
-            ))
+            .filter(write_backs::next_try_at.gt(horizon))
+            .set(write_backs::next_try_at.eq(now))
             .execute(inner))?;
     }
     Ok(())

@@ -4,7 +4,7 @@ use crate::support::{
     Answer, AppProcess, Cluster, Delivery, Engine, TestApp, TestDatabase, WriterLock, message_id,
     until_true, user, user_id,
 };
-use std::io::{Read as _, Write as _};
+use std::io::{ErrorKind, Read as _, Write as _};
 use std::net::TcpStream;
 use std::time::Duration;
 use tokio::task::JoinHandle;
@@ -133,8 +133,10 @@ enum Fate {
 }
 
 fn attempt(port: u16) -> Fate {
-    let Ok(mut connection) = TcpStream::connect(("127.0.0.1", port)) else {
-        return Fate::Refused;
+    let mut connection = match TcpStream::connect(("127.0.0.1", port)) {
+        Ok(connection) => connection,
+        Err(error) if error.kind() == ErrorKind::ConnectionRefused => return Fate::Refused,
+        Err(error) => panic!("{error}"),
     };
     let mut answer = String::new();
     let asked =

@@ -68,6 +68,17 @@ both_engines! {
         assert_eq!(healed.user(&ids[3]).await["role"], "admin");
     }
 
+    async fn a_lease_of_a_write_back_that_was_given_while_the_clock_was_ahead_is_over(engine) {
+        let builder = TestApp::builder(engine).emulated().manual_events();
+        let app = builder.variables(&[("USERSYNC_WORKERS", "off")]).start().await;
+        let id = app.sign_up("Ada");
+        assert_eq!(app.send(&app.event_of(&id)).await.outcome(), "applied");
+        app.database.execute("UPDATE write_backs SET leased_until = '2999-01-01T00:00:00.000Z'");
+        let worker = replica(&app).start().await;
+        worker.quiet().await;
+        assert_eq!(app.metadata(&id)["role"], "user");
+    }
+
     async fn a_write_back_that_was_put_off_while_the_clock_was_ahead_is_due_again(engine) {
         let builder = TestApp::builder(engine).emulated().manual_events();
         let app = builder.variables(&[("USERSYNC_WORKERS", "off")]).start().await;
