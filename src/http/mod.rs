@@ -83,14 +83,16 @@ impl AppState {
     }
 }
 
-/// `/webhooks/clerk` and `/api/webhooks/clerk`, with the slashes that addresses gain where their
-/// parts are joined.
-const WEBHOOK_PATHS: [&str; 2] =
+const WEBHOOK_PATHS: [&str; 2] = ["/webhooks/clerk", "/api/webhooks/clerk"];
+
+/// The same, with the slashes that addresses gain where their parts are joined. They are patterns, which
+/// cost each request that comes to them: the last of all.
+const SLASHED_WEBHOOK_PATHS: [&str; 2] =
     ["/{_a:/*}webhooks{_b:/+}clerk{_c:/*}", "/{_a:/*}api{_b:/+}webhooks{_c:/+}clerk{_d:/*}"];
 
 pub fn routes(config: &mut ServiceConfig) {
     for path in WEBHOOK_PATHS {
-        config.service(resource(path, "POST").route(web::post().to(webhooks::receive)));
+        config.service(delivery_resource(path));
     }
     config
         .service(
@@ -121,8 +123,15 @@ pub fn routes(config: &mut ServiceConfig) {
                     resource("/write-backs", GET_HEAD).route(get_or_head().to(write_backs::list)),
                 )
                 .default_service(web::to(fallback::not_found_for_admin)),
-        )
-        .default_service(web::to(fallback::route_not_found));
+        );
+    for path in SLASHED_WEBHOOK_PATHS {
+        config.service(delivery_resource(path));
+    }
+    config.default_service(web::to(fallback::route_not_found));
+}
+
+fn delivery_resource(path: &str) -> Resource {
+    resource(path, "POST").route(web::post().to(webhooks::receive))
 }
 
 /// A resource that answers 405 with `Allow` to all but these methods.

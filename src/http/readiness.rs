@@ -32,6 +32,9 @@ impl Readiness {
     /// Whether the database is prepared. Waits for the end of the first attempt, so that a replica
     /// that was just started turns no request away which a load balancer already sends it.
     pub async fn is_prepared_within(&self, wait: Duration) -> bool {
+        if self.is_prepared() {
+            return true;
+        }
         let mut prepared = self.prepared.subscribe();
         tokio::time::timeout(wait, prepared.wait_for(Option::is_some)).await.ok();
         self.is_prepared()

@@ -115,7 +115,9 @@ async fn a_second_signal_ends_a_service_at_once_though_the_server_hangs() {
 
 #[tokio::test]
 async fn a_service_that_waits_for_another_one_s_migration_stops_when_it_is_asked_to() {
-    let database = TestDatabase::new(Engine::Postgres);
+    // The lock is one for all services of a server's database.
+    let cluster = Cluster::start();
+    let database = TestDatabase::on_server(&cluster.url);
     let mut other = database.connect();
     other.batch_execute("SELECT pg_advisory_lock(x'7573657273796e63'::bigint)").unwrap();
     let mut service = TestApp::builder(&database).launch_process();
@@ -178,7 +180,9 @@ async fn a_stop_cuts_no_connection_that_it_let_in() {
 /// As a load balancer sends it, which noticed the open port before the first answer of `/readyz`.
 #[tokio::test]
 async fn a_delivery_to_a_service_that_starts_waits_until_the_database_is_prepared() {
-    let database = TestDatabase::new(Engine::Postgres);
+    // The lock is one for all services of a server's database.
+    let cluster = Cluster::start();
+    let database = TestDatabase::on_server(&cluster.url);
     let mut other = database.connect();
     other.batch_execute("SELECT pg_advisory_lock(x'7573657273796e63'::bigint)").unwrap();
     let service = TestApp::builder(&database).launch_process();
