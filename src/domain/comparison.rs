@@ -7,7 +7,7 @@
 use super::profile_columns::ProfileColumns;
 use super::time::Timestamp;
 use super::user::{Snapshot, latest_update};
-use super::version::{MOST_AHEAD, Version};
+use super::version::{Version, horizon};
 use std::time::Duration;
 
 /// How long a difference may be on its way: an event about it, or the page that does not show it yet.
@@ -131,12 +131,12 @@ fn is_confirmed(row: &RowView<'_>, snapshot: &Snapshot) -> bool {
 
 fn is_ahead(row: &RowView<'_>, now: Timestamp) -> bool {
     row.version.believed_at(now) != row.version
-        || row.last_fetched_at.is_some_and(|at| at > now.plus(MOST_AHEAD))
+        || row.last_fetched_at.is_some_and(|at| at > horizon(now))
 }
 
 /// Whether the row was written so long before the fetch was sent that the answer knew of it.
 fn is_settled(row: &RowView<'_>, snapshot: &Snapshot, now: Timestamp) -> bool {
-    let written_ahead = row.synced_at > now.plus(MOST_AHEAD);
+    let written_ahead = row.synced_at > horizon(now);
     written_ahead || snapshot.fetched_at.is_some_and(|sent| row.synced_at.plus(GRACE) <= sent)
 }
 

@@ -35,5 +35,5 @@ pub use profile_columns::ProfileColumns;
 pub use schedule::Schedule;
 pub use time::Timestamp;
 pub use user::{Entitlements, Origin, Profile, Snapshot, SnapshotTimes, Status};
-pub use version::{AbsenceBaseline, Digest, MOST_AHEAD, Version, believed_ms};
+pub use version::{AbsenceBaseline, Digest, MOST_AHEAD, Version, believed_ms, horizon};
 pub use write_back::{Conflict, MetadataNames, MetadataPatch};

@@ -8,8 +8,7 @@
 use super::time::Timestamp;
 use std::time::Duration;
 
-/// An instant that lies further ahead of the database's clock was written by a wrong one, and counts
-/// as never: it would hide what comes until time has passed it. The guard of the upsert has this
+/// How far ahead of the database's clock an instant is believed. The guard of the upsert has this
 /// number too (`store::batch::sql`).
 pub const MOST_AHEAD: Duration = Duration::from_secs(60);
 
@@ -92,7 +91,13 @@ impl Version {
     }
 }
 
-/// An instant in milliseconds, or 0 where it lies too far ahead of `now` ([`MOST_AHEAD`]).
+/// The latest instant that is believed at `now`, by the database's clock. A later one was written by a
+/// wrong clock, and counts as never: it would hide what comes until time has passed it.
+pub fn horizon(now: Timestamp) -> Timestamp {
+    now.plus(MOST_AHEAD)
+}
+
+/// An instant in milliseconds, or 0 where it lies beyond the [`horizon`].
 pub fn believed_ms(instant_ms: i64, now: Timestamp) -> i64 {
-    if instant_ms > now.plus(MOST_AHEAD).as_millis() { 0 } else { instant_ms }
+    if instant_ms > horizon(now).as_millis() { 0 } else { instant_ms }
 }

@@ -13,8 +13,8 @@ pub async fn close_while_stopping<B: MessageBody>(
     request: ServiceRequest,
     next: Next<B>,
 ) -> Result<ServiceResponse<B>, Error> {
-    let state = request.app_data::<Data<AppState>>().cloned();
     let mut response = next.call(request).await?;
+    let state = response.request().app_data::<Data<AppState>>();
     if state.is_some_and(|state| state.readiness.is_stopping()) {
         response.response_mut().head_mut().set_connection_type(ConnectionType::Close);
     }

@@ -11,7 +11,7 @@ use super::connection::{AnyConnection, both};
 use super::error::StoreError;
 use super::schema::absences;
 use super::users::count_live;
-use crate::domain::{AbsenceBaseline, Change, EmptiedRows, MOST_AHEAD, Timestamp, Version};
+use crate::domain::{AbsenceBaseline, Change, EmptiedRows, Timestamp, Version, horizon};
 use crate::store::row_defaults::RowDefaults;
 use diesel::connection::SimpleConnection as _;
 use diesel::prelude::*;
@@ -118,7 +118,7 @@ pub(super) fn exceeds_limit(
 ) -> Result<Option<i64>, StoreError> {
     let now = connection.now()?;
     // What a clock that was ahead recorded would count for longer than a day.
-    let (since, until) = (now.minus(LIMIT_WINDOW), now.plus(MOST_AHEAD));
+    let (since, until) = (now.minus(LIMIT_WINDOW), horizon(now));
     let earlier: i64 = both!(connection, |inner| absences::table
         .filter(absences::source.eq(source).and(absences::state.eq(EMPTIED)))
         .filter(absences::found_at.gt(since).and(absences::found_at.le(until)))

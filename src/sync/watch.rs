@@ -7,7 +7,7 @@
 use super::bisection::Bisection;
 use super::retry::renew_until_lost;
 use super::{SyncError, SyncService};
-use crate::domain::{Change, JobKind, MOST_AHEAD, Schedule, Snapshot, Timestamp};
+use crate::domain::{Change, JobKind, Schedule, Snapshot, Timestamp, horizon};
 use crate::provider::{ListOrder, ListQuery, Position, Priority};
 use crate::store::StoreError;
 use crate::store::jobs::JobRequest;
@@ -148,7 +148,7 @@ impl SyncService {
         self.instance.verify(Priority::Background).await?;
         let reconciled_at = self.reconciled_at().await?;
         // One that lies ahead, since a clock was wrong once, would hide all changes before it.
-        let horizon_ms = self.store.now().plus(MOST_AHEAD).as_millis();
+        let horizon_ms = horizon(self.store.now()).as_millis();
         state.watermark = state.watermark.filter(|watermark| *watermark <= horizon_ms);
         let known = state.watermark.max(reconciled_at.map(|at| at.0.as_millis()));
         let margin_ms = i64::try_from(MARGIN.as_millis()).unwrap_or(0);

@@ -17,7 +17,7 @@ mod statement;
 use super::connection::{AnyConnection, both};
 use super::error::StoreError;
 use super::schema::users;
-use crate::domain::{Change, IgnoreReason, MOST_AHEAD, MergedChange, Outcome, Timestamp};
+use crate::domain::{Change, IgnoreReason, MergedChange, Outcome, Timestamp, horizon};
 use diesel::prelude::*;
 
 /// What one transaction writes. Users are in the order of their external ids, deliveries in that of
@@ -164,7 +164,7 @@ fn raise_last_fetched(
         return Ok(());
     };
     let latest = snapshot.fetched_at;
-    let horizon = batch.now.plus(MOST_AHEAD);
+    let horizon = horizon(batch.now);
     both!(connection, |inner| diesel::update(users::table)
         .filter(users::external_id.eq(&snapshot.external_id).and(users::source.eq(batch.source)))
         .filter(users::deletion_kind.is_null().or(users::deletion_kind.ne("signed")))

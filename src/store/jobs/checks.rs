@@ -1,7 +1,7 @@
 //! Reads rows that a job checks apart from any page: live ones that no page had, and deleted ones
 //! of which personal data is left. Called by the jobs of `sync`; writes nothing.
 
-use crate::domain::{MOST_AHEAD, Timestamp};
+use crate::domain::{Timestamp, horizon};
 use crate::store::connection::both;
 use crate::store::schema::{quarantine_subjects, users, write_backs};
 use crate::store::{Store, StoreError};
@@ -39,7 +39,7 @@ impl Store {
     ) -> Result<Vec<CreationCursor>, StoreError> {
         self.read(move |connection| {
             let after = after.as_ref();
-            let horizon = connection.now()?.plus(MOST_AHEAD);
+            let horizon = horizon(connection.now()?);
             Ok(both!(connection, |inner| {
                 let mut rows = users::table
                     .select((users::source_created_at, users::external_id))

@@ -3,7 +3,7 @@
 
 use super::candidates::of;
 use super::{JobLease, JobProgress, renew, save};
-use crate::domain::{AbsenceBaseline, DriftKind, MOST_AHEAD, Timestamp};
+use crate::domain::{AbsenceBaseline, DriftKind, Timestamp, horizon};
 use crate::store::connection::both;
 use crate::store::schema::{job_candidates, users};
 use crate::store::users::newest_and_oldest;
@@ -113,7 +113,7 @@ impl Store {
             let is_candidate = of(&lease, DriftKind::Orphan)
                 .filter(job_candidates::external_id.eq(users::external_id));
             // A row that a wrong clock dated ahead was not made during the job either.
-            let horizon = connection.now()?.plus(MOST_AHEAD);
+            let horizon = horizon(connection.now()?);
             let is_older = users::created_at.lt(made_before).or(users::created_at.gt(horizon));
             let is_other = is_older.and(not(exists(is_candidate)));
             Ok(newest_and_oldest!(connection, source, is_other, OTHERS, OTHERS))

@@ -1,7 +1,7 @@
 //! Enqueues, finds, lists and cancels jobs. Called by `http`, `cli` and `sync`.
 
 use super::{JobRecord, json};
-use crate::domain::{Counters, JobKind, MOST_AHEAD, Timestamp};
+use crate::domain::{Counters, JobKind, Timestamp, horizon};
 use crate::store::connection::{AnyConnection, both};
 use crate::store::schema::jobs;
 use crate::store::types::JsonText;
@@ -53,12 +53,12 @@ impl Store {
         kind: JobKind,
     ) -> Result<Option<JobRecord>, StoreError> {
         self.read(move |connection| {
-            let now = connection.now()?;
+            let horizon = horizon(connection.now()?);
             Ok(both!(connection, |inner| jobs::table
                 .filter(jobs::source.eq(source).and(jobs::kind.eq(kind.as_str())))
                 .filter(jobs::state.eq("succeeded"))
                 .filter(jobs::dry_run.eq(kind == JobKind::Drift))
-                .filter(jobs::created_at.le(now.plus(MOST_AHEAD)))
+                .filter(jobs::created_at.le(horizon))
                 .order((jobs::created_at.desc(), jobs::id.desc()))
                 .select(JobRecord::as_select())
                 .first(inner)
@@ -74,14 +74,14 @@ impl Store {
         source: &'static str,
     ) -> Result<Option<JobRecord>, StoreError> {
         self.read(move |connection| {
-            let now = connection.now()?;
+            let horizon = horizon(connection.now()?);
             let kinds = [JobKind::Backfill, JobKind::Reconcile].map(JobKind::as_str);
             Ok(both!(connection, |inner| jobs::table
                 .filter(jobs::source.eq(source).and(jobs::kind.eq_any(kinds)))
                 .filter(jobs::state.eq_any(["succeeded", "blocked"]))
                 .filter(jobs::dry_run.eq(false))
-                .filter(jobs::finished_at.le(now.plus(MOST_AHEAD)))
-                .filter(jobs::started_at.le(now.plus(MOST_AHEAD)))
+                .filter(jobs::finished_at.le(horizon))
+                .filter(jobs::started_at.le(horizon))
                 .order(jobs::started_at.desc())
                 .select(JobRecord::as_select())
                 .first(inner)

@@ -122,7 +122,8 @@ impl Store {
     }
 }
 
-/// Due and not leased; a lease that ends later than any was given while the clock was ahead. The state is a literal, so that PostgreSQL uses the index of due rows.
+/// Due and not leased; a lease that ends later than any was given while the clock was ahead. The state
+/// is a literal, so that PostgreSQL uses the index of due rows.
 #[diesel::dsl::auto_type(no_type_alias)]
 fn claimable<'a>(source: &'a str, now: Timestamp) -> _ {
     let is_due: diesel::expression::SqlLiteral<Bool> = sql::<Bool>("state = 'due'");

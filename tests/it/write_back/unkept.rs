@@ -55,6 +55,16 @@ impl TestDatabase {
 }
 
 impl TestApp {
+    /// Strips a user who was written to once, each time that it is written to, until the next waits.
+    async fn strip_until_postponed(&self, id: &str) {
+        for writes in 2..=4 {
+            self.strip(id);
+            self.until_written(id, writes).await;
+        }
+        self.strip(id);
+        self.database.until_postponed(1, 20, 0).await;
+    }
+
     fn strip(&self, id: &str) {
         self.emulator.merge_public_metadata(id, json!({"dbId": null, "role": null})).unwrap();
     }
@@ -108,12 +118,7 @@ both_engines! {
 
     async fn an_application_that_strips_our_values_is_not_fought(engine) {
         let (app, id) = with_settled_user(engine, "Ada").await;
-        for writes in 2..=4 {
-            app.strip(&id);
-            app.until_written(&id, writes).await;
-        }
-        app.strip(&id);
-        app.database.until_postponed(1, 20, 0).await;
+        app.strip_until_postponed(&id).await;
         app.emulator.update_user(&id, json!({"last_name": "Byron"})).unwrap();
         app.emulator.wait_until_idle().await;
         app.database.until_postponed(1, 15, 0).await;
@@ -127,12 +132,7 @@ both_engines! {
 
     async fn an_operators_choice_does_not_wait_for_what_an_application_stripped(engine) {
         let (app, id) = with_settled_user(engine, "Ada").await;
-        for writes in 2..=4 {
-            app.strip(&id);
-            app.until_written(&id, writes).await;
-        }
-        app.strip(&id);
-        app.database.until_postponed(1, 20, 0).await;
+        app.strip_until_postponed(&id).await;
         app.set_override(&id, json!({"role": "admin"})).await;
         app.until_written(&id, 5).await;
         assert_eq!(app.metadata(&id)["role"], "admin");
